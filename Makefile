@@ -1,0 +1,42 @@
+# Two commands serve a newcomer: `make run` and `make test`. They need python3 (3.11+) with venv, and make.
+PYTHON := .venv/bin/python
+PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check
+
+.PHONY: run test check lock clean
+
+run: .venv/run .env ## serve a demo at http://$HOST:$PORT (default 127.0.0.1:8000)
+	@$(PYTHON) manage.py quickstart
+
+test: .venv/dev ## the whole suite, against a real PostgreSQL
+	@$(PYTHON) -m pytest $(ARGS)
+
+check: .venv/dev ## style, types, migrations, production settings, duplicate rules
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	DATABASE_URL=postgresql://unused/unused $(PYTHON) -m mypy
+	$(PYTHON) -m pytest -q -n0 -p no:cacheprovider tests/config/test_project.py
+
+lock: .venv/dev ## resolve requirements*.in into requirements*.txt
+	for name in requirements requirements-local requirements-dev; do \
+		.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+			--no-emit-index-url --no-emit-find-links $(ARGS) $$name.in --output-file $$name.txt || exit 1; \
+	done
+
+clean: ## remove what was installed and all local data
+	rm -rf .venv .data .env
+
+.venv/bin/python:
+	python3 -m venv .venv
+
+.venv/run: requirements.txt requirements-local.txt | .venv/bin/python
+	@echo "Installing ..."
+	@$(PIP) install --require-hashes -r requirements.txt -r requirements-local.txt
+	@touch $@
+
+.venv/dev: requirements-dev.txt .venv/run | .venv/bin/python
+	@echo "Installing the tools for tests ..."
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.env: | .venv/run
+	@umask 077 && $(PYTHON) -m config.demo_environment > $@

@@ -1,0 +1,31 @@
+"""Which deployment a request is for."""
+
+from __future__ import annotations
+
+from django.core.exceptions import DisallowedHost
+from django.db.models import Q
+from django.http import HttpRequest
+from django.http.request import split_domain_port
+
+from accounts.models import Deployment
+from config.api.errors import ApiError, Problem
+
+
+def deployment_of(request: HttpRequest) -> Deployment:
+    """The deployment that the Host header names; raises ``ApiError`` (404) if there is none."""
+    try:
+        host, _ = split_domain_port(request.get_host())
+    except DisallowedHost as error:
+        raise ApiError(Problem.UNKNOWN_DEPLOYMENT) from error
+    deployment = find_deployment(host)
+    if deployment is None:
+        raise ApiError(Problem.UNKNOWN_DEPLOYMENT)
+    return deployment
+
+
+def find_deployment(host: str) -> Deployment | None:
+    """The deployment whose host or alias ``host`` is; case, brackets and a final dot do not matter."""
+    host = host.lower().removeprefix("[").removesuffix("]").removesuffix(".")
+    return Deployment.objects.filter(
+        Q(host=host) | Q(pk__in=Deployment.objects.filter(aliases__host=host).values("pk"))
+    ).first()

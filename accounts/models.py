@@ -1,0 +1,326 @@
+"""Deployments, their signing keys, their users, and who is signed in where."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.contrib.auth import hashers
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from accounts import encryption
+from config.database.constraints import ForeignKeyConstraint
+from config.database.models import MetadataField, TimeStamped, is_json_object
+from config.database.triggers import immutable, must_match, touch
+
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+HOST_PATTERN = rf"^(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*$|^[0-9a-f:]*:[0-9a-f:]*$"
+"""A host as the Host header names it once normalised: lower case, no port, no final dot, no brackets."""
+ORIGIN_PATTERN = r"^https?://[a-z0-9.:\[\]-]+$"
+"""An origin as browsers serialise it (RFC 6454): scheme, lower-case host, port if it is not the scheme's own."""
+
+
+def validate_host(value: str) -> None:
+    if not re.fullmatch(HOST_PATTERN, value):
+        raise ValidationError(_("%(value)s is not a lower-case host name without port."), params={"value": value})
+
+
+def validate_origin(value: str) -> None:
+    if not re.fullmatch(ORIGIN_PATTERN, value):
+        raise ValidationError(_("%(value)s is not an origin such as https://app.example.com."), params={"value": value})
+
+
+class Deployment(TimeStamped):
+    """A tenant of the service: one host, its own users, keys, organizations and rules."""
+
+    class Mode(models.TextChoices):
+        PRODUCTION = "production"
+        STAGING = "staging"
+
+    class MetadataAudience(models.TextChoices):
+        """Who sees the content of ``private_metadata``; the others see ``{}``."""
+
+        MEMBERS = "members"
+        ADMINS = "admins"
+        NOBODY = "nobody"
+
+    name = models.CharField(max_length=200)
+    host = models.CharField(
+        max_length=253,
+        unique=True,
+        validators=[validate_host],
+        help_text="The host that clients call, without port. Tokens carry it in their claim iss.",
+    )
+    mode = models.CharField(
+        max_length=20,
+        choices=Mode,
+        default=Mode.PRODUCTION,
+        db_default=Mode.PRODUCTION,
+        help_text="Staging also takes the session token as the query parameter __dev_session__.",
+    )
+    ip_allowlist_per_org_enabled = models.BooleanField(default=True, db_default=True)
+    ip_allowlist_per_workspace_enabled = models.BooleanField(default=True, db_default=True)
+    enforce_mfa_per_org_enabled = models.BooleanField(default=True, db_default=True)
+    enforce_mfa_per_workspace_enabled = models.BooleanField(default=True, db_default=True)
+    private_metadata_audience = models.CharField(
+        max_length=20,
+        choices=MetadataAudience,
+        default=MetadataAudience.MEMBERS,
+        db_default=MetadataAudience.MEMBERS,
+        help_text="Who sees the content of private_metadata of organizations and workspaces.",
+    )
+    allowed_origins = ArrayField(
+        models.CharField(max_length=300, validators=[validate_origin]),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Origins of the front-ends that may call this deployment from a browser.",
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="accounts_deployment_host_is_normalised",
+                condition=models.Q(host__regex=HOST_PATTERN),
+                violation_error_message="The host must be a lower-case host name without port.",
+            ),
+            models.CheckConstraint(
+                name="accounts_deployment_mode_is_known",
+                condition=models.Q(mode__in=["production", "staging"]),
+            ),
+            models.CheckConstraint(
+                name="accounts_deployment_audience_is_known",
+                condition=models.Q(private_metadata_audience__in=["members", "admins", "nobody"]),
+            ),
+        ]
+        triggers = [
+            touch(),
+            must_match(
+                "host_is_no_alias",
+                "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM accounts_deploymentalias WHERE host = NEW.host)",
+                "the host is already an alias of a deployment",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def issuer(self) -> str:
+        """The claim ``iss`` of the deployment's session tokens."""
+        return f"https://{self.host}"
+
+
+class DeploymentAlias(TimeStamped):
+    """Another host at which a deployment answers. Its tokens still name the deployment's own host as issuer."""
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="aliases")
+    host = models.CharField(max_length=253, unique=True, validators=[validate_host])
+
+    class Meta:
+        verbose_name_plural = "deployment aliases"
+        constraints = [
+            models.CheckConstraint(
+                name="accounts_deploymentalias_host_is_normalised",
+                condition=models.Q(host__regex=HOST_PATTERN),
+                violation_error_message="The host must be a lower-case host name without port.",
+            ),
+        ]
+        triggers = [
+            touch(),
+            must_match(
+                "alias_is_no_deployments_host",
+                "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM accounts_deployment WHERE host = NEW.host)",
+                "the host already belongs to a deployment",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.host
+
+    def clean(self) -> None:
+        if Deployment.objects.filter(host=self.host).exists():
+            raise ValidationError({"host": _("This host already belongs to a deployment.")})
+
+
+class SigningKey(models.Model):
+    """An ES256 key pair (RFC 7518, section 3.4) with which one deployment signs its tokens.
+
+    The newest usable key signs. ``retired_at`` stops it signing but lets it verify; ``revoked_at`` ends both.
+    """
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="signing_keys")
+    kid = models.CharField(max_length=64, unique=True, editable=False)
+    public_key = models.TextField(editable=False, help_text="PEM, SubjectPublicKeyInfo")
+    private_key = models.BinaryField(editable=False, help_text="PEM, PKCS#8, encrypted with KEY_ENCRYPTION_KEYS")
+    created_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
+    retired_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["deployment", "-created_at"], name="accounts_signingkey_newest")]
+        triggers = [immutable("deployment", "kid", "public_key")]
+
+    def __str__(self) -> str:
+        return self.kid
+
+
+class User(TimeStamped):
+    """An end user of one deployment. Staff are Django's own users: neither can sign in as the other."""
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="users")
+    email = models.EmailField(max_length=254, blank=True, db_default="")
+    username = models.CharField(max_length=150, blank=True, db_default="")
+    first_name = models.CharField(max_length=150, blank=True, db_default="")
+    last_name = models.CharField(max_length=150, blank=True, db_default="")
+    password = models.CharField(max_length=200, blank=True, db_default="", editable=False)
+    disabled = models.BooleanField(default=False, db_default=False, help_text="A disabled user cannot use any session.")
+    public_metadata = MetadataField()
+    private_metadata = MetadataField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["id", "deployment"], name="accounts_user_with_deployment"),
+            models.UniqueConstraint(
+                "deployment",
+                Lower("email"),
+                condition=~models.Q(email=""),
+                name="accounts_user_email_is_unique",
+                violation_error_message="Another user of this deployment has this e-mail address.",
+            ),
+            models.UniqueConstraint(
+                "deployment",
+                Lower("username"),
+                condition=~models.Q(username=""),
+                name="accounts_user_username_is_unique",
+                violation_error_message="Another user of this deployment has this username.",
+            ),
+            models.CheckConstraint(
+                name="accounts_user_has_an_identifier",
+                condition=~models.Q(email="") | ~models.Q(username=""),
+                violation_error_message="A user needs an e-mail address or a username.",
+            ),
+            *is_json_object("public_metadata", "private_metadata"),
+        ]
+        triggers = [touch(), immutable("deployment")]
+
+    def __str__(self) -> str:
+        return self.email or self.username
+
+    @property
+    def is_authenticated(self) -> bool:
+        """True: Django REST framework asks this of ``request.user``."""
+        return True
+
+    def set_password(self, password: str) -> None:
+        """Set the hash (Argon2id); the row is not saved."""
+        self.password = hashers.make_password(password)
+
+
+class Authenticator(TimeStamped):
+    """A TOTP generator (RFC 6238). It counts as a second factor once confirmed."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="authenticators")
+    secret = models.BinaryField(editable=False, help_text="encrypted with KEY_ENCRYPTION_KEYS")
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["user"], condition=models.Q(confirmed_at__isnull=False), name="accounts_authenticator_ready"
+            )
+        ]
+        triggers = [touch(), immutable("user")]
+
+    def __str__(self) -> str:
+        return f"authenticator {self.pk}"
+
+    def set_secret(self, secret: str) -> None:
+        """Set the base32 secret; the row is not saved."""
+        self.secret = encryption.encrypt(secret.encode())
+
+
+class BackupCode(models.Model):
+    """A second factor for one use, kept as a hash."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="backup_codes")
+    code_hash = models.CharField(max_length=200, editable=False)
+    created_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["user"], condition=models.Q(used_at__isnull=True), name="accounts_backupcode_unused")
+        ]
+        triggers = [immutable("user", "code_hash")]
+
+    def __str__(self) -> str:
+        return f"backup code {self.pk}"
+
+
+class Session(TimeStamped):
+    """A client of one deployment, such as a browser; it may hold several sign-ins, one of them active."""
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="sessions")
+    active_sign_in = models.ForeignKey("SignIn", models.SET_NULL, null=True, blank=True, related_name="+")
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["id", "deployment"], name="accounts_session_with_deployment"),
+            ForeignKeyConstraint(
+                name="accounts_session_active_sign_in_is_its_own",
+                fields=["active_sign_in", "id"],
+                to="accounts.SignIn",
+                to_fields=["id", "session"],
+                on_delete="SET NULL",
+                violation_error_message="The active sign-in must be one of this session.",
+            ),
+        ]
+        triggers = [touch(), immutable("deployment")]
+
+    def __str__(self) -> str:
+        return f"session {self.pk}"
+
+
+class SignIn(TimeStamped):
+    """A user signed in within a session."""
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="+", editable=False)
+    session = models.ForeignKey(Session, models.CASCADE, related_name="sign_ins")
+    user = models.ForeignKey(User, models.CASCADE, related_name="sign_ins")
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["id", "session"], name="accounts_signin_with_session"),
+            ForeignKeyConstraint(
+                name="accounts_signin_session_is_of_deployment",
+                fields=["session", "deployment"],
+                to="accounts.Session",
+                to_fields=["id", "deployment"],
+                violation_error_message="The session belongs to another deployment.",
+            ),
+            ForeignKeyConstraint(
+                name="accounts_signin_user_is_of_deployment",
+                fields=["user", "deployment"],
+                to="accounts.User",
+                to_fields=["id", "deployment"],
+                violation_error_message="The user belongs to another deployment than the session.",
+            ),
+        ]
+        triggers = [touch(), immutable("deployment", "session", "user")]
+
+    def __str__(self) -> str:
+        return f"sign-in {self.pk}"
+
+    def clean_fields(self, exclude: Any = None) -> None:
+        if self.session_id is not None:
+            self.deployment_id = self.session.deployment_id
+        super().clean_fields(exclude=exclude)

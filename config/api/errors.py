@@ -1,0 +1,160 @@
+"""The catalogue of errors: every way in which a request can fail, and the one body in which it is told."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from django.http import HttpResponse
+
+
+class Problem(enum.Enum):
+    """A way to fail. ``code`` is stable: HTTP status * 100 + n. ``message`` tells the client what to do next."""
+
+    MALFORMED_REQUEST = (
+        40000,
+        "The request could not be read; check its encoding and its body.",
+        "The query, the body or its content type is broken beyond a particular parameter.",
+    )
+    INVALID_ORG_ID = (
+        40001,
+        "org_id must be the id of an organization: decimal digits that fit into 64 bits.",
+        "org_id holds something else than decimal digits, or a number beyond 2^63 - 1.",
+    )
+    REPEATED_PARAMETER = (
+        40002,
+        "Give the parameter once only.",
+        "A query parameter that takes one value was given several times.",
+    )
+    NO_SESSION = (
+        40101,
+        "Sign in first: the request carries no session.",
+        "There is no session token in the cookie __session (in staging deployments, nor in __dev_session__).",
+    )
+    INVALID_SESSION_TOKEN = (
+        40102,
+        "Sign in again: the session token is not valid here.",
+        "The token is malformed, forged, not yet valid, or was issued by or for another deployment.",
+    )
+    SESSION_EXPIRED = (
+        40103,
+        "Sign in again: the session has expired.",
+        "The token or its session has reached its end.",
+    )
+    SESSION_ENDED = (
+        40104,
+        "Sign in again: the session has ended.",
+        "The session was signed out, revoked or deleted.",
+    )
+    NO_ACTIVE_SIGN_IN = (
+        40105,
+        "Sign in: nobody is signed in to this session.",
+        "The session is alive but has no active sign-in, or the sign-in has ended or expired.",
+    )
+    USER_DISABLED = (
+        40106,
+        "This account is disabled; ask your administrator.",
+        "The signed-in user was disabled.",
+    )
+    FORBIDDEN = (
+        40301,
+        "You may not do this.",
+        "The caller is known but lacks the right to do this.",
+    )
+    UNKNOWN_PATH = (
+        40401,
+        "There is nothing at this address; /docs/ lists the endpoints.",
+        "No endpoint has this path. Paths are exact: no prefix, no trailing slash.",
+    )
+    UNKNOWN_DEPLOYMENT = (
+        40402,
+        "No deployment answers at this host; check the address of the API.",
+        "The Host header names no deployment.",
+    )
+    NOT_A_MEMBER = (
+        40403,
+        "You are no member of such an organization.",
+        "org_id is well-formed, but the user is no member of such an organization. Whether it exists is not told.",
+    )
+    METHOD_NOT_ALLOWED = (
+        40501,
+        "This endpoint does not take this method; the header Allow lists those that it takes.",
+        "The path exists, the method does not.",
+    )
+    NOT_ACCEPTABLE = (
+        40601,
+        "Answers are JSON: accept application/json.",
+        "The Accept header excludes application/json.",
+    )
+    PRECONDITION_FAILED = (
+        41201,
+        "The answer has changed since; ask again without If-Match.",
+        "An If-Match header names another version of the answer.",
+    )
+    UNSUPPORTED_MEDIA_TYPE = (
+        41501,
+        "Send the body as JSON or as a form.",
+        "The content type of the request's body is none of those that the endpoint reads.",
+    )
+    TOO_MANY_REQUESTS = (
+        42901,
+        "Too many requests; wait as long as the header Retry-After says.",
+        "A limit was reached.",
+    )
+    INTERNAL_ERROR = (
+        50001,
+        "Something went wrong on our side; try again, and tell the operator if it stays.",
+        "An unexpected error. It is in the service's log.",
+    )
+    UNAVAILABLE = (
+        50301,
+        "The service is briefly unavailable; try again after the seconds in the header Retry-After.",
+        "The database cannot be reached, or did not answer in time.",
+    )
+
+    def __init__(self, code: int, message: str, cause: str) -> None:
+        self.code = code
+        self.message = message
+        self.cause = cause
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.code // 100
+
+
+class ApiError(Exception):
+    """Raise it anywhere below a view to answer with ``problem``; ``message`` replaces the catalogue's."""
+
+    def __init__(
+        self, problem: Problem, message: str | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.problem = problem
+        self.message = message or problem.message
+        self.headers = dict(headers or {})
+        super().__init__(f"{problem.code} {self.message}")
+
+
+def error_body(problem: Problem, message: str | None = None) -> dict[str, Any]:
+    """The envelope of errors: ``{"errors": [{"message": str, "code": int}]}``."""
+    return {"errors": [{"message": message or problem.message, "code": problem.code}]}
+
+
+def error_response(
+    problem: Problem, message: str | None = None, *, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """The answer for ``problem``, with the headers that go with its status."""
+    response = HttpResponse(
+        orjson.dumps(error_body(problem, message)), status=problem.status, content_type="application/json"
+    )
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = "Cookie, Origin"
+    if problem.status == 401:
+        response.headers["WWW-Authenticate"] = 'Session realm="rollcall"'  # RFC 9110, 11.6.1: a 401 must name a scheme
+    if problem.status == 503:
+        response.headers["Retry-After"] = "2"
+    for name, value in (headers or {}).items():
+        response.headers[name] = value
+    return response

@@ -1,0 +1,86 @@
+"""Turns whatever a request raises into an answer in the error envelope."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views import defaults
+from rest_framework import exceptions as drf
+from rest_framework.views import set_rollback
+
+from config.api.errors import ApiError, Problem, error_response
+
+logger = logging.getLogger("rollcall")
+
+_PROBLEMS: list[tuple[type[BaseException] | tuple[type[BaseException], ...], Problem]] = [
+    ((Http404, drf.NotFound), Problem.UNKNOWN_PATH),
+    ((PermissionDenied, drf.PermissionDenied), Problem.FORBIDDEN),
+    (drf.NotAuthenticated, Problem.NO_SESSION),
+    (drf.AuthenticationFailed, Problem.INVALID_SESSION_TOKEN),
+    (drf.MethodNotAllowed, Problem.METHOD_NOT_ALLOWED),
+    (drf.NotAcceptable, Problem.NOT_ACCEPTABLE),
+    (drf.UnsupportedMediaType, Problem.UNSUPPORTED_MEDIA_TYPE),
+    (drf.Throttled, Problem.TOO_MANY_REQUESTS),
+    (DisallowedHost, Problem.UNKNOWN_DEPLOYMENT),
+    ((drf.ParseError, drf.ValidationError, SuspiciousOperation), Problem.MALFORMED_REQUEST),
+    ((OperationalError, InterfaceError), Problem.UNAVAILABLE),
+]
+
+
+def to_response(exception: Exception, context: dict[str, Any]) -> HttpResponse:
+    """Django REST framework's EXCEPTION_HANDLER. An unforeseen exception goes to the log, never to the client."""
+    set_rollback()
+    if isinstance(exception, ApiError):
+        return error_response(exception.problem, exception.message, headers=exception.headers)
+    problem = problem_of(exception)
+    headers = {}
+    if isinstance(exception, drf.MethodNotAllowed):
+        headers["Allow"] = ", ".join(context["view"].allowed_methods)
+    if isinstance(exception, drf.Throttled) and (wait := getattr(exception, "wait", None)) is not None:
+        headers["Retry-After"] = str(int(wait) + 1)
+    if problem.status >= 500:
+        logger.error("%s %s failed", context["request"].method, context["request"].path, exc_info=exception)
+    return error_response(problem, headers=headers)
+
+
+def problem_of(exception: BaseException) -> Problem:
+    """The catalogue's entry for an exception of Django, Django REST framework or the database."""
+    for types, problem in _PROBLEMS:
+        if isinstance(exception, types):
+            return problem
+    return Problem.INTERNAL_ERROR
+
+
+# Django's handlers for what fails outside of the API's views: staff get Django's pages, everybody else the envelope.
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_for_staff(request) and not isinstance(exception, DisallowedHost):
+        return defaults.bad_request(request, exception)
+    return error_response(problem_of(exception))
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_for_staff(request):
+        return defaults.permission_denied(request, exception)
+    return error_response(Problem.FORBIDDEN)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_for_staff(request):
+        return defaults.page_not_found(request, exception)
+    return error_response(Problem.UNKNOWN_PATH)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if _is_for_staff(request):
+        return defaults.server_error(request)
+    return error_response(Problem.INTERNAL_ERROR)
+
+
+def _is_for_staff(request: HttpRequest) -> bool:
+    return request.path.startswith("/admin/")

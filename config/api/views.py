@@ -1,0 +1,37 @@
+"""What every endpoint of the API has in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.request import Request
+from rest_framework.viewsets import ViewSet
+
+from config.api.errors import ApiError, Problem
+
+
+class ApiViewSet(ViewSet):
+    """A view set whose answers, 405 and OPTIONS included, do not depend on who asks for them too early."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse a method that the endpoint lacks before asking for a session."""
+        if request.method not in self.allowed_methods:
+            raise MethodNotAllowed(str(request.method))
+        if request.method != "OPTIONS":
+            super().initial(request, *args, **kwargs)
+
+    def options(  # type: ignore[override]
+        self, request: Request, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """204 with the header Allow (RFC 9110, 9.3.7)."""
+        return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
+
+
+def single_parameter(request: Request, name: str) -> str:
+    """The query parameter ``name``, "" if absent; raises ``ApiError`` (400) if it was given more than once."""
+    values = request.query_params.getlist(name)
+    if len(values) > 1:
+        raise ApiError(Problem.REPEATED_PARAMETER, f"Give {name} once only.")
+    return values[0] if values else ""

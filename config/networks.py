@@ -1,0 +1,56 @@
+"""Internet addresses and networks as people write them: what is one, and what is in one."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+
+
+def parse_address(text: str) -> Address:
+    """The address that ``text`` names, an IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) as its IPv4.
+
+    Raises ``ValueError`` for anything else, an IPv6 zone ("%eth0") included: it means something on one host only.
+    """
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            raise ValueError(f"{text!r} has a zone")
+        return address.ipv4_mapped or address
+    return address
+
+
+def parse_network(text: str) -> Network:
+    """The network of an allow-list's entry: a CIDR network, or the one address; IPv4-mapped as IPv4.
+
+    Raises ``ValueError`` if it is neither, has a zone, or has bits set beyond its prefix.
+    """
+    if "/" not in text:
+        return ipaddress.ip_network(parse_address(text))
+    prefix = text.partition("/")[2]
+    if not (prefix.isascii() and prefix.isdigit()):
+        raise ValueError(f"{text!r} has no prefix length")
+    network = ipaddress.ip_network(text)
+    if isinstance(network, ipaddress.IPv6Network):
+        if network.network_address.scope_id is not None:
+            raise ValueError(f"{text!r} has a zone")
+        if network.subnet_of(_MAPPED):
+            mapped = network.network_address.ipv4_mapped
+            return ipaddress.ip_network((int(mapped or 0), network.prefixlen - 96))
+    return network
+
+
+def matches(address: Address | None, entries: Iterable[str]) -> bool:
+    """Whether ``address`` is in one of ``entries``. An unknown address and an unreadable entry match nothing."""
+    return address is not None and any(_contains(entry, address) for entry in entries)
+
+
+def _contains(entry: str, address: Address) -> bool:
+    try:
+        return address in parse_network(entry)
+    except ValueError:
+        return False

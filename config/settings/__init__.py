@@ -1,0 +1,7 @@
+"""Django's settings, one module a concern, each read from the environment (docs/configuration.md lists it all)."""
+
+from config.settings.api import *
+from config.settings.core import *
+from config.settings.database import *
+from config.settings.logging import *
+from config.settings.security import *

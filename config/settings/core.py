@@ -1,0 +1,70 @@
+"""The application itself: apps, middleware, URLs, templates, static files and the server."""
+
+import os
+
+from config.environment import BASE_DIR, between, read
+
+DATA_DIR = read("path", "DATA_DIR", BASE_DIR / ".data")
+DEMO = read("bool", "DEMO", False)
+DEMO_PASSWORD = read("str", "DEMO_PASSWORD") if DEMO else ""
+
+HOST = read("str", "HOST", "127.0.0.1")
+PORT = read("int", "PORT", 8000, validate=between(1, 65535))
+WORKERS = read("int", "WORKERS", os.cpu_count() or 1, validate=between(1, 256))
+THREADS = read("int", "THREADS", 4, validate=between(1, 256))
+
+INSTALLED_APPS = [
+    "config",
+    "accounts",
+    "organizations",
+    "memberships",
+    "pgtrigger",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "config.metrics.MetricsMiddleware",
+    "config.client_address.ClientAddressMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True  # serves the packages' own files: no collectstatic to forget

@@ -1,0 +1,25 @@
+"""PostgreSQL, named by DATABASE_URL."""
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config.environment import between, read
+
+_named = read("dj_db_url", "DATABASE_URL")
+if not _named["ENGINE"].endswith(".postgresql"):
+    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database; see docs/configuration.md")
+
+_statement_timeout = read("int", "DATABASE_STATEMENT_TIMEOUT", 30_000, validate=between(100, 3_600_000))
+
+DATABASES = {
+    "default": _named
+    | {
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "application_name": "rollcall",
+            "connect_timeout": read("int", "DATABASE_CONNECT_TIMEOUT", 3, validate=between(1, 60)),
+            "options": f"-c statement_timeout={_statement_timeout}",
+        }
+        | _named.get("OPTIONS", {}),
+    }
+}

@@ -1,0 +1,37 @@
+"""Secrets, hosts, proxies and cookies."""
+
+from config.environment import fernet_keys, networks, read
+from config.settings.core import DEMO
+
+SECRET_KEY = read("str", "SECRET_KEY")
+KEY_ENCRYPTION_KEYS = read("list", "KEY_ENCRYPTION_KEYS", validate=fernet_keys)
+
+ALLOWED_HOSTS = ["*"]  # the deployments' hosts are data; accounts.deployments refuses the others
+ADMIN_HOSTS = read("list", "ADMIN_HOSTS", [])
+TRUSTED_PROXIES = read("list", "TRUSTED_PROXIES", [], validate=networks)
+METRICS_NETWORKS = read("list", "METRICS_NETWORKS", ["127.0.0.0/8", "::1"], validate=networks)
+
+HTTPS_ONLY = read("bool", "HTTPS_ONLY", not DEMO)
+SECURE_SSL_REDIRECT = HTTPS_ONLY
+# The API has no redirects, and probes come from within.
+SECURE_REDIRECT_EXEMPT = [r"^me/", r"^openapi\.json$", r"^(healthz|readyz|metrics)$"]
+SECURE_HSTS_SECONDS = read("int", "HSTS_SECONDS", 31_536_000) if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
+SECURE_HSTS_PRELOAD = HTTPS_ONLY
+X_FRAME_OPTIONS = "DENY"
+
+SESSION_COOKIE_NAME = "staff_session"
+SESSION_COOKIE_PATH = "/admin/"
+SESSION_COOKIE_SECURE = HTTPS_ONLY
+SESSION_COOKIE_AGE = 12 * 3600
+CSRF_COOKIE_NAME = "staff_csrf"
+CSRF_COOKIE_PATH = "/admin/"
+CSRF_COOKIE_SECURE = HTTPS_ONLY
+CSRF_COOKIE_HTTPONLY = True
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]

@@ -1,0 +1,23 @@
+#!/usr/bin/env python
+"""Rollcall's commands: ``manage.py help`` lists them."""
+
+import os
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+
+from config import local_postgres
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        local_postgres.provide()
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"rollcall: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Who is a member of which organization and workspace, and in which roles."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from accounts.models import Deployment, User
+from config.database.constraints import ForeignKeyConstraint
+from config.database.models import MetadataField, TimeStamped, is_json_object
+from config.database.triggers import count_rows_in, immutable, must_match, touch
+from organizations.models import Organization, OrganizationRole, Workspace, WorkspaceRole
+
+
+class OrganizationMembership(TimeStamped):
+    """A user is a member of an organization of the same deployment."""
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="+", editable=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, models.CASCADE, related_name="organization_memberships")
+    roles = models.ManyToManyField(OrganizationRole, through="OrganizationMembershipRole", related_name="memberships")
+    public_metadata = MetadataField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "user"], name="memberships_orgmembership_once"),
+            ForeignKeyConstraint(
+                name="memberships_orgmembership_organization_is_of_deployment",
+                fields=["organization", "deployment"],
+                to="organizations.Organization",
+                to_fields=["id", "deployment"],
+                violation_error_message="The organization belongs to another deployment.",
+            ),
+            ForeignKeyConstraint(
+                name="memberships_orgmembership_user_is_of_deployment",
+                fields=["user", "deployment"],
+                to="accounts.User",
+                to_fields=["id", "deployment"],
+                violation_error_message="The user belongs to another deployment than the organization.",
+            ),
+            *is_json_object("public_metadata"),
+        ]
+        indexes = [models.Index(fields=["user", "created_at", "id"], name="memberships_org_by_user")]
+        triggers = [
+            touch(),
+            immutable("deployment", "organization", "user"),
+            *count_rows_in("organizations_organization", "organization_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.organization}"
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        self.deployment_id = self.organization.deployment_id
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+
+class WorkspaceMembership(TimeStamped):
+    """A user is a member of a workspace, and so of its organization; with the latter's end this one ends too."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+", editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, models.CASCADE, related_name="workspace_memberships")
+    roles = models.ManyToManyField(WorkspaceRole, through="WorkspaceMembershipRole", related_name="memberships")
+    public_metadata = MetadataField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "user"], name="memberships_wsmembership_once"),
+            ForeignKeyConstraint(
+                name="memberships_wsmembership_organization_is_the_workspaces",
+                fields=["workspace", "organization"],
+                to="organizations.Workspace",
+                to_fields=["id", "organization"],
+                violation_error_message="The workspace belongs to another organization.",
+            ),
+            ForeignKeyConstraint(
+                name="memberships_wsmembership_user_is_in_organization",
+                fields=["organization", "user"],
+                to="memberships.OrganizationMembership",
+                to_fields=["organization", "user"],
+                on_delete="CASCADE",
+                violation_error_message="The user is no member of the workspace's organization.",
+            ),
+            *is_json_object("public_metadata"),
+        ]
+        indexes = [models.Index(fields=["user", "created_at", "id"], name="memberships_workspace_by_user")]
+        triggers = [
+            touch(),
+            immutable("organization", "workspace", "user"),
+            *count_rows_in("organizations_workspace", "workspace_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.workspace}"
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        self.organization_id = self.workspace.organization_id
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+
+class OrganizationMembershipRole(models.Model):
+    """A role given to a member of an organization; it goes with the membership."""
+
+    membership = models.ForeignKey(
+        OrganizationMembership, models.CASCADE, db_constraint=False, related_name="given_roles"
+    )
+    role = models.ForeignKey(OrganizationRole, models.CASCADE, related_name="given_roles")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["membership", "role"], name="memberships_organizationrole_once"),
+            ForeignKeyConstraint(
+                name="memberships_organizationrole_goes_with_membership",
+                fields=["membership"],
+                to="memberships.OrganizationMembership",
+                to_fields=["id"],
+                on_delete="CASCADE",
+            ),
+        ]
+        triggers = [
+            must_match(
+                "role_fits",
+                """
+                SELECT 1 FROM memberships_organizationmembership membership
+                JOIN organizations_organizationrole role ON role.deployment_id = membership.deployment_id
+                    AND coalesce(role.organization_id, membership.organization_id) = membership.organization_id
+                WHERE membership.id = NEW.membership_id AND role.id = NEW.role_id
+                """,
+                "the role must be one of this organization or of its deployment",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.role)
+
+
+class WorkspaceMembershipRole(models.Model):
+    """A role given to a member of a workspace; it goes with the membership."""
+
+    membership = models.ForeignKey(WorkspaceMembership, models.CASCADE, db_constraint=False, related_name="given_roles")
+    role = models.ForeignKey(WorkspaceRole, models.CASCADE, related_name="given_roles")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["membership", "role"], name="memberships_workspacerole_once"),
+            ForeignKeyConstraint(
+                name="memberships_workspacerole_goes_with_membership",
+                fields=["membership"],
+                to="memberships.WorkspaceMembership",
+                to_fields=["id"],
+                on_delete="CASCADE",
+            ),
+        ]
+        triggers = [
+            must_match(
+                "role_fits",
+                """
+                SELECT 1 FROM memberships_workspacemembership membership
+                JOIN organizations_organization organization ON organization.id = membership.organization_id
+                JOIN organizations_workspacerole role ON role.deployment_id = organization.deployment_id
+                    AND coalesce(role.organization_id, membership.organization_id) = membership.organization_id
+                    AND coalesce(role.workspace_id, membership.workspace_id) = membership.workspace_id
+                WHERE membership.id = NEW.membership_id AND role.id = NEW.role_id
+                """,
+                "the role must be one of this workspace, its organization or its deployment",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.role)

@@ -1,0 +1,252 @@
+"""Organizations, their workspaces, the roles that can be held in them, and segments that group them."""
+
+from __future__ import annotations
+
+import pgtrigger
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from accounts.models import Deployment, User
+from config.database.constraints import ForeignKeyConstraint
+from config.database.models import MetadataField, TimeStamped, is_json_object
+from config.database.triggers import immutable, must_match, own_member_count, touch
+from organizations.allow_lists import AllowListField, allow_list_is_valid
+
+ORGANIZATION_ADMIN = "organization:admin"
+ORGANIZATION_MEMBER = "organization:member"
+WORKSPACE_ADMIN = "workspace:admin"
+WORKSPACE_MEMBER = "workspace:member"
+
+
+class Segment(TimeStamped):
+    """A named group of users, organizations or workspaces of one deployment."""
+
+    class Type(models.TextChoices):
+        USER = "user"
+        ORGANIZATION = "organization"
+        WORKSPACE = "workspace"
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="segments")
+    name = models.CharField(max_length=200)
+    type = models.CharField(max_length=20, choices=Type)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["deployment", "type", "name"], name="organizations_segment_name_is_unique"),
+            models.CheckConstraint(
+                name="organizations_segment_type_is_known",
+                condition=models.Q(type__in=["user", "organization", "workspace"]),
+            ),
+        ]
+        triggers = [touch(), immutable("deployment", "type")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Place(TimeStamped):
+    """What an organization and a workspace have in common."""
+
+    name = models.CharField(max_length=200)
+    image_url = models.URLField(max_length=2000, blank=True, db_default="")
+    description = models.TextField(blank=True, db_default="")
+    member_count = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="The database counts."
+    )
+    public_metadata = MetadataField()
+    private_metadata = MetadataField()
+    enable_ip_restriction = models.BooleanField(default=False, db_default=False)
+    whitelisted_ips = AllowListField()
+
+    class Meta:
+        abstract = True
+        constraints = [*is_json_object("public_metadata", "private_metadata"), allow_list_is_valid()]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Organization(Place):
+    """A customer of a deployment."""
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="organizations")
+    enforce_mfa = models.BooleanField("enforce MFA", default=False, db_default=False)
+    auto_assigned_workspace = models.ForeignKey("Workspace", models.SET_NULL, null=True, blank=True, related_name="+")
+    segments = models.ManyToManyField(Segment, through="OrganizationSegment", related_name="organizations")
+
+    class Meta:
+        constraints = [
+            *Place.Meta.constraints,
+            models.UniqueConstraint(fields=["id", "deployment"], name="organizations_organization_with_deployment"),
+            ForeignKeyConstraint(
+                name="organizations_organization_auto_workspace_is_its_own",
+                fields=["auto_assigned_workspace", "id"],
+                to="organizations.Workspace",
+                to_fields=["id", "organization"],
+                on_delete="SET NULL",
+                violation_error_message="The auto-assigned workspace must be one of this organization.",
+            ),
+        ]
+        triggers = [touch(ignoring=["member_count"]), immutable("deployment"), *own_member_count()]
+
+
+class Workspace(Place):
+    """A place of work within an organization."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="workspaces")
+    enforce_2fa = models.BooleanField("enforce 2FA", default=False, db_default=False)
+    segments = models.ManyToManyField(Segment, through="WorkspaceSegment", related_name="workspaces")
+
+    class Meta:
+        constraints = [
+            *Place.Meta.constraints,
+            models.UniqueConstraint(fields=["id", "organization"], name="organizations_workspace_with_organization"),
+        ]
+        triggers = [touch(ignoring=["member_count"]), immutable("organization"), *own_member_count()]
+
+
+class Role(TimeStamped):
+    """A named set of permissions. Without an organization (or workspace) it serves the whole deployment."""
+
+    name = models.CharField(max_length=200)
+    permissions = ArrayField(models.CharField(max_length=200), default=list, db_default=[], blank=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OrganizationRole(Role):
+    """A role in organizations: in every one of the deployment, or in ``organization`` alone."""
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="organization_roles")
+    organization = models.ForeignKey(Organization, models.CASCADE, null=True, blank=True, related_name="roles")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["deployment", "organization", "name"],
+                nulls_distinct=False,
+                name="organizations_organizationrole_name_is_unique",
+            ),
+            ForeignKeyConstraint(
+                name="organizations_organizationrole_is_of_deployment",
+                fields=["organization", "deployment"],
+                to="organizations.Organization",
+                to_fields=["id", "deployment"],
+                violation_error_message="The organization belongs to another deployment.",
+            ),
+        ]
+        triggers = [touch(), immutable("deployment", "organization")]
+
+
+class WorkspaceRole(Role):
+    """A role in workspaces: in every one of the deployment, of ``organization``, or in ``workspace`` alone."""
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="workspace_roles")
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, null=True, blank=True, related_name="workspace_roles"
+    )
+    workspace = models.ForeignKey(Workspace, models.CASCADE, null=True, blank=True, related_name="roles")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["deployment", "organization", "workspace", "name"],
+                nulls_distinct=False,
+                name="organizations_workspacerole_name_is_unique",
+            ),
+            models.CheckConstraint(
+                name="organizations_workspacerole_names_its_organization",
+                condition=models.Q(workspace__isnull=True) | models.Q(organization__isnull=False),
+                violation_error_message="A role of a workspace must name the workspace's organization too.",
+            ),
+            ForeignKeyConstraint(
+                name="organizations_workspacerole_is_of_deployment",
+                fields=["organization", "deployment"],
+                to="organizations.Organization",
+                to_fields=["id", "deployment"],
+                violation_error_message="The organization belongs to another deployment.",
+            ),
+            ForeignKeyConstraint(
+                name="organizations_workspacerole_is_of_organization",
+                fields=["workspace", "organization"],
+                to="organizations.Workspace",
+                to_fields=["id", "organization"],
+                violation_error_message="The workspace belongs to another organization.",
+            ),
+        ]
+        triggers = [touch(), immutable("deployment", "organization", "workspace")]
+
+
+def _segment_fits(type_: Segment.Type, deployment_of_member: str) -> pgtrigger.Trigger:
+    return must_match(
+        "segment_fits",
+        f"""
+        SELECT 1 FROM organizations_segment segment
+        WHERE segment.id = NEW.segment_id AND segment.type = '{type_}'
+            AND segment.deployment_id = ({deployment_of_member})
+        """,
+        f"the segment must be of type {type_} and of the same deployment",
+    )
+
+
+class SegmentLink(models.Model):
+    """Something is in a segment."""
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"in segment {self.segment_id}"  # type: ignore[attr-defined]
+
+
+class UserSegment(SegmentLink):
+    """A user is in a segment."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="user_segments")
+    segment = models.ForeignKey(Segment, models.CASCADE, related_name="user_segments")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "segment"], name="organizations_usersegment_once")]
+        triggers = [_segment_fits(Segment.Type.USER, "SELECT deployment_id FROM accounts_user WHERE id = NEW.user_id")]
+
+
+class OrganizationSegment(SegmentLink):
+    """An organization is in a segment."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="organization_segments")
+    segment = models.ForeignKey(Segment, models.CASCADE, related_name="organization_segments")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "segment"], name="organizations_organizationsegment_once")
+        ]
+        triggers = [
+            _segment_fits(
+                Segment.Type.ORGANIZATION,
+                "SELECT deployment_id FROM organizations_organization WHERE id = NEW.organization_id",
+            )
+        ]
+
+
+class WorkspaceSegment(SegmentLink):
+    """A workspace is in a segment."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="workspace_segments")
+    segment = models.ForeignKey(Segment, models.CASCADE, related_name="workspace_segments")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "segment"], name="organizations_workspacesegment_once")
+        ]
+        triggers = [
+            _segment_fits(
+                Segment.Type.WORKSPACE,
+                "SELECT organization.deployment_id FROM organizations_workspace workspace "
+                "JOIN organizations_organization organization ON organization.id = workspace.organization_id "
+                "WHERE workspace.id = NEW.workspace_id",
+            )
+        ]

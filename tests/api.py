@@ -1,0 +1,99 @@
+"""A client of the API that holds every answer against the OpenAPI document."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+from jsonschema import Draft202012Validator, FormatChecker
+
+from accounts.models import Deployment, User
+from tests.factories import token_of
+
+MEMBERSHIPS = "/me/workspace-memberships"
+
+
+class ApiClient:
+    """Calls the API of one deployment, in the session of one user if given."""
+
+    def __init__(self, deployment: Deployment, user: User | None = None, *, token: str | None = None) -> None:
+        self.deployment = deployment
+        self.client = Client(raise_request_exception=False)
+        self.token = token_of(user) if user is not None else token
+
+    def get(self, path: str = MEMBERSHIPS, query: str = "", **headers: Any) -> Any:
+        """GET ``path``?``query``; ``headers`` are WSGI names (HTTP_..., REMOTE_ADDR). The answer is checked."""
+        return self.request("GET", path, query, **headers)
+
+    def request(self, method: str, path: str = MEMBERSHIPS, query: str = "", **headers: Any) -> Any:
+        if self.token is not None:
+            headers.setdefault("HTTP_COOKIE", f"__session={self.token}")
+        headers.setdefault("HTTP_HOST", self.deployment.host)
+        response = self.client.generic(method, path, QUERY_STRING=query, **headers)
+        check_answer(method, path, response)
+        return response
+
+
+def memberships(user: User, query: str = "", **headers: Any) -> list[dict[str, Any]]:
+    """What ``user`` gets: ``data`` of a successful answer."""
+    response = ApiClient(user.deployment, user).get(query=query, **headers)
+    assert response.status_code == 200, response.content
+    data: list[dict[str, Any]] = response.json()["data"]
+    return data
+
+
+def error_code(response: Any) -> int:
+    """The code of an error's answer, whose status must be the one that the code says."""
+    (error,) = response.json()["errors"]
+    assert error["code"] // 100 == response.status_code
+    code: int = error["code"]
+    return code
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document."""
+    generated: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return generated
+
+
+def check_answer(method: str, path: str, response: Any) -> None:
+    """Fail unless the document describes this answer of ``path``, and fully: an unknown field is an error."""
+    if response.status_code >= 400:
+        schema: dict[str, Any] = {"$ref": "#/components/schemas/ErrorResponse"}
+    elif method == "HEAD" or response.status_code in (204, 304):
+        assert response.content == b""
+        return
+    else:
+        operation = document()["paths"][path][method.lower()]
+        assert str(response.status_code) in operation["responses"], f"{response.status_code} is not documented"
+        schema = operation["responses"][str(response.status_code)]["content"]["application/json"]["schema"]
+    assert response.headers["Content-Type"] == "application/json"
+    if method != "HEAD":
+        _validator(schema["$ref"]).validate(response.json())
+
+
+@cache
+def _validator(reference: str) -> Draft202012Validator:
+    components = _closed(document()["components"])
+    return Draft202012Validator(
+        {"$ref": reference, "components": components}, format_checker=FormatChecker(["date-time"])
+    )
+
+
+def _closed(schema: Any) -> Any:
+    """The schema with every object that lists its properties closed to others."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items()}
+    if isinstance(closed.get("properties"), dict) and closed.get("type") == "object":
+        closed["additionalProperties"] = False
+    return closed
+
+
+RFC3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")

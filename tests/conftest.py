@@ -1,0 +1,18 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import pytest
+
+from accounts.models import Deployment, User
+from tests.factories import DeploymentFactory, UserFactory
+
+
+@pytest.fixture
+def deployment(db: None) -> Deployment:
+    return DeploymentFactory.create()
+
+
+@pytest.fixture
+def user(deployment: Deployment) -> User:
+    return UserFactory.create(deployment=deployment)

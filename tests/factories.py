@@ -1,0 +1,132 @@
+"""Rows for tests. Each factory makes what its row cannot be without, all of one deployment."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+from factory.declarations import PostGeneration, Sequence, SubFactory
+from factory.django import DjangoModelFactory
+
+from accounts.keys import create_signing_key
+from accounts.models import Authenticator, BackupCode, Deployment, Session, User
+from accounts.sessions import start_session
+from accounts.tokens import sign_session_token
+from memberships.models import (
+    OrganizationMembership,
+    OrganizationMembershipRole,
+    WorkspaceMembership,
+    WorkspaceMembershipRole,
+)
+from organizations.models import Organization, OrganizationRole, Segment, Workspace, WorkspaceRole
+
+
+class DeploymentFactory(DjangoModelFactory[Deployment]):
+    """A production deployment with a signing key, at a host of its own."""
+
+    name = Sequence(lambda n: f"Deployment {n}")
+    host = Sequence(lambda n: f"d{n}.example.com")
+    key = PostGeneration(lambda deployment, *_, **__: create_signing_key(deployment=deployment))
+
+    class Meta:
+        model = Deployment
+        skip_postgeneration_save = True
+
+
+class UserFactory(DjangoModelFactory[User]):
+    deployment = SubFactory(DeploymentFactory)
+    email = Sequence(lambda n: f"user{n}@example.com")
+
+    class Meta:
+        model = User
+
+
+class OrganizationFactory(DjangoModelFactory[Organization]):
+    deployment = SubFactory(DeploymentFactory)
+    name = Sequence(lambda n: f"Organization {n}")
+
+    class Meta:
+        model = Organization
+
+
+class WorkspaceFactory(DjangoModelFactory[Workspace]):
+    organization = SubFactory(OrganizationFactory)
+    name = Sequence(lambda n: f"Workspace {n}")
+
+    class Meta:
+        model = Workspace
+
+
+class SegmentFactory(DjangoModelFactory[Segment]):
+    deployment = SubFactory(DeploymentFactory)
+    name = Sequence(lambda n: f"Segment {n}")
+    type = Segment.Type.WORKSPACE
+
+    class Meta:
+        model = Segment
+
+
+class OrganizationRoleFactory(DjangoModelFactory[OrganizationRole]):
+    deployment = SubFactory(DeploymentFactory)
+    name = Sequence(lambda n: f"Organization role {n}")
+
+    class Meta:
+        model = OrganizationRole
+
+
+class WorkspaceRoleFactory(DjangoModelFactory[WorkspaceRole]):
+    deployment = SubFactory(DeploymentFactory)
+    name = Sequence(lambda n: f"Workspace role {n}")
+
+    class Meta:
+        model = WorkspaceRole
+
+
+def join_organization(user: User, organization: Organization, *roles: OrganizationRole) -> OrganizationMembership:
+    """``user`` becomes a member of ``organization``, if they are none yet, and holds ``roles`` besides."""
+    membership, _ = OrganizationMembership.objects.get_or_create(organization=organization, user=user)
+    for role in roles:
+        OrganizationMembershipRole.objects.create(membership=membership, role=role)
+    return membership
+
+
+def join(user: User, workspace: Workspace, *roles: WorkspaceRole) -> WorkspaceMembership:
+    """``user`` becomes a member of ``workspace`` and of its organization, and holds ``roles`` there."""
+    join_organization(user, workspace.organization)
+    membership = WorkspaceMembership.objects.create(workspace=workspace, user=user)
+    for role in roles:
+        WorkspaceMembershipRole.objects.create(membership=membership, role=role)
+    return membership
+
+
+def member_of_new_workspace(user: User, **workspace: Any) -> WorkspaceMembership:
+    """``user`` in a workspace of an organization of their own deployment, both made for them."""
+    organization = OrganizationFactory.create(deployment=user.deployment)
+    return join(user, WorkspaceFactory.create(organization=organization, **workspace))
+
+
+def confirmed_authenticator(user: User) -> Authenticator:
+    authenticator = Authenticator(user=user, confirmed_at=timezone.now())
+    authenticator.set_secret("JBSWY3DPEHPK3PXP")
+    authenticator.save()
+    return authenticator
+
+
+def backup_code(user: User, **values: Any) -> BackupCode:
+    return BackupCode.objects.create(user=user, code_hash="unusable", **values)
+
+
+def session_of(user: User, **values: Any) -> Session:
+    """A live session in which ``user`` is signed in; ``values`` replace its own."""
+    session = start_session(user=user, expires_at=timezone.now() + timedelta(hours=1))
+    for name, value in values.items():
+        setattr(session, name, value)
+    session.save()
+    return session
+
+
+def token_of(user: User) -> str:
+    """A valid token of a new session of ``user``."""
+    session = session_of(user)
+    return sign_session_token(session, expires_at=session.expires_at)

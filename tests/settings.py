@@ -1,0 +1,23 @@
+"""The settings of the test run: the project's own, from an environment that no ``.env`` has a say in."""
+
+import os
+import secrets
+
+from cryptography.fernet import Fernet
+
+os.environ |= {
+    "ENV_FILE": os.devnull,
+    "DEMO": "true",
+    "DEMO_PASSWORD": "correct horse battery staple",
+    "SECRET_KEY": secrets.token_urlsafe(48),
+    "KEY_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+    "LOG_LEVEL": "CRITICAL",
+}
+
+from config import local_postgres
+
+local_postgres.provide()
+
+from config.settings import *
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
