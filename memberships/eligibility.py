@@ -1,6 +1,6 @@
 """May a member enter a workspace now, from here? Pure functions: everything they need is handed to them.
 
-The rules are decision 8 of docs/contract.md. They are kept at two levels, the organization's and the workspace's, and
+The rules are those of docs/eligibility.md. They are kept at two levels, the organization's and the workspace's, and
 both must be met. Who administers the workspace or the organization is never restricted.
 """
 

@@ -94,4 +94,6 @@ class WorkspaceMembershipSerializer(serializers.Serializer):
 
 @extend_schema_serializer(component_name="WorkspaceMembershipsResponse", many=False)
 class WorkspaceMembershipsResponseSerializer(EnvelopeSerializer):
+    """The memberships, in the order of joining."""
+
     data = WorkspaceMembershipSerializer(many=True)  # type: ignore[assignment]

@@ -31,7 +31,7 @@ class Problem(enum.Enum):
     NO_SESSION = (
         40101,
         "Sign in first: the request carries no session.",
-        "There is no session token in the cookie __session (in staging deployments, nor in __dev_session__).",
+        "There is no session token in the cookie `__session` (in staging deployments, nor in `__dev_session__`).",
     )
     INVALID_SESSION_TOKEN = (
         40102,

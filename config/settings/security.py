@@ -1,6 +1,6 @@
 """Secrets, hosts, proxies and cookies."""
 
-from config.environment import fernet_keys, networks, read
+from config.environment import between, fernet_keys, networks, read
 from config.settings.core import DEMO
 
 SECRET_KEY = read("str", "SECRET_KEY")
@@ -15,7 +15,8 @@ HTTPS_ONLY = read("bool", "HTTPS_ONLY", not DEMO)
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 # The API has no redirects, and probes come from within.
 SECURE_REDIRECT_EXEMPT = [r"^me/", r"^openapi\.json$", r"^(healthz|readyz|metrics)$"]
-SECURE_HSTS_SECONDS = read("int", "HSTS_SECONDS", 31_536_000) if HTTPS_ONLY else 0
+_hsts_seconds = read("int", "HSTS_SECONDS", 31_536_000, validate=between(0, 10**9))
+SECURE_HSTS_SECONDS = _hsts_seconds if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 SECURE_HSTS_PRELOAD = HTTPS_ONLY
 X_FRAME_OPTIONS = "DENY"

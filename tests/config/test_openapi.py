@@ -1,0 +1,95 @@
+"""The OpenAPI document, and the page that shows it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.core.management import call_command
+from django.test import Client
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from config.api.errors import Problem
+from tests.api import document
+
+
+def operations() -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{method} {path}", operation)
+        for path, methods in document()["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_the_document_is_valid_openapi() -> None:
+    validate(document())
+
+
+def test_generating_the_document_gives_no_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", "--format", "openapi-json")
+    assert capsys.readouterr().err == ""
+
+
+def test_the_served_document_is_the_generated_one() -> None:
+    response = Client().get("/openapi.json")
+    assert response.headers["Content-Type"].startswith("application/vnd.oai.openapi+json")
+    assert json.loads(response.content)["paths"] == document()["paths"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "WorkspaceMembership",
+        "Workspace",
+        "Organization",
+        "WorkspaceRole",
+        "Segment",
+        "SegmentType",
+        "EligibilityRestriction",
+        "EligibilityRestrictionType",
+    ],
+)
+def test_components_have_the_names_of_the_contract(name: str) -> None:
+    assert name in document()["components"]["schemas"]
+
+
+def test_only_the_restriction_may_be_absent_from_a_membership() -> None:
+    membership = document()["components"]["schemas"]["WorkspaceMembership"]
+    assert set(membership["properties"]) - set(membership["required"]) == {"eligibility_restriction"}
+
+
+def test_both_ways_to_send_a_token_are_described() -> None:
+    schemes = document()["components"]["securitySchemes"]
+    assert schemes["sessionCookie"]["name"] == "__session"
+    assert schemes["devSessionQuery"]["name"] == "__dev_session__"
+    assert document()["paths"]["/me/workspace-memberships"]["get"]["security"] == [
+        {"sessionCookie": []},
+        {"devSessionQuery": []},
+    ]
+
+
+@pytest.mark.parametrize(("name", "operation"), operations(), ids=[name for name, _ in operations()])
+def test_every_status_has_an_example_that_fits_its_schema(name: str, operation: dict[str, Any]) -> None:
+    for status, response in operation["responses"].items():
+        if status == "304":
+            continue
+        content = response["content"]["application/json"]
+        assert content["examples"], f"{name} {status}"
+        validator = Draft202012Validator(content["schema"] | {"components": document()["components"]})
+        for example in content["examples"].values():
+            validator.validate(example["value"])
+
+
+def test_every_error_is_explained() -> None:
+    for problem in Problem:
+        assert str(problem.code) in document()["info"]["description"]
+        assert problem.cause in document()["info"]["description"]
+
+
+def test_the_page_loads_nothing_from_elsewhere() -> None:
+    page = Client().get("/docs/").content.decode()
+    assert "//" not in page.replace("http://www.w3.org", "")
+    assert finders.find("drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js")

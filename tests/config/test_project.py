@@ -1,0 +1,106 @@
+"""What must hold of the project as a whole: settings, documents, migrations."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.management import call_command
+
+from config.api.errors import Problem
+from config.api.openapi import error_table
+from config.environment import BASE_DIR, NAMES
+
+PRODUCTION = {
+    "ENV_FILE": os.devnull,
+    "PATH": os.environ["PATH"],
+    "SECRET_KEY": "k3-" + "0123456789abcdefghij" * 3,
+    "KEY_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+    "DATABASE_URL": os.environ["DATABASE_URL"],
+}
+
+
+def manage(*arguments: str, without: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """``manage.py`` as production runs it, with ``environment`` besides."""
+    variables = {name: value for name, value in (PRODUCTION | environment).items() if name != without}
+    return subprocess.run(
+        [sys.executable, str(BASE_DIR / "manage.py"), *arguments], env=variables, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_production_settings_pass_djangos_deployment_checks() -> None:
+    result = manage("check", "--deploy", "--fail-level", "WARNING")
+    assert result.returncode == 0, result.stderr
+    assert "no issues (0 silenced)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "http"),
+        ("PORT", "70000"),
+        ("WORKERS", "0"),
+        ("DEMO", "perhaps"),
+        ("LOG_LEVEL", "LOUD"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,the proxy"),
+        ("KEY_ENCRYPTION_KEYS", "short"),
+        ("DATABASE_URL", "mysql://root@localhost/db"),
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_CONNECT_TIMEOUT", "soon"),
+        ("SECRET_KEY", ""),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(name: str, value: str) -> None:
+    result = manage("check", **{name: value})
+    assert result.returncode != 0
+    (line,) = result.stderr.strip().splitlines()
+    assert name in line
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "KEY_ENCRYPTION_KEYS"])
+def test_secrets_have_no_default(name: str) -> None:
+    result = manage("check", without=name)
+    assert result.returncode != 0
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert name in result.stderr
+
+
+def test_the_demo_data_is_not_loaded_in_production() -> None:
+    result = manage("load_demo")
+    assert result.returncode != 0
+    assert "DEMO" in result.stderr
+
+
+def test_every_setting_is_documented_and_nothing_else_is() -> None:
+    documented = re.findall(r"(?m)^\| `([A-Z_]+)` \|", _text("docs/configuration.md"))
+    assert sorted(documented) == sorted(NAMES)
+
+
+def test_the_page_of_errors_is_the_catalogue() -> None:
+    assert error_table(Problem) in _text("docs/errors.md")
+
+
+def test_error_codes_are_unique_and_carry_their_status() -> None:
+    codes = [problem.code for problem in Problem]
+    assert len(codes) == len(set(codes))
+    assert all(400 <= problem.status <= 599 for problem in Problem)
+
+
+@pytest.mark.django_db
+def test_the_models_have_all_their_migrations() -> None:
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for page in [BASE_DIR / "README.md", BASE_DIR / "CHANGELOG.md", *(BASE_DIR / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def _text(path: str) -> str:
+    return (Path(BASE_DIR) / path).read_text()
