@@ -109,6 +109,10 @@ class Deployment(TimeStamped):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        if DeploymentAlias.objects.filter(host=self.host).exists():
+            raise ValidationError({"host": _("This host is already an alias of a deployment.")})
+
     @property
     def issuer(self) -> str:
         """The claim ``iss`` of the deployment's session tokens."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from functools import cache
 
@@ -10,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from config.networks import Address, parse_address
+from config.networks import Address, Network, parse_address, parse_network
 
 
 def client_address_of(request: HttpRequest) -> Address | None:
@@ -66,5 +65,5 @@ def _is_trusted(address: Address | None) -> bool:
 
 
 @cache
-def _trusted_networks(values: tuple[str, ...]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    return [ipaddress.ip_network(value) for value in values]
+def _trusted_networks(values: tuple[str, ...]) -> list[Network]:
+    return [parse_network(value) for value in values]

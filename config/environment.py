@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 from environs.exceptions import EnvError
 from marshmallow import ValidationError
+
+from config.networks import parse_network
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -47,7 +48,7 @@ def networks(values: list[str]) -> None:
     """Validates a list of CIDR networks."""
     for value in values:
         try:
-            ipaddress.ip_network(value)
+            parse_network(value)
         except ValueError as error:
             raise ValidationError(f"{value!r} is no address or CIDR network") from error
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+_PREFIX_LENGTH = re.compile("0|[1-9][0-9]{0,2}")
 
 
 def parse_address(text: str) -> Address:
@@ -31,8 +33,7 @@ def parse_network(text: str) -> Network:
     """
     if "/" not in text:
         return ipaddress.ip_network(parse_address(text))
-    prefix = text.partition("/")[2]
-    if not (prefix.isascii() and prefix.isdigit()):
+    if not _PREFIX_LENGTH.fullmatch(text.partition("/")[2]):
         raise ValueError(f"{text!r} has no prefix length")
     network = ipaddress.ip_network(text)
     if isinstance(network, ipaddress.IPv6Network):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Deployment, User
 from config.database.constraints import ForeignKeyConstraint
@@ -49,6 +53,11 @@ class OrganizationMembership(TimeStamped):
     def __str__(self) -> str:
         return f"{self.user} in {self.organization}"
 
+    def clean_fields(self, exclude: Any = None) -> None:
+        if self.organization_id is not None:
+            self.deployment_id = self.organization.deployment_id
+        super().clean_fields(exclude=exclude)
+
     def save(self, *args: object, **kwargs: object) -> None:
         self.deployment_id = self.organization.deployment_id
         super().save(*args, **kwargs)  # type: ignore[arg-type]
@@ -93,6 +102,11 @@ class WorkspaceMembership(TimeStamped):
     def __str__(self) -> str:
         return f"{self.user} in {self.workspace}"
 
+    def clean_fields(self, exclude: Any = None) -> None:
+        if self.workspace_id is not None:
+            self.organization_id = self.workspace.organization_id
+        super().clean_fields(exclude=exclude)
+
     def save(self, *args: object, **kwargs: object) -> None:
         self.organization_id = self.workspace.organization_id
         super().save(*args, **kwargs)  # type: ignore[arg-type]
@@ -133,6 +147,17 @@ class OrganizationMembershipRole(models.Model):
     def __str__(self) -> str:
         return str(self.role)
 
+    def clean(self) -> None:
+        """The rule of the trigger ``role_fits``."""
+        try:
+            role, organization = self.role, self.membership.organization
+        except ObjectDoesNotExist:  # one of them is still to be chosen, which is told elsewhere
+            return
+        if role.deployment_id != organization.deployment_id:
+            raise _foreign_role(role, role.deployment)
+        if role.organization not in (None, organization):
+            raise _foreign_role(role, role.organization)
+
 
 class WorkspaceMembershipRole(models.Model):
     """A role given to a member of a workspace; it goes with the membership."""
@@ -168,3 +193,23 @@ class WorkspaceMembershipRole(models.Model):
 
     def __str__(self) -> str:
         return str(self.role)
+
+    def clean(self) -> None:
+        """The rule of the trigger ``role_fits``."""
+        try:
+            role, workspace = self.role, self.membership.workspace
+            organization = workspace.organization
+        except ObjectDoesNotExist:  # one of them is still to be chosen, which is told elsewhere
+            return
+        if role.deployment_id != organization.deployment_id:
+            raise _foreign_role(role, role.deployment)
+        if role.organization not in (None, organization):
+            raise _foreign_role(role, role.organization)
+        if role.workspace not in (None, workspace):
+            raise _foreign_role(role, role.workspace)
+
+
+def _foreign_role(role: OrganizationRole | WorkspaceRole, owner: object) -> ValidationError:
+    return ValidationError(
+        _("“%(role)s” is a role of “%(owner)s” and cannot be given here."), params={"role": role, "owner": owner}
+    )

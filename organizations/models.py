@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Deployment, User
 from config.database.constraints import ForeignKeyConstraint
@@ -136,10 +138,16 @@ class OrganizationRole(Role):
                 fields=["organization", "deployment"],
                 to="organizations.Organization",
                 to_fields=["id", "deployment"],
+                on_delete="CASCADE",
                 violation_error_message="The organization belongs to another deployment.",
             ),
         ]
         triggers = [touch(), immutable("deployment", "organization")]
+
+    def clean(self) -> None:
+        """What a role is of says what deployment it is of, so a form need not ask."""
+        if self.deployment_id is None and self.organization is not None:
+            self.deployment_id = self.organization.deployment_id
 
 
 class WorkspaceRole(Role):
@@ -168,6 +176,7 @@ class WorkspaceRole(Role):
                 fields=["organization", "deployment"],
                 to="organizations.Organization",
                 to_fields=["id", "deployment"],
+                on_delete="CASCADE",
                 violation_error_message="The organization belongs to another deployment.",
             ),
             ForeignKeyConstraint(
@@ -175,10 +184,18 @@ class WorkspaceRole(Role):
                 fields=["workspace", "organization"],
                 to="organizations.Workspace",
                 to_fields=["id", "organization"],
+                on_delete="CASCADE",
                 violation_error_message="The workspace belongs to another organization.",
             ),
         ]
         triggers = [touch(), immutable("deployment", "organization", "workspace")]
+
+    def clean(self) -> None:
+        """What a role is of says what organization and deployment it is of, so a form need not ask."""
+        if self.organization_id is None and self.workspace is not None:
+            self.organization_id = self.workspace.organization_id
+        if self.deployment_id is None and self.organization is not None:
+            self.deployment_id = self.organization.deployment_id
 
 
 def _segment_fits(type_: Segment.Type, deployment_of_member: str) -> pgtrigger.Trigger:
@@ -194,18 +211,39 @@ def _segment_fits(type_: Segment.Type, deployment_of_member: str) -> pgtrigger.T
 
 
 class SegmentLink(models.Model):
-    """Something is in a segment."""
+    """Something is in a segment: what the field says that is named as the segment's type."""
+
+    type: Segment.Type
 
     class Meta:
         abstract = True
 
     def __str__(self) -> str:
-        return f"in segment {self.segment_id}"  # type: ignore[attr-defined]
+        return f"{getattr(self, self.type)} in {self.segment}"  # type: ignore[attr-defined]
+
+    def clean(self) -> None:
+        """The rule of the trigger ``segment_fits``."""
+        try:
+            segment: Segment = self.segment  # type: ignore[attr-defined]
+            deployment_id = self._deployment_id()
+        except ObjectDoesNotExist:  # one of them is still to be chosen, which is told elsewhere
+            return
+        if segment.type != self.type:
+            raise ValidationError(
+                _("“%(segment)s” is a segment of %(actual)ss; a %(wanted)s cannot be in it."),
+                params={"segment": segment, "actual": segment.type, "wanted": self.type.value},
+            )
+        if segment.deployment_id != deployment_id:
+            raise ValidationError(_("“%(segment)s” is a segment of another deployment."), params={"segment": segment})
+
+    def _deployment_id(self) -> int:
+        raise NotImplementedError
 
 
 class UserSegment(SegmentLink):
     """A user is in a segment."""
 
+    type = Segment.Type.USER
     user = models.ForeignKey(User, models.CASCADE, related_name="user_segments")
     segment = models.ForeignKey(Segment, models.CASCADE, related_name="user_segments")
 
@@ -213,10 +251,14 @@ class UserSegment(SegmentLink):
         constraints = [models.UniqueConstraint(fields=["user", "segment"], name="organizations_usersegment_once")]
         triggers = [_segment_fits(Segment.Type.USER, "SELECT deployment_id FROM accounts_user WHERE id = NEW.user_id")]
 
+    def _deployment_id(self) -> int:
+        return self.user.deployment_id
+
 
 class OrganizationSegment(SegmentLink):
     """An organization is in a segment."""
 
+    type = Segment.Type.ORGANIZATION
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="organization_segments")
     segment = models.ForeignKey(Segment, models.CASCADE, related_name="organization_segments")
 
@@ -231,10 +273,14 @@ class OrganizationSegment(SegmentLink):
             )
         ]
 
+    def _deployment_id(self) -> int:
+        return self.organization.deployment_id
+
 
 class WorkspaceSegment(SegmentLink):
     """A workspace is in a segment."""
 
+    type = Segment.Type.WORKSPACE
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="workspace_segments")
     segment = models.ForeignKey(Segment, models.CASCADE, related_name="workspace_segments")
 
@@ -250,3 +296,6 @@ class WorkspaceSegment(SegmentLink):
                 "WHERE workspace.id = NEW.workspace_id",
             )
         ]
+
+    def _deployment_id(self) -> int:
+        return self.workspace.organization.deployment_id

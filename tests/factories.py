@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 from django.utils import timezone
@@ -130,3 +132,44 @@ def token_of(user: User) -> str:
     """A valid token of a new session of ``user``."""
     session = session_of(user)
     return sign_session_token(session, expires_at=session.expires_at)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One of each, belonging together."""
+
+    deployment: Deployment
+    organization: Organization
+    workspace: Workspace
+    user: User
+
+
+def new_branch(deployment: Deployment | None = None) -> Branch:
+    """A new organization, workspace and user, of ``deployment`` if given. The user is no member of anything."""
+    deployment = deployment or DeploymentFactory.create()
+    organization = OrganizationFactory.create(deployment=deployment)
+    workspace = WorkspaceFactory.create(organization=organization)
+    return Branch(deployment, organization, workspace, UserFactory.create(deployment=deployment))
+
+
+@dataclass(frozen=True)
+class World:
+    """Three branches: one's own, a sibling in the same deployment, a foreign one in another."""
+
+    own: Branch
+    sibling: Branch
+    foreign: Branch
+
+    def columns(self, row: dict[str, Any]) -> dict[str, Any]:
+        """``row`` with each field that is given as "branch.kind" turned into the column with that one's id."""
+        return dict(self._column(name, value) for name, value in row.items())
+
+    def _column(self, name: str, value: Any) -> tuple[str, Any]:
+        if isinstance(value, str) and "." in value:
+            return f"{name}_id", attrgetter(value)(self).pk
+        return name, value
+
+
+def new_world() -> World:
+    own = new_branch()
+    return World(own=own, sibling=new_branch(own.deployment), foreign=new_branch())

@@ -37,6 +37,8 @@ def answer(request: HttpRequest, *, message: str, data: Any, session: SessionSum
     response.headers["Vary"] = "Cookie, Origin"
     etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
     response.headers["ETag"] = etag
+    # An answer without a modification date ignores this condition (RFC 9110, 13.1.4); Django would answer 412.
+    request.META.pop("HTTP_IF_UNMODIFIED_SINCE", None)
     conditional = get_conditional_response(request, etag=etag, response=response)
     if conditional is None or conditional.status_code == 412:
         raise ApiError(Problem.PRECONDITION_FAILED)

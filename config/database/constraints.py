@@ -76,8 +76,11 @@ class ForeignKeyConstraint(models.BaseConstraint):
         exclude: set[str] | None = None,
         using: str = DEFAULT_DB_ALIAS,
     ) -> None:
-        """Raise ``ValidationError`` if the row that ``instance`` refers to does not exist."""
-        if exclude and exclude.intersection(self.fields):
+        """Raise ``ValidationError`` if the row that ``instance`` refers to does not exist.
+
+        One field in the form is enough to ask: the other is often the row's own id, or derived, and so in no form.
+        """
+        if exclude and exclude.issuperset(self.fields):
             return
         values = [getattr(instance, cast(Any, model._meta.get_field(field)).attname) for field in self.fields]
         if None in values:

@@ -14,6 +14,7 @@ class Migration(migrations.Migration):
             constraint=config.database.constraints.ForeignKeyConstraint(
                 fields=("organization", "deployment"),
                 name="organizations_organizationrole_is_of_deployment",
+                on_delete="CASCADE",
                 to="organizations.Organization",
                 to_fields=("id", "deployment"),
                 violation_error_message="The organization belongs to another deployment.",
@@ -35,6 +36,7 @@ class Migration(migrations.Migration):
             constraint=config.database.constraints.ForeignKeyConstraint(
                 fields=("organization", "deployment"),
                 name="organizations_workspacerole_is_of_deployment",
+                on_delete="CASCADE",
                 to="organizations.Organization",
                 to_fields=("id", "deployment"),
                 violation_error_message="The organization belongs to another deployment.",
@@ -45,6 +47,7 @@ class Migration(migrations.Migration):
             constraint=config.database.constraints.ForeignKeyConstraint(
                 fields=("workspace", "organization"),
                 name="organizations_workspacerole_is_of_organization",
+                on_delete="CASCADE",
                 to="organizations.Workspace",
                 to_fields=("id", "organization"),
                 violation_error_message="The workspace belongs to another organization.",

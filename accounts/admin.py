@@ -1,0 +1,283 @@
+"""Pages for staff: deployments and their keys, users and their second factors, sessions."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth import password_validation
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.safestring import SafeString
+from django.views.decorators.debug import sensitive_post_parameters
+
+from accounts.keys import create_signing_key
+from accounts.models import (
+    Authenticator,
+    BackupCode,
+    Deployment,
+    DeploymentAlias,
+    Session,
+    SignIn,
+    SigningKey,
+    User,
+)
+from config.admin import FewChoicesFilter, ReadOnlyAdmin, ReadOnlyInline, StaffAdmin, StaffForm, link
+
+DATES: tuple[str, Any] = ("Dates", {"fields": ["created_at", "updated_at"]})
+
+
+class AliasInline(admin.TabularInline):
+    model = DeploymentAlias
+    form = StaffForm
+    extra = 0
+
+
+class SigningKeyInline(ReadOnlyInline):
+    model = SigningKey
+    verbose_name_plural = "newest signing keys"
+    fields = ("kid", "since", "retired_at", "revoked_at")
+    readonly_fields = ("kid", "since")
+
+
+@admin.register(Deployment)
+class DeploymentAdmin(StaffAdmin):
+    list_display = ("name", "host", "mode", "created_at")
+    list_filter = ("mode",)
+    search_fields = ("name", "host", "aliases__host")
+    search_help_text = "Name, host, alias or id"
+    inlines = (AliasInline, SigningKeyInline)
+    actions = ("create_new_signing_key",)
+    save_on_top = True
+    fieldsets = (
+        (None, {"fields": ["name", "host", "mode", "allowed_origins", "see_also"]}),
+        (
+            "Rules",
+            {
+                "description": "What is off here counts nowhere in the deployment, whatever a page below it says.",
+                "fields": [
+                    "ip_allowlist_per_org_enabled",
+                    "ip_allowlist_per_workspace_enabled",
+                    "enforce_mfa_per_org_enabled",
+                    "enforce_mfa_per_workspace_enabled",
+                    "private_metadata_audience",
+                ],
+            },
+        ),
+        DATES,
+    )
+
+    def has_create_key_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.add_signingkey")
+
+    @admin.action(description="Create a new signing key", permissions=["create_key"])
+    def create_new_signing_key(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> None:
+        for deployment in queryset:
+            key = create_signing_key(deployment=deployment)
+            self.log_change(request, deployment, f"Created the signing key {key.kid}.")
+            self.message_user(request, f"{deployment} signs with the new key {key.kid} now.", messages.SUCCESS)
+
+
+@admin.register(SigningKey)
+class SigningKeyAdmin(ReadOnlyAdmin):
+    """Keys come from an action on deployments; here they go."""
+
+    list_display = ("kid", "deployment", "created_at", "retired_at", "revoked_at")
+    list_filter = (
+        ("retired_at", admin.EmptyFieldListFilter),
+        ("revoked_at", admin.EmptyFieldListFilter),
+        ("deployment", FewChoicesFilter),
+    )
+    list_select_related = ("deployment",)
+    search_fields = ("kid", "deployment__name", "deployment__host")
+    search_help_text = "Key id (kid), deployment or id"
+    actions = ("retire", "revoke")
+    readonly_fields = ("created_at",)
+    fields = ("deployment", "kid", "public_key", "created_at", "retired_at", "revoked_at")
+    autocomplete_fields = ("deployment",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.change_signingkey")
+
+    @admin.action(description="Retire the selected keys: they sign no more", permissions=["end"])
+    def retire(self, request: HttpRequest, queryset: QuerySet[SigningKey]) -> None:
+        _end(self, request, queryset, "retired_at", "Retired")
+
+    @admin.action(description="Revoke the selected keys: their tokens are refused", permissions=["end"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[SigningKey]) -> None:
+        _end(self, request, queryset, "revoked_at", "Revoked")
+
+
+class UserForm(StaffForm):
+    new_password = forms.CharField(
+        required=False,
+        max_length=256,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": "vTextField"}),
+        help_text="Leave it empty to keep the present one. Only a hash is stored; nobody can read it back.",
+    )
+
+    def validate_unique(self) -> None:
+        super().validate_unique()
+        if password := self.cleaned_data.get("new_password"):
+            try:
+                # Not earlier: the password is compared with the names of the user as the form changes them.
+                password_validation.validate_password(password, self.instance)
+            except ValidationError as error:
+                self.add_error("new_password", error)
+
+    def save(self, commit: bool = True) -> Any:
+        if password := self.cleaned_data["new_password"]:
+            self.instance.set_password(password)
+        return super().save(commit)
+
+
+@admin.register(User)
+class UserAdmin(StaffAdmin):
+    form = UserForm
+    identity = ("deployment",)
+    list_display = ("__str__", "username", "first_name", "last_name", "deployment", "disabled", "created_at")
+    list_filter = ("disabled", ("deployment", FewChoicesFilter))
+    list_select_related = ("deployment",)
+    label_select_related = ("deployment",)
+    search_fields = ("email", "username", "first_name", "last_name")
+    search_help_text = "E-mail address, name or id"
+    autocomplete_fields = ("deployment",)
+    readonly_fields = (*StaffAdmin.readonly_fields, "second_factor", "has_password")
+    on_change_only = (*StaffAdmin.on_change_only, "second_factor", "has_password")
+    save_on_top = True
+    fieldsets = (
+        (
+            None,
+            {"fields": ["deployment", "email", "username", "first_name", "last_name", "disabled", "see_also"]},
+        ),
+        ("Signing in", {"fields": ["has_password", "new_password", "second_factor"]}),
+        ("Metadata", {"fields": ["public_metadata", "private_metadata"]}),
+        DATES,
+    )
+
+    def label(self, obj: User) -> str:
+        return f"{obj} ({obj.deployment})"
+
+    @method_decorator(sensitive_post_parameters("new_password"))
+    def changeform_view(self, *args: Any, **kwargs: Any) -> Any:
+        return super().changeform_view(*args, **kwargs)
+
+    @admin.display(description="password", boolean=True)
+    def has_password(self, obj: User) -> bool:
+        return bool(obj.password)
+
+    @admin.display(description="second factor")
+    def second_factor(self, obj: User) -> str:
+        confirmed = obj.authenticators.filter(confirmed_at__isnull=False).count()
+        codes = obj.backup_codes.filter(used_at__isnull=True).count()
+        parts = [_number(confirmed, "authenticator")] if confirmed else []
+        parts += [_number(codes, "unused backup code")] if codes else []
+        return " and ".join(parts) or "None set up"
+
+
+class SecondFactorAdmin(ReadOnlyAdmin):
+    """Support resets a second factor by deleting it."""
+
+    list_select_related = ("user",)
+    search_fields = ("user__email", "user__username")
+    search_help_text = "E-mail address or username of the user, or id"
+    autocomplete_fields = ("user",)
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(SecondFactorAdmin):
+    list_display = ("__str__", "user", "confirmed_at", "created_at")
+    list_filter = (("confirmed_at", admin.EmptyFieldListFilter),)
+    fields = ("user", "confirmed_at", "created_at", "updated_at")
+
+
+@admin.register(BackupCode)
+class BackupCodeAdmin(SecondFactorAdmin):
+    list_display = ("__str__", "user", "used_at", "created_at")
+    list_filter = (("used_at", admin.EmptyFieldListFilter),)
+    readonly_fields = ("created_at",)
+    fields = ("user", "used_at", "created_at")
+
+
+class EndableAdmin(ReadOnlyAdmin):
+    """What lives until ``expires_at`` unless it is ended before."""
+
+    list_filter = (("ended_at", admin.EmptyFieldListFilter), ("deployment", FewChoicesFilter))
+
+    @admin.display(description="state")
+    def state(self, obj: Session | SignIn) -> str:
+        if obj.ended_at is not None:
+            return "ended"
+        return "expired" if obj.expires_at <= timezone.now() else "live"
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+
+class SignInInline(ReadOnlyInline):
+    model = SignIn
+    verbose_name_plural = "newest sign-ins"
+    fields = ("user", "since", "expires_at", "ended_at")
+    select_related = ("user",)
+
+
+@admin.register(Session)
+class SessionAdmin(EndableAdmin):
+    list_display = ("__str__", "user", "deployment", "state", "created_at", "expires_at", "ended_at")
+    list_select_related = ("deployment", "active_sign_in__user")
+    search_fields = ("active_sign_in__user__email", "active_sign_in__user__username")
+    search_help_text = "E-mail address or username of the active user, or id"
+    autocomplete_fields = ("deployment", "active_sign_in")
+    readonly_fields = (*StaffAdmin.readonly_fields, "user", "state")
+    fields = ("deployment", "user", "state", "expires_at", "ended_at", "created_at", "updated_at")
+    inlines = (SignInInline,)
+    actions = ("end",)
+
+    @admin.display(description="active user")
+    def user(self, obj: Session) -> SafeString | None:
+        return link(obj.active_sign_in.user) if obj.active_sign_in else None
+
+    @admin.action(description="End the selected sessions", permissions=["end"])
+    def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        _end(self, request, queryset, "ended_at", "Ended")
+
+
+@admin.register(SignIn)
+class SignInAdmin(EndableAdmin):
+    list_display = ("__str__", "user", "session", "deployment", "state", "created_at", "expires_at", "ended_at")
+    list_select_related = ("deployment", "session", "user")
+    search_fields = ("user__email", "user__username")
+    search_help_text = "E-mail address or username, or id"
+    autocomplete_fields = ("session", "user")
+    readonly_fields = (*StaffAdmin.readonly_fields, "state")
+    fields = ("session", "user", "state", "expires_at", "ended_at", "created_at", "updated_at")
+    actions = ("end",)
+
+    @admin.action(description="End the selected sign-ins", permissions=["end"])
+    def end(self, request: HttpRequest, queryset: QuerySet[SignIn]) -> None:
+        _end(self, request, queryset, "ended_at", "Ended")
+
+
+def _end(page: admin.ModelAdmin, request: HttpRequest, queryset: QuerySet[Any], field: str, done: str) -> None:
+    """Write now into ``field`` of the rows that have nothing there yet: what has ended stays ended when it did."""
+    rows = list(queryset.filter(**{f"{field}__isnull": True}))
+    ended = queryset.model._default_manager.filter(pk__in=[row.pk for row in rows], **{f"{field}__isnull": True})
+    number = ended.update(**{field: timezone.now()})
+    if rows:
+        LogEntry.objects.log_actions(
+            user_id=cast(int, request.user.pk), queryset=rows, action_flag=CHANGE, change_message=f"{done}."
+        )
+    page.message_user(request, f"{done}: {_number(number, str(page.opts.verbose_name))}.", messages.SUCCESS)
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,142 @@
+"""Pages for staff: who is a member of what, in which roles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from accounts.admin import DATES
+from accounts.models import User
+from config.admin import ListInline, StaffAdmin, add_inlines, names, plural
+from memberships.models import (
+    OrganizationMembership,
+    OrganizationMembershipRole,
+    WorkspaceMembership,
+    WorkspaceMembershipRole,
+)
+from organizations.models import Organization, Workspace
+
+
+class MembershipInline(ListInline):
+    """Memberships of the page's own row; their roles are given on the membership's own page."""
+
+    verbose_name = "membership"
+    prefetch_related = ("roles",)
+    readonly_fields = ("given", "since")
+
+    @admin.display(description="roles")
+    def given(self, obj: Any) -> str:
+        return names(obj.roles.all()) if obj.pk else "-"
+
+
+class OrganizationMemberInline(MembershipInline):
+    model = OrganizationMembership
+    verbose_name = "member"
+    verbose_name_plural = "newest members"
+    fields = ("user", "given", "since")
+    autocomplete_fields = ("user",)
+    select_related = ("user", "organization")
+
+
+class WorkspaceMemberInline(MembershipInline):
+    model = WorkspaceMembership
+    verbose_name = "member"
+    verbose_name_plural = "newest members"
+    fields = ("user", "given", "since")
+    autocomplete_fields = ("user",)
+    select_related = ("user", "workspace")
+
+
+class OrganizationOfUserInline(MembershipInline):
+    model = OrganizationMembership
+    verbose_name = "organization"
+    verbose_name_plural = "newest organizations"
+    fields = ("organization", "given", "since")
+    autocomplete_fields = ("organization",)
+    select_related = ("user", "organization")
+
+
+class WorkspaceOfUserInline(MembershipInline):
+    model = WorkspaceMembership
+    verbose_name = "workspace"
+    verbose_name_plural = "newest workspaces"
+    fields = ("workspace", "given", "since")
+    autocomplete_fields = ("workspace",)
+    select_related = ("user", "workspace")
+
+
+add_inlines(Organization, OrganizationMemberInline)
+add_inlines(Workspace, WorkspaceMemberInline)
+add_inlines(User, OrganizationOfUserInline, WorkspaceOfUserInline)
+
+
+class GivenRoleInline(ListInline):
+    verbose_name = "role"
+    verbose_name_plural = "roles"
+    fields = ("role",)
+    autocomplete_fields = ("role",)
+    select_related = ("role",)
+    can_delete = True
+
+
+class GivenOrganizationRoleInline(GivenRoleInline):
+    model = OrganizationMembershipRole
+
+
+class GivenWorkspaceRoleInline(GivenRoleInline):
+    model = WorkspaceMembershipRole
+
+
+class MembershipAdmin(StaffAdmin):
+    """What the pages of both kinds of membership have in common."""
+
+    search_help_text = "E-mail address or username of the member, name of the place, or id"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("roles")
+
+    @admin.display(description="roles")
+    def given(self, obj: Any) -> str:
+        return names(obj.roles.all())
+
+
+@admin.register(OrganizationMembership)
+class OrganizationMembershipAdmin(MembershipAdmin):
+    identity = ("organization", "user")
+    list_display = ("user", "organization", "given", "created_at")
+    list_select_related = ("user", "organization")
+    search_fields = ("user__email", "user__username", "organization__name")
+    autocomplete_fields = ("organization", "user")
+    inlines = (GivenOrganizationRoleInline,)
+    fieldsets = ((None, {"fields": ["organization", "user", "public_metadata"]}), DATES)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name the memberships of workspaces too: the database deletes them along, which Django does not know."""
+        to_delete, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
+        workspaces = WorkspaceMembership.objects.none()
+        for membership in objs:
+            workspaces |= WorkspaceMembership.objects.filter(
+                organization=membership.organization_id, user=membership.user_id
+            )
+        found = list(workspaces.select_related("user", "workspace"))
+        if found:
+            to_delete = [*to_delete, *(f"Workspace membership: {membership}" for membership in found)]
+            counts = {**counts, plural(WorkspaceMembership): len(found)}
+            if not request.user.has_perm("memberships.delete_workspacemembership"):
+                perms_needed = {*perms_needed, str(WorkspaceMembership._meta.verbose_name)}
+        return to_delete, counts, perms_needed, protected
+
+
+@admin.register(WorkspaceMembership)
+class WorkspaceMembershipAdmin(MembershipAdmin):
+    identity = ("workspace", "user")
+    list_display = ("user", "workspace", "organization", "given", "created_at")
+    list_select_related = ("user", "workspace", "organization")
+    search_fields = ("user__email", "user__username", "workspace__name")
+    autocomplete_fields = ("workspace", "user")
+    inlines = (GivenWorkspaceRoleInline,)
+    readonly_fields = (*StaffAdmin.readonly_fields, "organization")
+    on_change_only = (*StaffAdmin.on_change_only, "organization")
+    fieldsets = ((None, {"fields": ["organization", "workspace", "user", "public_metadata"]}), DATES)

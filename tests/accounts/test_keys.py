@@ -1,0 +1,122 @@
+"""Signing keys, and what of them somebody with a copy of the database would hold."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pytest_django import Settings
+
+from accounts import encryption
+from accounts.keys import create_signing_key, load_public_key, private_key_of
+from accounts.models import Authenticator, Deployment, SigningKey, User
+from accounts.tokens import sign_session_token
+from tests.api import ApiClient
+from tests.database import Update, each_update, execute, refused
+from tests.factories import DeploymentFactory, confirmed_authenticator, session_of
+
+
+@pytest.fixture
+def key(deployment: Deployment) -> SigningKey:
+    return deployment.signing_keys.get()
+
+
+def stored_private_key(key: SigningKey) -> bytes:
+    return bytes(SigningKey.objects.values_list("private_key", flat=True).get(pk=key.pk))
+
+
+def test_a_key_pair_is_of_the_curve_of_es256(key: SigningKey) -> None:
+    private_key = private_key_of(key)
+    assert isinstance(private_key.curve, ec.SECP256R1)
+    assert private_key.public_key().public_numbers() == load_public_key(key.public_key).public_numbers()
+
+
+def test_each_key_pair_is_another(key: SigningKey) -> None:
+    other = create_signing_key(deployment=key.deployment)
+    assert other.kid != key.kid
+    assert other.public_key != key.public_key
+
+
+def test_no_private_key_can_be_read_in_the_database(key: SigningKey) -> None:
+    stored = stored_private_key(key)
+    plain = encryption.decrypt(stored)
+    assert b"-----BEGIN PRIVATE KEY-----" in plain
+    assert b"-----BEGIN" not in stored
+    assert b"PRIVATE" not in stored
+    secret = private_key_of(key).private_numbers().private_value.to_bytes(32, "big")
+    assert secret not in stored
+    for load in (serialization.load_pem_private_key, serialization.load_der_private_key):
+        with pytest.raises(ValueError):  # noqa: PT011 -- the message is the library's
+            load(stored, password=None)
+
+
+def test_the_public_half_holds_no_private_key(key: SigningKey) -> None:
+    assert "PRIVATE" not in key.public_key
+
+
+def test_no_authenticators_secret_can_be_read_in_the_database(user: User) -> None:
+    authenticator = confirmed_authenticator(user)
+    stored = bytes(Authenticator.objects.values_list("secret", flat=True).get(pk=authenticator.pk))
+    assert b"JBSWY3DPEHPK3PXP" not in stored
+    assert encryption.decrypt(stored) == b"JBSWY3DPEHPK3PXP"
+
+
+def test_the_same_secret_looks_different_each_time() -> None:
+    assert encryption.encrypt(b"secret") != encryption.encrypt(b"secret")
+
+
+def test_a_new_encryption_key_in_front_reads_what_the_old_one_wrote(
+    user: User, key: SigningKey, settings: Settings
+) -> None:
+    settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *settings.KEY_ENCRYPTION_KEYS]
+    session = session_of(user)
+    token = sign_session_token(session, expires_at=session.expires_at)
+    assert ApiClient(user.deployment, token=token).get().status_code == 200
+
+
+def test_the_encryption_key_in_front_is_the_one_that_writes(deployment: Deployment, settings: Settings) -> None:
+    new = Fernet.generate_key().decode()
+    settings.KEY_ENCRYPTION_KEYS = [new, *settings.KEY_ENCRYPTION_KEYS]
+    written = stored_private_key(create_signing_key(deployment=deployment))
+    assert b"PRIVATE KEY" in Fernet(new).decrypt(written)
+
+
+@pytest.mark.parametrize("wrong", ["another encryption key", "a changed row"])
+def test_what_does_not_fit_is_never_taken_for_a_key(key: SigningKey, settings: Settings, wrong: str) -> None:
+    if wrong == "another encryption key":
+        settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    else:
+        key.private_key = stored_private_key(key)[:-1] + b"x"
+    with pytest.raises(InvalidToken):
+        private_key_of(key)
+
+
+def test_tokens_are_verified_without_the_encryption_keys(user: User, settings: Settings) -> None:
+    """Verifying needs public keys only, so a wrong encryption key signs nobody out."""
+    client = ApiClient(user.deployment, user)
+    settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    assert client.get().status_code == 200
+
+
+def test_a_kid_is_unique_among_all_deployments(key: SigningKey) -> None:
+    other = DeploymentFactory.create()
+    with refused("accounts_signingkey_kid_key"):
+        SigningKey.objects.bulk_create(
+            [SigningKey(deployment=other, kid=key.kid, public_key=key.public_key, private_key=key.private_key)]
+        )
+
+
+@each_update
+@pytest.mark.parametrize("column", ["deployment_id", "kid", "public_key"])
+def test_what_a_key_is_does_not_change(key: SigningKey, update: Update, column: str) -> None:
+    other = DeploymentFactory.create().signing_keys.get()
+    SigningKey.objects.filter(pk=other.pk).delete()  # otherwise its kid would be refused for being taken
+    with refused("immutable"):
+        update(key, **{column: getattr(other, column)})
+
+
+def test_a_private_key_may_be_encrypted_anew(key: SigningKey) -> None:
+    anew = encryption.encrypt(encryption.decrypt(key.private_key))
+    assert execute("UPDATE accounts_signingkey SET private_key = %s WHERE id = %s", [anew, key.pk]) == 1
+    assert private_key_of(SigningKey.objects.get(pk=key.pk)).private_numbers() == private_key_of(key).private_numbers()

@@ -1,0 +1,75 @@
+"""The migrations: complete, reversible, and within PostgreSQL's limits."""
+
+from __future__ import annotations
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection, models
+from django.db.migrations.executor import MigrationExecutor
+
+APPS = ["accounts", "organizations", "memberships"]
+NAME_LIMIT = 63
+"""NAMEDATALEN - 1, in bytes. PostgreSQL cuts a longer name without a word, and then errors name another one."""
+
+
+@pytest.mark.django_db
+def test_the_migrations_say_all_that_the_models_say() -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)  # exits if something is missing
+
+
+Schema = list[tuple[str, str, str]]
+"""Kind, name and definition of everything there is."""
+
+
+def _schema() -> Schema:
+    """The schema as PostgreSQL tells it. Not the triggers' functions: reversing leaves them behind, unused."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT 'column', table_name || '.' || column_name,
+                concat_ws(' ', data_type, is_nullable, column_default, character_maximum_length)
+            FROM information_schema.columns WHERE table_schema = 'public'
+            UNION ALL
+            SELECT 'constraint', conname, conrelid::regclass || ' ' || pg_get_constraintdef(oid)
+            FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+            UNION ALL
+            SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+            UNION ALL
+            SELECT 'trigger', tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+            ORDER BY 1, 2, 3
+            """
+        )
+        return [tuple(row) for row in cursor.fetchall()]
+
+
+def _models() -> list[type[models.Model]]:
+    return [model for app in APPS for model in apps.get_app_config(app).get_models()]
+
+
+@pytest.mark.django_db
+def test_all_migrations_can_be_reversed_and_applied_again() -> None:
+    before = _schema()
+    # PostgreSQL's DDL is transactional: the end of the test rolls all of this back, whatever becomes of it.
+    MigrationExecutor(connection).migrate([(app, None) for app in APPS])
+    assert not {model._meta.db_table for model in _models()} & set(connection.introspection.table_names())
+    assert not [name for kind, name, _ in _schema() if kind == "trigger"]
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())
+    assert _schema() == before
+
+
+@pytest.mark.django_db
+def test_every_constraint_index_and_trigger_has_its_full_name_in_the_database() -> None:
+    declared = {
+        name
+        for model in _models()
+        for name in (
+            *(constraint.name for constraint in model._meta.constraints),
+            *(index.name for index in model._meta.indexes),
+            *(trigger.get_pgid(model) for trigger in getattr(model._meta, "triggers", [])),
+        )
+    }
+    assert len(declared) > len(_models())
+    assert {name for name in declared if len(name.encode()) > NAME_LIMIT} == set()
+    assert declared - {name for _, name, _ in _schema()} == set()

@@ -1,0 +1,68 @@
+"""Writing around the models' own checks, as imports and consoles do, and being refused by the database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import psycopg
+import pytest
+from django.db import IntegrityError, connection, models, transaction
+
+
+def execute(sql: str, params: Sequence[Any] = ()) -> int:
+    """Run ``sql`` and return the number of rows that it changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return int(cursor.rowcount)
+
+
+@contextmanager
+def refused(constraint_name: str) -> Iterator[None]:
+    """The block must fail with an ``IntegrityError`` of that very constraint; what it did before is undone."""
+    with pytest.raises(IntegrityError) as caught, transaction.atomic():
+        yield
+    assert isinstance(caught.value.__cause__, psycopg.Error)
+    assert caught.value.__cause__.diag.constraint_name == constraint_name
+
+
+class Insert(Protocol):
+    """Inserts ``rows``, given by column, in one statement."""
+
+    def __call__(self, model: type[models.Model], *rows: dict[str, Any]) -> None: ...
+
+
+def insert_by_sql(model: type[models.Model], *rows: dict[str, Any]) -> None:
+    columns = list(rows[0])
+    row = f"({', '.join(['%s'] * len(columns))})"
+    execute(
+        f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) VALUES {', '.join([row] * len(rows))}",
+        [values[column] for values in rows for column in columns],
+    )
+
+
+def insert_in_bulk(model: type[models.Model], *rows: dict[str, Any]) -> None:
+    model._base_manager.bulk_create([model(**row) for row in rows])
+
+
+class Update(Protocol):
+    """Gives ``row`` other ``values``, given by column."""
+
+    def __call__(self, row: models.Model, **values: Any) -> None: ...
+
+
+def update_by_sql(row: models.Model, **values: Any) -> None:
+    execute(
+        f"UPDATE {row._meta.db_table} SET {', '.join(f'{column} = %s' for column in values)} WHERE id = %s",
+        [*(json.dumps(value) if "metadata" in column else value for column, value in values.items()), row.pk],
+    )
+
+
+def update_in_bulk(row: models.Model, **values: Any) -> None:
+    type(row)._base_manager.filter(pk=row.pk).update(**values)
+
+
+each_insert = pytest.mark.parametrize("insert", [insert_by_sql, insert_in_bulk])
+each_update = pytest.mark.parametrize("update", [update_by_sql, update_in_bulk])
