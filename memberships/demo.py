@@ -17,11 +17,8 @@ from memberships.models import (
     WorkspaceMembership,
     WorkspaceMembershipRole,
 )
+from organizations.default_roles import ADMIN, MEMBER, create_default_roles
 from organizations.models import (
-    ORGANIZATION_ADMIN,
-    ORGANIZATION_MEMBER,
-    WORKSPACE_ADMIN,
-    WORKSPACE_MEMBER,
     Organization,
     OrganizationRole,
     OrganizationSegment,
@@ -55,10 +52,11 @@ class _Tenant:
         if alias:
             DeploymentAlias.objects.get_or_create(host=alias, defaults={"deployment": self.deployment})
         signing_key(self.deployment)
-        self.organization_admin = self._organization_role("Admin", [ORGANIZATION_ADMIN, ORGANIZATION_MEMBER])
-        self.organization_member = self._organization_role("Member", [ORGANIZATION_MEMBER])
-        self.workspace_admin = self._workspace_role("Admin", [WORKSPACE_ADMIN, WORKSPACE_MEMBER])
-        self.workspace_member = self._workspace_role("Member", [WORKSPACE_MEMBER])
+        create_default_roles(self.deployment)
+        self.organization_admin = self.deployment.organization_roles.get(organization=None, name=ADMIN)
+        self.organization_member = self.deployment.organization_roles.get(organization=None, name=MEMBER)
+        self.workspace_admin = self.deployment.workspace_roles.get(organization=None, name=ADMIN)
+        self.workspace_member = self.deployment.workspace_roles.get(organization=None, name=MEMBER)
 
     def load_production(self) -> None:
         ada = self.user("ada", "Ada", "Lindqvist")

@@ -108,7 +108,7 @@ def test_metadata_is_stored_as_written(admin_client: Client, db: None, text: str
 def test_permissions_are_written_one_a_line(admin_client: Client, deployment: Deployment) -> None:
     fields = {"deployment": deployment.pk, "name": "Auditor", "permissions": "audit:read\r\naudit:a, b\r\n"}
     assert saved(send(admin_client, url(OrganizationRole, "add"), **fields))
-    assert OrganizationRole.objects.get().permissions == ["audit:read", "audit:a, b"]
+    assert OrganizationRole.objects.latest("pk").permissions == ["audit:read", "audit:a, b"]
 
 
 @pytest.mark.parametrize("kind", ["user", "organization", "workspace"])
@@ -190,7 +190,7 @@ def test_a_role_of_a_workspace_gets_the_organization_by_itself(admin_client: Cli
     workspace = WorkspaceFactory.create()
     fields = {"deployment": workspace.organization.deployment_id, "workspace": workspace.pk, "name": "Crane operator"}
     assert saved(send(admin_client, url(WorkspaceRole, "add"), **fields))
-    assert WorkspaceRole.objects.get().organization == workspace.organization
+    assert WorkspaceRole.objects.latest("pk").organization == workspace.organization
 
 
 @each_place
