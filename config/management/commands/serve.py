@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import tempfile
+import threading
 from typing import Any
 
 from django.conf import settings
@@ -24,6 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         require_free(settings.HOST, settings.PORT)
+        keep_interrupts_from_workers()
         # Workers start afresh instead of as copies of this process, which holds connections, threads and locks.
         multiprocessing.set_start_method("spawn", force=True)
         with tempfile.TemporaryDirectory(prefix="rollcall-metrics-") as metrics_folder:
@@ -40,6 +43,21 @@ class Command(BaseCommand):
                 workers_kill_timeout=10,
                 log_level=LogLevels.warning,
             ).serve()
+
+
+def keep_interrupts_from_workers() -> None:
+    """Have Ctrl-C stop this process, and this process its workers.
+
+    A terminal sends SIGINT to all of them. A worker that hears it while it starts, or twice, does not stop in order; so
+    it is blocked, which workers inherit, and a thread passes it on as the SIGTERM that only this process gets.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+    def pass_on() -> None:
+        signal.sigwait({signal.SIGINT})
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=pass_on, daemon=True).start()
 
 
 def require_free(host: str, port: int) -> None:
