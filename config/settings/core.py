@@ -2,7 +2,8 @@
 
 import os
 
-from config.environment import BASE_DIR, between, read
+from config.environment import BASE_DIR as BASE_DIR
+from config.environment import between, read
 
 DATA_DIR = read("path", "DATA_DIR", BASE_DIR / ".data")
 DEMO = read("bool", "DEMO", False)

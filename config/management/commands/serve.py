@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
 import socket
-import tempfile
-import threading
+import subprocess
+import sys
+from types import FrameType
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from granian import Granian
-from granian.constants import Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-
-MAX_HEADERS = 2 * 2**20
-"""Bytes of a request's headers up to which the application itself refuses an overlong cookie, in the error envelope."""
 
 
 class Command(BaseCommand):
@@ -26,38 +18,17 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         require_free(settings.HOST, settings.PORT)
-        keep_interrupts_from_workers()
-        # Workers start afresh instead of as copies of this process, which holds connections, threads and locks.
-        multiprocessing.set_start_method("spawn", force=True)
-        with tempfile.TemporaryDirectory(prefix="rollcall-metrics-") as metrics_folder:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder
-            Granian(
-                "config.wsgi:application",
-                address=settings.HOST,
-                port=settings.PORT,
-                interface=Interfaces.WSGI,
-                workers=settings.WORKERS,
-                blocking_threads=settings.THREADS,
-                http1_settings=HTTP1Settings(max_buffer_size=MAX_HEADERS),
-                respawn_failed_workers=True,
-                workers_kill_timeout=10,
-                log_level=LogLevels.warning,
-            ).serve()
+        command = [sys.executable, "-m", "gunicorn", "--config", "python:config.gunicorn", "config.wsgi"]
+        server = subprocess.Popen(command, cwd=settings.BASE_DIR)  # noqa: S603
 
+        def stop(number: int, frame: FrameType | None) -> None:
+            server.terminate()
 
-def keep_interrupts_from_workers() -> None:
-    """Have Ctrl-C stop this process, and this process its workers.
-
-    A terminal sends SIGINT to all of them. A worker that hears it while it starts, or twice, does not stop in order; so
-    it is blocked, which workers inherit, and a thread passes it on as the SIGTERM that only this process gets.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-
-    def pass_on() -> None:
-        signal.sigwait({signal.SIGINT})
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=pass_on, daemon=True).start()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, stop)
+        status = server.wait()
+        if status:
+            raise CommandError(f"The server ended with status {status}.")
 
 
 def require_free(host: str, port: int) -> None:
