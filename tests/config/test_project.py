@@ -29,7 +29,11 @@ def manage(*arguments: str, without: str = "", **environment: str) -> subprocess
     """``manage.py`` as production runs it, with ``environment`` besides."""
     variables = {name: value for name, value in (PRODUCTION | environment).items() if name != without}
     return subprocess.run(
-        [sys.executable, str(BASE_DIR / "manage.py"), *arguments], env=variables, capture_output=True, text=True, timeout=60
+        [sys.executable, str(BASE_DIR / "manage.py"), *arguments],
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 

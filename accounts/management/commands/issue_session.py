@@ -6,12 +6,13 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from accounts.deployments import find_deployment
 from accounts.models import User
-from accounts.sessions import SESSION_LIFETIME, start_session
+from accounts.sessions import start_session
 from accounts.tokens import sign_session_token
 from accounts.users import users_called
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--expires-in",
             type=int,
-            default=int(SESSION_LIFETIME.total_seconds()),
+            default=int(settings.USER_SESSION_LIFETIME.total_seconds()),
             metavar="SECONDS",
             help="how long the session and its token last (default: %(default)s)",
         )
