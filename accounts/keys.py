@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -21,6 +22,8 @@ from accounts import encryption
 from accounts.models import Deployment, SigningKey
 
 ALGORITHM = "ES256"
+KID = re.compile(r"[A-Za-z0-9_.:=+/-]{1,64}", re.ASCII)
+"""What names a key; outside issuers use more than the base64url of our own."""
 _ROUNDING = timedelta(hours=1)
 
 
@@ -121,6 +124,7 @@ def _is_usable(item: dict[str, Any]) -> bool:
         and item.get("use", "sig") == "sig"
         and item.get("alg", ALGORITHM) == ALGORITHM
         and isinstance(item.get("kid"), str)
+        and KID.fullmatch(item["kid"]) is not None
     )
 
 

@@ -98,10 +98,10 @@ def sign_in_attempt(attempt: SignInAttempt) -> JsonObject:
     }
 
 
-def publishable_key(deployment: Deployment, base_url: str | None = None) -> str:
-    """What client libraries are set up with: the API's base URL, and whether it takes cookies."""
-    kind = "live" if deployment.mode == Deployment.Mode.PRODUCTION else "test"
-    return f"pk_{kind}_{base64.b64encode((base_url or deployment.issuer).encode()).decode()}"
+def publishable_keys(base_url: str) -> dict[str, str]:
+    """What client libraries are set up with, by mode: the API's base URL, and whether cookies carry the session."""
+    encoded = base64.b64encode(base_url.encode()).decode()
+    return {Deployment.Mode.PRODUCTION: f"pk_live_{encoded}", Deployment.Mode.STAGING: f"pk_test_{encoded}"}
 
 
 def deployment(row: Deployment) -> JsonObject:
@@ -116,7 +116,7 @@ def deployment(row: Deployment) -> JsonObject:
         "backend_host": row.host,
         "frontend_host": front_end,
         "mail_from_host": "",
-        "publishable_key": publishable_key(row),
+        "publishable_key": publishable_keys(row.issuer)[row.mode],
         "project_id": "",
         "mode": row.mode,
         "social_connections": [],

@@ -30,7 +30,6 @@ MAX_LENGTH = 4096
 """Characters; browsers keep no longer cookie (RFC 6265bis, 5.5). A real token has about 300."""
 MAX_ID = 2**63 - 1
 
-_KID = re.compile(r"[A-Za-z0-9_.:=+/-]{1,64}", re.ASCII)
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 
 
@@ -118,7 +117,7 @@ def verify(token: str, deployment: Deployment, *, required: list[str], audience:
 
 
 def _key(kid: object, deployment: Deployment) -> SigningKey:
-    if not isinstance(kid, str) or not _KID.fullmatch(kid):
+    if not isinstance(kid, str) or not keys.KID.fullmatch(kid):
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
     try:
         return SigningKey.objects.get(kid=kid, deployment=deployment, revoked_at__isnull=True)

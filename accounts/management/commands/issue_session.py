@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts.deployments import find_deployment
+from accounts.management.deployments import the_deployment
 from accounts.models import User
 from accounts.sessions import start_session
 from accounts.tokens import sign_session_token
@@ -43,11 +43,7 @@ class Command(BaseCommand):
 
 def the_user(name: str, host: str | None) -> User:
     """The one enabled user called ``name`` (at ``host``); raises ``CommandError`` if there is no such one user."""
-    deployment = None
-    if host is not None:
-        deployment = find_deployment(host)
-        if deployment is None:
-            raise CommandError(f"No deployment answers at the host {host!r}.")
+    deployment = None if host is None else the_deployment(host)
     users = list(users_called(name, deployment=deployment)[:10])
     if not users:
         raise CommandError(f"No user is called {name!r}.")
