@@ -35,7 +35,8 @@ class VisitorAuthentication(BaseAuthentication):
             if error.problem.status != 401:
                 raise
             caller = sessions.visitor(deployment)
-            send_token(request, caller.session, sessions.visitor_token(caller))
+            if error.problem is not Problem.TOKEN_REPLACED:  # its browser has a better one by now
+                send_token(request, caller.session, sessions.visitor_token(caller))
             return None, caller
 
     def authenticate_header(self, request: Request) -> str:

@@ -322,6 +322,9 @@ class Session(TimeStamped):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
     token_serial = models.PositiveIntegerField(default=1, db_default=1, editable=False)
+    token_floor = models.PositiveIntegerField(
+        default=1, db_default=1, editable=False, help_text="Tokens of a lower serial are from before the last sign-in."
+    )
     token_seen_at = models.DateTimeField(
         null=True, editable=False, help_text="When the token of the current serial was first used."
     )
@@ -339,7 +342,7 @@ class Session(TimeStamped):
                 violation_error_message="The active sign-in must be one of this session.",
             ),
         ]
-        triggers = [touch(ignoring=["token_serial", "token_seen_at"]), immutable("deployment")]
+        triggers = [touch(ignoring=["token_serial", "token_floor", "token_seen_at"]), immutable("deployment")]
 
     def __str__(self) -> str:
         return f"session {self.pk}"

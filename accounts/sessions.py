@@ -193,10 +193,14 @@ def signed_in(caller: Caller) -> SignedIn:
 def renew(session: Session, token: SessionToken) -> str | None:
     """The token that the client should have instead of ``token``; None if it may keep it.
 
-    Raises ``ApiError`` (401) if ``token`` has long been replaced: then the session has ended.
+    Raises ``ApiError`` (401) if ``token`` has long been replaced: then the session has ended. One from before a
+    sign-in is refused without that: it may be a tab's that has not heard of it yet, or that of somebody who planted
+    the session.
     """
     if token.serial is None:
         return None
+    if token.serial < session.token_floor:
+        raise ApiError(Problem.TOKEN_REPLACED)
     now = timezone.now()
     if token.serial == session.token_serial:
         if session.token_seen_at is None:
@@ -213,16 +217,18 @@ def renew(session: Session, token: SessionToken) -> str | None:
     raise ApiError(Problem.TOKEN_REUSED)
 
 
-def replace_token(session: Session, serial: int | None) -> str:
+def replace_token(session: Session, serial: int | None, *, at_once: bool = False) -> str:
     """The token that takes the place of the one with ``serial``, and slides the session's end.
 
-    Of requests that replace the same token at once, one counts up; all get the same serial.
+    Of requests that replace the same token at once, one counts up; all get the same serial. ``at_once`` leaves the one
+    before no grace, as after a sign-in (session fixation; OWASP's session management cheat sheet).
     """
     now = timezone.now()
     newest = session.created_at + settings.USER_SESSION_MAX_LIFETIME
     expires_at = max(session.expires_at, min(now + settings.USER_SESSION_LIFETIME, newest))
     if serial is not None:
-        _of_serial(session, serial).update(token_serial=F("token_serial") + 1, token_seen_at=None)
+        floor = serial + 1 if at_once else F("token_floor")
+        _of_serial(session, serial).update(token_serial=serial + 1, token_floor=floor, token_seen_at=None)
     Session.objects.filter(pk=session.pk, ended_at__isnull=True).update(expires_at=expires_at)
     session.refresh_from_db(fields=["token_serial", "token_seen_at", "expires_at", "updated_at"])
     return session_token(session)

@@ -150,7 +150,7 @@ def signed_in_answer(request: Request, caller: Caller, session: Session) -> Http
     """The session after a step of signing in, with a token that takes the place of the one before."""
     if session.active_sign_in is not None:
         active.resume(session.active_sign_in)
-        send_token(request, session, sessions.replace_token(session, caller.token_serial))
+        send_token(request, session, sessions.replace_token(session, caller.token_serial, at_once=True))
     elif caller.is_visitor:
         send_token(request, session, sessions.session_token(session))
     return session_answer(request, Caller(caller.deployment, session))

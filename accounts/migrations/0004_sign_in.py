@@ -111,6 +111,16 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="session",
+            name="token_floor",
+            field=models.PositiveIntegerField(
+                db_default=1,
+                default=1,
+                editable=False,
+                help_text="Tokens of a lower serial are from before the last sign-in.",
+            ),
+        ),
+        migrations.AddField(
+            model_name="session",
             name="token_serial",
             field=models.PositiveIntegerField(db_default=1, default=1, editable=False),
         ),

@@ -88,6 +88,11 @@ class Problem(enum.Enum):
         "Begin again with the password: this sign-in attempt is over.",
         "The sign-in attempt does not exist in this session, was completed, has expired, or failed too often.",
     )
+    TOKEN_REPLACED = (
+        40111,
+        "Ask again with the session's new token: this one is from before the last sign-in.",
+        "Somebody signed in to the session since the token was issued; with that, older tokens are good for nothing.",
+    )
     FORBIDDEN = (
         40301,
         "You may not do this.",

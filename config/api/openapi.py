@@ -36,6 +36,7 @@ NEEDING_A_SESSION = (
     Problem.NO_ACTIVE_SIGN_IN,
     Problem.USER_DISABLED,
     Problem.TOKEN_REUSED,
+    Problem.TOKEN_REPLACED,
 )
 
 DESCRIPTION = """
