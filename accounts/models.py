@@ -18,7 +18,7 @@ from config.database.models import MetadataField, TimeStamped, is_json_object
 from config.database.triggers import immutable, must_match, touch
 
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-HOST_PATTERN = rf"^(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*$|^[0-9a-f:]*:[0-9a-f:]*$"
+HOST_PATTERN = rf"^(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*$|^(?=.*:.*:)[0-9a-f:]{{2,39}}$"
 """A host as the Host header names it once normalised: lower case, no port, no final dot, no brackets."""
 ORIGIN_PATTERN = r"^https?://[a-z0-9.:\[\]-]+$"
 """An origin as browsers serialise it (RFC 6454): scheme, lower-case host, port if it is not the scheme's own."""
@@ -130,7 +130,7 @@ class Deployment(TimeStamped):
     @property
     def issuer(self) -> str:
         """The claim ``iss`` of the deployment's session tokens."""
-        return f"https://{self.host}"
+        return f"https://[{self.host}]" if ":" in self.host else f"https://{self.host}"
 
 
 class DeploymentAlias(TimeStamped):

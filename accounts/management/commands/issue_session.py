@@ -47,6 +47,7 @@ def the_user(name: str, host: str | None) -> User:
     users = list(users_called(name, deployment=deployment)[:10])
     if not users:
         raise CommandError(f"No user is called {name!r}.")
+    users = [user for user in users if str(user.pk) == name] or users
     if len(users) > 1:
         found = ", ".join(f"{user.pk} ({user} at {user.deployment.host})" for user in users)
         raise CommandError(f"Several users are called {name!r}; give --host or an id: {found}.")
