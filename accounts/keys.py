@@ -24,6 +24,7 @@ from accounts.models import Deployment, SigningKey
 ALGORITHM = "ES256"
 KID = re.compile(r"[A-Za-z0-9_.:=+/-]{1,64}", re.ASCII)
 """What names a key; outside issuers use more than the base64url of our own."""
+MAX_ISSUER = 500
 _ROUNDING = timedelta(hours=1)
 
 
@@ -103,11 +104,13 @@ def trust_outside_keys(*, deployment: Deployment, issuer: str, jwks: str) -> lis
     Raises ``ValidationError`` if the document is none, or holds no usable key: EC on P-256 with a kid. Keys of other
     kinds are passed over, as RFC 7517, 5 has it. A key that is missing from the document is trusted no longer.
     """
-    if issuer in ("", deployment.issuer):
-        raise ValidationError("An outside issuer has a name of its own.")
+    if issuer in ("", deployment.issuer) or len(issuer) > MAX_ISSUER or "\0" in issuer:
+        raise ValidationError(f"An outside issuer has a name of its own, of at most {MAX_ISSUER} characters.")
     try:
-        documents = json.loads(jwks)["keys"]
-        keys = [(item["kid"], PyJWK.from_dict(item, algorithm=ALGORITHM).key) for item in documents if _is_usable(item)]
+        documents = [item for item in json.loads(jwks)["keys"] if _is_usable(item)]
+        if any("d" in item for item in documents):
+            raise ValidationError("There is a private key in the document; ask the issuer for the public ones.")
+        keys = [(item["kid"], PyJWK.from_dict(item, algorithm=ALGORITHM).key) for item in documents]
     except (ValueError, KeyError, TypeError, AttributeError, PyJWTError) as error:
         raise ValidationError("This is no JWKS document (RFC 7517, 5).") from error
     if not keys:
@@ -130,8 +133,10 @@ def _is_usable(item: dict[str, Any]) -> bool:
 
 def _trust(deployment: Deployment, issuer: str, kid: str, public_key: str) -> SigningKey:
     key, _ = SigningKey.objects.get_or_create(
-        deployment=deployment, kid=kid, issuer=issuer, defaults={"public_key": public_key}
+        deployment=deployment, kid=kid, defaults={"issuer": issuer, "public_key": public_key}
     )
+    if key.issuer != issuer:
+        raise ValidationError(f"The key {kid!r} is not this issuer's but another's here.")
     if key.public_key != public_key:
         raise ValidationError(f"The key {kid!r} is known with other numbers; a new key needs a new kid.")
     if key.revoked_at is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from corsheaders.signals import check_request_enabled
+from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest
 from rest_framework.request import Request
@@ -26,9 +28,15 @@ def require_known_origin(request: Request) -> None:
 
 
 def is_allowed(sender: Any, request: HttpRequest, **kwargs: Any) -> bool:
-    """django-cors-headers' question: may a page of the request's Origin read the answer?"""
+    """django-cors-headers' question: may a page of the request's Origin read the answer?
+
+    It asks at every path, and takes yes for an answer there too: beyond the API it is no, and no database is asked.
+    """
+    origin = request.headers.get("Origin")
+    if not origin or not re.match(settings.CORS_URLS_REGEX, request.path_info):
+        return False
     try:
-        return request.headers.get("Origin") in deployment_of(request).allowed_origins
+        return origin in deployment_of(request).allowed_origins
     except (ApiError, DatabaseError):
         return False  # the view says what is wrong
 

@@ -57,7 +57,12 @@ class VisitorAuthenticationScheme(SessionAuthenticationScheme):
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
         return [{}, *super().get_security_requirement(auto_schema)]
 
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
+        """None: that of the other class says it all, and may be there once only."""
+        return []
 
+
+_AUTHENTICATOR_ANSWER = envelope("AuthenticatorResponse", UserAuthenticatorSerializer())
 _AUTHENTICATOR = {"id": "61", "created_at": EXAMPLE_TIME}
 _SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105
 
@@ -114,7 +119,7 @@ new_authenticator = endpoint(
     tag="Me",
     method="POST",
     description="It counts as a second factor once confirmed. Unconfirmed ones from before are void.",
-    answers=envelope("AuthenticatorResponse", UserAuthenticatorSerializer()),
+    answers=_AUTHENTICATOR_ANSWER,
     examples={
         "to be confirmed": enveloped(
             _AUTHENTICATOR
@@ -132,7 +137,7 @@ confirm_authenticator = endpoint(
     method="POST",
     description="From now on signing in takes a code. It takes the place of an authenticator from before.",
     request=VerifyAuthenticatorSerializer,
-    answers=envelope("AuthenticatorResponse", UserAuthenticatorSerializer()),
+    answers=_AUTHENTICATOR_ANSWER,
     examples={"confirmed": enveloped(_AUTHENTICATOR, "Your authenticator is set up.")},
     fails_with=[
         *NEEDING_A_SESSION,

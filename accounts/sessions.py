@@ -60,7 +60,7 @@ class SignedIn(Caller):
 
 def visitor(deployment: Deployment, token: SessionToken | None = None) -> Caller:
     """A visitor: the one whom ``token`` names, or a new one."""
-    now = timezone.now()
+    now = timezone.now().replace(microsecond=0)  # as the token tells it
     session = Session(
         # Positive and out of the reach of the ids that the database counts up.
         pk=token.session_id if token else secrets.randbits(62) | 2**62,
@@ -126,8 +126,13 @@ def switch_sign_in(session: Session, sign_in_id: int | None) -> None:
         chosen = live_sign_ins(session).filter(pk=sign_in_id).select_related("user").first()
         if chosen is None:
             raise ApiError(Problem.NOT_FOUND, "There is no such sign-in in this session.")
+    _make_active(session, chosen)
+
+
+def _make_active(session: Session, chosen: SignIn | None) -> None:
     session.active_sign_in = chosen
     session.save(update_fields=["active_sign_in"])
+    session.refresh_from_db(fields=["updated_at"])  # the database sets it
 
 
 def sign_out(caller: Caller, sign_in_id: int | None) -> Caller:
@@ -145,8 +150,7 @@ def sign_out(caller: Caller, sign_in_id: int | None) -> Caller:
                 raise ApiError(Problem.NOT_FOUND, "There is no such sign-in in this session.")
             remaining = live_sign_ins(session).select_related("user").last()
             if session.active_sign_in_id == sign_in_id:
-                session.active_sign_in = remaining
-                session.save(update_fields=["active_sign_in"])
+                _make_active(session, remaining)
         if remaining is not None:
             return caller
     end_session(session)
@@ -220,15 +224,20 @@ def renew(session: Session, token: SessionToken) -> str | None:
 def replace_token(session: Session, serial: int | None, *, at_once: bool = False) -> str:
     """The token that takes the place of the one with ``serial``, and slides the session's end.
 
-    Of requests that replace the same token at once, one counts up; all get the same serial. ``at_once`` leaves the one
-    before no grace, as after a sign-in (session fixation; OWASP's session management cheat sheet).
+    Of requests that replace the same token at once, one counts up; all get the same serial. ``at_once`` leaves all
+    before no grace, as after a sign-in (session fixation; OWASP's session management cheat sheet): also one by which
+    that with ``serial`` was renewed meanwhile, as its holder could get that one too.
     """
     now = timezone.now()
     newest = session.created_at + settings.USER_SESSION_MAX_LIFETIME
     expires_at = max(session.expires_at, min(now + settings.USER_SESSION_LIFETIME, newest))
-    if serial is not None:
-        floor = serial + 1 if at_once else F("token_floor")
-        _of_serial(session, serial).update(token_serial=serial + 1, token_floor=floor, token_seen_at=None)
+    if serial is not None and at_once:
+        next_serial = F("token_serial") + 1
+        Session.objects.filter(pk=session.pk, token_floor__lte=serial, ended_at__isnull=True).update(
+            token_serial=next_serial, token_floor=next_serial, token_seen_at=None
+        )
+    elif serial is not None:
+        _of_serial(session, serial).update(token_serial=serial + 1, token_seen_at=None)
     Session.objects.filter(pk=session.pk, ended_at__isnull=True).update(expires_at=expires_at)
     session.refresh_from_db(fields=["token_serial", "token_seen_at", "expires_at", "updated_at"])
     return session_token(session)

@@ -8,13 +8,15 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import hashers
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts import second_factors, sessions, throttling, tokens
 from accounts.models import Deployment, Session, SignInAttempt, User
 from accounts.sessions import Caller
 from config.api.errors import ApiError, Problem
+from config.api.requests import is_storable
 from config.networks import Address
 
 MAX_CODE_FAILURES = 5
@@ -64,7 +66,9 @@ def sign_in_with_second_factor(caller: Caller, client: Client, *, attempt_id: in
     many.
     """
     attempt = _open_attempt(caller, attempt_id)
-    limits = throttling.limits(caller.deployment, account=f"second factor of {attempt.user_id}", address=client.address)
+    limits = throttling.limits(
+        caller.deployment, kind="second factor", account=str(attempt.user_id), address=client.address
+    )
     throttling.require_within(limits)
     # One try is taken before the code is looked at, so that no number of tries at once gets more of them.
     tries = SignInAttempt.objects.filter(pk=attempt.pk, completed_at__isnull=True, failures__lt=MAX_CODE_FAILURES)
@@ -98,14 +102,18 @@ def sign_in_with_outside_token(caller: Caller, client: Client, *, token: str) ->
 
 def _user_of_outside(deployment: Deployment, claims: dict[str, Any]) -> User | None:
     subject = claims["sub"]
-    if not isinstance(subject, str) or not subject or "\0" in subject:
+    if not isinstance(subject, str) or not subject or not is_storable(subject):
         return None
     return User.objects.filter(deployment=deployment, external_id=subject).first()
 
 
 def _user_called(deployment: Deployment, method: SignInAttempt.Method, name: str) -> User | None:
+    """Compared as the unique indexes compare, in lower case: ``iexact`` takes upper case, in which ı is I, and finds
+    several users where they let several be, by reading all of them.
+    """
     field = "email" if method == SignInAttempt.Method.EMAIL else "username"
-    return User.objects.filter(**{"deployment": deployment, f"{field}__iexact": name}).first() if name else None
+    called = User.objects.filter(deployment=deployment).exclude(**{field: ""})
+    return called.annotate(lowered=Lower(field)).filter(lowered=Lower(Value(name))).first()
 
 
 def _has_password(user: User | None, password: str) -> bool:

@@ -25,17 +25,22 @@ class Limit:
     failures: int
 
 
-def limits(deployment: Deployment, *, account: str, address: Address | None) -> list[Limit]:
+def limits(deployment: Deployment, *, account: str, address: Address | None, kind: str = "account") -> list[Limit]:
     """The limits that a sign-in to ``account`` from ``address`` is under. An IPv6 network (/64) counts as one
-    address.
+    address; accounts of each ``kind`` are counted apart.
     """
     source = "" if address is None else str(address)
     if address is not None and address.version == 6:
         source = str(int(address) >> 64)
     return [
-        Limit(_key(deployment, "account", account.casefold()), settings.SIGN_IN_FAILURES_PER_ACCOUNT),
+        Limit(_key(deployment, kind, _folded(account)), settings.SIGN_IN_FAILURES_PER_ACCOUNT),
         Limit(_key(deployment, "address", source), settings.SIGN_IN_FAILURES_PER_ADDRESS),
     ]
+
+
+def _folded(account: str) -> str:
+    """One text for all spellings that the database takes for the same name: to it, İ is an i."""
+    return account.replace("İ", "i").casefold()
 
 
 def _key(deployment: Deployment, kind: str, value: str) -> str:

