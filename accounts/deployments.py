@@ -6,13 +6,24 @@ from django.core.exceptions import DisallowedHost
 from django.db.models import Q
 from django.http import HttpRequest
 from django.http.request import split_domain_port
+from rest_framework.request import Request
 
 from accounts.models import Deployment
 from config.api.errors import ApiError, Problem
 
 
-def deployment_of(request: HttpRequest) -> Deployment:
-    """The deployment that the Host header names; raises ``ApiError`` (404) if there is none."""
+def deployment_of(request: Request | HttpRequest) -> Deployment:
+    """The deployment that the Host header names, looked up once a request; raises ``ApiError`` (404) if there is
+    none.
+    """
+    http = request._request if isinstance(request, Request) else request
+    if not hasattr(http, "deployment"):
+        http.deployment = _deployment_of(http)  # type: ignore[attr-defined]
+    deployment: Deployment = http.deployment  # type: ignore[attr-defined]
+    return deployment
+
+
+def _deployment_of(request: HttpRequest) -> Deployment:
     try:
         host, _ = split_domain_port(request.get_host())
     except DisallowedHost as error:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from functools import cache
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 
 def encrypt(plain: bytes) -> bytes:
@@ -17,8 +18,11 @@ def encrypt(plain: bytes) -> bytes:
 
 
 def decrypt(encrypted: bytes | memoryview) -> bytes:
-    """The plain bytes; raises ``cryptography.fernet.InvalidToken`` if no key of the setting fits."""
-    return _fernet(tuple(settings.KEY_ENCRYPTION_KEYS)).decrypt(bytes(encrypted))
+    """The plain bytes; raises ``ImproperlyConfigured`` if no key of the setting fits."""
+    try:
+        return _fernet(tuple(settings.KEY_ENCRYPTION_KEYS)).decrypt(bytes(encrypted))
+    except InvalidToken as error:
+        raise ImproperlyConfigured("KEY_ENCRYPTION_KEYS lacks the key that the database was encrypted with") from error
 
 
 @cache

@@ -1,16 +1,31 @@
-"""Making signing keys and reading them back."""
+"""Signing keys: making, reading, rotating and revoking them, and publishing their public halves (RFC 7517)."""
 
 from __future__ import annotations
 
+import json
+import re
 import secrets
+from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from jwt import PyJWK, PyJWTError
+from jwt.algorithms import ECAlgorithm
 
 from accounts import encryption
 from accounts.models import Deployment, SigningKey
+
+ALGORITHM = "ES256"
+KID = re.compile(r"[A-Za-z0-9_.:=+/-]{1,64}", re.ASCII)
+"""What names a key; outside issuers use more than the base64url of our own."""
+MAX_ISSUER = 500
+_ROUNDING = timedelta(hours=1)
 
 
 def create_signing_key(*, deployment: Deployment) -> SigningKey:
@@ -19,9 +34,7 @@ def create_signing_key(*, deployment: Deployment) -> SigningKey:
     return SigningKey.objects.create(
         deployment=deployment,
         kid=secrets.token_urlsafe(16),
-        public_key=private_key.public_key()
-        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        .decode(),
+        public_key=_public_pem(private_key.public_key()),
         private_key=encryption.encrypt(
             private_key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -33,17 +46,114 @@ def create_signing_key(*, deployment: Deployment) -> SigningKey:
 def signing_key(deployment: Deployment) -> SigningKey:
     """The key that signs now; made if the deployment has none yet."""
     key = (
-        SigningKey.objects.filter(deployment=deployment, retired_at__isnull=True, revoked_at__isnull=True)
+        SigningKey.objects.filter(deployment=deployment, issuer="", retired_at__isnull=True, revoked_at__isnull=True)
         .order_by("-created_at", "-id")
         .first()
     )
     return key or create_signing_key(deployment=deployment)
 
 
+def will_sign_until(key: SigningKey, expires_at: datetime) -> None:
+    """Note that ``key`` signs a token that lives until ``expires_at``: so long it must stay published.
+
+    Rounded up to the hour, so that most tokens cost no write.
+    """
+    if key.tokens_until is None or key.tokens_until < expires_at:
+        rounded = expires_at + _ROUNDING
+        SigningKey.objects.filter(Q(tokens_until__lt=rounded) | Q(tokens_until__isnull=True), pk=key.pk).update(
+            tokens_until=rounded
+        )
+
+
+@transaction.atomic
+def rotate_keys(deployment: Deployment) -> SigningKey:
+    """A new key signs; those before it verify until their last token has expired, and then leave the JWKS."""
+    new = create_signing_key(deployment=deployment)
+    SigningKey.objects.filter(deployment=deployment, issuer="", retired_at__isnull=True).exclude(pk=new.pk).update(
+        retired_at=timezone.now()
+    )
+    return new
+
+
+def revoke_key(key: SigningKey) -> None:
+    """Nothing that ``key`` signed is good any more, from the next request on."""
+    now = timezone.now()
+    SigningKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
+
+
+def published_keys(deployment: Deployment) -> QuerySet[SigningKey]:
+    """The own keys whose tokens may still be about, newest first."""
+    return SigningKey.objects.filter(
+        Q(retired_at__isnull=True) | Q(tokens_until__gt=timezone.now()),
+        deployment=deployment,
+        issuer="",
+        revoked_at__isnull=True,
+    ).order_by("-created_at", "-id")
+
+
+def jwk(key: SigningKey) -> dict[str, Any]:
+    """The public half as a JWK (RFC 7517, 4; RFC 7518, 6.2.1)."""
+    numbers: dict[str, Any] = ECAlgorithm.to_jwk(load_public_key(key.public_key), as_dict=True)
+    return {name: numbers[name] for name in ("kty", "crv", "x", "y")} | {"kid": key.kid, "use": "sig", "alg": ALGORITHM}
+
+
+@transaction.atomic
+def trust_outside_keys(*, deployment: Deployment, issuer: str, jwks: str) -> list[SigningKey]:
+    """Replace the keys by which ``deployment`` trusts ``issuer`` with those of the JWKS document ``jwks``.
+
+    Raises ``ValidationError`` if the document is none, or holds no usable key: EC on P-256 with a kid. Keys of other
+    kinds are passed over, as RFC 7517, 5 has it. A key that is missing from the document is trusted no longer.
+    """
+    if issuer in ("", deployment.issuer) or len(issuer) > MAX_ISSUER or "\0" in issuer:
+        raise ValidationError(f"An outside issuer has a name of its own, of at most {MAX_ISSUER} characters.")
+    try:
+        documents = [item for item in json.loads(jwks)["keys"] if _is_usable(item)]
+        if any("d" in item for item in documents):
+            raise ValidationError("There is a private key in the document; ask the issuer for the public ones.")
+        keys = [(item["kid"], PyJWK.from_dict(item, algorithm=ALGORITHM).key) for item in documents]
+    except (ValueError, KeyError, TypeError, AttributeError, PyJWTError) as error:
+        raise ValidationError("This is no JWKS document (RFC 7517, 5).") from error
+    if not keys:
+        raise ValidationError("There is no ES256 key with a kid in the document.")
+    known = SigningKey.objects.filter(deployment=deployment, issuer=issuer)
+    known.exclude(kid__in=[kid for kid, _ in keys]).update(revoked_at=timezone.now())
+    return [_trust(deployment, issuer, kid, _public_pem(key)) for kid, key in keys]
+
+
+def _is_usable(item: dict[str, Any]) -> bool:
+    return (
+        item.get("kty") == "EC"
+        and item.get("crv") == "P-256"
+        and item.get("use", "sig") == "sig"
+        and item.get("alg", ALGORITHM) == ALGORITHM
+        and isinstance(item.get("kid"), str)
+        and KID.fullmatch(item["kid"]) is not None
+    )
+
+
+def _trust(deployment: Deployment, issuer: str, kid: str, public_key: str) -> SigningKey:
+    key, _ = SigningKey.objects.get_or_create(
+        deployment=deployment, kid=kid, defaults={"issuer": issuer, "public_key": public_key}
+    )
+    if key.issuer != issuer:
+        raise ValidationError(f"The key {kid!r} is not this issuer's but another's here.")
+    if key.public_key != public_key:
+        raise ValidationError(f"The key {kid!r} is known with other numbers; a new key needs a new kid.")
+    if key.revoked_at is not None:
+        raise ValidationError(f"The key {kid!r} was revoked.")
+    return key
+
+
 def private_key_of(key: SigningKey) -> ec.EllipticCurvePrivateKey:
+    """The private half of an own key."""
+    return _load_private_key(bytes(cast(bytes, key.private_key)))
+
+
+@lru_cache(maxsize=256)
+def _load_private_key(encrypted: bytes) -> ec.EllipticCurvePrivateKey:
     return cast(
         ec.EllipticCurvePrivateKey,
-        serialization.load_pem_private_key(encryption.decrypt(key.private_key), password=None),
+        serialization.load_pem_private_key(encryption.decrypt(encrypted), password=None),
     )
 
 
@@ -51,3 +161,7 @@ def private_key_of(key: SigningKey) -> ec.EllipticCurvePrivateKey:
 def load_public_key(pem: str) -> ec.EllipticCurvePublicKey:
     """The parsed key. Parsing costs more than verifying; a PEM text is immutable, so it may be remembered."""
     return cast(ec.EllipticCurvePublicKey, serialization.load_pem_public_key(pem.encode()))
+
+
+def _public_pem(key: ec.EllipticCurvePublicKey) -> str:
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()

@@ -18,7 +18,7 @@ from config.database.models import MetadataField, TimeStamped, is_json_object
 from config.database.triggers import immutable, must_match, touch
 
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-HOST_PATTERN = rf"^(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*$|^[0-9a-f:]*:[0-9a-f:]*$"
+HOST_PATTERN = rf"^(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*$|^(?=.*:.*:)[0-9a-f:]{{2,39}}$"
 """A host as the Host header names it once normalised: lower case, no port, no final dot, no brackets."""
 ORIGIN_PATTERN = r"^https?://[a-z0-9.:\[\]-]+$"
 """An origin as browsers serialise it (RFC 6454): scheme, lower-case host, port if it is not the scheme's own."""
@@ -47,6 +47,11 @@ class Deployment(TimeStamped):
         MEMBERS = "members"
         ADMINS = "admins"
         NOBODY = "nobody"
+
+    class CookieSameSite(models.TextChoices):
+        STRICT = "Strict"
+        LAX = "Lax"
+        NONE = "None"
 
     name = models.CharField(max_length=200)
     host = models.CharField(
@@ -80,6 +85,15 @@ class Deployment(TimeStamped):
         blank=True,
         help_text="Origins of the front-ends that may call this deployment from a browser.",
     )
+    cookie_same_site = models.CharField(
+        max_length=10,
+        choices=CookieSameSite,
+        default=CookieSameSite.LAX,
+        db_default=CookieSameSite.LAX,
+        help_text="None if front-ends are on another site than the host (RFC 6265bis, 5.6.7).",
+    )
+    organizations_enabled = models.BooleanField(default=True, db_default=True)
+    workspaces_enabled = models.BooleanField(default=True, db_default=True)
 
     class Meta:
         constraints = [
@@ -95,6 +109,10 @@ class Deployment(TimeStamped):
             models.CheckConstraint(
                 name="accounts_deployment_audience_is_known",
                 condition=models.Q(private_metadata_audience__in=["members", "admins", "nobody"]),
+            ),
+            models.CheckConstraint(
+                name="accounts_deployment_same_site_is_known",
+                condition=models.Q(cookie_same_site__in=["Strict", "Lax", "None"]),
             ),
         ]
         triggers = [
@@ -116,7 +134,7 @@ class Deployment(TimeStamped):
     @property
     def issuer(self) -> str:
         """The claim ``iss`` of the deployment's session tokens."""
-        return f"https://{self.host}"
+        return f"https://[{self.host}]" if ":" in self.host else f"https://{self.host}"
 
 
 class DeploymentAlias(TimeStamped):
@@ -154,20 +172,37 @@ class DeploymentAlias(TimeStamped):
 class SigningKey(models.Model):
     """An ES256 key pair (RFC 7518, section 3.4) with which one deployment signs its tokens.
 
-    The newest usable key signs. ``retired_at`` stops it signing but lets it verify; ``revoked_at`` ends both.
+    The newest usable key signs. ``retired_at`` stops it signing but lets it verify; ``revoked_at`` ends both. A key
+    without private half is that of an outside ``issuer`` whom the deployment trusts to say who signed in.
     """
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="signing_keys")
-    kid = models.CharField(max_length=64, unique=True, editable=False)
+    kid = models.CharField(max_length=64, editable=False)
     public_key = models.TextField(editable=False, help_text="PEM, SubjectPublicKeyInfo")
-    private_key = models.BinaryField(editable=False, help_text="PEM, PKCS#8, encrypted with KEY_ENCRYPTION_KEYS")
+    private_key = models.BinaryField(
+        null=True, editable=False, help_text="PEM, PKCS#8, encrypted with KEY_ENCRYPTION_KEYS"
+    )
+    issuer = models.CharField(
+        max_length=500, blank=True, db_default="", editable=False, help_text="The outside issuer; empty for an own key."
+    )
     created_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
+    tokens_until = models.DateTimeField(
+        null=True, editable=False, help_text="No token that this key signed lives longer; rounded up."
+    )
     retired_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["deployment", "kid"], name="accounts_signingkey_kid_is_unique"),
+            models.CheckConstraint(
+                name="accounts_signingkey_is_own_or_outside",
+                condition=models.Q(issuer="", private_key__isnull=False)
+                | (~models.Q(issuer="") & models.Q(private_key__isnull=True)),
+            ),
+        ]
         indexes = [models.Index(fields=["deployment", "-created_at"], name="accounts_signingkey_newest")]
-        triggers = [immutable("deployment", "kid", "public_key")]
+        triggers = [immutable("deployment", "kid", "public_key", "issuer")]
 
     def __str__(self) -> str:
         return self.kid
@@ -181,6 +216,12 @@ class User(TimeStamped):
     username = models.CharField(max_length=150, blank=True, db_default="")
     first_name = models.CharField(max_length=150, blank=True, db_default="")
     last_name = models.CharField(max_length=150, blank=True, db_default="")
+    external_id = models.CharField(
+        max_length=255,
+        blank=True,
+        db_default="",
+        help_text="The claim sub of the outside issuer that signs this user in, if any.",
+    )
     password = models.CharField(max_length=200, blank=True, db_default="", editable=False)
     disabled = models.BooleanField(default=False, db_default=False, help_text="A disabled user cannot use any session.")
     public_metadata = MetadataField()
@@ -202,6 +243,12 @@ class User(TimeStamped):
                 condition=~models.Q(username=""),
                 name="accounts_user_username_is_unique",
                 violation_error_message="Another user of this deployment has this username.",
+            ),
+            models.UniqueConstraint(
+                fields=["deployment", "external_id"],
+                condition=~models.Q(external_id=""),
+                name="accounts_user_external_id_is_unique",
+                violation_error_message="Another user of this deployment has this external id.",
             ),
             models.CheckConstraint(
                 name="accounts_user_has_an_identifier",
@@ -231,6 +278,11 @@ class Authenticator(TimeStamped):
     user = models.ForeignKey(User, models.CASCADE, related_name="authenticators")
     secret = models.BinaryField(editable=False, help_text="encrypted with KEY_ENCRYPTION_KEYS")
     confirmed_at = models.DateTimeField(null=True, blank=True)
+    last_step = models.BigIntegerField(
+        null=True,
+        editable=False,
+        help_text="The time step of the last code taken: no code is taken twice (RFC 6238, 5.2).",
+    )
 
     class Meta:
         indexes = [
@@ -273,8 +325,16 @@ class Session(TimeStamped):
     active_sign_in = models.ForeignKey("SignIn", models.SET_NULL, null=True, blank=True, related_name="+")
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    token_serial = models.PositiveIntegerField(default=1, db_default=1, editable=False)
+    token_floor = models.PositiveIntegerField(
+        default=1, db_default=1, editable=False, help_text="Tokens of a lower serial are from before the last sign-in."
+    )
+    token_seen_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the token of the current serial was first used."
+    )
 
     class Meta:
+        indexes = [models.Index(fields=["expires_at"], name="accounts_session_to_sweep")]
         constraints = [
             models.UniqueConstraint(fields=["id", "deployment"], name="accounts_session_with_deployment"),
             ForeignKeyConstraint(
@@ -286,7 +346,7 @@ class Session(TimeStamped):
                 violation_error_message="The active sign-in must be one of this session.",
             ),
         ]
-        triggers = [touch(), immutable("deployment")]
+        triggers = [touch(ignoring=["token_serial", "token_floor", "token_seen_at"]), immutable("deployment")]
 
     def __str__(self) -> str:
         return f"session {self.pk}"
@@ -300,10 +360,13 @@ class SignIn(TimeStamped):
     user = models.ForeignKey(User, models.CASCADE, related_name="sign_ins")
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    ip_address = models.GenericIPAddressField(null=True, blank=True)
+    user_agent = models.CharField(max_length=300, blank=True, db_default="")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["id", "session"], name="accounts_signin_with_session"),
+            models.UniqueConstraint(fields=["id", "user"], name="accounts_signin_with_user"),
             ForeignKeyConstraint(
                 name="accounts_signin_session_is_of_deployment",
                 fields=["session", "deployment"],
@@ -328,3 +391,53 @@ class SignIn(TimeStamped):
         if self.session_id is not None:
             self.deployment_id = self.session.deployment_id
         super().clean_fields(exclude=exclude)
+
+
+class SignInAttempt(TimeStamped):
+    """A sign-in whose password was right and whose second factor is awaited."""
+
+    class Method(models.TextChoices):
+        EMAIL = "plain_email"
+        USERNAME = "plain_username"
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="+", editable=False)
+    session = models.ForeignKey(Session, models.CASCADE, related_name="sign_in_attempts")
+    user = models.ForeignKey(User, models.CASCADE, related_name="sign_in_attempts")
+    method = models.CharField(max_length=20, choices=Method)
+    expires_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(default=0, db_default=0)
+
+    class Meta:
+        constraints = [
+            ForeignKeyConstraint(
+                name="accounts_signinattempt_session_is_of_deployment",
+                fields=["session", "deployment"],
+                to="accounts.Session",
+                to_fields=["id", "deployment"],
+            ),
+            ForeignKeyConstraint(
+                name="accounts_signinattempt_user_is_of_deployment",
+                fields=["user", "deployment"],
+                to="accounts.User",
+                to_fields=["id", "deployment"],
+            ),
+        ]
+        triggers = [touch(), immutable("deployment", "session", "user")]
+
+    def __str__(self) -> str:
+        return f"sign-in attempt {self.pk}"
+
+
+class FailureCount(models.Model):
+    """How often sign-in failed lately for an account or from an address; see ``accounts.throttling``."""
+
+    key = models.CharField(max_length=64, primary_key=True, help_text="a keyed hash: no names or addresses are kept")
+    window_ends_at = models.DateTimeField()
+    failures = models.PositiveIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["window_ends_at"], name="accounts_failurecount_to_sweep")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from rest_framework import serializers
 
-from accounts.authentication import COOKIE, STAGING_PARAMETER, SessionAuthentication
+from accounts import rendering
+from accounts.authentication import COOKIE, STAGING_PARAMETER, SessionAuthentication, VisitorAuthentication
+from accounts.models import Deployment
+from accounts.serializers import (
+    DeploymentSerializer,
+    JwksSerializer,
+    UserAuthenticatorSerializer,
+    VerifyAuthenticatorSerializer,
+)
+from config.api.errors import Problem
+from config.api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, endpoint, envelope, enveloped
 
 
 class SessionAuthenticationScheme(OpenApiAuthenticationExtension):
@@ -35,3 +47,119 @@ class SessionAuthenticationScheme(OpenApiAuthenticationExtension):
                 "description": "The session JWT in staging deployments only, where cookies may not be available.",
             },
         ]
+
+
+class VisitorAuthenticationScheme(SessionAuthenticationScheme):
+    """The same tokens, but none is needed."""
+
+    target_class = VisitorAuthentication  # type: ignore[assignment]
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
+        return [{}, *super().get_security_requirement(auto_schema)]
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
+        """None: that of the other class says it all, and may be there once only."""
+        return []
+
+
+_AUTHENTICATOR_ANSWER = envelope("AuthenticatorResponse", UserAuthenticatorSerializer())
+_AUTHENTICATOR = {"id": "61", "created_at": EXAMPLE_TIME}
+_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105
+
+deployment = endpoint(
+    "GetDeployment",
+    "What a front-end must know of this deployment",
+    tag="Deployment",
+    description="Asked first, by anybody. A visitor without a session gets one.",
+    answers=envelope("DeploymentResponse", DeploymentSerializer()),
+    examples={
+        "a deployment": enveloped(
+            rendering.deployment(
+                Deployment(
+                    id=1,
+                    name="Nordlys",
+                    host="accounts.example.com",
+                    mode=Deployment.Mode.PRODUCTION,
+                    allowed_origins=["https://app.example.com"],
+                    created_at=datetime.fromisoformat(EXAMPLE_TIME),
+                    updated_at=datetime.fromisoformat(EXAMPLE_TIME),
+                )
+            ),
+            "This deployment.",
+        )
+    },
+)
+
+jwks = endpoint(
+    "GetJwks",
+    "The public keys that verify this deployment's tokens",
+    tag="Deployment",
+    description="A JWK set (RFC 7517). A key that signs no more stays until its last token has expired.",
+    answers=JwksSerializer,
+    examples={
+        "one key": {
+            "keys": [
+                {
+                    "kty": "EC",
+                    "crv": "P-256",
+                    "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+                    "kid": "q3mPzJ0tR8yXw2Lk",
+                    "use": "sig",
+                    "alg": "ES256",
+                }
+            ]
+        }
+    },
+)
+
+new_authenticator = endpoint(
+    "GenerateAuthenticator",
+    "Begin to set up an authenticator",
+    tag="Me",
+    method="POST",
+    description="It counts as a second factor once confirmed. Unconfirmed ones from before are void.",
+    answers=_AUTHENTICATOR_ANSWER,
+    examples={
+        "to be confirmed": enveloped(
+            _AUTHENTICATOR
+            | {"totp_secret": _SECRET, "otp_url": f"otpauth://totp/Nordlys:ada%40example.com?secret={_SECRET}"},
+            "Scan the code, then confirm with two successive codes.",
+        )
+    },
+    fails_with=NEEDING_A_SESSION,
+)
+
+confirm_authenticator = endpoint(
+    "VerifyAuthenticator",
+    "Confirm an authenticator with two successive codes",
+    tag="Me",
+    method="POST",
+    description="From now on signing in takes a code. It takes the place of an authenticator from before.",
+    request=VerifyAuthenticatorSerializer,
+    answers=_AUTHENTICATOR_ANSWER,
+    examples={"confirmed": enveloped(_AUTHENTICATOR, "Your authenticator is set up.")},
+    fails_with=[
+        *NEEDING_A_SESSION,
+        Problem.INVALID_FIELD,
+        Problem.WRONG_CODE,
+        Problem.NOT_FOUND,
+        Problem.TOO_MANY_REQUESTS,
+    ],
+)
+
+new_backup_codes = endpoint(
+    "GenerateBackupCodes",
+    "Make backup codes",
+    tag="Me",
+    method="POST",
+    description="Each can be used once in the place of an authenticator's code. Those from before are void.",
+    answers=envelope("BackupCodesResponse", serializers.ListField(child=serializers.CharField())),
+    examples={
+        "ten codes": enveloped(
+            [f"{code}7kq2mzrt" for code in ("ab", "cd", "ef", "gh", "jk", "mn", "pq", "rs", "tv", "wx")],
+            "Keep these codes; they are not shown again, and those before them are void.",
+        )
+    },
+    fails_with=NEEDING_A_SESSION,
+)

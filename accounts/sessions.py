@@ -1,29 +1,44 @@
-"""Starting sessions, and finding the one that a token names."""
+"""Sessions: starting and ending them, finding the one that a token names, and renewing its token.
+
+A token is renewed by one with the next serial. The token before stays good until the new one has been seen in use, and
+for a grace after that, in which it brings the same new token again: so neither a lost answer nor two tabs that renew
+at once sign anybody out. An older token than that has been copied, by whom we cannot tell: the session ends.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import Authenticator, BackupCode, Deployment, Session, User
+from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, User
+from accounts.tokens import SessionToken, sign_session_token
 from config.api.answers import SessionSummary, timestamp
 from config.api.errors import ApiError, Problem
+from config.networks import Address
 
-SESSION_LIFETIME = timedelta(days=7)
+ANONYMOUS_LIFETIME = timedelta(days=1)
+PENDING_LIFETIME = timedelta(minutes=10)
+MAX_SIGN_INS = 10
+"""Accounts that one session may be signed in to; the one that signed in first makes room for another."""
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
-    """Who asks: a live session of a deployment, and the enabled user of its active sign-in."""
+class Caller:
+    """Who asks: a session of a deployment, in which nobody need be signed in. A visitor's session is in no table."""
 
     deployment: Deployment
     session: Session
-    user: User
-    has_second_factor: bool
+    token_serial: int | None = field(default=None, kw_only=True)
+
+    @property
+    def is_visitor(self) -> bool:
+        return self.session._state.adding
 
     @property
     def session_summary(self) -> SessionSummary:
@@ -34,22 +49,120 @@ class SignedIn:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class SignedIn(Caller):
+    """A session with an active sign-in, whose user is enabled."""
+
+    sign_in: SignIn
+    user: User
+    has_second_factor: bool
+
+
+def visitor(deployment: Deployment, token: SessionToken | None = None) -> Caller:
+    """A visitor: the one whom ``token`` names, or a new one."""
+    now = timezone.now().replace(microsecond=0)  # as the token tells it
+    session = Session(
+        # Positive and out of the reach of the ids that the database counts up.
+        pk=token.session_id if token else secrets.randbits(62) | 2**62,
+        deployment=deployment,
+        created_at=token.issued_at if token else now,
+        updated_at=token.issued_at if token else now,
+        expires_at=token.expires_at if token else now + ANONYMOUS_LIFETIME,
+    )
+    return Caller(deployment, session)
+
+
+def visitor_token(caller: Caller) -> str:
+    return sign_session_token(caller.session, expires_at=caller.session.expires_at, anonymous=True)
+
+
+def session_token(session: Session) -> str:
+    """The token of the session's current serial."""
+    return sign_session_token(session, expires_at=session.expires_at, serial=session.token_serial)
+
+
 @transaction.atomic
 def start_session(*, user: User, expires_at: datetime) -> Session:
     """A new session in which ``user`` is signed in, until ``expires_at``."""
     session = Session.objects.create(deployment=user.deployment, expires_at=expires_at)
-    session.active_sign_in = session.sign_ins.create(deployment=user.deployment, user=user, expires_at=expires_at)
-    session.save(update_fields=["active_sign_in"])
+    sign_in(session, user=user, expires_at=expires_at)
     return session
 
 
-def signed_in(deployment: Deployment, session_id: int) -> SignedIn:
-    """Who is signed in to a session of ``deployment``, in one query.
-
-    Raises ``ApiError`` (401) if the session does not exist there, has ended or expired, has no active sign-in, or its
-    user is disabled. A session of another deployment does not exist here.
-    """
+def sign_in(
+    session: Session, *, user: User, expires_at: datetime, address: Address | None = None, user_agent: str = ""
+) -> SignIn:
+    """Sign ``user`` in to ``session`` and make that the active sign-in; an earlier one of the same user ends."""
     now = timezone.now()
+    with transaction.atomic():
+        Session.objects.select_for_update().get(pk=session.pk)
+        session.sign_ins.filter(user=user, ended_at__isnull=True).update(ended_at=now)
+        surplus = live_sign_ins(session).order_by("-created_at", "-id").values_list("pk", flat=True)[MAX_SIGN_INS - 1 :]
+        session.sign_ins.filter(pk__in=list(surplus)).update(ended_at=now)
+        session.active_sign_in = session.sign_ins.create(
+            deployment=session.deployment,
+            user=user,
+            expires_at=expires_at,
+            ip_address=None if address is None else str(address),
+            user_agent=user_agent[:300],
+        )
+        session.save(update_fields=["active_sign_in"])
+    return session.active_sign_in
+
+
+def live_sign_ins(session: Session) -> QuerySet[SignIn]:
+    """The sign-ins of ``session`` that count: neither ended nor expired, and of an enabled user; in their order."""
+    return session.sign_ins.filter(ended_at__isnull=True, expires_at__gt=timezone.now(), user__disabled=False).order_by(
+        "created_at", "id"
+    )
+
+
+def switch_sign_in(session: Session, sign_in_id: int | None) -> None:
+    """Make another sign-in of the session the active one, None for none; raises ``ApiError`` (404) if it is not
+    there.
+    """
+    chosen = None
+    if sign_in_id is not None:
+        chosen = live_sign_ins(session).filter(pk=sign_in_id).select_related("user").first()
+        if chosen is None:
+            raise ApiError(Problem.NOT_FOUND, "There is no such sign-in in this session.")
+    _make_active(session, chosen)
+
+
+def _make_active(session: Session, chosen: SignIn | None) -> None:
+    session.active_sign_in = chosen
+    session.save(update_fields=["active_sign_in"])
+    session.refresh_from_db(fields=["updated_at"])  # the database sets it
+
+
+def sign_out(caller: Caller, sign_in_id: int | None) -> Caller:
+    """End one sign-in of the caller's session, or the session with all of them; gives who the caller is then.
+
+    Another live sign-in becomes active in the place of the active one; after the last the session ends. Raises
+    ``ApiError`` (404) if the sign-in is not there.
+    """
+    session = caller.session
+    if sign_in_id is not None:
+        with transaction.atomic():
+            Session.objects.select_for_update().get(pk=session.pk)
+            chosen = live_sign_ins(session).filter(pk=sign_in_id)
+            if chosen.update(ended_at=timezone.now()) == 0:
+                raise ApiError(Problem.NOT_FOUND, "There is no such sign-in in this session.")
+            remaining = live_sign_ins(session).select_related("user").last()
+            if session.active_sign_in_id == sign_in_id:
+                _make_active(session, remaining)
+        if remaining is not None:
+            return caller
+    end_session(session)
+    return visitor(caller.deployment)
+
+
+def find_session(deployment: Deployment, session_id: int) -> Session:
+    """The live session of ``deployment``, with its active sign-in and the user of that, in one query.
+
+    ``session.has_second_factor`` says whether that user has one. Raises ``ApiError`` (401) if the session does not
+    exist there, has ended, or has expired. A session of another deployment does not exist here.
+    """
     user = OuterRef("active_sign_in__user")
     session = (
         Session.objects.filter(pk=session_id, deployment=deployment)
@@ -62,11 +175,92 @@ def signed_in(deployment: Deployment, session_id: int) -> SignedIn:
     )
     if session is None or session.ended_at is not None:
         raise ApiError(Problem.SESSION_ENDED)
-    if session.expires_at <= now:
+    if session.expires_at <= timezone.now():
         raise ApiError(Problem.SESSION_EXPIRED)
-    sign_in = session.active_sign_in
-    if sign_in is None or sign_in.ended_at is not None or sign_in.expires_at <= now:
+    session.deployment = deployment
+    return session
+
+
+def signed_in(caller: Caller) -> SignedIn:
+    """The caller as the user who is signed in; raises ``ApiError`` (401) if nobody is, or one who is disabled."""
+    active = None if caller.is_visitor else caller.session.active_sign_in
+    if active is None or active.ended_at is not None or active.expires_at <= timezone.now():
         raise ApiError(Problem.NO_ACTIVE_SIGN_IN)
-    if sign_in.user.disabled:
+    if active.user.disabled:
         raise ApiError(Problem.USER_DISABLED)
-    return SignedIn(deployment, session, sign_in.user, session.has_second_factor)
+    has_second_factor: bool = caller.session.has_second_factor  # type: ignore[attr-defined]
+    return SignedIn(
+        caller.deployment, caller.session, active, active.user, has_second_factor, token_serial=caller.token_serial
+    )
+
+
+def renew(session: Session, token: SessionToken) -> str | None:
+    """The token that the client should have instead of ``token``; None if it may keep it.
+
+    Raises ``ApiError`` (401) if ``token`` has long been replaced: then the session has ended. One from before a
+    sign-in is refused without that: it may be a tab's that has not heard of it yet, or that of somebody who planted
+    the session.
+    """
+    if token.serial is None:
+        return None
+    if token.serial < session.token_floor:
+        raise ApiError(Problem.TOKEN_REPLACED)
+    now = timezone.now()
+    if token.serial == session.token_serial:
+        if session.token_seen_at is None:
+            _of_serial(session, token.serial).filter(token_seen_at__isnull=True).update(token_seen_at=now)
+        if now - token.issued_at < settings.USER_SESSION_RENEW_AFTER:
+            return None
+        return replace_token(session, token.serial)
+    seen = session.token_seen_at
+    if token.serial == session.token_serial - 1 and (seen is None or now - seen < settings.USER_SESSION_REUSE_GRACE):
+        return session_token(session)
+    if token.serial > session.token_serial:
+        raise ApiError(Problem.INVALID_SESSION_TOKEN)
+    end_session(session)
+    raise ApiError(Problem.TOKEN_REUSED)
+
+
+def replace_token(session: Session, serial: int | None, *, at_once: bool = False) -> str:
+    """The token that takes the place of the one with ``serial``, and slides the session's end.
+
+    Of requests that replace the same token at once, one counts up; all get the same serial. ``at_once`` leaves all
+    before no grace, as after a sign-in (session fixation; OWASP's session management cheat sheet): also one by which
+    that with ``serial`` was renewed meanwhile, as its holder could get that one too.
+    """
+    now = timezone.now()
+    newest = session.created_at + settings.USER_SESSION_MAX_LIFETIME
+    expires_at = max(session.expires_at, min(now + settings.USER_SESSION_LIFETIME, newest))
+    if serial is not None and at_once:
+        next_serial = F("token_serial") + 1
+        Session.objects.filter(pk=session.pk, token_floor__lte=serial, ended_at__isnull=True).update(
+            token_serial=next_serial, token_floor=next_serial, token_seen_at=None
+        )
+    elif serial is not None:
+        _of_serial(session, serial).update(token_serial=serial + 1, token_seen_at=None)
+    Session.objects.filter(pk=session.pk, ended_at__isnull=True).update(expires_at=expires_at)
+    session.refresh_from_db(fields=["token_serial", "token_seen_at", "expires_at", "updated_at"])
+    return session_token(session)
+
+
+def _of_serial(session: Session, serial: int) -> QuerySet[Session]:
+    """The row, if its token is still the one with ``serial``."""
+    return Session.objects.filter(pk=session.pk, token_serial=serial, ended_at__isnull=True)
+
+
+def end_session(session: Session) -> None:
+    """Nothing can be done in the session any more."""
+    now = timezone.now()
+    with transaction.atomic():
+        Session.objects.filter(pk=session.pk, ended_at__isnull=True).update(ended_at=now)
+        SignIn.objects.filter(session=session, ended_at__isnull=True).update(ended_at=now)
+
+
+def sweep(*, before: datetime) -> int:
+    """Delete the sessions that ended or expired before ``before``; gives their number."""
+    stale = Session.objects.filter(Q(expires_at__lt=before) | Q(ended_at__lt=before))
+    count = 0
+    while batch := list(stale.values_list("pk", flat=True)[:1000]):
+        Session.objects.filter(pk__in=batch).delete()
+        count += len(batch)
+    return count

@@ -1,87 +1,136 @@
-"""Session tokens: JWTs (RFC 7519) signed with ES256 by the deployment that they are for.
+"""Tokens: JWTs (RFC 7519) signed with ES256 by the deployment that they are for.
 
 The rules are those of RFC 8725: one algorithm that the token has no say in, every claim required and checked, and a key
-that is looked up among the deployment's own, never taken or fetched from the token.
+that is looked up among the deployment's own, never taken or fetched from the token. There are three kinds:
+
+- a session token names a session (``sess``); browsers keep it in a cookie. ``ser`` counts its renewals, and is missing
+from a   token that is not renewed, such as those of ``manage.py issue_session``;
+- a visitor's token is one with ``anon``: its session exists nowhere but in the token, so visitors cost no row;
+- an access token tells the product's own back-ends, for some seconds, who acts (``sub``) and with which permissions.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from accounts import keys
 from accounts.models import Deployment, Session, SigningKey
 from config.api.errors import ApiError, Problem
 
-ALGORITHM = "ES256"
 LEEWAY = 5
 """Seconds by which the clocks of two machines may differ."""
 MAX_LENGTH = 4096
 """Characters; browsers keep no longer cookie (RFC 6265bis, 5.5). A real token has about 300."""
 MAX_ID = 2**63 - 1
 
-_KID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 
 
-def sign_session_token(session: Session, *, expires_at: datetime) -> str:
+@dataclass(frozen=True, slots=True)
+class SessionToken:
+    """What a good session token says; whether the session is good is another question."""
+
+    session_id: int
+    serial: int | None
+    is_anonymous: bool
+    issued_at: datetime
+    expires_at: datetime
+
+
+def sign_session_token(
+    session: Session, *, expires_at: datetime, serial: int | None = None, anonymous: bool = False
+) -> str:
     """The JWT that proves ``session`` until ``expires_at``."""
-    key = keys.signing_key(session.deployment)
+    claims: dict[str, Any] = {"sess": str(session.pk)}
+    if serial is not None:
+        claims["ser"] = serial
+    if anonymous:
+        claims["anon"] = True
+    return sign(session.deployment, claims, expires_at=expires_at)
+
+
+def sign(deployment: Deployment, claims: Mapping[str, Any], *, expires_at: datetime) -> str:
+    """The JWT with ``claims`` and those that every token has: iss, iat, nbf, exp."""
+    key = keys.signing_key(deployment)
+    keys.will_sign_until(key, expires_at)
     now = int(time.time())
-    claims = {
-        "iss": session.deployment.issuer,
-        "sess": str(session.pk),
-        "iat": now,
-        "nbf": now,
-        "exp": int(expires_at.timestamp()),
-    }
-    return jwt.encode(claims, keys.private_key_of(key), algorithm=ALGORITHM, headers={"kid": key.kid})
+    times = {"iss": deployment.issuer, "iat": now, "nbf": now, "exp": int(expires_at.timestamp())}
+    return jwt.encode(
+        times | dict(claims), keys.private_key_of(key), algorithm=keys.ALGORITHM, headers={"kid": key.kid}
+    )
 
 
-def verify_session_token(token: str, deployment: Deployment) -> int:
-    """The id of the session that ``token`` names.
+def verify_session_token(token: str, deployment: Deployment) -> SessionToken:
+    """What ``token`` says, if it is good.
 
-    That the token is good does not mean that the session is. Raises ``ApiError`` (401): 40103 if the token has expired,
-    40102 if anything else is wrong with it; what exactly, an attacker need not know.
+    Raises ``ApiError`` (401): 40103 if it has expired, 40102 if anything else is wrong with it; what exactly, an
+    attacker need not know.
+    """
+    claims = verify(token, deployment, required=["sess"], issuers=[deployment.issuer])
+    serial = claims.get("ser")
+    if serial is not None and (not isinstance(serial, int) or isinstance(serial, bool)):
+        raise ApiError(Problem.INVALID_SESSION_TOKEN)
+    return SessionToken(
+        session_id=_session_id(claims["sess"]),
+        serial=serial,
+        is_anonymous=claims.get("anon") is True,
+        issued_at=datetime.fromtimestamp(claims["iat"], UTC),
+        expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+    )
+
+
+def verify(
+    token: str,
+    deployment: Deployment,
+    *,
+    required: list[str],
+    audience: str | None = None,
+    issuers: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The claims of ``token``, of which iss, iat, nbf, exp and ``required`` are there and checked; raises ``ApiError``.
+
+    The issuer must be the one whose key signed (the deployment itself, or an outside issuer that it trusts), or one of
+    ``issuers``: an outside issuer may sign session tokens in the deployment's name.
     """
     if len(token) > MAX_LENGTH:
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
     try:
-        public_key = _public_key(jwt.get_unverified_header(token).get("kid"), deployment)
-        claims = jwt.decode(
+        key = _key(jwt.get_unverified_header(token).get("kid"), deployment)
+        claims: dict[str, Any] = jwt.decode(
             token,
-            public_key,
-            algorithms=[ALGORITHM],
-            issuer=deployment.issuer,
+            keys.load_public_key(key.public_key),
+            algorithms=[keys.ALGORITHM],
+            issuer=[key.issuer or deployment.issuer, *issuers],
+            audience=audience,
             leeway=LEEWAY,
-            options={"require": ["iss", "sess", "iat", "nbf", "exp"], "strict_aud": True},
+            options={"require": ["iss", "iat", "nbf", "exp", *required], "strict_aud": True},
         )
+        # RFC 7519, 2: a JSON number of seconds since 1970. PyJWT would take the text "1" and the value true as well.
+        for name in ("iat", "nbf", "exp"):
+            if not isinstance(claims[name], int | float) or isinstance(claims[name], bool):
+                raise ApiError(Problem.INVALID_SESSION_TOKEN)
+            datetime.fromtimestamp(claims[name], UTC)
     except jwt.ExpiredSignatureError as error:
         raise ApiError(Problem.SESSION_EXPIRED) from error
-    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, OSError, RecursionError) as error:
         raise ApiError(Problem.INVALID_SESSION_TOKEN) from error
-    if not all(_is_numeric_date(claims[name]) for name in ("iat", "nbf", "exp")):
-        raise ApiError(Problem.INVALID_SESSION_TOKEN)
-    return _session_id(claims["sess"])
+    return claims
 
 
-def _public_key(kid: object, deployment: Deployment) -> ec.EllipticCurvePublicKey:
-    if not isinstance(kid, str) or not _KID.fullmatch(kid):
+def _key(kid: object, deployment: Deployment) -> SigningKey:
+    if not isinstance(kid, str) or not keys.KID.fullmatch(kid):
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
     try:
-        key = SigningKey.objects.get(kid=kid, deployment=deployment, revoked_at__isnull=True)
+        return SigningKey.objects.get(kid=kid, deployment=deployment, revoked_at__isnull=True)
     except SigningKey.DoesNotExist as error:
         raise ApiError(Problem.INVALID_SESSION_TOKEN) from error
-    return keys.load_public_key(key.public_key)
-
-
-def _is_numeric_date(value: object) -> bool:
-    """RFC 7519, 2: a JSON number, of seconds since 1970. PyJWT would take the text "1" and the value true as well."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _session_id(value: object) -> int:

@@ -4,11 +4,28 @@ from django.contrib import admin
 from django.urls import path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
+from accounts.views import DeploymentViewSet, JwksViewSet, SecondFactorViewSet
 from config import operations
-from memberships.views import WorkspaceMembershipViewSet
+from memberships.session_views import CurrentUserViewSet, SessionStateViewSet, SignInViewSet, SwitchViewSet
+from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
 
 urlpatterns = [
-    path("me/workspace-memberships", WorkspaceMembershipViewSet.as_view({"get": "list"}), name="workspace-memberships"),
+    path("me/workspace-memberships", WorkspaceMembershipViewSet.as_view({"get": "list"})),
+    path("me/organization-memberships", OrganizationMembershipViewSet.as_view({"get": "list"})),
+    path("me", CurrentUserViewSet.as_view({"get": "retrieve"})),
+    path("me/authenticator", SecondFactorViewSet.as_view({"post": "new_authenticator"})),
+    path("me/authenticator/attempt-verification", SecondFactorViewSet.as_view({"post": "confirm_authenticator"})),
+    path("me/backup-codes", SecondFactorViewSet.as_view({"post": "new_backup_codes"})),
+    path("deployment", DeploymentViewSet.as_view({"get": "retrieve"})),
+    path("auth/signin", SignInViewSet.as_view({"post": "sign_in"})),
+    path("auth/attempt-verification", SignInViewSet.as_view({"post": "attempt_verification"})),
+    path("session", SessionStateViewSet.as_view({"get": "retrieve"})),
+    path("session/sign-out", SessionStateViewSet.as_view({"post": "sign_out"})),
+    path("session/switch-sign-in", SessionStateViewSet.as_view({"post": "switch_sign_in"})),
+    path("session/switch-organization", SwitchViewSet.as_view({"post": "switch_organization"})),
+    path("session/switch-workspace", SwitchViewSet.as_view({"post": "switch_workspace"})),
+    path("session/token", SwitchViewSet.as_view({"get": "token"})),
+    path(".well-known/jwks.json", JwksViewSet.as_view({"get": "retrieve"})),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
     path("admin/", admin.site.urls),

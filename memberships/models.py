@@ -8,7 +8,7 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Deployment, User
+from accounts.models import Deployment, SignIn, User
 from config.database.constraints import ForeignKeyConstraint
 from config.database.models import MetadataField, TimeStamped, is_json_object
 from config.database.triggers import count_rows_in, immutable, must_match, touch
@@ -27,6 +27,7 @@ class OrganizationMembership(TimeStamped):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["organization", "user"], name="memberships_orgmembership_once"),
+            models.UniqueConstraint(fields=["id", "user"], name="memberships_orgmembership_with_user"),
             ForeignKeyConstraint(
                 name="memberships_orgmembership_organization_is_of_deployment",
                 fields=["organization", "deployment"],
@@ -75,6 +76,7 @@ class WorkspaceMembership(TimeStamped):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["workspace", "user"], name="memberships_wsmembership_once"),
+            models.UniqueConstraint(fields=["id", "user"], name="memberships_wsmembership_with_user"),
             ForeignKeyConstraint(
                 name="memberships_wsmembership_organization_is_the_workspaces",
                 fields=["workspace", "organization"],
@@ -213,3 +215,46 @@ def _foreign_role(role: OrganizationRole | WorkspaceRole, owner: object) -> Vali
     return ValidationError(
         _("“%(role)s” is a role of “%(owner)s” and cannot be given here."), params={"role": role, "owner": owner}
     )
+
+
+class ActiveMembership(TimeStamped):
+    """In which organization and workspace a sign-in acts. What the user leaves is active no longer."""
+
+    sign_in = models.OneToOneField(SignIn, models.CASCADE, primary_key=True, related_name="active_membership")
+    user = models.ForeignKey(User, models.CASCADE, related_name="active_memberships")
+    organization_membership = models.ForeignKey(
+        OrganizationMembership, models.SET_NULL, null=True, blank=True, db_constraint=False, related_name="+"
+    )
+    workspace_membership = models.ForeignKey(
+        WorkspaceMembership, models.SET_NULL, null=True, blank=True, db_constraint=False, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            ForeignKeyConstraint(
+                name="memberships_active_sign_in_is_the_users",
+                fields=["sign_in", "user"],
+                to="accounts.SignIn",
+                to_fields=["id", "user"],
+                on_delete="CASCADE",
+            ),
+            ForeignKeyConstraint(
+                name="memberships_active_organization_is_the_users",
+                fields=["organization_membership", "user"],
+                to="memberships.OrganizationMembership",
+                to_fields=["id", "user"],
+                on_delete="SET NULL",
+            ),
+            ForeignKeyConstraint(
+                name="memberships_active_workspace_is_the_users",
+                fields=["workspace_membership", "user"],
+                to="memberships.WorkspaceMembership",
+                to_fields=["id", "user"],
+                on_delete="SET NULL",
+            ),
+        ]
+        indexes = [models.Index(fields=["user", "-updated_at"], name="memberships_last_active")]
+        triggers = [touch(), immutable("sign_in", "user")]
+
+    def __str__(self) -> str:
+        return f"active for sign-in {self.sign_in_id}"

@@ -6,12 +6,14 @@ from typing import Any
 
 import orjson
 
-from accounts.models import Deployment
+from accounts import rendering as accounts_rendering
+from accounts.models import Deployment, User
 from accounts.sessions import SignedIn
 from config.api.answers import timestamp
 from config.networks import Address
 from memberships.eligibility import EligibilityRestriction, Level, restriction
-from memberships.read import MembershipRow
+from memberships.read import MembershipRow, OrganizationMembershipRow
+from organizations.models import Segment
 
 JsonObject = dict[str, Any]
 
@@ -32,7 +34,40 @@ def workspace_membership(row: MembershipRow, *, caller: SignedIn, address: Addre
         "public_metadata": orjson.Fragment(row.public_metadata_json),
         "created_at": timestamp(row.created_at),
         "updated_at": timestamp(row.updated_at),
-        "eligibility_restriction": _restriction(row, caller=caller, address=address),
+        "eligibility_restriction": workspace_restriction(row, caller=caller, address=address),
+    }
+
+
+def organization_membership(row: OrganizationMembershipRow, *, caller: SignedIn, address: Address | None) -> JsonObject:
+    """An ``OrganizationMembership`` as ``caller`` sees it from ``address``."""
+    return {
+        "id": str(row.id),
+        "organization": _organization(
+            row, shows_private_metadata=_shows_private_metadata(caller.deployment, row.is_organization_admin)
+        ),
+        "user": accounts_rendering.public_user(caller.user),
+        "roles": orjson.Fragment(row.roles_json),
+        "public_metadata": orjson.Fragment(row.public_metadata_json),
+        "created_at": timestamp(row.created_at),
+        "updated_at": timestamp(row.updated_at),
+        "eligibility_restriction": organization_restriction(row, caller=caller, address=address),
+    }
+
+
+def current_user(user: User) -> JsonObject:
+    """A ``CurrentUser``, with the segments that the user is in."""
+    rows = Segment.objects.filter(user_segments__user=user).order_by("id")
+    return accounts_rendering.current_user(user, segments=[_segment(row) for row in rows])
+
+
+def _segment(row: Segment) -> JsonObject:
+    return {
+        "id": str(row.pk),
+        "created_at": timestamp(row.created_at),
+        "updated_at": timestamp(row.updated_at),
+        "deployment_id": str(row.deployment_id),
+        "name": row.name,
+        "type": row.type,
     }
 
 
@@ -65,7 +100,7 @@ def _workspace(row: MembershipRow, *, shows_private_metadata: bool) -> JsonObjec
     }
 
 
-def _organization(row: MembershipRow, *, shows_private_metadata: bool) -> JsonObject:
+def _organization(row: MembershipRow | OrganizationMembershipRow, *, shows_private_metadata: bool) -> JsonObject:
     auto_assigned = row.organization_auto_assigned_workspace_id
     return {
         "id": str(row.organization_id),
@@ -85,17 +120,9 @@ def _organization(row: MembershipRow, *, shows_private_metadata: bool) -> JsonOb
     }
 
 
-def _restriction(row: MembershipRow, *, caller: SignedIn, address: Address | None) -> EligibilityRestriction:
+def workspace_restriction(row: MembershipRow, *, caller: SignedIn, address: Address | None) -> EligibilityRestriction:
+    """What keeps ``caller`` out of the workspace: its own rules and its organization's."""
     deployment = caller.deployment
-    organization = Level(
-        kind="organization",
-        name=row.organization_name,
-        enable_ip_restriction=row.organization_enable_ip_restriction,
-        whitelisted_ips=row.organization_whitelisted_ips,
-        enforce_mfa=row.organization_enforce_mfa,
-        ip_rule_allowed=deployment.ip_allowlist_per_org_enabled,
-        mfa_rule_allowed=deployment.enforce_mfa_per_org_enabled,
-    )
     workspace = Level(
         kind="workspace",
         name=row.workspace_name,
@@ -106,8 +133,32 @@ def _restriction(row: MembershipRow, *, caller: SignedIn, address: Address | Non
         mfa_rule_allowed=deployment.enforce_mfa_per_workspace_enabled,
     )
     return restriction(
-        [organization, workspace],
+        [_organization_level(row, deployment), workspace],
         is_admin=_is_admin(row),
         address=address,
         has_second_factor=caller.has_second_factor,
+    )
+
+
+def organization_restriction(
+    row: OrganizationMembershipRow, *, caller: SignedIn, address: Address | None
+) -> EligibilityRestriction:
+    """What keeps ``caller`` out of the organization as such."""
+    return restriction(
+        [_organization_level(row, caller.deployment)],
+        is_admin=row.is_organization_admin,
+        address=address,
+        has_second_factor=caller.has_second_factor,
+    )
+
+
+def _organization_level(row: MembershipRow | OrganizationMembershipRow, deployment: Deployment) -> Level:
+    return Level(
+        kind="organization",
+        name=row.organization_name,
+        enable_ip_restriction=row.organization_enable_ip_restriction,
+        whitelisted_ips=row.organization_whitelisted_ips,
+        enforce_mfa=row.organization_enforce_mfa,
+        ip_rule_allowed=deployment.ip_allowlist_per_org_enabled,
+        mfa_rule_allowed=deployment.enforce_mfa_per_org_enabled,
     )

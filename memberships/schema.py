@@ -1,16 +1,21 @@
-"""How the OpenAPI document describes GET /me/workspace-memberships."""
+"""How the OpenAPI document describes the endpoints of memberships."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
+from accounts.serializers import SignInRequestSerializer, VerifyOTPRequestSerializer
 from config.api.errors import Problem
-from config.api.openapi import NEEDING_A_SESSION, error_responses
-from memberships.serializers import WorkspaceMembershipsResponseSerializer
-
-_JOINED = "2026-03-02T09:30:00.000000Z"
+from config.api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, endpoint, envelope, enveloped
+from memberships.serializers import (
+    AccessTokenSerializer,
+    CurrentUserSerializer,
+    OrganizationMembershipSerializer,
+    SessionSerializer,
+    WorkspaceMembershipSerializer,
+)
 
 _MEMBERSHIP: dict[str, Any] = {
     "id": "7203",
@@ -66,8 +71,8 @@ _MEMBERSHIP: dict[str, Any] = {
         "segments": [],
     },
     "public_metadata": {},
-    "created_at": _JOINED,
-    "updated_at": _JOINED,
+    "created_at": EXAMPLE_TIME,
+    "updated_at": EXAMPLE_TIME,
     "eligibility_restriction": {
         "type": "mfa_required",
         "message": "Set up a second factor, which the workspace “Field Operations” requires.",
@@ -75,20 +80,115 @@ _MEMBERSHIP: dict[str, Any] = {
 }
 
 
-def _example(name: str, data: list[Any]) -> OpenApiExample:
-    session = {"id": "88121", "created_at": _JOINED, "updated_at": _JOINED}
-    value = {"status": 200, "message": "Your workspace memberships.", "data": data, "session": session}
-    return OpenApiExample(name, value=value, response_only=True, status_codes=["200"])
+_NO_PHONE_NUMBER = {"id": "", "phone_number": "", "country_code": "", "verified": False, "verified_at": ""}
+_EMAIL_ADDRESS = {
+    "id": "5104",
+    "email": "ada@example.com",
+    "is_primary": True,
+    "verified": True,
+    "verified_at": EXAMPLE_TIME,
+    "verification_strategy": "otp",
+}
+_PUBLIC_USER = {
+    "id": "5104",
+    "first_name": "Ada",
+    "last_name": "Lindqvist",
+    "username": "ada",
+    "availability": "available",
+    "has_profile_picture": "",
+    "profile_picture_url": "",
+    "primary_phone_number": _NO_PHONE_NUMBER,
+    "primary_email_address": _EMAIL_ADDRESS,
+}
+_USER = _PUBLIC_USER | {
+    "primary_email_address_id": "5104",
+    "primary_phone_number_id": "",
+    "second_factor_policy": "optional",
+    "user_email_addresses": [_EMAIL_ADDRESS],
+    "user_phone_numbers": [],
+    "social_connections": [],
+    "authenticators": [],
+    "backup_codes_generated": False,
+    "has_password": True,
+    "has_passkeys": False,
+    "public_metadata": {},
+    "segments": [],
+}
+_ORGANIZATION_MEMBERSHIP = {
+    "id": "6118",
+    "organization": _MEMBERSHIP["organization"],
+    "user": _PUBLIC_USER,
+    "roles": [
+        {
+            "id": "1",
+            "organization_id": "",
+            "name": "Admin",
+            "permissions": ["organization:admin", "organization:member"],
+            "created_at": "2025-10-01T12:00:00.000000Z",
+            "updated_at": "2025-10-01T12:00:00.000000Z",
+        }
+    ],
+    "public_metadata": {},
+    "created_at": EXAMPLE_TIME,
+    "updated_at": EXAMPLE_TIME,
+    "eligibility_restriction": {"type": "none", "message": ""},
+}
+_SIGN_IN = {
+    "id": "90411",
+    "user_id": "5104",
+    "active_organization_membership_id": "6118",
+    "active_workspace_membership_id": "7203",
+    "user": _USER,
+    "expiresAt": "2026-04-01T09:30:00.000000Z",
+    "lastActiveAt": EXAMPLE_TIME,
+    "ipAddress": "198.51.100.7",
+    "browser": "Mozilla/5.0",
+    "device": "",
+    "city": "",
+    "region": "",
+    "regionCode": "",
+    "country": "",
+    "countryCode": "",
+}
+_ATTEMPT = {
+    "id": "412",
+    "email": "ada@example.com",
+    "session_id": "88121",
+    "method": "plain_email",
+    "sso_provider": "",
+    "expires_at": "2026-03-02T09:40:00.000000Z",
+    "first_method_authenticated": True,
+    "second_method_authenticated": False,
+    "second_method_authentication_required": True,
+    "available_2fa_methods": ["authenticator", "backup_code"],
+    "user_id": "5104",
+    "current_step": "verify_second_factor",
+    "completed": False,
+}
+_NOBODY: dict[str, Any] = {"id": "88121", "active_signin": None, "signins": [], "signin_attempts": []}
+_SIGNED_IN = _NOBODY | {"active_signin": _SIGN_IN, "signins": [_SIGN_IN]}
+_AWAITING_CODE = _NOBODY | {"signin_attempts": [_ATTEMPT]}
+
+_SESSION = envelope("SessionResponse", SessionSerializer())
+_VISITOR_EXAMPLES = {
+    "signed in": enveloped(_SIGNED_IN, "Your session."),
+    "nobody signed in": enveloped(_NOBODY, "Your session."),
+}
+_SIGNED_IN_EXAMPLE = {"signed in": enveloped(_SIGNED_IN, "Your session.")}
 
 
-documented = extend_schema(
-    operation_id="GetUserWorkspaceMemberships",
-    summary="List the signed-in user's workspace memberships",
+def _id(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, str, description=description)
+
+
+workspace_memberships = endpoint(
+    "GetUserWorkspaceMemberships",
+    "List the signed-in user's workspace memberships",
+    tag="Me",
     description=(
         "Every workspace of this deployment that the user is a member of, in the order of joining, with the roles held "
         "there and with `eligibility_restriction`: whether the user may enter now, from the address of the request."
     ),
-    tags=["Me"],
     parameters=[
         OpenApiParameter(
             "org_id",
@@ -96,26 +196,171 @@ documented = extend_schema(
             description="Only memberships in this organization. Empty is the same as absent.",
             examples=[OpenApiExample("absent", value=""), OpenApiExample("one organization", value="92")],
         ),
-        OpenApiParameter(
-            "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of the answer that the client has."
-        ),
-        OpenApiParameter(
-            "ETag", str, OpenApiParameter.HEADER, response=[200, 304], description="The version of the answer."
-        ),
     ],
-    responses={
-        200: OpenApiResponse(
-            WorkspaceMembershipsResponseSerializer,
-            description="The memberships; an empty list for a user without any.",
-            examples=[_example("one membership, entry restricted", [_MEMBERSHIP]), _example("no membership", [])],
-        ),
-        304: OpenApiResponse(description="The answer is still the one that If-None-Match names."),
-        **error_responses(
-            Problem.INVALID_ORG_ID,
-            Problem.REPEATED_PARAMETER,
-            *NEEDING_A_SESSION,
-            Problem.NOT_A_MEMBER,
-            Problem.PRECONDITION_FAILED,
-        ),
+    answers=envelope("WorkspaceMembershipsResponse", WorkspaceMembershipSerializer(many=True)),
+    examples={
+        "one membership, entry restricted": enveloped([_MEMBERSHIP], "Your workspace memberships."),
+        "no membership": enveloped([], "Your workspace memberships."),
     },
+    fails_with=[*NEEDING_A_SESSION, Problem.INVALID_ORG_ID, Problem.REPEATED_PARAMETER, Problem.NOT_A_MEMBER],
+)
+
+organization_memberships = endpoint(
+    "GetUserOrganizationMemberships",
+    "List the signed-in user's organization memberships",
+    tag="Me",
+    description="In the order of joining. `eligibility_restriction` is that of the organization as such.",
+    answers=envelope("OrganizationMembershipsResponse", OrganizationMembershipSerializer(many=True)),
+    examples={"one membership": enveloped([_ORGANIZATION_MEMBERSHIP], "Your organization memberships.")},
+    fails_with=NEEDING_A_SESSION,
+)
+
+current_user = endpoint(
+    "GetUser",
+    "The signed-in user",
+    tag="Me",
+    description="What users may know of themselves.",
+    answers=envelope("CurrentUserResponse", CurrentUserSerializer()),
+    examples={"a user": enveloped(_USER, "You.")},
+    fails_with=NEEDING_A_SESSION,
+)
+
+current_session = endpoint(
+    "GetCurrentSession",
+    "The session of this browser",
+    tag="Session",
+    description="For everybody: a visitor without a session, or with one that is over, gets a new one. Never a 401.",
+    answers=_SESSION,
+    examples=_VISITOR_EXAMPLES | {"second factor awaited": enveloped(_AWAITING_CODE, "Your session.")},
+)
+
+sign_out = endpoint(
+    "SignOut",
+    "Sign out",
+    tag="Session",
+    method="POST",
+    description="Ends one sign-in, or the session with all of them. After the last, the token is good for nothing.",
+    parameters=[_id("sign_in_id", "The sign-in to end. Empty is all.")],
+    answers=_SESSION,
+    examples={"nobody signed in": enveloped(_NOBODY, "Your session.")},
+    fails_with=[Problem.INVALID_PARAMETER, Problem.REPEATED_PARAMETER, Problem.NOT_FOUND],
+)
+
+switch_sign_in = endpoint(
+    "SwitchActiveSignIn",
+    "Act as another user who is signed in to this session",
+    tag="Session",
+    method="POST",
+    description="The sign-in becomes the active one.",
+    parameters=[_id("sign_in_id", "The sign-in to make active. Empty is none.")],
+    answers=_SESSION,
+    examples=_VISITOR_EXAMPLES,
+    fails_with=[
+        Problem.INVALID_PARAMETER,
+        Problem.REPEATED_PARAMETER,
+        Problem.NO_ACTIVE_SIGN_IN,
+        Problem.NOT_FOUND,
+    ],
+)
+
+switch_organization = endpoint(
+    "SwitchOrganization",
+    "Act in another organization",
+    tag="Session",
+    method="POST",
+    description="It becomes the active one of this sign-in, and of the user's next. A workspace of another is left.",
+    parameters=[_id("organization_id", "The organization to act in. Empty is none.")],
+    answers=_SESSION,
+    examples=_SIGNED_IN_EXAMPLE,
+    fails_with=[
+        *NEEDING_A_SESSION,
+        Problem.INVALID_PARAMETER,
+        Problem.REPEATED_PARAMETER,
+        Problem.ENTRY_RESTRICTED,
+        Problem.NOT_A_MEMBER,
+    ],
+)
+
+switch_workspace = endpoint(
+    "SwitchWorkspace",
+    "Act in another workspace",
+    tag="Session",
+    method="POST",
+    description="It and its organization become the active ones of this sign-in, and of the user's next.",
+    parameters=[_id("workspace_id", "The workspace to act in. Empty is none.")],
+    answers=_SESSION,
+    examples=_SIGNED_IN_EXAMPLE,
+    fails_with=[
+        *NEEDING_A_SESSION,
+        Problem.INVALID_PARAMETER,
+        Problem.REPEATED_PARAMETER,
+        Problem.ENTRY_RESTRICTED,
+        Problem.NOT_FOUND,
+    ],
+)
+
+access_token = endpoint(
+    "GetSessionToken",
+    "A short-lived token for the product's own back-ends",
+    tag="Session",
+    description=(
+        "Says who acts, where, and with which permissions, for some seconds; verify it with `/.well-known/jwks.json`. "
+        "An organization or workspace that the user has left, or may not enter from here now, is left out."
+    ),
+    parameters=[OpenApiParameter("template", str, description="Empty, or `default`.")],
+    answers=envelope("AccessTokenResponse", AccessTokenSerializer()),
+    examples={
+        "a token": enveloped(
+            {"token": "eyJ0eXAiOiJKV1Qi...", "expires": 1772443830000}, "An access token for your back-ends."
+        )
+    },
+    fails_with=[*NEEDING_A_SESSION, Problem.REPEATED_PARAMETER, Problem.NOT_FOUND],
+)
+
+sign_in = endpoint(
+    "SignIn",
+    "Sign in",
+    tag="Sign-in",
+    method="POST",
+    description=(
+        "With a password, by e-mail address or username, or with the token of an outside issuer. `active_signin` is "
+        "set if that was all; else the last of `signin_attempts` says which second factor is awaited."
+    ),
+    request=SignInRequestSerializer,
+    answers=_SESSION,
+    examples={
+        "signed in": enveloped(_SIGNED_IN, "Your session."),
+        "second factor awaited": enveloped(_AWAITING_CODE, "Your session."),
+    },
+    fails_with=[
+        Problem.INVALID_FIELD,
+        Problem.WRONG_CREDENTIALS,
+        Problem.INVALID_SESSION_TOKEN,
+        Problem.SESSION_EXPIRED,
+        Problem.USER_DISABLED,
+        Problem.TOO_MANY_REQUESTS,
+    ],
+)
+
+attempt_verification = endpoint(
+    "AttemptVerification",
+    "Give the second factor",
+    tag="Sign-in",
+    method="POST",
+    description="A code of the authenticator, or a backup code. Five wrong ones end the attempt.",
+    parameters=[
+        _id("attempt_identifier", "The id of the sign-in attempt."),
+        OpenApiParameter("identifier_type", str, description="`signin`, or empty."),
+    ],
+    request=VerifyOTPRequestSerializer,
+    answers=_SESSION,
+    examples=_SIGNED_IN_EXAMPLE,
+    fails_with=[
+        Problem.INVALID_PARAMETER,
+        Problem.REPEATED_PARAMETER,
+        Problem.INVALID_FIELD,
+        Problem.WRONG_CODE,
+        Problem.SIGN_IN_ATTEMPT_OVER,
+        Problem.TOO_MANY_REQUESTS,
+    ],
 )

@@ -5,17 +5,16 @@ They describe; ``rendering`` writes. The tests hold every answer against the doc
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from config.api.openapi import EnvelopeSerializer
+from accounts.serializers import (
+    CurrentUserBaseSerializer,
+    MetadataField,
+    PublicUserDataSerializer,
+    SigninAttemptSerializer,
+)
 from memberships.eligibility import RESTRICTION_TYPES
 from organizations.models import Segment
-
-
-@extend_schema_field({"type": "object", "additionalProperties": {}})
-class MetadataField(serializers.JSONField):
-    """A JSON object with free keys."""
 
 
 class SegmentSerializer(serializers.Serializer):
@@ -92,8 +91,65 @@ class WorkspaceMembershipSerializer(serializers.Serializer):
     eligibility_restriction = EligibilityRestrictionSerializer(required=False)
 
 
-@extend_schema_serializer(component_name="WorkspaceMembershipsResponse", many=False)
-class WorkspaceMembershipsResponseSerializer(EnvelopeSerializer):
-    """The memberships, in the order of joining."""
+class OrganizationRoleSerializer(serializers.Serializer):
+    """A role that the user holds in the organization."""
 
-    data = WorkspaceMembershipSerializer(many=True)  # type: ignore[assignment]
+    id = serializers.CharField()
+    organization_id = serializers.CharField(help_text='"" for a role of the whole deployment.')
+    name = serializers.CharField()
+    permissions = serializers.ListField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class OrganizationMembershipSerializer(serializers.Serializer):
+    id = serializers.CharField()
+    organization = OrganizationSerializer()
+    user = PublicUserDataSerializer()
+    roles = OrganizationRoleSerializer(many=True)
+    public_metadata = MetadataField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    eligibility_restriction = EligibilityRestrictionSerializer(required=False)
+
+
+class CurrentUserSerializer(CurrentUserBaseSerializer):
+    """The user as they may know themselves."""
+
+    segments = SegmentSerializer(many=True)
+
+
+class SignInSerializer(serializers.Serializer):
+    """A user signed in to the session. The names in camel case are those of client libraries."""
+
+    id = serializers.CharField()
+    user_id = serializers.CharField()
+    active_organization_membership_id = serializers.CharField(help_text='"" if none is active.')
+    active_workspace_membership_id = serializers.CharField(help_text='"" if none is active.')
+    user = CurrentUserSerializer()
+    expiresAt = serializers.DateTimeField()  # noqa: N815
+    lastActiveAt = serializers.DateTimeField()  # noqa: N815
+    ipAddress = serializers.CharField()  # noqa: N815
+    browser = serializers.CharField()
+    device = serializers.CharField()
+    city = serializers.CharField()
+    region = serializers.CharField()
+    regionCode = serializers.CharField()  # noqa: N815
+    country = serializers.CharField()
+    countryCode = serializers.CharField()  # noqa: N815
+
+
+class SessionSerializer(serializers.Serializer):
+    """The session of a browser."""
+
+    id = serializers.CharField()
+    active_signin = SignInSerializer(allow_null=True, help_text="null as long as nobody is signed in.")
+    signins = SignInSerializer(many=True)
+    signin_attempts = SigninAttemptSerializer(many=True)
+
+
+class AccessTokenSerializer(serializers.Serializer):
+    token = serializers.CharField(
+        help_text="A JWT with sub, sid, organization, organization_permissions, workspace, workspace_permissions."
+    )
+    expires = serializers.IntegerField(help_text="Milliseconds since 1970.")

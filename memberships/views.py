@@ -1,42 +1,38 @@
-"""GET /me/workspace-memberships."""
+"""What users are members of: GET /me/workspace-memberships and GET /me/organization-memberships."""
 
 from __future__ import annotations
 
-import re
 from typing import cast
 
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from accounts.api import SessionViewSet
 from accounts.sessions import SignedIn
 from config.api.answers import answer
 from config.api.errors import ApiError, Problem
-from config.api.views import ApiViewSet, single_parameter
+from config.api.requests import id_parameter
 from config.client_address import client_address_of
-from memberships import read, rendering
-from memberships.schema import documented
-
-MAX_ID = 2**63 - 1
+from memberships import read, rendering, schema
 
 
-class WorkspaceMembershipViewSet(ApiViewSet):
+class WorkspaceMembershipViewSet(SessionViewSet):
     """The signed-in user's workspace memberships."""
 
-    @documented
+    @schema.workspace_memberships
     def list(self, request: Request) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
-        organization_id = organization_id_of(single_parameter(request, "org_id"))
+        organization_id = id_parameter(request, "org_id", Problem.INVALID_ORG_ID)
         rows = read.workspace_membership_rows(
             user_id=caller.user.pk, deployment_id=caller.deployment.pk, organization_id=organization_id
         )
         if organization_id is not None and not rows:
             self.require_organization_membership(caller, organization_id)
+        address = client_address_of(request)
         return answer(
             request,
             message="Your workspace memberships.",
-            data=[
-                rendering.workspace_membership(row, caller=caller, address=client_address_of(request)) for row in rows
-            ],
+            data=[rendering.workspace_membership(row, caller=caller, address=address) for row in rows],
             session=caller.session_summary,
         )
 
@@ -48,11 +44,17 @@ class WorkspaceMembershipViewSet(ApiViewSet):
             raise ApiError(Problem.NOT_A_MEMBER)
 
 
-def organization_id_of(value: str) -> int | None:
-    """The id that the parameter ``org_id`` holds, None if it is empty; raises ``ApiError`` (400) if it holds none."""
-    if value == "":
-        return None
-    digits = value.lstrip("0") or "0"
-    if not re.fullmatch(r"[0-9]+", value, re.ASCII) or len(digits) > 19 or int(digits) > MAX_ID:
-        raise ApiError(Problem.INVALID_ORG_ID)
-    return int(digits)
+class OrganizationMembershipViewSet(SessionViewSet):
+    """The signed-in user's organization memberships."""
+
+    @schema.organization_memberships
+    def list(self, request: Request) -> HttpResponse:
+        caller = cast(SignedIn, request.auth)
+        rows = read.organization_membership_rows(user_id=caller.user.pk, deployment_id=caller.deployment.pk)
+        address = client_address_of(request)
+        return answer(
+            request,
+            message="Your organization memberships.",
+            data=[rendering.organization_membership(row, caller=caller, address=address) for row in rows],
+            session=caller.session_summary,
+        )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.test import Client
-from django.test.client import ClientHandler
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, ClientHandler, encode_multipart
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -19,8 +21,16 @@ from tests.factories import token_of
 MEMBERSHIPS = "/me/workspace-memberships"
 
 
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = MULTIPART_CONTENT
+
+
 class ApiClient:
-    """Calls the API of one deployment, in the session of one user if given."""
+    """Calls the API of one deployment as a browser does, in the session of one user if given.
+
+    It keeps the session cookie that an answer sets: ``token``. A POST says that it comes from a page of the deployment.
+    """
 
     def __init__(self, deployment: Deployment, user: User | None = None, *, token: str | None = None) -> None:
         self.deployment = deployment
@@ -31,14 +41,31 @@ class ApiClient:
         """GET ``path``?``query``; ``headers`` are WSGI names (HTTP_..., REMOTE_ADDR). The answer is checked."""
         return self.request("GET", path, query, **headers)
 
+    def post(self, path: str, body: Any = None, query: str = "", *, content_type: str = JSON, **headers: Any) -> Any:
+        """POST ``path``?``query`` with ``body``: None for none, bytes as they are, else encoded as ``content_type``."""
+        data = b"" if body is None else body if isinstance(body, bytes) else encode(body, content_type)
+        return self.request("POST", path, query, data=data, content_type=content_type, **headers)
+
     def request(self, method: str, path: str = MEMBERSHIPS, query: str = "", **headers: Any) -> Any:
-        if self.token is not None:
-            headers.setdefault("HTTP_COOKIE", f"__session={self.token}")
+        headers.setdefault("HTTP_COOKIE", f"__session={self.token}" if self.token is not None else "")
         headers.setdefault("HTTP_HOST", self.deployment.host)
+        if method == "POST":
+            headers.setdefault("HTTP_ORIGIN", f"http://{headers['HTTP_HOST']}")
         self.client.handler = _handler()
         response = self.client.generic(method, path, QUERY_STRING=query, **headers)
         check_answer(method, path, response)
+        if (cookie := response.cookies.get("__session")) is not None:
+            self.token = cookie.value
         return response
+
+
+def encode(body: Any, content_type: str) -> bytes:
+    """``body`` as JSON, or its fields as one of the two kinds of form."""
+    if content_type == MULTIPART:
+        return encode_multipart(BOUNDARY, body)
+    if content_type == FORM:
+        return urlencode(body, doseq=True).encode()
+    return json.dumps(body).encode()
 
 
 @cache
@@ -59,6 +86,12 @@ def memberships(user: User, query: str = "", **headers: Any) -> list[dict[str, A
     assert response.status_code == 200, response.content
     data: list[dict[str, Any]] = response.json()["data"]
     return data
+
+
+def data_of(response: Any) -> Any:
+    """``data`` of a successful answer."""
+    assert response.status_code == 200, response.content
+    return response.json()["data"]
 
 
 def error_code(response: Any) -> int:

@@ -23,6 +23,9 @@ from memberships.models import (
 )
 from organizations.models import Organization, OrganizationRole, Segment, Workspace, WorkspaceRole
 
+TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+"""That of ``confirmed_authenticator``."""
+
 
 class DeploymentFactory(DjangoModelFactory[Deployment]):
     """A production deployment with a signing key, at a host of its own."""
@@ -110,7 +113,7 @@ def member_of_new_workspace(user: User, **workspace: Any) -> WorkspaceMembership
 
 def confirmed_authenticator(user: User) -> Authenticator:
     authenticator = Authenticator(user=user, confirmed_at=timezone.now())
-    authenticator.set_secret("JBSWY3DPEHPK3PXP")
+    authenticator.set_secret(TOTP_SECRET)
     authenticator.save()
     return authenticator
 

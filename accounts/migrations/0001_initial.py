@@ -198,7 +198,7 @@ class Migration(migrations.Migration):
                         condition=models.Q(
                             (
                                 "host__regex",
-                                "^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$|^[0-9a-f:]*:[0-9a-f:]*$",
+                                "^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$|^(?=.*:.*:)[0-9a-f:]{2,39}$",
                             )
                         ),
                         name="accounts_deployment_host_is_normalised",
@@ -295,7 +295,7 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     (
                         "host__regex",
-                        "^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$|^[0-9a-f:]*:[0-9a-f:]*$",
+                        "^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$|^(?=.*:.*:)[0-9a-f:]{2,39}$",
                     )
                 ),
                 name="accounts_deploymentalias_host_is_normalised",

@@ -28,6 +28,16 @@ class Problem(enum.Enum):
         "Give the parameter once only.",
         "A query parameter that takes one value was given several times.",
     )
+    INVALID_PARAMETER = (
+        40003,
+        "A parameter holds something else than it takes.",
+        "A query parameter is malformed; the message names it.",
+    )
+    INVALID_FIELD = (
+        40004,
+        "A field of the body is missing or holds something else than it takes.",
+        "A field of the request's body is missing or malformed; the message names it.",
+    )
     NO_SESSION = (
         40101,
         "Sign in first: the request carries no session.",
@@ -58,10 +68,45 @@ class Problem(enum.Enum):
         "This account is disabled; ask your administrator.",
         "The signed-in user was disabled.",
     )
+    TOKEN_REUSED = (
+        40107,
+        "Sign in again: this session was ended because an old token of it was used.",
+        "A session token that had long been replaced was used again, so somebody has a copy of it. The session ended.",
+    )
+    WRONG_CREDENTIALS = (
+        40108,
+        "The name or the password is wrong.",
+        "No user of this name has this password. Which of the two is wrong is not told.",
+    )
+    WRONG_CODE = (
+        40109,
+        "The code is wrong or was used before; try the next one.",
+        "The verification code fits neither the authenticator nor an unused backup code.",
+    )
+    SIGN_IN_ATTEMPT_OVER = (
+        40110,
+        "Begin again with the password: this sign-in attempt is over.",
+        "The sign-in attempt does not exist in this session, was completed, has expired, or failed too often.",
+    )
+    TOKEN_REPLACED = (
+        40111,
+        "Ask again with the session's new token: this one is from before the last sign-in.",
+        "Somebody signed in to the session since the token was issued; with that, older tokens are good for nothing.",
+    )
     FORBIDDEN = (
         40301,
         "You may not do this.",
         "The caller is known but lacks the right to do this.",
+    )
+    FOREIGN_ORIGIN = (
+        40302,
+        "Pages of this origin may not act here; ask the operator to allow it.",
+        "The Origin header of a request that changes something must be the deployment's own origin or an allowed one.",
+    )
+    ENTRY_RESTRICTED = (
+        40303,
+        "You may not enter from here; the message says what to do.",
+        "An eligibility restriction keeps the user out; the message is that of `eligibility_restriction`.",
     )
     UNKNOWN_PATH = (
         40401,
@@ -78,6 +123,11 @@ class Problem(enum.Enum):
         "You are no member of such an organization.",
         "org_id is well-formed, but the user is no member of such an organization. Whether it exists is not told.",
     )
+    NOT_FOUND = (
+        40404,
+        "There is no such thing here.",
+        "The thing that a parameter names does not exist, or not for this user. Which of the two is not told.",
+    )
     METHOD_NOT_ALLOWED = (
         40501,
         "This endpoint does not take this method; the header Allow lists those that it takes.",
@@ -92,6 +142,11 @@ class Problem(enum.Enum):
         41201,
         "The answer has changed since; ask again without If-Match.",
         "An If-Match header names another version of the answer.",
+    )
+    BODY_TOO_LARGE = (
+        41301,
+        "The body is too large; no endpoint needs more than 64 KiB.",
+        "The request's body is longer than 64 KiB.",
     )
     UNSUPPORTED_MEDIA_TYPE = (
         41501,

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_serializer,
+)
 from rest_framework import serializers
 
 from config.api.errors import Problem, error_body
@@ -20,6 +26,8 @@ EVERYWHERE = (
     Problem.INTERNAL_ERROR,
     Problem.UNAVAILABLE,
 )
+READING = (Problem.PRECONDITION_FAILED,)
+WRITING = (Problem.FOREIGN_ORIGIN, Problem.BODY_TOO_LARGE, Problem.UNSUPPORTED_MEDIA_TYPE)
 NEEDING_A_SESSION = (
     Problem.NO_SESSION,
     Problem.INVALID_SESSION_TOKEN,
@@ -27,6 +35,8 @@ NEEDING_A_SESSION = (
     Problem.SESSION_ENDED,
     Problem.NO_ACTIVE_SIGN_IN,
     Problem.USER_DISABLED,
+    Problem.TOKEN_REUSED,
+    Problem.TOKEN_REPLACED,
 )
 
 DESCRIPTION = """
@@ -73,6 +83,73 @@ class EnvelopeSerializer(serializers.Serializer):
     status = serializers.IntegerField(help_text="The HTTP status.")
     message = serializers.CharField(help_text="A short sentence for people.")
     session = SessionSummarySerializer(allow_null=True)
+
+
+def envelope(name: str, data: serializers.Field) -> type[EnvelopeSerializer]:
+    """The component ``name``: the success envelope around ``data``."""
+    serializer: type[EnvelopeSerializer] = type(name, (EnvelopeSerializer,), {"data": data, "__doc__": "An answer."})
+    return extend_schema_serializer(component_name=name, many=False)(serializer)
+
+
+def endpoint(
+    operation_id: str,
+    summary: str,
+    *,
+    tag: str,
+    description: str,
+    answers: Any,
+    examples: Mapping[str, Any],
+    fails_with: Iterable[Problem] = (),
+    parameters: Sequence[OpenApiParameter] = (),
+    request: Any = None,
+    method: str = "GET",
+) -> Callable[..., Any]:
+    """The decorator that describes an endpoint: what it answers with 200, an example of each kind, and how it fails.
+
+    What is common to all endpoints of a method is added: conditional requests to GET; body and origin errors to POST.
+    """
+    reads = method == "GET"
+    problems = [*fails_with, *(READING if reads else WRITING)]
+    return extend_schema(
+        operation_id=operation_id,
+        summary=summary,
+        description=description,
+        tags=[tag],
+        request=request,
+        parameters=[*parameters, *(_CONDITIONAL if reads else [])],
+        responses={
+            200: OpenApiResponse(
+                answers,
+                description="Done." if not reads else "Here it is.",
+                examples=[
+                    OpenApiExample(name, value=value, response_only=True, status_codes=["200"])
+                    for name, value in examples.items()
+                ],
+            ),
+            **(
+                {304: OpenApiResponse(description="The answer is still the one that If-None-Match names.")}
+                if reads
+                else {}
+            ),
+            **error_responses(*problems),
+        },
+    )
+
+
+def enveloped(data: Any, message: str) -> dict[str, Any]:
+    """An example of a whole answer with ``data``."""
+    session = {"id": "88121", "created_at": EXAMPLE_TIME, "updated_at": EXAMPLE_TIME}
+    return {"status": 200, "message": message, "data": data, "session": session}
+
+
+EXAMPLE_TIME = "2026-03-02T09:30:00.000000Z"
+
+_CONDITIONAL = [
+    OpenApiParameter(
+        "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of the answer that the client has."
+    ),
+    OpenApiParameter("ETag", str, OpenApiParameter.HEADER, response=[200, 304], description="The answer's version."),
+]
 
 
 def error_responses(*problems: Problem) -> dict[int, OpenApiResponse]:

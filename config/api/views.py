@@ -9,7 +9,7 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
-from config.api.errors import ApiError, Problem
+from config.api.requests import require_small_body
 
 
 class ApiViewSet(ViewSet):
@@ -19,6 +19,7 @@ class ApiViewSet(ViewSet):
         """Refuse a method that the endpoint lacks before asking for a session."""
         if request.method not in self.allowed_methods:
             raise MethodNotAllowed(str(request.method))
+        require_small_body(request)
         if request.method != "OPTIONS":
             super().initial(request, *args, **kwargs)
 
@@ -27,11 +28,3 @@ class ApiViewSet(ViewSet):
     ) -> HttpResponse:
         """204 with the header Allow (RFC 9110, 9.3.7)."""
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
-
-
-def single_parameter(request: Request, name: str) -> str:
-    """The query parameter ``name``, "" if absent; raises ``ApiError`` (400) if it was given more than once."""
-    values = request.query_params.getlist(name)
-    if len(values) > 1:
-        raise ApiError(Problem.REPEATED_PARAMETER, f"Give {name} once only.")
-    return values[0] if values else ""

@@ -5,3 +5,4 @@ from config.settings.core import *
 from config.settings.database import *
 from config.settings.logging import *
 from config.settings.security import *
+from config.settings.sessions import *

@@ -27,7 +27,12 @@ SPECTACULAR_SETTINGS = {
             "variables": {"deployment_host": {"default": "127.0.0.1"}},
         }
     ],
-    "TAGS": [{"name": "Me", "description": "What the signed-in user may know of themselves."}],
+    "TAGS": [
+        {"name": "Me", "description": "What the signed-in user may know of themselves, and set up."},
+        {"name": "Session", "description": "Who is signed in to this browser, and acting where."},
+        {"name": "Sign-in", "description": "From a password to a session."},
+        {"name": "Deployment", "description": "What everybody may know."},
+    ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.api.openapi.describe",

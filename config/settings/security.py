@@ -14,12 +14,24 @@ METRICS_NETWORKS = read("list", "METRICS_NETWORKS", ["127.0.0.0/8", "::1"], vali
 HTTPS_ONLY = read("bool", "HTTPS_ONLY", not DEMO)
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 # The API has no redirects, and probes come from within.
-SECURE_REDIRECT_EXEMPT = [r"^me/", r"^openapi\.json$", r"^(healthz|readyz|metrics)$"]
+SECURE_REDIRECT_EXEMPT = [
+    r"^(me|session|auth|deployment)(/|$)",
+    r"^\.well-known/",
+    r"^openapi\.json$",
+    r"^(healthz|readyz|metrics)$",
+]
 _hsts_seconds = read("int", "HSTS_SECONDS", 31_536_000, validate=between(0, 10**9))
 SECURE_HSTS_SECONDS = _hsts_seconds if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 SECURE_HSTS_PRELOAD = HTTPS_ONLY
 X_FRAME_OPTIONS = "DENY"
+
+CORS_ALLOW_CREDENTIALS = True  # the allowed origins are data; accounts.origins answers for them
+CORS_ALLOW_HEADERS = ["accept", "content-type", "if-none-match"]
+CORS_ALLOW_METHODS = ["GET", "HEAD", "POST"]
+CORS_EXPOSE_HEADERS = ["ETag", "Retry-After", "X-Development-Session"]
+CORS_PREFLIGHT_MAX_AGE = 600
+CORS_URLS_REGEX = r"^/(me|session|auth|deployment|\.well-known)(/|$)"
 
 SESSION_COOKIE_NAME = "staff_session"
 SESSION_COOKIE_PATH = "/admin/"
@@ -30,7 +42,7 @@ CSRF_COOKIE_PATH = "/admin/"
 CSRF_COOKIE_SECURE = HTTPS_ONLY
 CSRF_COOKIE_HTTPONLY = True
 
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["accounts.hashers.Argon2idHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},

@@ -6,12 +6,13 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts.deployments import find_deployment
+from accounts.management.deployments import the_deployment
 from accounts.models import User
-from accounts.sessions import SESSION_LIFETIME, start_session
+from accounts.sessions import start_session
 from accounts.tokens import sign_session_token
 from accounts.users import users_called
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--expires-in",
             type=int,
-            default=int(SESSION_LIFETIME.total_seconds()),
+            default=int(settings.USER_SESSION_LIFETIME.total_seconds()),
             metavar="SECONDS",
             help="how long the session and its token last (default: %(default)s)",
         )
@@ -42,14 +43,11 @@ class Command(BaseCommand):
 
 def the_user(name: str, host: str | None) -> User:
     """The one enabled user called ``name`` (at ``host``); raises ``CommandError`` if there is no such one user."""
-    deployment = None
-    if host is not None:
-        deployment = find_deployment(host)
-        if deployment is None:
-            raise CommandError(f"No deployment answers at the host {host!r}.")
+    deployment = None if host is None else the_deployment(host)
     users = list(users_called(name, deployment=deployment)[:10])
     if not users:
         raise CommandError(f"No user is called {name!r}.")
+    users = [user for user in users if str(user.pk) == name] or users
     if len(users) > 1:
         found = ", ".join(f"{user.pk} ({user} at {user.deployment.host})" for user in users)
         raise CommandError(f"Several users are called {name!r}; give --host or an id: {found}.")

@@ -11,7 +11,7 @@ from django.db import connections
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.sessions import SESSION_LIFETIME, start_session
+from accounts.sessions import start_session
 from accounts.tokens import sign_session_token
 from config.management.commands.serve import require_free
 
@@ -58,7 +58,7 @@ def base_url() -> str:
 
 def demo_tokens() -> dict[str, str]:
     """A session token for each of the demo users that the banner shows, by username."""
-    expires_at = timezone.now() + SESSION_LIFETIME
+    expires_at = timezone.now() + settings.USER_SESSION_LIFETIME
     users = User.objects.filter(email__in=["chioma@demo.example", "ada@demo.example", "sam@staging.example"])
     return {
         user.username: sign_session_token(start_session(user=user, expires_at=expires_at), expires_at=expires_at)

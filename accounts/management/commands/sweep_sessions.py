@@ -1,0 +1,26 @@
+"""manage.py sweep_sessions [--days DAYS]"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts import sessions, throttling
+
+
+class Command(BaseCommand):
+    help = "Delete the sessions that ended or expired some time ago, and limits that are over. Run it daily."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--days", type=int, default=90, help="how long ago (default: %(default)s)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not 0 <= options["days"] <= 36500:
+            raise CommandError("--days takes 0 to 36500.")
+        number = sessions.sweep(before=timezone.now() - timedelta(days=options["days"]))
+        throttling.sweep()
+        self.stdout.write(f"{number} sessions deleted")

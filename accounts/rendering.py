@@ -1,0 +1,262 @@
+"""From accounts' rows to the JSON values of the API. An unset text is "", a list [], an object {}."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+from urllib.parse import urlsplit
+
+from accounts import second_factors
+from accounts.models import Authenticator, Deployment, SignIn, SignInAttempt, User
+from accounts.sessions import MAX_SIGN_INS
+from config.api.answers import timestamp
+
+JsonObject = dict[str, Any]
+
+_NO_PHONE_NUMBER = {"id": "", "phone_number": "", "country_code": "", "verified": False, "verified_at": ""}
+
+
+def public_user(user: User) -> JsonObject:
+    """A ``PublicUserData``: what other members may know of a user."""
+    return {
+        "id": str(user.pk),
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "username": user.username,
+        "availability": "available",
+        "has_profile_picture": "",
+        "profile_picture_url": "",
+        "primary_phone_number": _NO_PHONE_NUMBER,
+        "primary_email_address": _email_address(user),
+    }
+
+
+def current_user(user: User, *, segments: list[JsonObject]) -> JsonObject:
+    """A ``CurrentUser``: what users may know of themselves."""
+    methods = second_factors.available_methods(user)
+    confirmed = user.authenticators.filter(confirmed_at__isnull=False).first()
+    return public_user(user) | {
+        "primary_email_address_id": str(user.pk) if user.email else "",
+        "primary_phone_number_id": "",
+        "second_factor_policy": "optional",
+        "user_email_addresses": [_email_address(user)] if user.email else [],
+        "user_phone_numbers": [],
+        "social_connections": [],
+        "authenticators": [authenticator(confirmed)] if confirmed else [],
+        "backup_codes_generated": "backup_code" in methods,
+        "has_password": bool(user.password),
+        "has_passkeys": False,
+        "public_metadata": user.public_metadata,
+        "segments": segments,
+    }
+
+
+def new_authenticator(row: Authenticator, *, secret: str, otp_url: str) -> JsonObject:
+    """A ``UserAuthenticator`` with its secret, which is shown this once."""
+    return authenticator(row) | {"totp_secret": secret, "otp_url": otp_url}
+
+
+def sign_in(
+    row: SignIn, *, organization_membership_id: int | None, workspace_membership_id: int | None, user: JsonObject
+) -> JsonObject:
+    """A ``SignIn``. Where the address is on the map is not looked up."""
+    return {
+        "id": str(row.pk),
+        "user_id": str(row.user_id),
+        "active_organization_membership_id": _id(organization_membership_id),
+        "active_workspace_membership_id": _id(workspace_membership_id),
+        "user": user,
+        "expiresAt": timestamp(row.expires_at),
+        "lastActiveAt": timestamp(row.updated_at),
+        "ipAddress": row.ip_address or "",
+        "browser": row.user_agent,
+        "device": "",
+        "city": "",
+        "region": "",
+        "regionCode": "",
+        "country": "",
+        "countryCode": "",
+    }
+
+
+def sign_in_attempt(attempt: SignInAttempt) -> JsonObject:
+    """A ``SigninAttempt``: the password was right, the second factor is missing."""
+    return {
+        "id": str(attempt.pk),
+        "email": attempt.user.email,
+        "session_id": str(attempt.session_id),
+        "method": attempt.method,
+        "sso_provider": "",
+        "expires_at": timestamp(attempt.expires_at),
+        "first_method_authenticated": True,
+        "second_method_authenticated": False,
+        "second_method_authentication_required": True,
+        "available_2fa_methods": second_factors.available_methods(attempt.user),
+        "user_id": str(attempt.user_id),
+        "current_step": "verify_second_factor",
+        "completed": False,
+    }
+
+
+def publishable_keys(base_url: str) -> dict[str, str]:
+    """What client libraries are set up with, by mode: the API's base URL, and whether cookies carry the session."""
+    encoded = base64.b64encode(base_url.encode()).decode()
+    return {Deployment.Mode.PRODUCTION: f"pk_live_{encoded}", Deployment.Mode.STAGING: f"pk_test_{encoded}"}
+
+
+def deployment(row: Deployment) -> JsonObject:
+    """A ``Deployment``: what a front-end must know before it draws anything."""
+    times = {"created_at": timestamp(row.created_at), "updated_at": timestamp(row.updated_at), "deleted_at": None}
+    part = {"id": str(row.pk), "deployment_id": str(row.pk)} | times
+    front_end = urlsplit(row.allowed_origins[0]).netloc if row.allowed_origins else row.host
+    return {
+        "id": str(row.pk),
+        **times,
+        "maintenance_mode": False,
+        "backend_host": row.host,
+        "frontend_host": front_end,
+        "mail_from_host": "",
+        "publishable_key": publishable_keys(row.issuer)[row.mode],
+        "project_id": "",
+        "mode": row.mode,
+        "social_connections": [],
+        "b2b_settings": part | _b2b_settings(row),
+        "auth_settings": part | _AUTH_SETTINGS,
+        "restrictions": part | _RESTRICTIONS,
+        "ui_settings": {"deployment_id": str(row.pk), "app_name": row.name} | _UI_SETTINGS,
+    }
+
+
+def _email_address(user: User) -> JsonObject:
+    """A ``UserEmailAddress``; staff vouch for it, so it counts as verified. Its id is "" if there is none."""
+    return {
+        "id": str(user.pk) if user.email else "",
+        "email": user.email,
+        "is_primary": bool(user.email),
+        "verified": bool(user.email),
+        "verified_at": timestamp(user.created_at) if user.email else "",
+        "verification_strategy": "otp",
+    }
+
+
+def authenticator(row: Authenticator) -> JsonObject:
+    """A ``UserAuthenticator`` without its secret."""
+    return {"id": str(row.pk), "created_at": timestamp(row.created_at)}
+
+
+def _id(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _b2b_settings(row: Deployment) -> JsonObject:
+    """Members, organizations and workspaces are made by staff; a front-end may not."""
+    return {
+        "organizations_enabled": row.organizations_enabled,
+        "workspaces_enabled": row.workspaces_enabled,
+        "ip_allowlist_per_org_enabled": row.ip_allowlist_per_org_enabled,
+        "ip_allowlist_per_workspace_enabled": row.ip_allowlist_per_workspace_enabled,
+        "enforce_mfa_per_org_enabled": row.enforce_mfa_per_org_enabled,
+        "enforce_mfa_per_workspace_enabled": row.enforce_mfa_per_workspace_enabled,
+        "enterprise_sso_enabled": False,
+        "allow_users_to_create_orgs": False,
+        "allow_org_deletion": False,
+        "allow_workspace_deletion": False,
+        "custom_org_role_enabled": True,
+        "custom_workspace_role_enabled": True,
+        "limit_org_creation_per_user": True,
+        "limit_workspace_creation_per_org": True,
+        "org_creation_per_user_count": 0,
+        "workspaces_per_org_count": 0,
+        "max_orgs_per_user": 0,
+        "max_allowed_org_members": 0,
+        "max_allowed_workspace_members": 0,
+        "default_workspace_creator_role_id": "",
+        "default_workspace_member_role_id": "",
+        "default_org_creator_role_id": "",
+        "default_org_member_role_id": "",
+        "workspace_permissions": ["workspace:admin", "workspace:member"],
+        "organization_permissions": ["organization:admin", "organization:member"],
+    }
+
+
+_OFF = {"enabled": False, "required": False}
+_ON = {"enabled": True, "required": False}
+
+_AUTH_SETTINGS: JsonObject = {
+    "email_address": _ON,
+    "phone_number": _OFF,
+    "username": _ON,
+    "first_name": _ON,
+    "last_name": _ON,
+    "password": {"enabled": True, "required": True},
+    "backup_code": _ON,
+    "web3_wallet": _OFF,
+    "password_policy": _OFF,
+    "magic_link": _OFF,
+    "passkey": {"enabled": False, "prompt_registration_on_auth": False, "allow_autofill": False},
+    "auth_factors_enabled": {
+        "email_password": True,
+        "username_password": True,
+        "email_magic_link": False,
+        "email_otp": False,
+        "phone_otp": False,
+        "web3_wallet": False,
+        "backup_code": True,
+        "authenticator": True,
+    },
+    "verification_policy": {"phone_number": False, "email": False},
+    "second_factor_policy": "optional",
+    "first_factor": "email_password",
+    "second_factor": "authenticator",
+    "alternate_first_factors": ["username_password"],
+    "alternate_second_factors": ["backup_code"],
+    "multi_session_support": {
+        "enabled": True,
+        "max_accounts_per_session": MAX_SIGN_INS,
+        "max_sessions_per_account": 0,
+    },
+}
+
+_RESTRICTIONS: JsonObject = {
+    "allowlist_enabled": False,
+    "blocklist_enabled": False,
+    "block_subaddresses": False,
+    "block_disposable_emails": False,
+    "block_voip_numbers": False,
+    "country_restrictions": {"enabled": False, "country_codes": []},
+    "banned_keywords": [],
+    "allowlisted_resources": [],
+    "blocklisted_resources": [],
+    "sign_up_mode": "restricted",
+}
+
+_UI_SETTINGS: JsonObject = dict.fromkeys(
+    [
+        "privacy_policy_url",
+        "tos_page_url",
+        "sign_in_page_url",
+        "sign_up_page_url",
+        "waitlist_page_url",
+        "support_page_url",
+        "after_logo_click_url",
+        "user_profile_url",
+        "organization_profile_url",
+        "create_organization_url",
+        "after_sign_out_one_page_url",
+        "after_sign_out_all_page_url",
+        "after_signup_redirect_url",
+        "after_signin_redirect_url",
+        "after_create_organization_redirect_url",
+        "favicon_image_url",
+        "default_user_profile_image_url",
+        "default_organization_profile_image_url",
+        "default_workspace_profile_image_url",
+        "logo_image_url",
+        "signup_terms_statement",
+    ],
+    "",
+) | {
+    "use_initials_for_user_profile_image": True,
+    "use_initials_for_organization_profile_image": True,
+    "signup_terms_statement_shown": False,
+}

@@ -1,0 +1,136 @@
+"""Second factors: authenticators (TOTP, RFC 6238) and backup codes. No code of either is ever taken twice."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+import pyotp
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from accounts import encryption
+from accounts.models import Authenticator, BackupCode, User
+
+PERIOD = 30
+"""Seconds that a TOTP code is for."""
+DRIFT = 1
+"""Periods by which a client's clock may be early or late."""
+BACKUP_CODES = 10
+_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
+_BACKUP_CODE_LENGTH = 10
+
+
+def available_methods(user: User) -> list[str]:
+    """The second factors that ``user`` has, under the names of the API."""
+    methods = []
+    if user.authenticators.filter(confirmed_at__isnull=False).exists():
+        methods.append("authenticator")
+    if user.backup_codes.filter(used_at__isnull=True).exists():
+        methods.append("backup_code")
+    return methods
+
+
+def take_code(user: User, code: str) -> bool:
+    """Whether ``code`` is one of ``user``'s authenticator or an unused backup code; with that it is spent."""
+    code = _normalised(code)
+    if code.isdigit() and len(code) == 6:
+        return any(_take_totp(authenticator, code) for authenticator in _confirmed(user))
+    return _take_backup_code(user, code)
+
+
+def new_authenticator(user: User) -> tuple[Authenticator, str]:
+    """An authenticator that still has to be confirmed, and its secret (base32); replaces earlier unconfirmed ones."""
+    secret = pyotp.random_base32()
+    authenticator = Authenticator(user=user)
+    authenticator.set_secret(secret)
+    with transaction.atomic():
+        user.authenticators.filter(confirmed_at__isnull=True).delete()
+        authenticator.save()
+    return authenticator, secret
+
+
+def otp_url(user: User, secret: str) -> str:
+    """What a QR code for authenticator apps holds."""
+    return pyotp.TOTP(secret).provisioning_uri(name=str(user), issuer_name=user.deployment.name)
+
+
+def unconfirmed(user: User, authenticator_id: str) -> Authenticator | None:
+    """The user's authenticator of this id that still has to be confirmed."""
+    if not (authenticator_id.isascii() and authenticator_id.isdigit() and int(authenticator_id) < 2**63):
+        return None
+    return user.authenticators.filter(pk=authenticator_id, confirmed_at__isnull=True).select_related("user").first()
+
+
+def confirm_authenticator(authenticator: Authenticator, codes: list[str]) -> bool:
+    """Whether ``codes`` are two successive ones of ``authenticator``, of now or a moment ago; with that it counts.
+
+    It takes the place of an earlier one.
+    """
+    if len(codes) != 2:
+        return False
+    first, second = (_normalised(code) for code in codes)
+    totp = _totp(authenticator)
+    now = _step()
+    for step in range(now - DRIFT - 1, now + DRIFT + 1):
+        if _same(totp, step, first) and _same(totp, step + 1, second):
+            with transaction.atomic():
+                User.objects.select_for_update().get(pk=authenticator.user_id)
+                authenticator.user.authenticators.exclude(pk=authenticator.pk).delete()
+                Authenticator.objects.filter(pk=authenticator.pk).update(
+                    confirmed_at=timezone.now(), last_step=step + 1
+                )
+            return True
+    return False
+
+
+def new_backup_codes(user: User) -> list[str]:
+    """Fresh backup codes, in clear for this once; those before them are void."""
+    codes = ["".join(secrets.choice(_ALPHABET) for _ in range(_BACKUP_CODE_LENGTH)) for _ in range(BACKUP_CODES)]
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        user.backup_codes.all().delete()
+        BackupCode.objects.bulk_create(BackupCode(user=user, code_hash=_backup_hash(user, code)) for code in codes)
+    return codes
+
+
+def _confirmed(user: User) -> list[Authenticator]:
+    return list(user.authenticators.filter(confirmed_at__isnull=False))
+
+
+def _take_totp(authenticator: Authenticator, code: str) -> bool:
+    totp = _totp(authenticator)
+    now = _step()
+    for step in range(now - DRIFT, now + DRIFT + 1):
+        if _same(totp, step, code):
+            unused = Q(last_step__isnull=True) | Q(last_step__lt=step)
+            return Authenticator.objects.filter(unused, pk=authenticator.pk).update(last_step=step) == 1
+    return False
+
+
+def _take_backup_code(user: User, code: str) -> bool:
+    unused = BackupCode.objects.filter(user=user, code_hash=_backup_hash(user, code), used_at__isnull=True)
+    return unused.update(used_at=timezone.now()) == 1
+
+
+def _backup_hash(user: User, code: str) -> str:
+    """A keyed hash. A slow one would add nothing: a code has 49 random bits and can be tried a few times only."""
+    return salted_hmac("accounts.backup-code", f"{user.pk}:{code}", algorithm="sha256").hexdigest()
+
+
+def _totp(authenticator: Authenticator) -> pyotp.TOTP:
+    return pyotp.TOTP(encryption.decrypt(authenticator.secret).decode(), interval=PERIOD)
+
+
+def _same(totp: pyotp.TOTP, step: int, code: str) -> bool:
+    return secrets.compare_digest(totp.generate_otp(step).encode(), code.encode())
+
+
+def _step() -> int:
+    return int(time.time()) // PERIOD
+
+
+def _normalised(code: str) -> str:
+    return code.replace(" ", "").replace("-", "").lower()

@@ -1,0 +1,184 @@
+"""The shapes of what accounts owns, as the OpenAPI document states them. They describe; ``rendering`` writes."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.models import Deployment, SignInAttempt
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class MetadataField(serializers.JSONField):
+    """A JSON object with free keys."""
+
+
+class UserPhoneNumberSerializer(serializers.Serializer):
+    """Phone numbers are not kept: every field is empty."""
+
+    id = serializers.CharField()
+    phone_number = serializers.CharField()
+    country_code = serializers.CharField()
+    verified = serializers.BooleanField()
+    verified_at = serializers.CharField()
+
+
+class UserEmailAddressSerializer(serializers.Serializer):
+    id = serializers.CharField(help_text='"" if the user has no e-mail address.')
+    email = serializers.CharField()
+    is_primary = serializers.BooleanField()
+    verified = serializers.BooleanField()
+    verified_at = serializers.CharField()
+    verification_strategy = serializers.CharField()
+
+
+class UserAuthenticatorSerializer(serializers.Serializer):
+    """An authenticator; its secret is shown once, when it is made."""
+
+    id = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    totp_secret = serializers.CharField(required=False, help_text="Base32.")
+    otp_url = serializers.CharField(required=False, help_text="What a QR code for authenticator apps holds.")
+
+
+class PublicUserDataSerializer(serializers.Serializer):
+    """What other members may know of a user."""
+
+    id = serializers.CharField()
+    first_name = serializers.CharField()
+    last_name = serializers.CharField()
+    username = serializers.CharField()
+    availability = serializers.CharField()
+    has_profile_picture = serializers.CharField(help_text="Pictures are not kept.")
+    profile_picture_url = serializers.CharField()
+    primary_phone_number = UserPhoneNumberSerializer()
+    primary_email_address = UserEmailAddressSerializer()
+
+
+class CurrentUserBaseSerializer(PublicUserDataSerializer):
+    """All of a CurrentUser but the segments."""
+
+    primary_email_address_id = serializers.CharField()
+    primary_phone_number_id = serializers.CharField()
+    second_factor_policy = serializers.CharField()
+    user_email_addresses = UserEmailAddressSerializer(many=True)
+    user_phone_numbers = UserPhoneNumberSerializer(many=True)
+    social_connections = serializers.ListField(child=MetadataField())
+    authenticators = UserAuthenticatorSerializer(many=True)
+    backup_codes_generated = serializers.BooleanField()
+    has_password = serializers.BooleanField()
+    has_passkeys = serializers.BooleanField()
+    public_metadata = MetadataField()
+
+
+class SigninAttemptSerializer(serializers.Serializer):
+    """A sign-in whose password was right and whose second factor is awaited."""
+
+    id = serializers.CharField()
+    email = serializers.CharField()
+    session_id = serializers.CharField()
+    method = serializers.ChoiceField(choices=SignInAttempt.Method.choices)
+    sso_provider = serializers.CharField()
+    expires_at = serializers.DateTimeField()
+    first_method_authenticated = serializers.BooleanField()
+    second_method_authenticated = serializers.BooleanField()
+    second_method_authentication_required = serializers.BooleanField()
+    available_2fa_methods = serializers.ListField(
+        child=serializers.CharField(), help_text="`authenticator` and `backup_code`, as far as the user has them."
+    )
+    user_id = serializers.CharField()
+    current_step = serializers.CharField(help_text="`verify_second_factor`")
+    completed = serializers.BooleanField()
+
+
+class SignInRequestSerializer(serializers.Serializer):
+    strategy = serializers.ChoiceField(choices=["plain_email", "plain_username", "outside_token"])
+    email = serializers.CharField(required=False, help_text="For `plain_email`.")
+    username = serializers.CharField(required=False, help_text="For `plain_username`.")
+    password = serializers.CharField(required=False, help_text="For both.")
+    token = serializers.CharField(
+        required=False, help_text="For `outside_token`: the JWT of an outside issuer that the deployment trusts."
+    )
+
+
+class VerifyOTPRequestSerializer(serializers.Serializer):
+    verification_code = serializers.CharField(help_text="Of the authenticator, or a backup code.")
+
+
+class VerifyAuthenticatorSerializer(serializers.Serializer):
+    authenticator_id = serializers.CharField()
+    codes = serializers.ListField(
+        child=serializers.CharField(), min_length=2, max_length=2, help_text="Two successive codes."
+    )
+
+
+class B2BSettingsSerializer(serializers.Serializer):
+    """What organizations and workspaces may do in this deployment."""
+
+    id = serializers.CharField()
+    deployment_id = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    deleted_at = serializers.DateTimeField(allow_null=True)
+    organizations_enabled = serializers.BooleanField()
+    workspaces_enabled = serializers.BooleanField()
+    ip_allowlist_per_org_enabled = serializers.BooleanField()
+    ip_allowlist_per_workspace_enabled = serializers.BooleanField()
+    enforce_mfa_per_org_enabled = serializers.BooleanField()
+    enforce_mfa_per_workspace_enabled = serializers.BooleanField()
+    enterprise_sso_enabled = serializers.BooleanField()
+    allow_users_to_create_orgs = serializers.BooleanField()
+    allow_org_deletion = serializers.BooleanField()
+    allow_workspace_deletion = serializers.BooleanField()
+    custom_org_role_enabled = serializers.BooleanField()
+    custom_workspace_role_enabled = serializers.BooleanField()
+    limit_org_creation_per_user = serializers.BooleanField()
+    limit_workspace_creation_per_org = serializers.BooleanField()
+    org_creation_per_user_count = serializers.IntegerField()
+    workspaces_per_org_count = serializers.IntegerField()
+    max_orgs_per_user = serializers.IntegerField()
+    max_allowed_org_members = serializers.IntegerField()
+    max_allowed_workspace_members = serializers.IntegerField()
+    default_workspace_creator_role_id = serializers.CharField()
+    default_workspace_member_role_id = serializers.CharField()
+    default_org_creator_role_id = serializers.CharField()
+    default_org_member_role_id = serializers.CharField()
+    workspace_permissions = serializers.ListField(child=serializers.CharField())
+    organization_permissions = serializers.ListField(child=serializers.CharField())
+
+
+class DeploymentSerializer(serializers.Serializer):
+    """What a front-end must know before it draws anything."""
+
+    id = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    deleted_at = serializers.DateTimeField(allow_null=True)
+    maintenance_mode = serializers.BooleanField()
+    backend_host = serializers.CharField()
+    frontend_host = serializers.CharField()
+    mail_from_host = serializers.CharField()
+    publishable_key = serializers.CharField()
+    project_id = serializers.CharField()
+    mode = serializers.ChoiceField(choices=Deployment.Mode.choices)
+    social_connections = serializers.ListField(child=MetadataField())
+    b2b_settings = B2BSettingsSerializer()
+    auth_settings = MetadataField(help_text="Which ways to sign in there are; the same for every deployment.")
+    restrictions = MetadataField(help_text="Who may sign up: nobody by themselves.")
+    ui_settings = MetadataField(help_text="Names and addresses for the front-end.")
+
+
+class JwkSerializer(serializers.Serializer):
+    """A public key (RFC 7517)."""
+
+    kty = serializers.CharField()
+    crv = serializers.CharField()
+    x = serializers.CharField()
+    y = serializers.CharField()
+    kid = serializers.CharField()
+    use = serializers.CharField()
+    alg = serializers.CharField()
+
+
+class JwksSerializer(serializers.Serializer):
+    keys = JwkSerializer(many=True)

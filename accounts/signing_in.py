@@ -1,0 +1,173 @@
+"""Signing in: a password or an outside issuer's token, then a second factor for those who have one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import hashers
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from accounts import second_factors, sessions, throttling, tokens
+from accounts.models import Deployment, Session, SignInAttempt, User
+from accounts.sessions import Caller
+from config.api.errors import ApiError, Problem
+from config.api.requests import is_storable
+from config.networks import Address
+
+MAX_CODE_FAILURES = 5
+"""Wrong codes after which the attempt is over and the password is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What is noted about where a sign-in comes from."""
+
+    address: Address | None
+    user_agent: str
+
+
+def sign_in_with_password(
+    caller: Caller, client: Client, *, method: SignInAttempt.Method, name: str, password: str
+) -> Session:
+    """The session in which the user called ``name`` is signed in now, or in which their second factor is awaited.
+
+    Raises ``ApiError``: 429 after too many failures, else 401 for a wrong name or password. An unknown name takes as
+    long and reads as a wrong password.
+    """
+    limits = throttling.limits(caller.deployment, account=name, address=client.address)
+    throttling.require_within(limits)
+    user = _user_called(caller.deployment, method, name)
+    if not _has_password(user, password) or user is None:
+        throttling.count_failure(limits)
+        raise ApiError(Problem.WRONG_CREDENTIALS)
+    if user.disabled:
+        raise ApiError(Problem.USER_DISABLED)
+    if not second_factors.available_methods(user):
+        return _complete(_own_session(caller), user, client)
+    session = _own_session(caller)
+    session.sign_in_attempts.create(
+        deployment=caller.deployment,
+        user=user,
+        method=method,
+        expires_at=timezone.now() + sessions.PENDING_LIFETIME,
+    )
+    return session
+
+
+def sign_in_with_second_factor(caller: Caller, client: Client, *, attempt_id: int, code: str) -> Session:
+    """The session in which the user of the attempt is signed in now.
+
+    Raises ``ApiError`` (401) if there is no such attempt in the caller's session or ``code`` is wrong; 429 after too
+    many.
+    """
+    attempt = _open_attempt(caller, attempt_id)
+    limits = throttling.limits(
+        caller.deployment, kind="second factor", account=str(attempt.user_id), address=client.address
+    )
+    throttling.require_within(limits)
+    # One try is taken before the code is looked at, so that no number of tries at once gets more of them.
+    tries = SignInAttempt.objects.filter(pk=attempt.pk, completed_at__isnull=True, failures__lt=MAX_CODE_FAILURES)
+    if tries.update(failures=F("failures") + 1) == 0:
+        raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
+    if not second_factors.take_code(attempt.user, code):
+        throttling.count_failure(limits)
+        raise ApiError(Problem.WRONG_CODE)
+    done = SignInAttempt.objects.filter(pk=attempt.pk, completed_at__isnull=True).update(completed_at=timezone.now())
+    if done == 0:
+        raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
+    return _complete(caller.session, attempt.user, client)
+
+
+def sign_in_with_outside_token(caller: Caller, client: Client, *, token: str) -> Session:
+    """The session in which the user whom a trusted outside issuer names is signed in now.
+
+    The token's ``aud`` must be the deployment's issuer, its ``sub`` a user's external id. A second factor is the
+    issuer's business. Raises ``ApiError`` (401).
+    """
+    claims = tokens.verify(token, caller.deployment, required=["sub", "aud"], audience=caller.deployment.issuer)
+    if claims["iss"] == caller.deployment.issuer:
+        raise ApiError(Problem.INVALID_SESSION_TOKEN)
+    user = _user_of_outside(caller.deployment, claims)
+    if user is None:
+        raise ApiError(Problem.WRONG_CREDENTIALS)
+    if user.disabled:
+        raise ApiError(Problem.USER_DISABLED)
+    return _complete(_own_session(caller), user, client)
+
+
+def _user_of_outside(deployment: Deployment, claims: dict[str, Any]) -> User | None:
+    subject = claims["sub"]
+    if not isinstance(subject, str) or not subject or not is_storable(subject):
+        return None
+    return User.objects.filter(deployment=deployment, external_id=subject).first()
+
+
+def _user_called(deployment: Deployment, method: SignInAttempt.Method, name: str) -> User | None:
+    """Compared as the unique indexes compare, in lower case: ``iexact`` takes upper case, in which ı is I, and finds
+    several users where they let several be, by reading all of them.
+    """
+    field = "email" if method == SignInAttempt.Method.EMAIL else "username"
+    called = User.objects.filter(deployment=deployment).exclude(**{field: ""})
+    return called.annotate(lowered=Lower(field)).filter(lowered=Lower(Value(name))).first()
+
+
+def _has_password(user: User | None, password: str) -> bool:
+    """Whether ``password`` is the user's. Hashes once whatever happens, so that the time tells nothing."""
+    encoded = user.password if user is not None and user.password else _no_ones_password()
+    is_right = hashers.check_password(password, encoded)
+    return is_right and user is not None and user.password != ""
+
+
+@cache
+def _no_ones_password() -> str:
+    return hashers.make_password("nobody has this password")
+
+
+def _own_session(caller: Caller) -> Session:
+    """The caller's session if it is in the database, else a new one: a visitor's id is never the id of a real session.
+
+    So nobody can plant a session on somebody who then signs in to it.
+    """
+    if not caller.is_visitor:
+        return caller.session
+    expires_at = timezone.now() + sessions.PENDING_LIFETIME
+    return Session.objects.create(deployment=caller.deployment, expires_at=expires_at)
+
+
+def _complete(session: Session, user: User, client: Client) -> Session:
+    sessions.sign_in(
+        session,
+        user=user,
+        expires_at=timezone.now() + settings.USER_SESSION_MAX_LIFETIME,
+        address=client.address,
+        user_agent=client.user_agent,
+    )
+    return session
+
+
+def open_attempts(session: Session) -> list[SignInAttempt]:
+    """The attempts under way in ``session``, in their order."""
+    return list(_open().filter(session=session).select_related("user").order_by("pk"))
+
+
+def _open() -> QuerySet[SignInAttempt]:
+    return SignInAttempt.objects.filter(
+        completed_at__isnull=True,
+        expires_at__gt=timezone.now(),
+        failures__lt=MAX_CODE_FAILURES,
+        user__disabled=False,
+    )
+
+
+def _open_attempt(caller: Caller, attempt_id: int) -> SignInAttempt:
+    attempt = None
+    if not caller.is_visitor:
+        attempt = _open().filter(pk=attempt_id, session=caller.session).select_related("user__deployment").first()
+    if attempt is None:
+        raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
+    return attempt

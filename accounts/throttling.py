@@ -1,0 +1,90 @@
+"""Limits on failed sign-ins, per account and per address, counted in the database: they hold over all processes.
+
+The window of a count begins with its first failure. A name that no user has is counted as any other, so limits tell
+nothing about who exists. Successes do not count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from accounts.models import Deployment, FailureCount
+from config.api.errors import ApiError, Problem
+from config.networks import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    key: str
+    failures: int
+
+
+def limits(deployment: Deployment, *, account: str, address: Address | None, kind: str = "account") -> list[Limit]:
+    """The limits that a sign-in to ``account`` from ``address`` is under. An IPv6 network (/64) counts as one
+    address; accounts of each ``kind`` are counted apart.
+    """
+    source = "" if address is None else str(address)
+    if address is not None and address.version == 6:
+        source = str(int(address) >> 64)
+    return [
+        Limit(_key(deployment, kind, _folded(account)), settings.SIGN_IN_FAILURES_PER_ACCOUNT),
+        Limit(_key(deployment, "address", source), settings.SIGN_IN_FAILURES_PER_ADDRESS),
+    ]
+
+
+def _folded(account: str) -> str:
+    """One text for all spellings that the database takes for the same name: to it, İ is an i."""
+    return account.replace("İ", "i").casefold()
+
+
+def _key(deployment: Deployment, kind: str, value: str) -> str:
+    return salted_hmac("accounts.throttling", f"{deployment.pk}:{kind}:{value}", algorithm="sha256").hexdigest()
+
+
+def require_within(limits: list[Limit]) -> None:
+    """Raise ``ApiError`` (429, with Retry-After) if one of ``limits`` is reached."""
+    now = timezone.now()
+    counts = {
+        count.key: count
+        for count in FailureCount.objects.filter(key__in=[limit.key for limit in limits], window_ends_at__gt=now)
+    }
+    waits = [
+        counts[limit.key].window_ends_at - now
+        for limit in limits
+        if limit.key in counts and counts[limit.key].failures >= limit.failures
+    ]
+    if waits:
+        seconds = max(1, ceil(max(waits).total_seconds()))
+        raise ApiError(Problem.TOO_MANY_REQUESTS, headers={"Retry-After": str(seconds)})
+
+
+def count_failure(limits: list[Limit]) -> None:
+    """Count one failure against each of ``limits``, in one atomic statement."""
+    now = timezone.now()
+    rows = [
+        value for key in sorted(limit.key for limit in limits) for value in (key, now + settings.SIGN_IN_FAILURE_WINDOW)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            INSERT INTO accounts_failurecount AS count (key, window_ends_at, failures)
+            VALUES {", ".join(["(%s, %s, 1)"] * len(limits))}
+            ON CONFLICT (key) DO UPDATE SET
+                failures = CASE WHEN count.window_ends_at <= %s THEN 1 ELSE count.failures + 1 END,
+                window_ends_at = CASE
+                    WHEN count.window_ends_at <= %s THEN excluded.window_ends_at ELSE count.window_ends_at
+                END
+            """,
+            [*rows, now, now],
+        )
+
+
+def sweep() -> int:
+    """Delete the counts whose window is over; gives their number."""
+    return FailureCount.objects.filter(window_ends_at__lte=timezone.now()).delete()[0]

@@ -1,0 +1,87 @@
+"""What a deployment tells everybody, and what users do about their own second factors."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from accounts import keys, rendering, schema, second_factors
+from accounts.api import SessionViewSet, VisitorViewSet
+from accounts.deployments import deployment_of
+from accounts.sessions import Caller, SignedIn
+from config.api.answers import answer, json_answer
+from config.api.errors import ApiError, Problem
+from config.api.requests import body_of, text_field, texts_field
+from config.api.views import ApiViewSet
+
+
+class DeploymentViewSet(VisitorViewSet):
+    """The deployment that answers at this host."""
+
+    @schema.deployment
+    def retrieve(self, request: Request) -> HttpResponse:
+        caller = cast(Caller, request.auth)
+        return answer(
+            request,
+            message="This deployment.",
+            data=rendering.deployment(caller.deployment),
+            session=caller.session_summary,
+        )
+
+
+class JwksViewSet(ApiViewSet):
+    """The public keys by which others verify the deployment's tokens."""
+
+    authentication_classes = []
+
+    @schema.jwks
+    def retrieve(self, request: Request) -> HttpResponse:
+        deployment = deployment_of(request)
+        published = list(keys.published_keys(deployment)) or [keys.signing_key(deployment)]
+        return json_answer(request, {"keys": [keys.jwk(key) for key in published]})
+
+
+class SecondFactorViewSet(SessionViewSet):
+    """Enrolling second factors."""
+
+    @schema.new_authenticator
+    def new_authenticator(self, request: Request) -> HttpResponse:
+        caller = cast(SignedIn, request.auth)
+        authenticator, secret = second_factors.new_authenticator(caller.user)
+        return answer(
+            request,
+            message="Scan the code, then confirm with two successive codes.",
+            data=rendering.new_authenticator(
+                authenticator, secret=secret, otp_url=second_factors.otp_url(caller.user, secret)
+            ),
+            session=caller.session_summary,
+        )
+
+    @schema.confirm_authenticator
+    def confirm_authenticator(self, request: Request) -> HttpResponse:
+        caller = cast(SignedIn, request.auth)
+        body = body_of(request)
+        codes = texts_field(body, "codes", number=2)
+        authenticator = second_factors.unconfirmed(caller.user, text_field(body, "authenticator_id", max_length=19))
+        if authenticator is None:
+            raise ApiError(Problem.NOT_FOUND, "There is no such authenticator to confirm; begin anew.")
+        if not second_factors.confirm_authenticator(authenticator, codes):
+            raise ApiError(Problem.WRONG_CODE, "These are not two successive codes of now; take the next two.")
+        return answer(
+            request,
+            message="Your authenticator is set up.",
+            data=rendering.authenticator(authenticator),
+            session=caller.session_summary,
+        )
+
+    @schema.new_backup_codes
+    def new_backup_codes(self, request: Request) -> HttpResponse:
+        caller = cast(SignedIn, request.auth)
+        return answer(
+            request,
+            message="Keep these codes; they are not shown again, and those before them are void.",
+            data=second_factors.new_backup_codes(caller.user),
+            session=caller.session_summary,
+        )

@@ -1,0 +1,86 @@
+"""Reading what clients send: each value is what it should be, or the error that says what is wrong with it is
+raised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import QueryDict
+from rest_framework.request import Request
+
+from config.api.errors import ApiError, Problem
+
+MAX_ID = 2**63 - 1
+MAX_BODY = 64 * 1024
+
+
+def single_parameter(request: Request, name: str) -> str:
+    """The query parameter ``name``, "" if absent; raises ``ApiError`` (400) if it was given more than once."""
+    values = request.query_params.getlist(name)
+    if len(values) > 1:
+        raise ApiError(Problem.REPEATED_PARAMETER, f"Give {name} once only.")
+    return values[0] if values else ""
+
+
+def id_parameter(request: Request, name: str, problem: Problem = Problem.INVALID_PARAMETER) -> int | None:
+    """The id in the query parameter ``name``, None if that is absent or empty; raises ``ApiError`` (400) if it is
+    none.
+    """
+    value = single_parameter(request, name)
+    if value == "":
+        return None
+    digits = value.lstrip("0") or "0"
+    if not re.fullmatch(r"[0-9]+", value, re.ASCII) or len(digits) > 19 or int(digits) > MAX_ID:
+        raise ApiError(problem, f"{name} must be an id: decimal digits that fit into 64 bits.")
+    return int(digits)
+
+
+def require_small_body(request: Request) -> None:
+    """Raise ``ApiError`` (413) if the body is longer than ``MAX_BODY`` bytes."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) > MAX_BODY:
+        raise ApiError(Problem.BODY_TOO_LARGE)
+
+
+def body_of(request: Request) -> Mapping[str, Any]:
+    """The fields of the body, be it JSON or a form; raises ``ApiError`` (400) if it is no object."""
+    try:
+        body = request.data
+    except RecursionError as error:
+        raise ApiError(Problem.MALFORMED_REQUEST) from error
+    if not isinstance(body, Mapping):
+        raise ApiError(Problem.MALFORMED_REQUEST, "The body must be an object.")
+    return body
+
+
+def text_field(body: Mapping[str, Any], name: str, *, max_length: int = 1000) -> str:
+    """The text in the field ``name``; raises ``ApiError`` (400) if there is none, or one that cannot be stored."""
+    value = body.get(name, "")
+    if not isinstance(value, str) or not value or len(value) > max_length or not is_storable(value):
+        raise ApiError(Problem.INVALID_FIELD, f"{name} must be a text of 1 to {max_length} characters.")
+    return value
+
+
+def texts_field(body: Mapping[str, Any], name: str, *, number: int) -> list[str]:
+    """The ``number`` texts in the field ``name``: a JSON array, or the field of a form repeated (``name`` or
+    ``name[]``).
+    """
+    if isinstance(body, QueryDict):
+        values: Any = body.getlist(name) or body.getlist(f"{name}[]")
+    else:
+        values = body.get(name)
+    if (
+        not isinstance(values, list)
+        or len(values) != number
+        or not all(isinstance(value, str) and is_storable(value) for value in values)
+    ):
+        raise ApiError(Problem.INVALID_FIELD, f"{name} must be {number} texts.")
+    return values
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can hold ``text``: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,0 +1,149 @@
+"""In which organization and workspace a sign-in acts: switching, and reading it back.
+
+Nothing of a membership is remembered: what is active is looked up, with its roles and its restrictions, whenever
+somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import SignIn
+from accounts.sessions import SignedIn
+from config.api.errors import ApiError, Problem
+from config.networks import Address
+from memberships import read
+from memberships.eligibility import EligibilityRestriction
+from memberships.models import ActiveMembership
+from memberships.rendering import organization_restriction, workspace_restriction
+
+
+def switch_organization(caller: SignedIn, organization_id: int | None, *, address: Address | None) -> None:
+    """Make the user's membership in an organization the active one, or none; the active workspace of another goes.
+
+    Raises ``ApiError``: 404 for a non-member, 403 with the eligibility's message where entry is restricted.
+    """
+    membership_id = None
+    if organization_id is not None:
+        row = _organization_row(caller, organization_id)
+        _require_unrestricted(organization_restriction(row, caller=caller, address=address))
+        membership_id = row.id
+    with _unless_left(Problem.NOT_A_MEMBER):
+        active = _locked(caller.sign_in)
+        if active.organization_membership_id != membership_id:
+            active.workspace_membership_id = None
+        active.organization_membership_id = membership_id
+        active.save()
+
+
+def switch_workspace(caller: SignedIn, workspace_id: int | None, *, address: Address | None) -> None:
+    """Make the user's membership in a workspace, and in its organization, the active one; None leaves the workspace.
+
+    Raises ``ApiError``: 404 for a non-member, 403 with the eligibility's message where entry is restricted.
+    """
+    if workspace_id is None:
+        ActiveMembership.objects.filter(sign_in=caller.sign_in).update(workspace_membership=None)
+        return
+    rows = read.workspace_membership_rows(
+        user_id=caller.user.pk, deployment_id=caller.deployment.pk, workspace_id=workspace_id
+    )
+    if not rows:
+        raise ApiError(Problem.NOT_FOUND, "You are no member of such a workspace.")
+    _require_unrestricted(workspace_restriction(rows[0], caller=caller, address=address))
+    organization = _organization_row(caller, rows[0].organization_id)
+    with _unless_left(Problem.NOT_FOUND):
+        active = _locked(caller.sign_in)
+        active.organization_membership_id = organization.id
+        active.workspace_membership_id = rows[0].id
+        active.save()
+
+
+def resume(sign_in: SignIn) -> None:
+    """Let a new sign-in of a user begin where their last one was."""
+    last = ActiveMembership.objects.filter(user=sign_in.user).exclude(sign_in=sign_in).order_by("-updated_at").first()
+    if last is not None:
+        with suppress(IntegrityError), transaction.atomic():  # the user may leave in this very moment
+            ActiveMembership.objects.create(
+                sign_in=sign_in,
+                user=sign_in.user,
+                organization_membership_id=last.organization_membership_id,
+                workspace_membership_id=last.workspace_membership_id,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Where the caller acts now: the memberships that still exist and that may be entered from their address."""
+
+    organization: read.OrganizationMembershipRow | None
+    workspace: read.MembershipRow | None
+
+
+def acting(caller: SignedIn, *, address: Address | None) -> Acting:
+    """Where the caller acts. An organization or workspace whose restriction keeps them out now is left out."""
+    active = (
+        ActiveMembership.objects.filter(sign_in=caller.sign_in)
+        .values_list("organization_membership__organization_id", "workspace_membership__workspace_id")
+        .first()
+    )
+    organization_id, workspace_id = active or (None, None)
+    organization = workspace = None
+    scope = {"user_id": caller.user.pk, "deployment_id": caller.deployment.pk}
+    if organization_id is not None:
+        organization = next(
+            (
+                row
+                for row in read.organization_membership_rows(**scope, organization_id=organization_id)
+                if organization_restriction(row, caller=caller, address=address)["type"] == "none"
+            ),
+            None,
+        )
+    if workspace_id is not None and organization is not None:
+        workspace = next(
+            (
+                row
+                for row in read.workspace_membership_rows(**scope, workspace_id=workspace_id)
+                if workspace_restriction(row, caller=caller, address=address)["type"] == "none"
+            ),
+            None,
+        )
+    return Acting(organization, workspace)
+
+
+def _organization_row(caller: SignedIn, organization_id: int) -> read.OrganizationMembershipRow:
+    rows = read.organization_membership_rows(
+        user_id=caller.user.pk, deployment_id=caller.deployment.pk, organization_id=organization_id
+    )
+    if not rows:
+        raise ApiError(Problem.NOT_A_MEMBER)
+    return rows[0]
+
+
+def _require_unrestricted(restriction: EligibilityRestriction) -> None:
+    if restriction["type"] != "none":
+        raise ApiError(Problem.ENTRY_RESTRICTED, restriction["message"])
+
+
+@contextmanager
+def _unless_left(problem: Problem) -> Iterator[None]:
+    """A transaction that fails with ``problem`` if the membership that it refers to is gone by its end."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        raise ApiError(problem) from error
+
+
+def _locked(sign_in: SignIn) -> ActiveMembership:
+    """The row of ``sign_in``, made if there is none, locked until the transaction's end."""
+    ActiveMembership.objects.get_or_create(sign_in=sign_in, defaults={"user_id": sign_in.user_id})
+    return ActiveMembership.objects.select_for_update().get(sign_in=sign_in)
+
+
+def active_memberships(sign_ins: list[SignIn]) -> dict[int, ActiveMembership]:
+    """What is active in each of ``sign_ins``, by their ids."""
+    return {active.sign_in_id: active for active in ActiveMembership.objects.filter(sign_in__in=sign_ins)}

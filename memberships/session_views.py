@@ -1,0 +1,192 @@
+"""Who is signed in, as what, and acting where: the endpoints under /session and /auth, and GET /me."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import orjson
+from django.conf import settings
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from accounts import rendering as accounts_rendering
+from accounts import sessions, signing_in, tokens
+from accounts.api import SessionViewSet, VisitorViewSet
+from accounts.authentication import send_token
+from accounts.models import Session, SignIn, SignInAttempt
+from accounts.sessions import Caller, SignedIn
+from accounts.signing_in import Client
+from config.api.answers import answer
+from config.api.errors import ApiError, Problem
+from config.api.requests import body_of, id_parameter, single_parameter, text_field
+from config.client_address import client_address_of
+from memberships import active, rendering, schema
+from memberships.models import ActiveMembership
+
+
+class SessionStateViewSet(VisitorViewSet):
+    """The session of the browser, with or without somebody signed in."""
+
+    @schema.current_session
+    def retrieve(self, request: Request) -> HttpResponse:
+        return session_answer(request, cast(Caller, request.auth))
+
+    @schema.sign_out
+    def sign_out(self, request: Request) -> HttpResponse:
+        caller = cast(Caller, request.auth)
+        sign_in_id = id_parameter(request, "sign_in_id")
+        if not caller.is_visitor:
+            caller = sessions.sign_out(caller, sign_in_id)
+            if caller.is_visitor:
+                send_token(request, caller.session, sessions.visitor_token(caller))
+        elif sign_in_id is not None:
+            raise ApiError(Problem.NOT_FOUND, "There is no such sign-in in this session.")
+        return session_answer(request, caller)
+
+    @schema.switch_sign_in
+    def switch_sign_in(self, request: Request) -> HttpResponse:
+        caller = cast(Caller, request.auth)
+        if caller.is_visitor:
+            raise ApiError(Problem.NO_ACTIVE_SIGN_IN)
+        sessions.switch_sign_in(caller.session, id_parameter(request, "sign_in_id"))
+        return session_answer(request, caller)
+
+
+class SwitchViewSet(SessionViewSet):
+    """In which organization and workspace the signed-in user acts, and the proof of it for the product's back-ends."""
+
+    @schema.switch_organization
+    def switch_organization(self, request: Request) -> HttpResponse:
+        caller = cast(SignedIn, request.auth)
+        active.switch_organization(caller, id_parameter(request, "organization_id"), address=client_address_of(request))
+        return session_answer(request, caller)
+
+    @schema.switch_workspace
+    def switch_workspace(self, request: Request) -> HttpResponse:
+        caller = cast(SignedIn, request.auth)
+        active.switch_workspace(caller, id_parameter(request, "workspace_id"), address=client_address_of(request))
+        return session_answer(request, caller)
+
+    @schema.access_token
+    def token(self, request: Request) -> HttpResponse:
+        caller = cast(SignedIn, request.auth)
+        if single_parameter(request, "template") not in ("", "default"):
+            raise ApiError(Problem.NOT_FOUND, "There is no such template; leave it out.")
+        expires_at = datetime.now(UTC).replace(microsecond=0) + settings.ACCESS_TOKEN_LIFETIME
+        acting = active.acting(caller, address=client_address_of(request))
+        claims = {
+            "sub": str(caller.user.pk),
+            "sid": str(caller.session.pk),
+            "organization": str(acting.organization.organization_id) if acting.organization else "",
+            "organization_permissions": permissions(acting.organization.roles_json) if acting.organization else [],
+            "workspace": str(acting.workspace.workspace_id) if acting.workspace else "",
+            "workspace_permissions": permissions(acting.workspace.roles_json) if acting.workspace else [],
+        }
+        token = tokens.sign(caller.deployment, claims, expires_at=expires_at)
+        return answer(
+            request,
+            message="An access token for your back-ends.",
+            data={"token": token, "expires": int(expires_at.timestamp() * 1000)},
+            session=caller.session_summary,
+        )
+
+
+class SignInViewSet(VisitorViewSet):
+    """Signing in, in one step or two."""
+
+    @schema.sign_in
+    def sign_in(self, request: Request) -> HttpResponse:
+        caller = cast(Caller, request.auth)
+        body = body_of(request)
+        client = client_of(request)
+        strategy = text_field(body, "strategy")
+        if strategy == "outside_token":
+            session = signing_in.sign_in_with_outside_token(
+                caller, client, token=text_field(body, "token", max_length=tokens.MAX_LENGTH)
+            )
+        elif strategy in SignInAttempt.Method.values:
+            method = SignInAttempt.Method(strategy)
+            name = text_field(body, "email" if method == SignInAttempt.Method.EMAIL else "username")
+            session = signing_in.sign_in_with_password(
+                caller, client, method=method, name=name, password=text_field(body, "password")
+            )
+        else:
+            raise ApiError(Problem.INVALID_FIELD, "strategy must be plain_email, plain_username or outside_token.")
+        return signed_in_answer(request, caller, session)
+
+    @schema.attempt_verification
+    def attempt_verification(self, request: Request) -> HttpResponse:
+        caller = cast(Caller, request.auth)
+        if single_parameter(request, "identifier_type") not in ("", "signin"):
+            raise ApiError(Problem.INVALID_PARAMETER, "identifier_type must be signin.")
+        attempt_id = id_parameter(request, "attempt_identifier")
+        if attempt_id is None:
+            raise ApiError(Problem.INVALID_PARAMETER, "attempt_identifier must be the id of a sign-in attempt.")
+        code = text_field(body_of(request), "verification_code", max_length=50)
+        session = signing_in.sign_in_with_second_factor(caller, client_of(request), attempt_id=attempt_id, code=code)
+        return signed_in_answer(request, caller, session)
+
+
+class CurrentUserViewSet(SessionViewSet):
+    """The signed-in user."""
+
+    @schema.current_user
+    def retrieve(self, request: Request) -> HttpResponse:
+        caller = cast(SignedIn, request.auth)
+        return answer(
+            request,
+            message="You.",
+            data=rendering.current_user(caller.user),
+            session=caller.session_summary,
+        )
+
+
+def client_of(request: Request) -> Client:
+    return Client(client_address_of(request), request.headers.get("User-Agent", ""))
+
+
+def signed_in_answer(request: Request, caller: Caller, session: Session) -> HttpResponse:
+    """The session after a step of signing in, with a token that takes the place of the one before."""
+    if session.active_sign_in is not None:
+        active.resume(session.active_sign_in)
+        send_token(request, session, sessions.replace_token(session, caller.token_serial, at_once=True))
+    elif caller.is_visitor:
+        send_token(request, session, sessions.session_token(session))
+    return session_answer(request, Caller(caller.deployment, session))
+
+
+def session_answer(request: Request, caller: Caller) -> HttpResponse:
+    """200 with a ``Session``."""
+    return answer(request, message="Your session.", data=session_data(caller), session=caller.session_summary)
+
+
+def session_data(caller: Caller) -> dict[str, Any]:
+    """A ``Session``: its live sign-ins, the active one with what is active in it, and the attempts under way."""
+    if caller.is_visitor:
+        return {"id": str(caller.session.pk), "active_signin": None, "signins": [], "signin_attempts": []}
+    rows = list(sessions.live_sign_ins(caller.session).select_related("user__deployment"))
+    where = active.active_memberships(rows)
+    sign_ins = {row.pk: _sign_in(row, where.get(row.pk)) for row in rows}
+    return {
+        "id": str(caller.session.pk),
+        "active_signin": sign_ins.get(caller.session.active_sign_in_id or 0),
+        "signins": list(sign_ins.values()),
+        "signin_attempts": [
+            accounts_rendering.sign_in_attempt(attempt) for attempt in signing_in.open_attempts(caller.session)
+        ],
+    }
+
+
+def _sign_in(row: SignIn, where: ActiveMembership | None) -> dict[str, Any]:
+    return accounts_rendering.sign_in(
+        row,
+        organization_membership_id=where.organization_membership_id if where else None,
+        workspace_membership_id=where.workspace_membership_id if where else None,
+        user=rendering.current_user(row.user),
+    )
+
+
+def permissions(roles_json: str) -> list[str]:
+    """What the roles of a row allow together, each permission once, in the order of the roles."""
+    return list(dict.fromkeys(permission for role in orjson.loads(roles_json) for permission in role["permissions"]))

@@ -1,0 +1,241 @@
+"""Setting up an authenticator and backup codes: POST /me/authenticator, its attempt-verification, /me/backup-codes."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+from django.utils import timezone
+
+from accounts import encryption, second_factors
+from accounts.models import Authenticator, BackupCode, User
+from tests.api import FORM, MULTIPART, ApiClient, data_of, error_code
+from tests.factories import UserFactory, confirmed_authenticator, member_of_new_workspace
+from tests.sign_in import attempt_of, sign_in, signed_in, totp, user_with_password, verify
+
+INVALID_FIELD = 40004
+NO_SESSION = 40101
+NO_ACTIVE_SIGN_IN = 40105
+WRONG_CODE = 40109
+NOT_FOUND = 40404
+
+AUTHENTICATOR = "/me/authenticator"
+CONFIRM = "/me/authenticator/attempt-verification"
+BACKUP_CODES = "/me/backup-codes"
+
+
+@pytest.fixture
+def user(deployment: Any) -> User:
+    return user_with_password(deployment, email="ada@example.com")
+
+
+@pytest.fixture
+def client(user: User) -> ApiClient:
+    return signed_in(user)
+
+
+@pytest.fixture(autouse=True)
+def noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time stands still, so that no period ends within a test."""
+    monkeypatch.setattr(second_factors, "_step", lambda: 60_000_000)
+
+
+def confirm(client: ApiClient, new: dict[str, Any], *steps: int, **fields: Any) -> Any:
+    """The answer to the codes of these periods, counted from now."""
+    codes = [totp(step, secret=new["totp_secret"]) for step in steps]
+    return client.post(CONFIRM, {"authenticator_id": new["id"], "codes": codes} | fields)
+
+
+def enrolled(client: ApiClient) -> dict[str, Any]:
+    new: dict[str, Any] = data_of(client.post(AUTHENTICATOR))
+    assert confirm(client, new, -1, 0).status_code == 200
+    return new
+
+
+# The authenticator
+
+
+def test_a_new_authenticator_comes_with_its_secret(client: ApiClient, user: User) -> None:
+    new = data_of(client.post(AUTHENTICATOR))
+    url = urlsplit(new["otp_url"])
+    assert (url.scheme, url.netloc) == ("otpauth", "totp")
+    assert unquote(url.path) == f"/{user.deployment.name}:ada@example.com"
+    assert parse_qs(url.query) == {"secret": [new["totp_secret"]], "issuer": [user.deployment.name]}
+    row = Authenticator.objects.get(pk=new["id"])
+    assert new["totp_secret"].encode() not in bytes(row.secret)
+    assert encryption.decrypt(row.secret).decode() == new["totp_secret"]
+
+
+def test_a_new_authenticator_is_no_second_factor_yet(client: ApiClient) -> None:
+    client.post(AUTHENTICATOR)
+    assert data_of(client.get("/me"))["authenticators"] == []
+
+
+@pytest.mark.parametrize("steps", [(-2, -1), (-1, 0), (0, 1), (1, 2)])
+def test_two_successive_codes_confirm_it(client: ApiClient, steps: tuple[int, int]) -> None:
+    new = data_of(client.post(AUTHENTICATOR))
+    confirmed = data_of(confirm(client, new, *steps))
+    assert confirmed == {"id": new["id"], "created_at": new["created_at"]}
+    assert data_of(client.get("/me"))["authenticators"] == [confirmed]
+
+
+@pytest.mark.parametrize("content_type", [FORM, MULTIPART])
+@pytest.mark.parametrize("field", ["codes", "codes[]"])
+def test_the_codes_may_come_in_a_form(client: ApiClient, content_type: str, field: str) -> None:
+    new = data_of(client.post(AUTHENTICATOR))
+    codes = [totp(step, secret=new["totp_secret"]) for step in (-1, 0)]
+    body = {"authenticator_id": new["id"], field: codes}
+    assert client.post(CONFIRM, body, content_type=content_type).status_code == 200
+
+
+@pytest.mark.parametrize("steps", [(0, 0), (0, -1), (-1, 1), (-3, -2), (2, 3), (0, 2)])
+def test_other_codes_do_not(client: ApiClient, steps: tuple[int, int]) -> None:
+    new = data_of(client.post(AUTHENTICATOR))
+    assert error_code(confirm(client, new, *steps)) == WRONG_CODE
+    assert data_of(client.get("/me"))["authenticators"] == []
+    assert confirm(client, new, -1, 0).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [None, "123456", [], ["123456"], ["1", "2", "3"], [123456, 234567], ["123456", None], ["\0", "1"], ["\ud800", "1"]],
+    ids=ascii,
+)
+def test_the_codes_are_two_texts(client: ApiClient, codes: Any) -> None:
+    new = data_of(client.post(AUTHENTICATOR))
+    assert error_code(confirm(client, new, codes=codes)) == INVALID_FIELD
+
+
+@pytest.mark.parametrize(
+    "id_", ["0", "9223372036854775807", "9999999999999999999", "x", "-1", "1 ", "\u0661"], ids=ascii
+)
+def test_an_unknown_authenticator_is_not_found(client: ApiClient, id_: str) -> None:
+    new = data_of(client.post(AUTHENTICATOR))
+    assert error_code(confirm(client, new, -1, 0, authenticator_id=id_)) == NOT_FOUND
+
+
+@pytest.mark.parametrize("id_", [None, "", 1, "1" * 20], ids=ascii)
+def test_an_authenticators_id_is_a_short_text(client: ApiClient, id_: Any) -> None:
+    new = data_of(client.post(AUTHENTICATOR))
+    assert error_code(confirm(client, new, -1, 0, authenticator_id=id_)) == INVALID_FIELD
+
+
+def test_another_users_authenticator_is_not_found(client: ApiClient) -> None:
+    other = signed_in(user_with_password(client.deployment))
+    theirs = data_of(other.post(AUTHENTICATOR))
+    unknown = confirm(client, theirs, -1, 0, authenticator_id="0").content
+    assert confirm(client, theirs, -1, 0).content == unknown
+    assert confirm(other, theirs, -1, 0).status_code == 200
+
+
+def test_a_confirmed_authenticator_is_not_confirmed_again(client: ApiClient) -> None:
+    new = enrolled(client)
+    assert error_code(confirm(client, new, 0, 1)) == NOT_FOUND
+
+
+def test_a_later_authenticator_voids_an_unconfirmed_one(client: ApiClient) -> None:
+    first, second = data_of(client.post(AUTHENTICATOR)), data_of(client.post(AUTHENTICATOR))
+    assert error_code(confirm(client, first, -1, 0)) == NOT_FOUND
+    assert confirm(client, second, -1, 0).status_code == 200
+
+
+def test_the_former_authenticator_counts_until_the_new_one_is_confirmed(client: ApiClient, user: User) -> None:
+    former = enrolled(client)
+    new = data_of(client.post(AUTHENTICATOR))
+    assert [item["id"] for item in data_of(client.get("/me"))["authenticators"]] == [former["id"]]
+    assert confirm(client, new, -1, 0).status_code == 200
+    assert [item["id"] for item in data_of(client.get("/me"))["authenticators"]] == [new["id"]]
+    assert not second_factors.take_code(user, totp(1, secret=former["totp_secret"]))
+    assert second_factors.take_code(user, totp(1, secret=new["totp_secret"]))
+
+
+def test_the_codes_of_the_enrolment_sign_nobody_in(client: ApiClient, user: User) -> None:
+    new = enrolled(client)
+    other = ApiClient(user.deployment)
+    attempt = attempt_of(sign_in(other, user))
+    for step in (-1, 0):
+        assert error_code(verify(other, attempt, totp(step, secret=new["totp_secret"]))) == WRONG_CODE
+    assert verify(other, attempt, totp(1, secret=new["totp_secret"])).status_code == 200
+
+
+# Backup codes
+
+
+def test_backup_codes_are_ten_that_differ(client: ApiClient) -> None:
+    codes = data_of(client.post(BACKUP_CODES))
+    assert len(codes) == len(set(codes)) == 10
+    assert all(code.isalnum() and len(code) == 10 for code in codes)
+
+
+def test_backup_codes_are_shown_once_and_kept_as_hashes(client: ApiClient) -> None:
+    codes = data_of(client.post(BACKUP_CODES))
+    me = client.get("/me")
+    assert data_of(me)["backup_codes_generated"] is True
+    stored = list(BackupCode.objects.values_list("code_hash", flat=True))
+    assert len(stored) == 10
+    assert not any(code in text for code in codes for text in [me.content.decode(), *stored])
+
+
+def test_the_hash_of_a_code_is_another_for_another_user(user: User) -> None:
+    """Who can read the table cannot tell that two users have the same code."""
+    other = UserFactory.create(deployment=user.deployment)
+    assert second_factors._backup_hash(user, "x") != second_factors._backup_hash(other, "x")
+
+
+def test_new_backup_codes_void_those_before(client: ApiClient, user: User) -> None:
+    before = data_of(client.post(BACKUP_CODES))
+    after = data_of(client.post(BACKUP_CODES))
+    assert not any(second_factors.take_code(user, code) for code in before)
+    assert all(second_factors.take_code(user, code) for code in after)
+
+
+def test_new_backup_codes_of_one_user_leave_those_of_another(client: ApiClient) -> None:
+    other = user_with_password(client.deployment)
+    (code, *_) = second_factors.new_backup_codes(other)
+    client.post(BACKUP_CODES)
+    assert second_factors.take_code(other, code)
+
+
+# What they are for
+
+
+@pytest.mark.parametrize("by", ["authenticator", "backup codes"])
+def test_a_second_factor_opens_what_requires_one_at_once(client: ApiClient, user: User, by: str) -> None:
+    member_of_new_workspace(user, enforce_2fa=True)
+    (before,) = data_of(client.get())
+    assert before["eligibility_restriction"]["type"] == "mfa_required"
+    if by == "authenticator":
+        new = data_of(client.post(AUTHENTICATOR))
+        (unconfirmed,) = data_of(client.get())
+        assert unconfirmed["eligibility_restriction"]["type"] == "mfa_required"
+        confirm(client, new, -1, 0)
+    else:
+        client.post(BACKUP_CODES)
+    (after,) = data_of(client.get())
+    assert after["eligibility_restriction"] == {"type": "none", "message": ""}
+
+
+def test_used_up_backup_codes_are_no_second_factor(client: ApiClient, user: User) -> None:
+    member_of_new_workspace(user, enforce_2fa=True)
+    client.post(BACKUP_CODES)
+    BackupCode.objects.update(used_at=timezone.now())
+    (item,) = data_of(client.get())
+    assert item["eligibility_restriction"]["type"] == "mfa_required"
+    assert data_of(client.get("/me"))["backup_codes_generated"] is False
+
+
+@pytest.mark.parametrize("path", [AUTHENTICATOR, CONFIRM, BACKUP_CODES])
+def test_only_a_signed_in_user_sets_one_up(user: User, path: str) -> None:
+    visitor = ApiClient(user.deployment)
+    assert error_code(visitor.post(path)) == NO_SESSION
+    visitor.get("/session")
+    assert error_code(visitor.post(path)) == NO_ACTIVE_SIGN_IN
+
+
+def test_who_still_owes_a_second_factor_cannot_set_up_another(user: User) -> None:
+    confirmed_authenticator(user)
+    client = ApiClient(user.deployment)
+    sign_in(client, user)
+    for path in (AUTHENTICATOR, BACKUP_CODES):
+        assert error_code(client.post(path)) == NO_ACTIVE_SIGN_IN
