@@ -24,6 +24,7 @@ from accounts.models import (
     DeploymentAlias,
     Session,
     SignIn,
+    SignInAttempt,
     SigningKey,
     User,
 )
@@ -55,7 +56,7 @@ class DeploymentAdmin(StaffAdmin):
     actions = ("create_new_signing_key",)
     save_on_top = True
     fieldsets = (
-        (None, {"fields": ["name", "host", "mode", "allowed_origins", "see_also"]}),
+        (None, {"fields": ["name", "host", "mode", "allowed_origins", "cookie_same_site", "see_also"]}),
         (
             "Rules",
             {
@@ -66,6 +67,8 @@ class DeploymentAdmin(StaffAdmin):
                     "enforce_mfa_per_org_enabled",
                     "enforce_mfa_per_workspace_enabled",
                     "private_metadata_audience",
+                    "organizations_enabled",
+                    "workspaces_enabled",
                 ],
             },
         ),
@@ -87,7 +90,7 @@ class DeploymentAdmin(StaffAdmin):
 class SigningKeyAdmin(ReadOnlyAdmin):
     """Keys come from an action on deployments; here they go."""
 
-    list_display = ("kid", "deployment", "created_at", "retired_at", "revoked_at")
+    list_display = ("kid", "deployment", "issuer", "created_at", "retired_at", "revoked_at")
     list_filter = (
         ("retired_at", admin.EmptyFieldListFilter),
         ("revoked_at", admin.EmptyFieldListFilter),
@@ -98,7 +101,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     search_help_text = "Key id (kid), deployment or id"
     actions = ("retire", "revoke")
     readonly_fields = ("created_at",)
-    fields = ("deployment", "kid", "public_key", "created_at", "retired_at", "revoked_at")
+    fields = ("deployment", "issuer", "kid", "public_key", "created_at", "tokens_until", "retired_at", "revoked_at")
     autocomplete_fields = ("deployment",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -148,7 +151,7 @@ class UserAdmin(StaffAdmin):
     list_filter = ("disabled", ("deployment", FewChoicesFilter))
     list_select_related = ("deployment",)
     label_select_related = ("deployment",)
-    search_fields = ("email", "username", "first_name", "last_name")
+    search_fields = ("email", "username", "first_name", "last_name", "external_id")
     search_help_text = "E-mail address, name or id"
     autocomplete_fields = ("deployment",)
     readonly_fields = (*StaffAdmin.readonly_fields, "second_factor", "has_password")
@@ -159,7 +162,7 @@ class UserAdmin(StaffAdmin):
             None,
             {"fields": ["deployment", "email", "username", "first_name", "last_name", "disabled", "see_also"]},
         ),
-        ("Signing in", {"fields": ["has_password", "new_password", "second_factor"]}),
+        ("Signing in", {"fields": ["has_password", "new_password", "second_factor", "external_id"]}),
         ("Metadata", {"fields": ["public_metadata", "private_metadata"]}),
         DATES,
     )
@@ -230,6 +233,13 @@ class SignInInline(ReadOnlyInline):
     select_related = ("user",)
 
 
+class SignInAttemptInline(ReadOnlyInline):
+    model = SignInAttempt
+    verbose_name_plural = "newest sign-ins that awaited a second factor"
+    fields = ("user", "since", "method", "failures", "expires_at", "completed_at")
+    select_related = ("user",)
+
+
 @admin.register(Session)
 class SessionAdmin(EndableAdmin):
     list_display = ("__str__", "user", "deployment", "state", "created_at", "expires_at", "ended_at")
@@ -239,7 +249,7 @@ class SessionAdmin(EndableAdmin):
     autocomplete_fields = ("deployment", "active_sign_in")
     readonly_fields = (*StaffAdmin.readonly_fields, "user", "state")
     fields = ("deployment", "user", "state", "expires_at", "ended_at", "created_at", "updated_at")
-    inlines = (SignInInline,)
+    inlines = (SignInInline, SignInAttemptInline)
     actions = ("end",)
 
     @admin.display(description="active user")
@@ -259,7 +269,17 @@ class SignInAdmin(EndableAdmin):
     search_help_text = "E-mail address or username, or id"
     autocomplete_fields = ("session", "user")
     readonly_fields = (*StaffAdmin.readonly_fields, "state")
-    fields = ("session", "user", "state", "expires_at", "ended_at", "created_at", "updated_at")
+    fields = (
+        "session",
+        "user",
+        "state",
+        "ip_address",
+        "user_agent",
+        "expires_at",
+        "ended_at",
+        "created_at",
+        "updated_at",
+    )
     actions = ("end",)
 
     @admin.action(description="End the selected sign-ins", permissions=["end"])

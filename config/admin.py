@@ -179,7 +179,7 @@ class StaffAdmin(_Fields, admin.ModelAdmin):
     """What a row only has once it exists."""
     label_select_related: ClassVar[tuple[str, ...]] = ()
     readonly_fields: ClassVar[tuple[str, ...]] = ("see_also", "created_at", "updated_at")
-    ordering = ("-id",)  # by age, and unlike created_at it has an index
+    ordering = ("-pk",)  # by age, and unlike created_at it has an index
     list_per_page = 50
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # one count of all rows for each choice
@@ -276,7 +276,7 @@ class ListInline(_Fields, admin.TabularInline):
     extra = 0
     can_delete = False
     show_change_link = True
-    ordering = ("-id",)
+    ordering = ("-pk",)
     select_related: ClassVar[tuple[str, ...]] = ()
     prefetch_related: ClassVar[tuple[str, ...]] = ()
     readonly_fields: ClassVar[tuple[str, ...]] = ("since",)

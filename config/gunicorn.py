@@ -14,7 +14,7 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="rollcall-metri
 
 _host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
 bind = f"{_host}:{settings.PORT}"
-worker_class = "gthread"
+worker_class = "config.worker.EnvelopeWorker"
 workers = settings.WORKERS
 threads = settings.THREADS
 keepalive = 75  # longer than proxies keep an idle connection, so that it is they who close it

@@ -8,9 +8,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from accounts.admin import DATES
-from accounts.models import User
-from config.admin import ListInline, StaffAdmin, add_inlines, names, plural
+from accounts.models import SignIn, User
+from config.admin import ListInline, ReadOnlyInline, StaffAdmin, add_inlines, names, plural
 from memberships.models import (
+    ActiveMembership,
     OrganizationMembership,
     OrganizationMembershipRole,
     WorkspaceMembership,
@@ -67,6 +68,14 @@ class WorkspaceOfUserInline(MembershipInline):
     select_related = ("user", "workspace")
 
 
+class ActiveMembershipInline(ReadOnlyInline):
+    model = ActiveMembership
+    verbose_name_plural = "where it acts"
+    fields = ("organization_membership", "workspace_membership", "since")
+    select_related = ("organization_membership", "workspace_membership")
+
+
+add_inlines(SignIn, ActiveMembershipInline)
 add_inlines(Organization, OrganizationMemberInline)
 add_inlines(Workspace, WorkspaceMemberInline)
 add_inlines(User, OrganizationOfUserInline, WorkspaceOfUserInline)

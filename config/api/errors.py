@@ -148,6 +148,11 @@ class Problem(enum.Enum):
         "The body is too large; no endpoint needs more than 64 KiB.",
         "The request's body is longer than 64 KiB.",
     )
+    URI_TOO_LONG = (
+        41401,
+        "The address is too long; no request needs more than 8,000 characters.",
+        "The request line is longer than 8,190 bytes.",
+    )
     UNSUPPORTED_MEDIA_TYPE = (
         41501,
         "Send the body as JSON or as a form.",
@@ -157,6 +162,11 @@ class Problem(enum.Enum):
         42901,
         "Too many requests; wait as long as the header Retry-After says.",
         "A limit was reached.",
+    )
+    HEADERS_TOO_LARGE = (
+        43101,
+        "The headers are too large; clear the cookies of this site.",
+        "A header is longer than 2 MiB.",
     )
     INTERNAL_ERROR = (
         50001,

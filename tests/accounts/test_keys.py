@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
 from accounts import encryption
@@ -14,7 +15,7 @@ from accounts.models import Authenticator, Deployment, SigningKey, User
 from accounts.tokens import sign_session_token
 from tests.api import ApiClient
 from tests.database import Update, each_update, execute, refused
-from tests.factories import DeploymentFactory, confirmed_authenticator, session_of
+from tests.factories import TOTP_SECRET, DeploymentFactory, confirmed_authenticator, session_of
 
 
 @pytest.fixture
@@ -23,7 +24,9 @@ def key(deployment: Deployment) -> SigningKey:
 
 
 def stored_private_key(key: SigningKey) -> bytes:
-    return bytes(SigningKey.objects.values_list("private_key", flat=True).get(pk=key.pk))
+    stored = SigningKey.objects.values_list("private_key", flat=True).get(pk=key.pk)
+    assert stored is not None
+    return bytes(stored)
 
 
 def test_a_key_pair_is_of_the_curve_of_es256(key: SigningKey) -> None:
@@ -58,8 +61,8 @@ def test_the_public_half_holds_no_private_key(key: SigningKey) -> None:
 def test_no_authenticators_secret_can_be_read_in_the_database(user: User) -> None:
     authenticator = confirmed_authenticator(user)
     stored = bytes(Authenticator.objects.values_list("secret", flat=True).get(pk=authenticator.pk))
-    assert b"JBSWY3DPEHPK3PXP" not in stored
-    assert encryption.decrypt(stored) == b"JBSWY3DPEHPK3PXP"
+    assert TOTP_SECRET.encode() not in stored
+    assert encryption.decrypt(stored) == TOTP_SECRET.encode()
 
 
 def test_the_same_secret_looks_different_each_time() -> None:
@@ -88,7 +91,7 @@ def test_what_does_not_fit_is_never_taken_for_a_key(key: SigningKey, settings: S
         settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     else:
         key.private_key = stored_private_key(key)[:-1] + b"x"
-    with pytest.raises(InvalidToken):
+    with pytest.raises(ImproperlyConfigured, match="KEY_ENCRYPTION_KEYS"):
         private_key_of(key)
 
 
@@ -99,12 +102,18 @@ def test_tokens_are_verified_without_the_encryption_keys(user: User, settings: S
     assert client.get().status_code == 200
 
 
-def test_a_kid_is_unique_among_all_deployments(key: SigningKey) -> None:
-    other = DeploymentFactory.create()
-    with refused("accounts_signingkey_kid_key"):
-        SigningKey.objects.bulk_create(
-            [SigningKey(deployment=other, kid=key.kid, public_key=key.public_key, private_key=key.private_key)]
-        )
+def twin_of(key: SigningKey, deployment: Deployment) -> SigningKey:
+    return SigningKey(deployment=deployment, kid=key.kid, public_key=key.public_key, private_key=key.private_key)
+
+
+def test_a_kid_names_one_key_of_a_deployment(key: SigningKey) -> None:
+    with refused("accounts_signingkey_kid_is_unique"):
+        SigningKey.objects.bulk_create([twin_of(key, key.deployment)])
+
+
+def test_two_deployments_may_trust_keys_of_one_name(key: SigningKey) -> None:
+    SigningKey.objects.bulk_create([twin_of(key, DeploymentFactory.create())])
+    assert SigningKey.objects.filter(kid=key.kid).count() == 2
 
 
 @each_update
@@ -117,6 +126,6 @@ def test_what_a_key_is_does_not_change(key: SigningKey, update: Update, column: 
 
 
 def test_a_private_key_may_be_encrypted_anew(key: SigningKey) -> None:
-    anew = encryption.encrypt(encryption.decrypt(key.private_key))
+    anew = encryption.encrypt(encryption.decrypt(stored_private_key(key)))
     assert execute("UPDATE accounts_signingkey SET private_key = %s WHERE id = %s", [anew, key.pk]) == 1
     assert private_key_of(SigningKey.objects.get(pk=key.pk)).private_numbers() == private_key_of(key).private_numbers()

@@ -179,7 +179,7 @@ def test_the_answer_is_the_same_as_in_process(demo: Demo) -> None:
     assert (unchanged.status, unchanged.body) == (304, b"")
 
 
-@pytest.mark.parametrize("other", ["a", "=", "a=b=c", 'a="b;c"', "__session2=x"])
+@pytest.mark.parametrize("other", ["a", "=", "a=b=c", 'a="b;c"', "__session2=x", "theme=é", "theme=日本", "a=\x80"])
 def test_the_cookies_of_others_do_not_hide_the_session(demo: Demo, other: str) -> None:
     assert demo.get(Cookie=f"{other}; {demo.cookie}").status == 200
     assert demo.get(Cookie=f"{demo.cookie}; {other}").status == 200
@@ -192,13 +192,13 @@ def test_the_cookies_of_others_do_not_hide_the_session(demo: Demo, other: str) -
         ("GET", MEMBERSHIPS, {"Cookie": f"__session={'x' * 2**20}"}, 40102),
         ("GET", f"{MEMBERSHIPS}?org_id=%00", {}, 40001),
         ("GET", f"{MEMBERSHIPS}?org_id=%ff", {}, 40001),
-        ("GET", f"{MEMBERSHIPS}?org_id=１", {}, 40001),
+        ("GET", f"{MEMBERSHIPS}?org_id=１", {}, 40000),
         ("GET", f"{MEMBERSHIPS}?org_id=1&org_id=1", {}, 40002),
         ("GET", f"{MEMBERSHIPS}?org_id={'9' * 5000}", {}, 40001),
         ("GET", f"{MEMBERSHIPS}/", {}, 40401),
         ("GET", "/me/workspace-membership%00s", {}, 40401),
         ("GET", "/me/%ff", {}, 40401),
-        ("GET", "/me/日本", {}, 40401),
+        ("GET", "/me/日本", {}, 40000),
         ("GET", "/nowhere", {}, 40401),
         ("GET", MEMBERSHIPS, {"Host": "nowhere.example.com"}, 40402),
         ("GET", MEMBERSHIPS, {"Host": "a b"}, 40402),

@@ -195,7 +195,8 @@ def test_each_switch_of_the_deployment_is_on_by_default_and_turns_off_one_rule_a
 ) -> None:
     member_of(user, organization=organization, workspace=workspace)
     assert restriction_of(user) != "none"
-    switches = {field.name: False for field in Deployment._meta.get_fields() if field.name.endswith("_enabled")}
+    rules = ("ip_allowlist_per_", "enforce_mfa_per_")
+    switches = {field.name: False for field in Deployment._meta.get_fields() if field.name.startswith(rules)}
     assert len(switches) == 4
     Deployment.objects.filter(pk=user.deployment.pk).update(**switches | {switch: True})
     assert restriction_of(user) != "none"
