@@ -144,7 +144,6 @@ confirm_authenticator = endpoint(
         Problem.INVALID_FIELD,
         Problem.WRONG_CODE,
         Problem.NOT_FOUND,
-        Problem.TOO_MANY_REQUESTS,
     ],
 )
 

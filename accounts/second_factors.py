@@ -47,6 +47,7 @@ def new_authenticator(user: User) -> tuple[Authenticator, str]:
     authenticator = Authenticator(user=user)
     authenticator.set_secret(secret)
     with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
         user.authenticators.filter(confirmed_at__isnull=True).delete()
         authenticator.save()
     return authenticator, secret
@@ -76,14 +77,19 @@ def confirm_authenticator(authenticator: Authenticator, codes: list[str]) -> boo
     now = _step()
     for step in range(now - DRIFT - 1, now + DRIFT + 1):
         if _same(totp, step, first) and _same(totp, step + 1, second):
-            with transaction.atomic():
-                User.objects.select_for_update().get(pk=authenticator.user_id)
-                authenticator.user.authenticators.exclude(pk=authenticator.pk).delete()
-                Authenticator.objects.filter(pk=authenticator.pk).update(
-                    confirmed_at=timezone.now(), last_step=step + 1
-                )
-            return True
+            return _confirm(authenticator, step + 1)
     return False
+
+
+def _confirm(authenticator: Authenticator, last_step: int) -> bool:
+    """Let ``authenticator`` count and its predecessors go; false if it was replaced meanwhile."""
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=authenticator.user_id)
+        waiting = Authenticator.objects.filter(pk=authenticator.pk, confirmed_at__isnull=True)
+        if waiting.update(confirmed_at=timezone.now(), last_step=last_step) == 0:
+            return False
+        authenticator.user.authenticators.exclude(pk=authenticator.pk).delete()
+    return True
 
 
 def new_backup_codes(user: User) -> list[str]:

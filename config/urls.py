@@ -6,10 +6,12 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 
 from accounts.views import DeploymentViewSet, JwksViewSet, SecondFactorViewSet
 from config import operations
+from memberships.playground import playground
 from memberships.session_views import CurrentUserViewSet, SessionStateViewSet, SignInViewSet, SwitchViewSet
 from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
 
 urlpatterns = [
+    path("", playground),
     path("me/workspace-memberships", WorkspaceMembershipViewSet.as_view({"get": "list"})),
     path("me/organization-memberships", OrganizationMembershipViewSet.as_view({"get": "list"})),
     path("me", CurrentUserViewSet.as_view({"get": "retrieve"})),

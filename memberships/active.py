@@ -91,26 +91,18 @@ def acting(caller: SignedIn, *, address: Address | None) -> Acting:
         .first()
     )
     organization_id, workspace_id = active or (None, None)
-    organization = workspace = None
     scope = {"user_id": caller.user.pk, "deployment_id": caller.deployment.pk}
+    organization = workspace = None
+    if workspace_id is not None:
+        for row in read.workspace_membership_rows(**scope, workspace_id=workspace_id):
+            if workspace_restriction(row, caller=caller, address=address)["type"] == "none":
+                workspace = row
     if organization_id is not None:
-        organization = next(
-            (
-                row
-                for row in read.organization_membership_rows(**scope, organization_id=organization_id)
-                if organization_restriction(row, caller=caller, address=address)["type"] == "none"
-            ),
-            None,
-        )
-    if workspace_id is not None and organization is not None:
-        workspace = next(
-            (
-                row
-                for row in read.workspace_membership_rows(**scope, workspace_id=workspace_id)
-                if workspace_restriction(row, caller=caller, address=address)["type"] == "none"
-            ),
-            None,
-        )
+        for organization_row in read.organization_membership_rows(**scope, organization_id=organization_id):
+            is_free = organization_restriction(organization_row, caller=caller, address=address)["type"] == "none"
+            # Who administers a workspace enters it whatever its organization asks for.
+            if is_free or workspace is not None:
+                organization = organization_row
     return Acting(organization, workspace)
 
 
