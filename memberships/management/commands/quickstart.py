@@ -30,6 +30,7 @@ An error: nobody is signed in.
 Staging, without cookies: Sam's token travels in the query.
   curl -s -H 'Host: staging.localhost' '{url}/me/workspace-memberships?__dev_session__={sam}'
 
+Playground:     {url}/
 More sessions:  .venv/bin/python manage.py issue_session dmitri@demo.example
 API docs:       {url}/docs/
 Admin:          {url}/admin/  user admin, password {password}
