@@ -200,6 +200,8 @@ $("sign-out").addEventListener("click", () =>
     state.session = await call("POST", "/session/sign-out");
     $("backup-codes").replaceChildren();
     $("confirm-form").hidden = true;
+    $("secret").textContent = "";
+    $("otp-url").removeAttribute("href");
     $("factors").open = false;
     await goOn({ focus: true });
     notify("You are signed out.");
