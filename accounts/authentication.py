@@ -35,7 +35,9 @@ class VisitorAuthentication(BaseAuthentication):
             if error.problem.status != 401:
                 raise
             caller = sessions.visitor(deployment)
-            if error.problem is not Problem.TOKEN_REPLACED:  # its browser has a better one by now
+            # A token from before a sign-in: the browser has a better one by now. A navigation, which another site may
+            # have caused: the browser may just have withheld the cookie, and must not lose it.
+            if error.problem is not Problem.TOKEN_REPLACED and request.headers.get("Sec-Fetch-Mode") != "navigate":
                 send_token(request, caller.session, sessions.visitor_token(caller))
             return None, caller
 

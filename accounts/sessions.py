@@ -221,26 +221,40 @@ def renew(session: Session, token: SessionToken) -> str | None:
     raise ApiError(Problem.TOKEN_REUSED)
 
 
-def replace_token(session: Session, serial: int | None, *, at_once: bool = False) -> str:
+def replace_token(session: Session, serial: int) -> str:
     """The token that takes the place of the one with ``serial``, and slides the session's end.
 
-    Of requests that replace the same token at once, one counts up; all get the same serial. ``at_once`` leaves all
-    before no grace, as after a sign-in (session fixation; OWASP's session management cheat sheet): also one by which
-    that with ``serial`` was renewed meanwhile, as its holder could get that one too.
+    Of requests that replace the same token at once, one counts up; all get the same serial. Raises ``ApiError`` (401)
+    if somebody signed in meanwhile: then the token is from before that.
     """
-    now = timezone.now()
-    newest = session.created_at + settings.USER_SESSION_MAX_LIFETIME
-    expires_at = max(session.expires_at, min(now + settings.USER_SESSION_LIFETIME, newest))
-    if serial is not None and at_once:
-        next_serial = F("token_serial") + 1
-        Session.objects.filter(pk=session.pk, token_floor__lte=serial, ended_at__isnull=True).update(
-            token_serial=next_serial, token_floor=next_serial, token_seen_at=None
-        )
-    elif serial is not None:
-        _of_serial(session, serial).update(token_serial=serial + 1, token_seen_at=None)
-    Session.objects.filter(pk=session.pk, ended_at__isnull=True).update(expires_at=expires_at)
-    session.refresh_from_db(fields=["token_serial", "token_seen_at", "expires_at", "updated_at"])
+    _of_serial(session, serial).update(token_serial=serial + 1, token_seen_at=None)
+    if session.active_sign_in_id is not None:
+        Session.objects.filter(pk=session.pk, ended_at__isnull=True).update(expires_at=_slid_end(session))
+    _refresh(session)
+    if session.token_floor > serial:
+        raise ApiError(Problem.TOKEN_REPLACED)
     return session_token(session)
+
+
+def supersede_tokens(session: Session) -> None:
+    """Let no token of ``session`` be good but the next, which nobody has yet (session fixation; OWASP's cheat sheet).
+
+    To be called in the transaction that signs somebody in, with the session's row locked.
+    """
+    following = F("token_serial") + 1
+    Session.objects.filter(pk=session.pk).update(
+        token_serial=following, token_floor=following, token_seen_at=None, expires_at=_slid_end(session)
+    )
+    _refresh(session)
+
+
+def _slid_end(session: Session) -> datetime:
+    newest = session.created_at + settings.USER_SESSION_MAX_LIFETIME
+    return max(session.expires_at, min(timezone.now() + settings.USER_SESSION_LIFETIME, newest))
+
+
+def _refresh(session: Session) -> None:
+    session.refresh_from_db(fields=["token_serial", "token_floor", "token_seen_at", "expires_at", "updated_at"])
 
 
 def _of_serial(session: Session, serial: int) -> QuerySet[Session]:

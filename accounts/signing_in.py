@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import hashers
+from django.db import transaction
 from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -31,9 +32,17 @@ class Client:
     user_agent: str
 
 
+@dataclass(frozen=True, slots=True)
+class SignInResult:
+    """The session, and whether the user is signed in to it now; else their second factor is awaited there."""
+
+    session: Session
+    is_complete: bool
+
+
 def sign_in_with_password(
     caller: Caller, client: Client, *, method: SignInAttempt.Method, name: str, password: str
-) -> Session:
+) -> SignInResult:
     """The session in which the user called ``name`` is signed in now, or in which their second factor is awaited.
 
     Raises ``ApiError``: 429 after too many failures, else 401 for a wrong name or password. An unknown name takes as
@@ -48,7 +57,7 @@ def sign_in_with_password(
     if user.disabled:
         raise ApiError(Problem.USER_DISABLED)
     if not second_factors.available_methods(user):
-        return _complete(_own_session(caller), user, client)
+        return _complete(caller, _own_session(caller), user, client)
     session = _own_session(caller)
     session.sign_in_attempts.create(
         deployment=caller.deployment,
@@ -56,10 +65,10 @@ def sign_in_with_password(
         method=method,
         expires_at=timezone.now() + sessions.PENDING_LIFETIME,
     )
-    return session
+    return SignInResult(session, is_complete=False)
 
 
-def sign_in_with_second_factor(caller: Caller, client: Client, *, attempt_id: int, code: str) -> Session:
+def sign_in_with_second_factor(caller: Caller, client: Client, *, attempt_id: int, code: str) -> SignInResult:
     """The session in which the user of the attempt is signed in now.
 
     Raises ``ApiError`` (401) if there is no such attempt in the caller's session or ``code`` is wrong; 429 after too
@@ -80,10 +89,10 @@ def sign_in_with_second_factor(caller: Caller, client: Client, *, attempt_id: in
     done = SignInAttempt.objects.filter(pk=attempt.pk, completed_at__isnull=True).update(completed_at=timezone.now())
     if done == 0:
         raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
-    return _complete(caller.session, attempt.user, client)
+    return _complete(caller, caller.session, attempt.user, client)
 
 
-def sign_in_with_outside_token(caller: Caller, client: Client, *, token: str) -> Session:
+def sign_in_with_outside_token(caller: Caller, client: Client, *, token: str) -> SignInResult:
     """The session in which the user whom a trusted outside issuer names is signed in now.
 
     The token's ``aud`` must be the deployment's issuer, its ``sub`` a user's external id. A second factor is the
@@ -97,7 +106,7 @@ def sign_in_with_outside_token(caller: Caller, client: Client, *, token: str) ->
         raise ApiError(Problem.WRONG_CREDENTIALS)
     if user.disabled:
         raise ApiError(Problem.USER_DISABLED)
-    return _complete(_own_session(caller), user, client)
+    return _complete(caller, _own_session(caller), user, client)
 
 
 def _user_of_outside(deployment: Deployment, claims: dict[str, Any]) -> User | None:
@@ -133,21 +142,38 @@ def _own_session(caller: Caller) -> Session:
 
     So nobody can plant a session on somebody who then signs in to it.
     """
-    if not caller.is_visitor:
-        return caller.session
+    return _new_session(caller) if caller.is_visitor else caller.session
+
+
+def _new_session(caller: Caller) -> Session:
     expires_at = timezone.now() + sessions.PENDING_LIFETIME
     return Session.objects.create(deployment=caller.deployment, expires_at=expires_at)
 
 
-def _complete(session: Session, user: User, client: Client) -> Session:
-    sessions.sign_in(
-        session,
-        user=user,
-        expires_at=timezone.now() + settings.USER_SESSION_MAX_LIFETIME,
-        address=client.address,
-        user_agent=client.user_agent,
-    )
-    return session
+def _complete(caller: Caller, session: Session, user: User, client: Client) -> SignInResult:
+    """Sign ``user`` in to ``session``, or to a new one if the caller's token has no say in that one any more."""
+    with transaction.atomic():
+        if not (caller.is_visitor or _may_join(caller)):
+            session = _new_session(caller)
+        sessions.sign_in(
+            session,
+            user=user,
+            expires_at=timezone.now() + settings.USER_SESSION_MAX_LIFETIME,
+            address=client.address,
+            user_agent=client.user_agent,
+        )
+        sessions.supersede_tokens(session)
+    return SignInResult(session, is_complete=True)
+
+
+def _may_join(caller: Caller) -> bool:
+    """Whether the caller's session, locked from here on, is alive and the caller's token not from before a sign-in.
+
+    It may have changed since the request began: while its body was awaited, or its password hashed. A token without a
+    serial would outlive the sign-in, so nobody is added to its session.
+    """
+    row = Session.objects.select_for_update().filter(pk=caller.session.pk, ended_at__isnull=True).first()
+    return row is not None and caller.token_serial is not None and row.token_floor <= caller.token_serial
 
 
 def open_attempts(session: Session) -> list[SignInAttempt]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -73,7 +73,7 @@ def verify_session_token(token: str, deployment: Deployment) -> SessionToken:
     Raises ``ApiError`` (401): 40103 if it has expired, 40102 if anything else is wrong with it; what exactly, an
     attacker need not know.
     """
-    claims = verify(token, deployment, required=["sess"], issuers=[deployment.issuer])
+    claims = verify(token, deployment, required=["sess"], issuer=deployment.issuer)
     serial = claims.get("ser")
     if serial is not None and (not isinstance(serial, int) or isinstance(serial, bool)):
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
@@ -92,12 +92,12 @@ def verify(
     *,
     required: list[str],
     audience: str | None = None,
-    issuers: Sequence[str] = (),
+    issuer: str | None = None,
 ) -> dict[str, Any]:
     """The claims of ``token``, of which iss, iat, nbf, exp and ``required`` are there and checked; raises ``ApiError``.
 
-    The issuer must be the one whose key signed (the deployment itself, or an outside issuer that it trusts), or one of
-    ``issuers``: an outside issuer may sign session tokens in the deployment's name.
+    The issuer must be ``issuer``, or else the one whose key signed: the deployment itself, or an outside issuer that it
+    trusts.
     """
     if len(token) > MAX_LENGTH:
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
@@ -107,7 +107,7 @@ def verify(
             token,
             keys.load_public_key(key.public_key),
             algorithms=[keys.ALGORITHM],
-            issuer=[key.issuer or deployment.issuer, *issuers],
+            issuer=issuer or key.issuer or deployment.issuer,
             audience=audience,
             leeway=LEEWAY,
             options={"require": ["iss", "iat", "nbf", "exp", *required], "strict_aud": True},

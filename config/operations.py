@@ -9,23 +9,23 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
 from config import networks
 from config.api.errors import Problem, error_response
+from config.api.exceptions import reads_only
 from config.client_address import client_address_of
 
 
+@reads_only
 @never_cache
-@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 as long as the process answers."""
     return JsonResponse({"status": "ok"})
 
 
+@reads_only
 @never_cache
-@require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 if the database answers and all migrations have run; 503 otherwise."""
     try:
@@ -38,8 +38,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ready"})
 
 
+@reads_only
 @never_cache
-@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' text format, summed over all worker processes; 404 for addresses outside of METRICS_NETWORKS."""
     if not networks.matches(client_address_of(request), settings.METRICS_NETWORKS):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
 
+from config.api.exceptions import reads_only
 from memberships.demo import TOTP_SECRET
 
 DEMO_USERS = [
@@ -24,7 +24,7 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-@require_safe
+@reads_only
 def playground(request: HttpRequest) -> HttpResponse:
     """The page; 404 unless DEMO is set, for it shows the password of the demo users."""
     if not settings.DEMO:

@@ -14,9 +14,9 @@ from accounts import rendering as accounts_rendering
 from accounts import sessions, signing_in, tokens
 from accounts.api import SessionViewSet, VisitorViewSet
 from accounts.authentication import send_token
-from accounts.models import Session, SignIn, SignInAttempt
+from accounts.models import SignIn, SignInAttempt
 from accounts.sessions import Caller, SignedIn
-from accounts.signing_in import Client
+from accounts.signing_in import Client, SignInResult
 from config.api.answers import answer
 from config.api.errors import ApiError, Problem
 from config.api.requests import body_of, id_parameter, single_parameter, text_field
@@ -102,18 +102,18 @@ class SignInViewSet(VisitorViewSet):
         client = client_of(request)
         strategy = text_field(body, "strategy")
         if strategy == "outside_token":
-            session = signing_in.sign_in_with_outside_token(
+            result = signing_in.sign_in_with_outside_token(
                 caller, client, token=text_field(body, "token", max_length=tokens.MAX_LENGTH)
             )
         elif strategy in SignInAttempt.Method.values:
             method = SignInAttempt.Method(strategy)
             name = text_field(body, "email" if method == SignInAttempt.Method.EMAIL else "username")
-            session = signing_in.sign_in_with_password(
+            result = signing_in.sign_in_with_password(
                 caller, client, method=method, name=name, password=text_field(body, "password")
             )
         else:
             raise ApiError(Problem.INVALID_FIELD, "strategy must be plain_email, plain_username or outside_token.")
-        return signed_in_answer(request, caller, session)
+        return signed_in_answer(request, caller, result)
 
     @schema.attempt_verification
     def attempt_verification(self, request: Request) -> HttpResponse:
@@ -124,8 +124,8 @@ class SignInViewSet(VisitorViewSet):
         if attempt_id is None:
             raise ApiError(Problem.INVALID_PARAMETER, "attempt_identifier must be the id of a sign-in attempt.")
         code = text_field(body_of(request), "verification_code", max_length=50)
-        session = signing_in.sign_in_with_second_factor(caller, client_of(request), attempt_id=attempt_id, code=code)
-        return signed_in_answer(request, caller, session)
+        result = signing_in.sign_in_with_second_factor(caller, client_of(request), attempt_id=attempt_id, code=code)
+        return signed_in_answer(request, caller, result)
 
 
 class CurrentUserViewSet(SessionViewSet):
@@ -146,14 +146,20 @@ def client_of(request: Request) -> Client:
     return Client(client_address_of(request), request.headers.get("User-Agent", ""))
 
 
-def signed_in_answer(request: Request, caller: Caller, session: Session) -> HttpResponse:
-    """The session after a step of signing in, with a token that takes the place of the one before."""
-    if session.active_sign_in is not None:
+def signed_in_answer(request: Request, caller: Caller, result: SignInResult) -> HttpResponse:
+    """The session after a step of signing in, with its token.
+
+    While a second factor is awaited nobody is shown as active, even if somebody else is signed in to the session: that
+    is how clients tell that there is a step to come.
+    """
+    session = result.session
+    if result.is_complete and session.active_sign_in is not None:
         active.resume(session.active_sign_in)
-        send_token(request, session, sessions.replace_token(session, caller.token_serial, at_once=True))
-    elif caller.is_visitor:
+    if result.is_complete or caller.is_visitor:
         send_token(request, session, sessions.session_token(session))
-    return session_answer(request, Caller(caller.deployment, session))
+    caller = Caller(caller.deployment, session)
+    data = session_data(caller) | ({} if result.is_complete else {"active_signin": None})
+    return answer(request, message="Your session.", data=data, session=caller.session_summary)
 
 
 def session_answer(request: Request, caller: Caller) -> HttpResponse:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.views import defaults
+from django.views import csrf, defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions as drf
 from rest_framework.views import set_rollback
 
@@ -70,6 +73,12 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     return error_response(Problem.FORBIDDEN)
 
 
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    if _is_for_staff(request):
+        return csrf.csrf_failure(request, reason)
+    return error_response(Problem.FORBIDDEN)
+
+
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if _is_for_staff(request):
         return defaults.page_not_found(request, exception)
@@ -80,6 +89,19 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if _is_for_staff(request):
         return defaults.server_error(request)
     return error_response(Problem.INTERNAL_ERROR)
+
+
+def reads_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """A plain view that takes GET and HEAD; the error envelope says so to the others."""
+
+    @csrf_exempt
+    @wraps(view)
+    def checked(request: HttpRequest) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            return error_response(Problem.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
+        return view(request)
+
+    return checked
 
 
 def _is_for_staff(request: HttpRequest) -> bool:

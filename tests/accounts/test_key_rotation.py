@@ -275,10 +275,12 @@ def test_trust_issuer_says_which_keys_it_trusts(deployment: Deployment, trust: T
 
 def test_a_session_token_of_a_trusted_issuer_works(user: User, trust: Trust) -> None:
     key = OutsideKey("outside")
-    token = key.session_token(session_of(user), issuer=ISSUER)
+    session = session_of(user)
+    token = key.session_token(session, issuer=user.deployment.issuer)
     assert not is_good(user.deployment, token)
     trust(key.jwk())
     assert is_good(user.deployment, token)
+    assert not is_good(user.deployment, key.session_token(session, issuer=ISSUER)), "iss is the deployment's host"
 
 
 def test_an_issuer_cannot_sign_in_the_name_of_another(user: User, trust: Trust) -> None:
@@ -292,7 +294,8 @@ def test_an_issuer_trusted_by_one_deployment_says_nothing_in_another(user: User,
     key = OutsideKey("outside")
     trust(key.jwk())
     other = DeploymentFactory.create()
-    assert not is_good(other, key.session_token(session_of(user), issuer=ISSUER))
+    session = session_of(user)
+    assert not any(is_good(other, key.session_token(session, issuer=name)) for name in (ISSUER, other.issuer))
 
 
 def test_an_own_key_cannot_sign_in_the_name_of_an_outside_issuer(user: User, trust: Trust) -> None:
@@ -322,7 +325,7 @@ def test_a_rotation_leaves_outside_keys_alone(user: User, trust: Trust) -> None:
     trust(key.jwk())
     rotate_keys(user.deployment)
     assert user.deployment.signing_keys.get(kid="outside").retired_at is None
-    assert is_good(user.deployment, key.session_token(session_of(user), issuer=ISSUER))
+    assert is_good(user.deployment, key.session_token(session_of(user), issuer=user.deployment.issuer))
 
 
 def test_keys_of_other_kinds_are_passed_over(deployment: Deployment, trust: Trust) -> None:
@@ -349,7 +352,7 @@ def test_a_key_that_is_missing_when_the_file_is_loaded_again_is_revoked(user: Us
     trust(leaving.jwk(), staying.jwk())
     trust(staying.jwk(), coming.jwk())
     good = {
-        key.kid: is_good(user.deployment, key.session_token(session, issuer=ISSUER))
+        key.kid: is_good(user.deployment, key.session_token(session, issuer=user.deployment.issuer))
         for key in (leaving, staying, coming)
     }
     assert good == {"leaving": False, "staying": True, "coming": True}

@@ -179,6 +179,11 @@ def test_the_answer_is_the_same_as_in_process(demo: Demo) -> None:
     assert (unchanged.status, unchanged.body) == (304, b"")
 
 
+def test_a_charset_that_is_none_does_no_harm(demo: Demo) -> None:
+    for name in ("zlib", "hex", "punycode", "undefined", "rot13", "nonsense"):
+        assert demo.get(Content_Type=f"text/plain; charset={name}").status == 200
+
+
 @pytest.mark.parametrize("other", ["a", "=", "a=b=c", 'a="b;c"', "__session2=x", "theme=é", "theme=日本", "a=\x80"])
 def test_the_cookies_of_others_do_not_hide_the_session(demo: Demo, other: str) -> None:
     assert demo.get(Cookie=f"{other}; {demo.cookie}").status == 200
@@ -204,6 +209,7 @@ def test_the_cookies_of_others_do_not_hide_the_session(demo: Demo, other: str) -
         ("GET", MEMBERSHIPS, {"Host": "a b"}, 40402),
         ("GET", MEMBERSHIPS, {"Accept": "text/html"}, 40601),
         ("GET", MEMBERSHIPS, {"If_Match": '"other"'}, 41201),
+        *(("POST", path, {}, 40501) for path in ("/", "/healthz", "/readyz", "/metrics")),
         *((method, MEMBERSHIPS, {}, 40501) for method in ("POST", "PUT", "PATCH", "DELETE", "PROPFIND")),
     ],
     ids=lambda value: str(value)[:40].encode("unicode_escape").decode(),
