@@ -24,6 +24,8 @@ def deployment_of(request: Request | HttpRequest) -> Deployment:
 
 
 def _deployment_of(request: HttpRequest) -> Deployment:
+    if "HTTP_HOST" not in request.META:  # Django would put the server's own name or address in its place
+        raise ApiError(Problem.UNKNOWN_DEPLOYMENT)
     try:
         host, _ = split_domain_port(request.get_host())
     except DisallowedHost as error:

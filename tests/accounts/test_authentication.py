@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from accounts.models import Deployment, DeploymentAlias, User
 from tests.api import MEMBERSHIPS, ApiClient, error_code
@@ -185,6 +186,11 @@ def test_an_unknown_host_is_not_found(client: ApiClient, host: str) -> None:
 @pytest.mark.parametrize("host", MALFORMED_HOSTS, ids=lambda host: repr(host[:20]))
 def test_a_malformed_host_is_not_found(client: ApiClient, host: str) -> None:
     assert error_code(client.get(HTTP_HOST=host)) == UNKNOWN_DEPLOYMENT
+
+
+def test_the_servers_own_name_stands_in_for_no_host(db: None) -> None:
+    DeploymentFactory.create(host="testserver")
+    assert error_code(Client(SERVER_NAME="testserver").get(MEMBERSHIPS)) == UNKNOWN_DEPLOYMENT
 
 
 @pytest.mark.parametrize("around", ["{}.evil.example", "evil.{}", "evil@{}", "{}@evil.example", "{},evil.example"])
