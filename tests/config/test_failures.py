@@ -221,6 +221,19 @@ def test_the_real_server_tells_every_error_in_the_envelope(
     assert code_of(answer) == code
 
 
+def test_nobody_can_fill_the_log_with_requests_that_are_answered(
+    environment: tuple[OwnPostgres, dict[str, str]],
+) -> None:
+    server = ServerProcess(environment[1])
+    try:
+        server.wait_for_it()
+        for method, target in [("HEAD", MEMBERSHIPS), ("HEAD", "/docs/"), ("GET", "/nowhere"), ("FOO", "/healthz")]:
+            request(server.base_url, target, method=method)
+        assert server.log() == ""
+    finally:
+        server.close()
+
+
 def test_sigterm_ends_the_server_with_all_its_workers(environment: tuple[OwnPostgres, dict[str, str]]) -> None:
     server = ServerProcess(environment[1] | {"WORKERS": "2"})
     try:
