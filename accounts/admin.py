@@ -28,6 +28,7 @@ from accounts.models import (
     SigningKey,
     User,
 )
+from accounts.staff import admin as staff_admin  # noqa: F401
 from config.admin import FewChoicesFilter, ReadOnlyAdmin, ReadOnlyInline, StaffAdmin, StaffForm, link
 
 DATES: tuple[str, Any] = ("Dates", {"fields": ["created_at", "updated_at"]})

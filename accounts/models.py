@@ -13,6 +13,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from accounts import encryption
+from accounts.staff.models import StaffAccess as StaffAccess
 from config.database.constraints import ForeignKeyConstraint
 from config.database.models import MetadataField, TimeStamped, is_json_object
 from config.database.triggers import immutable, must_match, touch
@@ -36,6 +37,8 @@ def validate_origin(value: str) -> None:
 
 class Deployment(TimeStamped):
     """A tenant of the service: one host, its own users, keys, organizations and rules."""
+
+    deployment_path = "pk"
 
     class Mode(models.TextChoices):
         PRODUCTION = "production"
@@ -140,6 +143,8 @@ class Deployment(TimeStamped):
 class DeploymentAlias(TimeStamped):
     """Another host at which a deployment answers. Its tokens still name the deployment's own host as issuer."""
 
+    deployment_path = "deployment"
+
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="aliases")
     host = models.CharField(max_length=253, unique=True, validators=[validate_host])
 
@@ -176,6 +181,8 @@ class SigningKey(models.Model):
     without private half is that of an outside ``issuer`` whom the deployment trusts to say who signed in.
     """
 
+    deployment_path = "deployment"
+
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="signing_keys")
     kid = models.CharField(max_length=64, editable=False)
     public_key = models.TextField(editable=False, help_text="PEM, SubjectPublicKeyInfo")
@@ -210,6 +217,8 @@ class SigningKey(models.Model):
 
 class User(TimeStamped):
     """An end user of one deployment. Staff are Django's own users: neither can sign in as the other."""
+
+    deployment_path = "deployment"
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="users")
     email = models.EmailField(max_length=254, blank=True, db_default="")
@@ -275,6 +284,8 @@ class User(TimeStamped):
 class Authenticator(TimeStamped):
     """A TOTP generator (RFC 6238). It counts as a second factor once confirmed."""
 
+    deployment_path = "user__deployment"
+
     user = models.ForeignKey(User, models.CASCADE, related_name="authenticators")
     secret = models.BinaryField(editable=False, help_text="encrypted with KEY_ENCRYPTION_KEYS")
     confirmed_at = models.DateTimeField(null=True, blank=True)
@@ -303,6 +314,8 @@ class Authenticator(TimeStamped):
 class BackupCode(models.Model):
     """A second factor for one use, kept as a hash."""
 
+    deployment_path = "user__deployment"
+
     user = models.ForeignKey(User, models.CASCADE, related_name="backup_codes")
     code_hash = models.CharField(max_length=200, editable=False)
     created_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
@@ -320,6 +333,8 @@ class BackupCode(models.Model):
 
 class Session(TimeStamped):
     """A client of one deployment, such as a browser; it may hold several sign-ins, one of them active."""
+
+    deployment_path = "deployment"
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="sessions")
     active_sign_in = models.ForeignKey("SignIn", models.SET_NULL, null=True, blank=True, related_name="+")
@@ -354,6 +369,8 @@ class Session(TimeStamped):
 
 class SignIn(TimeStamped):
     """A user signed in within a session."""
+
+    deployment_path = "deployment"
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="+", editable=False)
     session = models.ForeignKey(Session, models.CASCADE, related_name="sign_ins")
@@ -395,6 +412,8 @@ class SignIn(TimeStamped):
 
 class SignInAttempt(TimeStamped):
     """A sign-in whose password was right and whose second factor is awaited."""
+
+    deployment_path = "deployment"
 
     class Method(models.TextChoices):
         EMAIL = "plain_email"

@@ -18,6 +18,8 @@ from organizations.models import Organization, OrganizationRole, Workspace, Work
 class OrganizationMembership(TimeStamped):
     """A user is a member of an organization of the same deployment."""
 
+    deployment_path = "deployment"
+
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="+", editable=False)
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="organization_memberships")
@@ -66,6 +68,8 @@ class OrganizationMembership(TimeStamped):
 
 class WorkspaceMembership(TimeStamped):
     """A user is a member of a workspace, and so of its organization; with the latter's end this one ends too."""
+
+    deployment_path = "organization__deployment"
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+", editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
@@ -117,6 +121,8 @@ class WorkspaceMembership(TimeStamped):
 class OrganizationMembershipRole(models.Model):
     """A role given to a member of an organization; it goes with the membership."""
 
+    deployment_path = "role__deployment"
+
     membership = models.ForeignKey(
         OrganizationMembership, models.CASCADE, db_constraint=False, related_name="given_roles"
     )
@@ -163,6 +169,8 @@ class OrganizationMembershipRole(models.Model):
 
 class WorkspaceMembershipRole(models.Model):
     """A role given to a member of a workspace; it goes with the membership."""
+
+    deployment_path = "role__deployment"
 
     membership = models.ForeignKey(WorkspaceMembership, models.CASCADE, db_constraint=False, related_name="given_roles")
     role = models.ForeignKey(WorkspaceRole, models.CASCADE, related_name="given_roles")
@@ -219,6 +227,8 @@ def _foreign_role(role: OrganizationRole | WorkspaceRole, owner: object) -> Vali
 
 class ActiveMembership(TimeStamped):
     """In which organization and workspace a sign-in acts. What the user leaves is active no longer."""
+
+    deployment_path = "user__deployment"
 
     sign_in = models.OneToOneField(SignIn, models.CASCADE, primary_key=True, related_name="active_membership")
     user = models.ForeignKey(User, models.CASCADE, related_name="active_memberships")

@@ -23,6 +23,8 @@ WORKSPACE_MEMBER = "workspace:member"
 class Segment(TimeStamped):
     """A named group of users, organizations or workspaces of one deployment."""
 
+    deployment_path = "deployment"
+
     class Type(models.TextChoices):
         USER = "user"
         ORGANIZATION = "organization"
@@ -71,6 +73,8 @@ class Place(TimeStamped):
 class Organization(Place):
     """A customer of a deployment."""
 
+    deployment_path = "deployment"
+
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="organizations")
     enforce_mfa = models.BooleanField("enforce MFA", default=False, db_default=False)
     auto_assigned_workspace = models.ForeignKey("Workspace", models.SET_NULL, null=True, blank=True, related_name="+")
@@ -94,6 +98,8 @@ class Organization(Place):
 
 class Workspace(Place):
     """A place of work within an organization."""
+
+    deployment_path = "organization__deployment"
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="workspaces")
     enforce_2fa = models.BooleanField("enforce 2FA", default=False, db_default=False)
@@ -122,6 +128,8 @@ class Role(TimeStamped):
 
 class OrganizationRole(Role):
     """A role in organizations: in every one of the deployment, or in ``organization`` alone."""
+
+    deployment_path = "deployment"
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="organization_roles")
     organization = models.ForeignKey(Organization, models.CASCADE, null=True, blank=True, related_name="roles")
@@ -152,6 +160,8 @@ class OrganizationRole(Role):
 
 class WorkspaceRole(Role):
     """A role in workspaces: in every one of the deployment, of ``organization``, or in ``workspace`` alone."""
+
+    deployment_path = "deployment"
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="workspace_roles")
     organization = models.ForeignKey(
@@ -212,6 +222,8 @@ def _segment_fits(type_: Segment.Type, deployment_of_member: str) -> pgtrigger.T
 
 class SegmentLink(models.Model):
     """Something is in a segment: what the field says that is named as the segment's type."""
+
+    deployment_path = "segment__deployment"
 
     type: Segment.Type
 

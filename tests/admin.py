@@ -12,7 +12,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SigningKey, User
+from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SigningKey, StaffAccess, User
 from memberships.models import (
     OrganizationMembership,
     OrganizationMembershipRole,
@@ -32,6 +32,7 @@ from tests.factories import (
     confirmed_authenticator,
     member_of_new_workspace,
     session_of,
+    staff,
 )
 
 PAGES: list[type[Model]] = [
@@ -88,6 +89,7 @@ NEW_ROW: dict[type[Model], Callable[[], Model]] = {
     WorkspaceRole: _workspace_role,
     OrganizationMembership: _organization_membership,
     WorkspaceMembership: _workspace_membership,
+    StaffAccess: lambda: StaffAccess.objects.get(user=staff(DeploymentFactory.create())),
 }
 """Makes one more row of a model, none of whose related rows any other has."""
 

@@ -7,12 +7,13 @@ from datetime import timedelta
 from operator import attrgetter
 from typing import Any
 
+from django.contrib.auth.models import User as Staff
 from django.utils import timezone
 from factory.declarations import PostGeneration, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from accounts.keys import create_signing_key
-from accounts.models import Authenticator, BackupCode, Deployment, Session, User
+from accounts.models import Authenticator, BackupCode, Deployment, Session, StaffAccess, User
 from accounts.sessions import start_session
 from accounts.tokens import sign_session_token
 from memberships.models import (
@@ -120,6 +121,13 @@ def confirmed_authenticator(user: User) -> Authenticator:
 
 def backup_code(user: User, **values: Any) -> BackupCode:
     return BackupCode.objects.create(user=user, code_hash="unusable", **values)
+
+
+def staff(*deployments: Deployment, role: str = StaffAccess.Role.OPERATOR, **access: Any) -> Staff:
+    """One of the staff, in ``role`` in ``deployments``; of all of them with ``all_deployments=True``."""
+    user = Staff.objects.create_user(f"staff{Staff.objects.count()}", is_staff=True)
+    StaffAccess.objects.create(user=user, role=role, **access).deployments.set(deployments)
+    return user
 
 
 def session_of(user: User, **values: Any) -> Session:

@@ -43,6 +43,7 @@ CSRF_COOKIE_PATH = "/admin/"
 CSRF_COOKIE_SECURE = HTTPS_ONLY
 CSRF_COOKIE_HTTPONLY = True
 
+AUTHENTICATION_BACKENDS = ["accounts.staff.backend.StaffBackend"]
 PASSWORD_HASHERS = ["accounts.hashers.Argon2idHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
