@@ -45,9 +45,16 @@ def parse_network(text: str) -> Network:
     return network
 
 
+def matching_entry(address: Address | None, entries: Iterable[str]) -> str | None:
+    """The first of ``entries`` that ``address`` is in. An unknown address and an unreadable entry match nothing."""
+    if address is None:
+        return None
+    return next((entry for entry in entries if _contains(entry, address)), None)
+
+
 def matches(address: Address | None, entries: Iterable[str]) -> bool:
-    """Whether ``address`` is in one of ``entries``. An unknown address and an unreadable entry match nothing."""
-    return address is not None and any(_contains(entry, address) for entry in entries)
+    """Whether ``address`` is in one of ``entries``."""
+    return matching_entry(address, entries) is not None
 
 
 def _contains(entry: str, address: Address) -> bool:

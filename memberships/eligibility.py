@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal, TypedDict
 
 from config.networks import Address, matches
@@ -28,6 +29,16 @@ class EligibilityRestriction(TypedDict):
     message: str
 
 
+class Outcome(Enum):
+    """What a rule comes to at a level. A rule that does not count keeps nobody out; nor does one that is met."""
+
+    SWITCHED_OFF = "the deployment lets no such level have the rule"
+    NOT_ENABLED = "the level does not have the rule"
+    EMPTY_LIST = "the level has the rule, but nothing on its allow-list"
+    MET = "the rule counts and is met"
+    UNMET = "the rule counts and is not met"
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """The rules of an organization or a workspace, and whether its deployment lets such a level have them."""
@@ -44,14 +55,23 @@ class Level:
     def label(self) -> str:
         return f"the {self.kind} “{self.name}”"
 
-    def refuses_address(self, address: Address | None) -> bool:
-        """Whether the IP rule counts here and ``address`` fails it; an unknown address (None) does."""
-        counts = self.ip_rule_allowed and self.enable_ip_restriction and len(self.whitelisted_ips) > 0
-        return counts and not matches(address, self.whitelisted_ips)
+    def ip_rule(self, address: Address | None) -> Outcome:
+        """The IP rule for a caller at ``address``; an unknown one (None) is on no allow-list."""
+        if not self.ip_rule_allowed:
+            return Outcome.SWITCHED_OFF
+        if not self.enable_ip_restriction:
+            return Outcome.NOT_ENABLED
+        if not self.whitelisted_ips:
+            return Outcome.EMPTY_LIST
+        return Outcome.MET if matches(address, self.whitelisted_ips) else Outcome.UNMET
 
-    def refuses_single_factor(self, has_second_factor: bool) -> bool:
-        """Whether the MFA rule counts here and is not met."""
-        return self.mfa_rule_allowed and self.enforce_mfa and not has_second_factor
+    def mfa_rule(self, has_second_factor: bool) -> Outcome:
+        """The MFA rule."""
+        if not self.mfa_rule_allowed:
+            return Outcome.SWITCHED_OFF
+        if not self.enforce_mfa:
+            return Outcome.NOT_ENABLED
+        return Outcome.MET if has_second_factor else Outcome.UNMET
 
 
 UNRESTRICTED: EligibilityRestriction = {"type": "none", "message": ""}
@@ -63,8 +83,8 @@ def restriction(
     """What keeps a member out of a workspace, given the ``levels`` above and of it, outermost first."""
     if is_admin:
         return UNRESTRICTED
-    ip = [level.label for level in levels if level.refuses_address(address)]
-    mfa = [level.label for level in levels if level.refuses_single_factor(has_second_factor)]
+    ip = [level.label for level in levels if level.ip_rule(address) is Outcome.UNMET]
+    mfa = [level.label for level in levels if level.mfa_rule(has_second_factor) is Outcome.UNMET]
     if ip and mfa:
         message = (
             f"Set up a second factor, which {' and '.join(mfa)} {_verb(mfa, 'require')}, "

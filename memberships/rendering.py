@@ -122,7 +122,16 @@ def _organization(row: MembershipRow | OrganizationMembershipRow, *, shows_priva
 
 def workspace_restriction(row: MembershipRow, *, caller: SignedIn, address: Address | None) -> EligibilityRestriction:
     """What keeps ``caller`` out of the workspace: its own rules and its organization's."""
-    deployment = caller.deployment
+    return restriction(
+        workspace_levels(row, caller.deployment),
+        is_admin=_is_admin(row),
+        address=address,
+        has_second_factor=caller.has_second_factor,
+    )
+
+
+def workspace_levels(row: MembershipRow, deployment: Deployment) -> tuple[Level, Level]:
+    """The levels whose rules count for the workspace: its organization's, then its own."""
     workspace = Level(
         kind="workspace",
         name=row.workspace_name,
@@ -132,12 +141,7 @@ def workspace_restriction(row: MembershipRow, *, caller: SignedIn, address: Addr
         ip_rule_allowed=deployment.ip_allowlist_per_workspace_enabled,
         mfa_rule_allowed=deployment.enforce_mfa_per_workspace_enabled,
     )
-    return restriction(
-        [_organization_level(row, deployment), workspace],
-        is_admin=_is_admin(row),
-        address=address,
-        has_second_factor=caller.has_second_factor,
-    )
+    return _organization_level(row, deployment), workspace
 
 
 def organization_restriction(

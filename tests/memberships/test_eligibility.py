@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Authenticator, Deployment, User
 from config.networks import parse_address
-from memberships.eligibility import Level, restriction
+from memberships.eligibility import Level, Outcome, restriction
 from memberships.models import OrganizationMembershipRole, WorkspaceMembership, WorkspaceMembershipRole
 from tests.api import memberships
 from tests.factories import (
@@ -74,6 +74,11 @@ def test_every_combination_of_rules_switches_lists_factors_and_roles_is_decided_
                 levels, is_admin=is_admin, address=parse_address(HERE), has_second_factor=has_second_factor
             )
             assert found["type"] == expected, (levels, is_admin, has_second_factor)
+            unmet = [
+                any(level.ip_rule(parse_address(HERE)) is Outcome.UNMET for level in levels),
+                any(level.mfa_rule(has_second_factor) is Outcome.UNMET for level in levels),
+            ]
+            assert is_admin or unmet == ["ip_" in expected, "mfa_" in expected]
             seen.add(found["type"])
 
             message = found["message"]
@@ -84,6 +89,39 @@ def test_every_combination_of_rules_switches_lists_factors_and_roles_is_decided_
                 concerned = (ip_part and by_address[index]) + (mfa_part and by_factor[index])
                 assert message.count(name) == concerned, message
     assert seen == {"none", "ip_not_allowed", "mfa_required", "ip_and_mfa_required"}
+
+
+ON = {"enable_ip_restriction": True, "whitelisted_ips": MATCHING}
+
+
+@pytest.mark.parametrize(
+    ("values", "address", "outcome"),
+    [
+        (ON | {"ip_rule_allowed": False}, HERE, Outcome.SWITCHED_OFF),
+        (ON | {"enable_ip_restriction": False}, HERE, Outcome.NOT_ENABLED),
+        (ON | {"whitelisted_ips": EMPTY}, HERE, Outcome.EMPTY_LIST),
+        (ON, HERE, Outcome.MET),
+        (ON | {"whitelisted_ips": ELSEWHERE}, HERE, Outcome.UNMET),
+        (ON, None, Outcome.UNMET),
+    ],
+)
+def test_the_ip_rule_says_why_it_counts_or_not(values: dict[str, Any], address: str | None, outcome: Outcome) -> None:
+    assert level(**values).ip_rule(parse_address(address) if address else None) is outcome
+
+
+@pytest.mark.parametrize(
+    ("values", "has_second_factor", "outcome"),
+    [
+        ({"enforce_mfa": True, "mfa_rule_allowed": False}, False, Outcome.SWITCHED_OFF),
+        ({"enforce_mfa": False}, False, Outcome.NOT_ENABLED),
+        ({"enforce_mfa": True}, True, Outcome.MET),
+        ({"enforce_mfa": True}, False, Outcome.UNMET),
+    ],
+)
+def test_the_mfa_rule_says_why_it_counts_or_not(
+    values: dict[str, Any], has_second_factor: bool, outcome: Outcome
+) -> None:
+    assert level(**values).mfa_rule(has_second_factor) is outcome
 
 
 OPEN: dict[str, Any] = {}
