@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Deployment, User
 from config.database.constraints import ForeignKeyConstraint
-from config.database.models import MetadataField, TimeStamped, is_json_object
+from config.database.models import MetadataField, TimeStamped, is_json_object, is_list_of_texts
 from config.database.triggers import immutable, must_match, own_member_count, touch
 from organizations.allow_lists import AllowListField, allow_list_is_valid
 
@@ -121,6 +121,7 @@ class Role(TimeStamped):
 
     class Meta:
         abstract = True
+        constraints = is_list_of_texts("permissions")
 
     def __str__(self) -> str:
         return self.name
@@ -141,6 +142,7 @@ class OrganizationRole(Role):
                 nulls_distinct=False,
                 name="organizations_organizationrole_name_is_unique",
             ),
+            *Role.Meta.constraints,
             ForeignKeyConstraint(
                 name="organizations_organizationrole_is_of_deployment",
                 fields=["organization", "deployment"],
@@ -176,6 +178,7 @@ class WorkspaceRole(Role):
                 nulls_distinct=False,
                 name="organizations_workspacerole_name_is_unique",
             ),
+            *Role.Meta.constraints,
             models.CheckConstraint(
                 name="organizations_workspacerole_names_its_organization",
                 condition=models.Q(workspace__isnull=True) | models.Q(organization__isnull=False),

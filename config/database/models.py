@@ -37,6 +37,23 @@ def is_json_object(*fields: str) -> list[models.BaseConstraint]:
     ]
 
 
+def is_list_of_texts(*fields: str) -> list[models.BaseConstraint]:
+    """Checks, one for each of ``fields``, that its array holds texts alone: PostgreSQL lets nulls and arrays in."""
+    return [
+        models.CheckConstraint(
+            name=f"%(app_label)s_%(class)s_{field}_are_texts",
+            condition=models.Q(_IsListOfTexts(field)),
+            violation_error_message=f"{field} must be texts.",
+        )
+        for field in fields
+    ]
+
+
+class _IsListOfTexts(models.Func):
+    template = """NOT to_jsonb(%(expressions)s) @? 'strict $[*] ? (@.type() != "string")'"""
+    output_field = models.BooleanField()
+
+
 @models.JSONField.register_lookup
 class JsonKind(models.Transform):
     """``field__kind``: the JSON type of the value as ``jsonb_typeof`` names it."""

@@ -356,6 +356,30 @@ def test_metadata_is_not_a_json_null(world: World, kind: str, field: str) -> Non
         execute(f"UPDATE organizations_{kind} SET {field} = 'null'")
 
 
+@each_insert
+@pytest.mark.parametrize("model", [OrganizationRole, WorkspaceRole])
+@pytest.mark.parametrize("value", [[None], ["a", None]], ids=repr)
+def test_permissions_are_texts(world: World, insert: Insert, model: type[models.Model], value: list[Any]) -> None:
+    with refused(f"{model._meta.db_table}_permissions_are_texts"):
+        insert(model, world.columns(ROLE | {"permissions": value}))
+
+
+@pytest.mark.parametrize("table", ["organizations_organizationrole", "organizations_workspacerole"])
+def test_permissions_are_no_lists(world: World, table: str) -> None:
+    with refused(f"{table}_permissions_are_texts"):
+        execute(f"UPDATE {table} SET permissions = '{{{{a}},{{b}}}}'")
+
+
+@each_insert
+@pytest.mark.parametrize("model", [OrganizationRole, WorkspaceRole])
+@pytest.mark.parametrize("value", [[], [""], ["null", "a:b", "{}"]], ids=repr)
+def test_permissions_may_be_any_texts(
+    world: World, insert: Insert, model: type[models.Model], value: list[str]
+) -> None:
+    insert(model, world.columns(ROLE | {"permissions": value}))
+    assert model._base_manager.get(name=ROLE["name"]).permissions == value  # type: ignore[attr-defined]
+
+
 @each_update
 @pytest.mark.parametrize("value", [{}, {"plan": "gold", "": [None, {"a": 1}]}])
 def test_metadata_has_free_keys(world: World, update: Update, value: Any) -> None:
