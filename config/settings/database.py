@@ -18,7 +18,9 @@ DATABASES = {
         "OPTIONS": {
             "application_name": "rollcall",
             "connect_timeout": read("int", "DATABASE_CONNECT_TIMEOUT", 3, validate=between(1, 60)),
-            "options": f"-c statement_timeout={_statement_timeout}",
+            # django-pgtrigger looks this setting up for every row; where it is unset, each look-up is an exception that
+            # PostgreSQL rolls back, and that takes the longer the more rows a statement has written.
+            "options": f"-c statement_timeout={_statement_timeout} -c pgtrigger.ignore={{}}",
         }
         | _named.get("OPTIONS", {}),
     }
