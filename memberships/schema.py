@@ -202,7 +202,7 @@ workspace_memberships = endpoint(
         "one membership, entry restricted": enveloped([_MEMBERSHIP], "Your workspace memberships."),
         "no membership": enveloped([], "Your workspace memberships."),
     },
-    fails_with=[*NEEDING_A_SESSION, Problem.INVALID_ORG_ID, Problem.REPEATED_PARAMETER, Problem.NOT_A_MEMBER],
+    fails_with=[*NEEDING_A_SESSION, Problem.INVALID_ORG_ID, Problem.NOT_A_MEMBER],
 )
 
 organization_memberships = endpoint(
@@ -243,7 +243,7 @@ sign_out = endpoint(
     parameters=[_id("sign_in_id", "The sign-in to end. Empty is all.")],
     answers=_SESSION,
     examples={"nobody signed in": enveloped(_NOBODY, "Your session.")},
-    fails_with=[Problem.INVALID_PARAMETER, Problem.REPEATED_PARAMETER, Problem.NOT_FOUND],
+    fails_with=[Problem.INVALID_PARAMETER, Problem.NOT_FOUND],
 )
 
 switch_sign_in = endpoint(
@@ -257,7 +257,6 @@ switch_sign_in = endpoint(
     examples=_VISITOR_EXAMPLES,
     fails_with=[
         Problem.INVALID_PARAMETER,
-        Problem.REPEATED_PARAMETER,
         Problem.NO_ACTIVE_SIGN_IN,
         Problem.NOT_FOUND,
     ],
@@ -275,7 +274,6 @@ switch_organization = endpoint(
     fails_with=[
         *NEEDING_A_SESSION,
         Problem.INVALID_PARAMETER,
-        Problem.REPEATED_PARAMETER,
         Problem.ENTRY_RESTRICTED,
         Problem.NOT_A_MEMBER,
     ],
@@ -293,7 +291,6 @@ switch_workspace = endpoint(
     fails_with=[
         *NEEDING_A_SESSION,
         Problem.INVALID_PARAMETER,
-        Problem.REPEATED_PARAMETER,
         Problem.ENTRY_RESTRICTED,
         Problem.NOT_FOUND,
     ],
@@ -314,7 +311,7 @@ access_token = endpoint(
             {"token": "eyJ0eXAiOiJKV1Qi...", "expires": 1772443830000}, "An access token for your back-ends."
         )
     },
-    fails_with=[*NEEDING_A_SESSION, Problem.REPEATED_PARAMETER, Problem.NOT_FOUND],
+    fails_with=[*NEEDING_A_SESSION, Problem.NOT_FOUND],
 )
 
 sign_in = endpoint(
@@ -357,7 +354,6 @@ attempt_verification = endpoint(
     examples=_SIGNED_IN_EXAMPLE,
     fails_with=[
         Problem.INVALID_PARAMETER,
-        Problem.REPEATED_PARAMETER,
         Problem.INVALID_FIELD,
         Problem.WRONG_CODE,
         Problem.SIGN_IN_ATTEMPT_OVER,

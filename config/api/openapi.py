@@ -19,15 +19,19 @@ from config.api.errors import Problem, error_body
 
 EVERYWHERE = (
     Problem.MALFORMED_REQUEST,
+    Problem.REPEATED_PARAMETER,
     Problem.UNKNOWN_PATH,
     Problem.UNKNOWN_DEPLOYMENT,
     Problem.METHOD_NOT_ALLOWED,
     Problem.NOT_ACCEPTABLE,
+    Problem.BODY_TOO_LARGE,
+    Problem.URI_TOO_LONG,
+    Problem.HEADERS_TOO_LARGE,
     Problem.INTERNAL_ERROR,
     Problem.UNAVAILABLE,
 )
 READING = (Problem.PRECONDITION_FAILED,)
-WRITING = (Problem.FOREIGN_ORIGIN, Problem.BODY_TOO_LARGE, Problem.UNSUPPORTED_MEDIA_TYPE)
+WRITING = (Problem.FOREIGN_ORIGIN, Problem.UNSUPPORTED_MEDIA_TYPE)
 NEEDING_A_SESSION = (
     Problem.NO_SESSION,
     Problem.INVALID_SESSION_TOKEN,

@@ -83,6 +83,11 @@ def test_every_status_has_an_example_that_fits_its_schema(name: str, operation: 
             validator.validate(example["value"])
 
 
+@pytest.mark.parametrize(("name", "operation"), operations(), ids=[name for name, _ in operations()])
+def test_what_can_go_wrong_anywhere_is_told_everywhere(name: str, operation: dict[str, Any]) -> None:
+    assert {"400", "404", "405", "406", "413", "414", "431", "500", "503"} <= set(operation["responses"])
+
+
 def test_every_error_is_explained() -> None:
     for problem in Problem:
         assert str(problem.code) in document()["info"]["description"]
