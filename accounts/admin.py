@@ -29,15 +29,17 @@ from accounts.models import (
     User,
 )
 from accounts.staff import admin as staff_admin  # noqa: F401
-from config.admin import FewChoicesFilter, ReadOnlyAdmin, ReadOnlyInline, StaffAdmin, StaffForm, link
+from config.staff.filters import FewChoicesFilter
+from config.staff.forms import StaffForm
+from config.staff.inlines import EditableInline, ReadOnlyInline
+from config.staff.links import link
+from config.staff.pages import ReadOnlyAdmin, StaffAdmin
 
 DATES: tuple[str, Any] = ("Dates", {"fields": ["created_at", "updated_at"]})
 
 
-class AliasInline(admin.TabularInline):
+class AliasInline(EditableInline):
     model = DeploymentAlias
-    form = StaffForm
-    extra = 0
 
 
 class SigningKeyInline(ReadOnlyInline):

@@ -12,4 +12,4 @@ class StaffAdminConfig(apps.AdminConfig):
     """Django's admin, on the site that answers at ADMIN_HOSTS alone."""
 
     default = False
-    default_site = "config.admin.StaffSite"
+    default_site = "config.staff.site.StaffSite"

@@ -9,7 +9,9 @@ from django.http import HttpRequest
 
 from accounts.admin import DATES
 from accounts.models import SignIn, User
-from config.admin import ListInline, ReadOnlyInline, StaffAdmin, add_inlines, names, plural
+from config.staff.inlines import ListInline, ReadOnlyInline, add_inlines
+from config.staff.links import names, plural
+from config.staff.pages import StaffAdmin
 from memberships.models import (
     ActiveMembership,
     OrganizationMembership,

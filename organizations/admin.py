@@ -9,7 +9,9 @@ from django.http import HttpRequest
 
 from accounts.admin import DATES
 from accounts.models import User
-from config.admin import FewChoicesFilter, ListInline, StaffAdmin, add_inlines
+from config.staff.filters import FewChoicesFilter
+from config.staff.inlines import ListInline, add_inlines
+from config.staff.pages import StaffAdmin
 from organizations.models import (
     Organization,
     OrganizationRole,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from accounts.models import StaffAccess
-from config.admin import StaffAdmin
+from config.staff.pages import StaffAdmin
 
 
 @admin.register(StaffAccess)

@@ -1,5 +1,6 @@
 """Django's settings, one module a concern, each read from the environment (docs/configuration.md lists it all)."""
 
+from config.settings.admin import *
 from config.settings.api import *
 from config.settings.core import *
 from config.settings.database import *

@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 
 from accounts import encryption
 from accounts.models import Authenticator, BackupCode, FailureCount, Session, SignIn, SigningKey, User
-from config.admin import INLINE_ROWS
+from config.staff.inlines import INLINE_ROWS
 from organizations.models import Organization, Segment, Workspace, WorkspaceRole
 from tests.admin import NEW_ROW, PAGES, send, url
 from tests.factories import (

@@ -1,0 +1,14 @@
+"""The look of the pages for staff; ``config/staff`` has their behaviour."""
+
+UNFOLD = {
+    "SITE_TITLE": "Rollcall",
+    "SITE_HEADER": "Rollcall",
+    "SITE_SUBHEADER": "Who belongs where",
+    "SITE_SYMBOL": "fact_check",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "SIDEBAR": {"navigation": "config.staff.navigation.sidebar", "show_search": True},
+}
+
+LOGIN_REDIRECT_URL = "admin:index"  # nobody but staff signs in by Django

@@ -1,0 +1,79 @@
+"""The forms of pages for staff, and which field of a form serves which field of a model."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any, cast
+
+from django import forms
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from config.database.models import MetadataField
+from config.staff.fields import JsonObjectField, LinesField
+
+
+class StaffForm(forms.ModelForm):
+    """Holds the row to every constraint, those over fields that the page does not show or let change included."""
+
+    refusal = ""
+    """What the database said to this very form; see ``StaffAdmin.changeform_view``."""
+
+    def clean(self) -> Any:
+        if self.refusal:
+            self.add_error(None, self.refusal)
+        return super().clean()
+
+    def validate_unique(self) -> None:
+        super().validate_unique()
+        # Django leaves out a constraint if the form lacks one of its fields, though the row has a value there.
+        if not self.errors:
+            try:
+                self.instance.validate_constraints()
+            except ValidationError as error:
+                self.add_error(None, error.messages)
+
+
+class StaffFields:
+    """Form fields for lists and metadata, of pages and inlines alike."""
+
+    formfield_overrides: Any = {
+        MetadataField: {
+            "form_class": JsonObjectField,
+            "show_hidden_initial": False,
+            "widget": UnfoldAdminTextareaWidget(attrs={"rows": 6}),
+        },
+        models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
+        models.URLField: {"assume_scheme": "https"},
+    }
+
+    def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, ArrayField):
+            field: Any = _lines(db_field)
+        else:
+            field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        if field is not None:
+            field.label = _ACRONYMS.sub(lambda match: _SPELLING[match[0].lower()], str(field.label))
+        if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
+            field.widget.can_delete_related = False  # a cross beside a choice looks like clearing it
+        return field
+
+
+_SPELLING = {"ip": "IP", "ips": "IPs", "mfa": "MFA", "url": "URL"}
+_ACRONYMS = re.compile(rf"\b({'|'.join(_SPELLING)})\b", re.IGNORECASE)
+
+
+def _lines(db_field: ArrayField) -> Any:
+    # Not by ArrayField.formfield: that one is for fields of comma-separated values.
+    return models.Field.formfield(
+        db_field,
+        form_class=cast(Any, partial(LinesField, item=db_field.base_field)),
+        show_hidden_initial=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+        help_text=f"One a line. {db_field.help_text}".strip(),
+    )

@@ -1,0 +1,72 @@
+"""Lists of what belongs to a row, on the row's own page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.options import InlineModelAdmin
+from django.contrib.admin.utils import display_for_value
+from django.db import models
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+from unfold.forms import PaginationInlineFormSet
+
+from config.staff.forms import StaffFields, StaffForm
+
+INLINE_ROWS = 20
+"""Rows of an inline: a large organization's page must open, and be saved, as quickly as a small one's."""
+
+
+class EditableInline(StaffFields, TabularInline):
+    """All rows that belong to the page's own, few by nature, to be changed in place."""
+
+    form = StaffForm
+    extra = 0
+
+
+class _NewestRows(PaginationInlineFormSet):
+    def get_queryset(self) -> Any:
+        if not hasattr(self, "_newest"):
+            self._newest = super().get_queryset()[:INLINE_ROWS]
+        return self._newest
+
+
+class ListInline(EditableInline):
+    """The newest rows that belong to the page's own, each with a link to its page; more can be added, none changed."""
+
+    formset = _NewestRows
+    can_delete = False
+    show_change_link = True
+    ordering = ("-pk",)
+    select_related: ClassVar[tuple[str, ...]] = ()
+    prefetch_related: ClassVar[tuple[str, ...]] = ()
+    readonly_fields: ClassVar[tuple[str, ...]] = ("since",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows = super().get_queryset(request).prefetch_related(*self.prefetch_related)
+        return rows.select_related(*self.select_related) if self.select_related else rows
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="created at")
+    def since(self, obj: Any) -> Any:
+        """``created_at``, which of a row that is still to be made is an expression."""
+        return display_for_value(obj.created_at, "-") if obj.pk else "-"
+
+
+class ReadOnlyInline(ListInline):
+    """The newest rows that belong to the page's own, to look at."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+added_inlines: defaultdict[type[models.Model], list[type[InlineModelAdmin]]] = defaultdict(list)
+
+
+def add_inlines(model: type[models.Model], *inlines: type[InlineModelAdmin]) -> None:
+    """Show ``inlines`` on the page of ``model``, which belongs to an app that may not know of them."""
+    added_inlines[model] += inlines

@@ -1,0 +1,34 @@
+"""How pages for staff name rows and models, and lead from one to another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import models
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+
+
+def address(of: models.Model | type[models.Model], page: str) -> str:
+    """The path of the "changelist" or "add" page of a model, or of the "change", "history" ... page of a row."""
+    args = [of.pk] if isinstance(of, models.Model) else []
+    return reverse(f"admin:{of._meta.app_label}_{of._meta.model_name}_{page}", args=args)
+
+
+def link(obj: models.Model | None) -> SafeString | None:
+    """A link to the page of ``obj``."""
+    return None if obj is None else link_to(address(obj, "change"), str(obj))
+
+
+def link_to(path: str, text: str) -> SafeString:
+    return format_html('<a class="text-link" href="{}">{}</a>', path, text)
+
+
+def plural(model: type[models.Model]) -> str:
+    return capfirst(str(model._meta.verbose_name_plural))
+
+
+def names(rows: Iterable[models.Model]) -> str:
+    return ", ".join(sorted(map(str, rows)))

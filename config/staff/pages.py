@@ -1,0 +1,110 @@
+"""The pages of a model for staff: its list, and the form of a row."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import DataError, IntegrityError
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin, checkbox
+
+from config.staff.forms import StaffFields, StaffForm
+from config.staff.inlines import added_inlines
+from config.staff.links import address, link_to, plural
+from config.staff.refusals import refusal_of
+
+MAX_ID = 2**63 - 1
+
+
+class StaffAdmin(StaffFields, ModelAdmin):
+    """The pages of a model. ``identity`` is what an existing row can no longer change."""
+
+    form = StaffForm
+    identity: ClassVar[tuple[str, ...]] = ()
+    on_change_only: ClassVar[tuple[str, ...]] = ("see_also", "created_at", "updated_at")
+    """What a row only has once it exists."""
+    label_select_related: ClassVar[tuple[str, ...]] = ()
+    readonly_fields: ClassVar[tuple[str, ...]] = ("see_also", "created_at", "updated_at")
+    ordering = ("-pk",)  # by age, and unlike created_at it has an index
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # one count of all rows for each choice
+
+    def label(self, obj: Any) -> str:
+        """``obj`` among others of all deployments; ``label_select_related`` names what this reads."""
+        return str(obj)
+
+    @admin.display(description=checkbox.render("action_toggle_all", 1, {"aria-label": "Select all"}))
+    def action_checkbox(self, obj: Any) -> SafeString:
+        """unfold's, with a label that tells the rows apart."""
+        return checkbox.render(ACTION_CHECKBOX_NAME, str(obj.pk), {"aria-label": f"Select {obj}"})
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return [*super().get_inlines(request, obj), *added_inlines[self.model]]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*super().get_readonly_fields(request, obj), *(self.identity if obj else ())]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is not None:
+            return fieldsets
+        kept = [
+            (title, {**options, "fields": [field for field in options["fields"] if field not in self.on_change_only]})
+            for title, options in fieldsets
+        ]
+        return [(title, options) for title, options in kept if options["fields"]]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.refusal = getattr(request, "refusal", "")
+        return form
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """Show the form again, with the reason, if the database refuses what the form's own checks let pass.
+
+        No check before it can rule that out: others write at the same time, and rows of one form may contradict each
+        other.
+        """
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except (IntegrityError, DataError) as error:
+            request.refusal = refusal_of(error)  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """By the ``search_fields``, and by id."""
+        if "\0" in search_term:
+            return queryset.none(), False
+        found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
+        term = search_term.strip()
+        if term.isascii() and term.isdigit() and len(term) < 20 and int(term) <= MAX_ID:
+            found |= queryset.filter(pk=int(term))
+        return found, may_have_duplicates
+
+    @admin.display(description="see also")
+    def see_also(self, obj: Any) -> SafeString:
+        """Links to the lists of what belongs to ``obj``."""
+        lists = [
+            (relation.related_model, f"?{relation.field.name}__id__exact={obj.pk}")
+            for relation in self.opts.related_objects
+            if relation.one_to_many and self.admin_site.is_registered(relation.related_model)
+        ]
+        links = [(link_to(address(model, "changelist") + query, plural(model)),) for model, query in lists]
+        return format_html_join(" · ", "{}", links)
+
+
+class ReadOnlyAdmin(StaffAdmin):
+    """The pages of what staff may look at, and delete, but never write."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,85 @@
+"""The site of the pages for staff: where it answers, what its pages may load, and what its choices show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.request import split_domain_port
+from django.http.response import HttpResponseBase
+from unfold.sites import UnfoldAdminSite
+
+from config.staff.pages import StaffAdmin
+
+CONTENT_SECURITY_POLICY = (
+    # unfold's Alpine.js evaluates its attributes, and its Chart.js and Alpine.js write styles into the page.
+    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "object-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class StaffSite(UnfoldAdminSite):
+    """The admin. If ADMIN_HOSTS names any host, no other has it: the page does not exist there."""
+
+    index_title = "Home"
+
+    def admin_view(self, view: Callable[..., HttpResponseBase], cacheable: bool = False) -> Any:
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(inner)
+        def only_here(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            require_admin_host(request)
+            return _guarded(inner(request, *args, **kwargs))
+
+        return only_here
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        require_admin_host(request)
+        response = super().login(request, extra_context)
+        _guarded(response)
+        return response
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
+        """What Django calls "Authentication and Authorization" is the staff: the other users are the deployments'."""
+        apps_shown = super().get_app_list(request, app_label)
+        for app in apps_shown:
+            if app["app_label"] == "auth":
+                app["name"] = "Staff"
+        return apps_shown
+
+    def autocomplete_view(self, request: HttpRequest) -> Any:
+        return _Autocomplete.as_view(admin_site=self)(request)
+
+
+class _Autocomplete(AutocompleteJsonView):
+    """Offers rows by what tells them apart, not by their name alone."""
+
+    model_admin: StaffAdmin
+
+    def get_queryset(self) -> models.QuerySet:
+        rows = super().get_queryset()
+        related = getattr(self.model_admin, "label_select_related", ())
+        return rows.select_related(*related) if related else rows  # without a name it would follow every foreign key
+
+    def serialize_result(self, obj: models.Model, to_field_name: str) -> dict[str, str]:
+        result = super().serialize_result(obj, to_field_name)
+        if isinstance(self.model_admin, StaffAdmin):
+            result["text"] = self.model_admin.label(obj)
+        return result
+
+
+def require_admin_host(request: HttpRequest) -> None:
+    """Raise ``Http404`` unless the Host header names one of ADMIN_HOSTS or there are none."""
+    host = split_domain_port(request.get_host())[0].removesuffix(".")
+    if settings.ADMIN_HOSTS and host not in {allowed.lower() for allowed in settings.ADMIN_HOSTS}:
+        raise Http404
+
+
+def _guarded(response: HttpResponseBase) -> HttpResponseBase:
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    return response
