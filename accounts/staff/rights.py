@@ -50,7 +50,7 @@ def rights_of(staff: AbstractBaseUser | AnonymousUser) -> Rights:
         return EVERYTHING
     if not hasattr(staff, "_rights"):
         staff._rights = _read(staff)  # type: ignore[attr-defined]
-    rights: Rights = staff._rights
+    rights: Rights = staff._rights  # type: ignore[attr-defined,unused-ignore]
     return rights
 
 
