@@ -21,6 +21,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
     "SERVERS": [
+        {"url": "/", "description": "The host that serves this document"},
         {
             "url": "https://{deployment_host}",
             "description": "A deployment's own host",

@@ -61,6 +61,10 @@ def test_only_the_restriction_may_be_absent_from_a_membership() -> None:
     assert set(membership["properties"]) - set(membership["required"]) == {"eligibility_restriction"}
 
 
+def test_the_page_tries_requests_at_the_host_that_serves_it() -> None:
+    assert document()["servers"][0]["url"] == "/"
+
+
 def test_both_ways_to_send_a_token_are_described() -> None:
     schemes = document()["components"]["securitySchemes"]
     assert schemes["sessionCookie"]["name"] == "__session"
