@@ -124,6 +124,7 @@ class Deployment(TimeStamped):
                 "host_is_no_alias",
                 "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM accounts_deploymentalias WHERE host = NEW.host)",
                 "the host is already an alias of a deployment",
+                one_at_a_time="NEW.host",
             ),
         ]
 
@@ -163,6 +164,7 @@ class DeploymentAlias(TimeStamped):
                 "alias_is_no_deployments_host",
                 "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM accounts_deployment WHERE host = NEW.host)",
                 "the host already belongs to a deployment",
+                one_at_a_time="NEW.host",
             ),
         ]
 

@@ -40,13 +40,18 @@ def touch(*, ignoring: Sequence[str] = ()) -> pgtrigger.Trigger:
     )
 
 
-def must_match(name: str, condition: str, message: str) -> pgtrigger.Trigger:
-    """Refuse a row for which the query ``condition`` (over ``NEW``) finds nothing."""
+def must_match(name: str, condition: str, message: str, *, one_at_a_time: str = "") -> pgtrigger.Trigger:
+    """Refuse a row for which the query ``condition`` (over ``NEW``) finds nothing.
+
+    Where ``condition`` depends on rows that others may be writing, ``one_at_a_time`` is the text (over ``NEW``) for
+    which one transaction at a time may write.
+    """
+    lock = f"PERFORM pg_advisory_xact_lock(hashtextextended({one_at_a_time}, 0)); " if one_at_a_time else ""
     return pgtrigger.Trigger(
         name=name,
         operation=pgtrigger.Insert | pgtrigger.Update,
         when=pgtrigger.Before,
-        func=f"IF NOT EXISTS ({condition}) THEN {refuse(name, message)} END IF; RETURN NEW;",
+        func=f"{lock}IF NOT EXISTS ({condition}) THEN {refuse(name, message)} END IF; RETURN NEW;",
     )
 
 

@@ -26,7 +26,7 @@ SPECTACULAR_SETTINGS = {
             "url": "https://{deployment_host}",
             "description": "A deployment's own host",
             "variables": {"deployment_host": {"default": "127.0.0.1"}},
-        }
+        },
     ],
     "TAGS": [
         {"name": "Me", "description": "What the signed-in user may know of themselves, and set up."},

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connection, models
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable
 
 from accounts.models import (
     Authenticator,
@@ -131,6 +133,19 @@ def test_a_deployments_host_is_no_alias(deployment: Deployment, insert: Insert) 
     DeploymentAlias.objects.create(deployment=deployment, host="alias.example.com")
     with refused("host_is_no_alias"):
         insert(Deployment, {"name": "Other", "host": "alias.example.com"})
+
+
+@pytest.mark.parametrize("first", ["deployment", "alias"])
+def test_one_host_is_given_by_one_transaction_at_a_time(deployment: Deployment, first: str) -> None:
+    inserts = {
+        "deployment": "INSERT INTO accounts_deployment (name, host) VALUES ('Other', 'new.example')",
+        "alias": f"INSERT INTO accounts_deploymentalias (deployment_id, host) VALUES ({deployment.pk}, 'new.example')",
+    }
+    execute(inserts.pop(first))
+    with closing(connection.get_new_connection(connection.get_connection_params())) as other:
+        other.execute("SET lock_timeout = 20")
+        with pytest.raises(LockNotAvailable):
+            other.execute(*inserts.values())
 
 
 @each_update
