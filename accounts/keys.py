@@ -81,14 +81,19 @@ def revoke_key(key: SigningKey) -> None:
     SigningKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
 
 
-def published_keys(deployment: Deployment) -> QuerySet[SigningKey]:
-    """The own keys whose tokens may still be about, newest first."""
+def usable_keys(deployment: Deployment) -> QuerySet[SigningKey]:
+    """The keys, own and outside, whose tokens may still be about: no other verifies.
+
+    What a retired key signs after its last token, somebody signs who should not have it.
+    """
     return SigningKey.objects.filter(
-        Q(retired_at__isnull=True) | Q(tokens_until__gt=timezone.now()),
-        deployment=deployment,
-        issuer="",
-        revoked_at__isnull=True,
-    ).order_by("-created_at", "-id")
+        Q(retired_at__isnull=True) | Q(tokens_until__gt=timezone.now()), deployment=deployment, revoked_at__isnull=True
+    )
+
+
+def published_keys(deployment: Deployment) -> QuerySet[SigningKey]:
+    """The own ones of the usable keys, newest first."""
+    return usable_keys(deployment).filter(issuer="").order_by("-created_at", "-id")
 
 
 def jwk(key: SigningKey) -> dict[str, Any]:

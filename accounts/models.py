@@ -179,8 +179,9 @@ class DeploymentAlias(TimeStamped):
 class SigningKey(models.Model):
     """An ES256 key pair (RFC 7518, section 3.4) with which one deployment signs its tokens.
 
-    The newest usable key signs. ``retired_at`` stops it signing but lets it verify; ``revoked_at`` ends both. A key
-    without private half is that of an outside ``issuer`` whom the deployment trusts to say who signed in.
+    The newest usable key signs. ``retired_at`` stops it signing but lets it verify until ``tokens_until``;
+    ``revoked_at`` ends both. A key without private half is that of an outside ``issuer`` whom the deployment trusts to
+    say who signed in.
     """
 
     deployment_path = "deployment"

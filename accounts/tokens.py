@@ -128,7 +128,7 @@ def _key(kid: object, deployment: Deployment) -> SigningKey:
     if not isinstance(kid, str) or not keys.KID.fullmatch(kid):
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
     try:
-        return SigningKey.objects.get(kid=kid, deployment=deployment, revoked_at__isnull=True)
+        return keys.usable_keys(deployment).get(kid=kid)
     except SigningKey.DoesNotExist as error:
         raise ApiError(Problem.INVALID_SESSION_TOKEN) from error
 

@@ -160,6 +160,16 @@ def test_a_rotated_key_leaves_the_jwks_when_its_last_token_is_over(user: User) -
     assert published(user.deployment) == [new.kid]
 
 
+def test_a_rotated_key_verifies_until_its_last_token_is_over_and_no_longer(user: User) -> None:
+    session = session_of(user)
+    token = sign_session_token(session, expires_at=session.expires_at)
+    rotate_keys(user.deployment)
+    assert is_good(user.deployment, token)
+    # From here on only who has the private key, and should not, could still make tokens with it.
+    user.deployment.signing_keys.filter(retired_at__isnull=False).update(tokens_until=timezone.now())
+    assert not is_good(user.deployment, token)
+
+
 def test_a_rotated_key_that_never_signed_leaves_the_jwks_at_once(deployment: Deployment) -> None:
     assert published(deployment) != [rotate_keys(deployment).kid] == published(deployment)
 
