@@ -80,7 +80,8 @@ def sign_in(
 
 
 def sign_in_attempt(attempt: SignInAttempt) -> JsonObject:
-    """A ``SigninAttempt``: the password was right, the second factor is missing."""
+    """A ``SigninAttempt``: the password was right, the second factor is missing or was given just now."""
+    is_completed = attempt.completed_at is not None
     return {
         "id": str(attempt.pk),
         "email": attempt.user.email,
@@ -89,12 +90,12 @@ def sign_in_attempt(attempt: SignInAttempt) -> JsonObject:
         "sso_provider": "",
         "expires_at": timestamp(attempt.expires_at),
         "first_method_authenticated": True,
-        "second_method_authenticated": False,
+        "second_method_authenticated": is_completed,
         "second_method_authentication_required": True,
         "available_2fa_methods": second_factors.available_methods(attempt.user),
         "user_id": str(attempt.user_id),
         "current_step": "verify_second_factor",
-        "completed": False,
+        "completed": is_completed,
     }
 
 

@@ -137,6 +137,7 @@ confirm_authenticator = endpoint(
     method="POST",
     description="From now on signing in takes a code. It takes the place of an authenticator from before.",
     request=VerifyAuthenticatorSerializer,
+    requests={"two codes": {"authenticator_id": "61", "codes": ["492039", "773125"]}},
     answers=_AUTHENTICATOR_ANSWER,
     examples={"confirmed": enveloped(_AUTHENTICATOR, "Your authenticator is set up.")},
     fails_with=[

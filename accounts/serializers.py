@@ -72,7 +72,7 @@ class CurrentUserBaseSerializer(PublicUserDataSerializer):
 
 
 class SigninAttemptSerializer(serializers.Serializer):
-    """A sign-in whose password was right and whose second factor is awaited."""
+    """A sign-in whose password was right and whose second factor is awaited, or was given with this very request."""
 
     id = serializers.CharField()
     email = serializers.CharField()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -34,10 +34,14 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class SignInResult:
-    """The session, and whether the user is signed in to it now; else their second factor is awaited there."""
+    """The session, and whether the user is signed in to it now; else their second factor is awaited there.
+
+    ``attempt`` is the one that was completed with that, if there was one.
+    """
 
     session: Session
     is_complete: bool
+    attempt: SignInAttempt | None = None
 
 
 def sign_in_with_password(
@@ -86,10 +90,11 @@ def sign_in_with_second_factor(caller: Caller, client: Client, *, attempt_id: in
     if not second_factors.take_code(attempt.user, code):
         throttling.count_failure(limits)
         raise ApiError(Problem.WRONG_CODE)
-    done = SignInAttempt.objects.filter(pk=attempt.pk, completed_at__isnull=True).update(completed_at=timezone.now())
-    if done == 0:
+    attempt.completed_at = timezone.now()
+    waiting = SignInAttempt.objects.filter(pk=attempt.pk, completed_at__isnull=True)
+    if waiting.update(completed_at=attempt.completed_at) == 0:
         raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
-    return _complete(caller, caller.session, attempt.user, client)
+    return replace(_complete(caller, caller.session, attempt.user, client), attempt=attempt)
 
 
 def sign_in_with_outside_token(caller: Caller, client: Client, *, token: str) -> SignInResult:

@@ -165,6 +165,7 @@ _ATTEMPT = {
     "current_step": "verify_second_factor",
     "completed": False,
 }
+_COMPLETED = _ATTEMPT | {"second_method_authenticated": True, "completed": True}
 _NOBODY: dict[str, Any] = {"id": "88121", "active_signin": None, "signins": [], "signin_attempts": []}
 _SIGNED_IN = _NOBODY | {"active_signin": _SIGN_IN, "signins": [_SIGN_IN]}
 _AWAITING_CODE = _NOBODY | {"signin_attempts": [_ATTEMPT]}
@@ -324,6 +325,19 @@ sign_in = endpoint(
         "set if that was all; else the last of `signin_attempts` says which second factor is awaited."
     ),
     request=SignInRequestSerializer,
+    requests={
+        "by e-mail address": {
+            "strategy": "plain_email",
+            "email": "ada@example.com",
+            "password": "correct horse battery staple",
+        },
+        "by username": {
+            "strategy": "plain_username",
+            "username": "ada",
+            "password": "correct horse battery staple",
+        },
+        "by an outside issuer": {"strategy": "outside_token", "token": "eyJhbGciOiJFUzI1NiIs..."},
+    },
     answers=_SESSION,
     examples={
         "signed in": enveloped(_SIGNED_IN, "Your session."),
@@ -350,8 +364,9 @@ attempt_verification = endpoint(
         OpenApiParameter("identifier_type", str, description="`signin`, or empty."),
     ],
     request=VerifyOTPRequestSerializer,
+    requests={"a code": {"verification_code": "492039"}, "a backup code": {"verification_code": "k7mq2vxt9a"}},
     answers=_SESSION,
-    examples=_SIGNED_IN_EXAMPLE,
+    examples={"signed in": enveloped(_SIGNED_IN | {"signin_attempts": [_COMPLETED]}, "Your session.")},
     fails_with=[
         Problem.INVALID_PARAMETER,
         Problem.INVALID_FIELD,

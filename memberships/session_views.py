@@ -150,7 +150,8 @@ def signed_in_answer(request: Request, caller: Caller, result: SignInResult) -> 
     """The session after a step of signing in, with its token.
 
     While a second factor is awaited nobody is shown as active, even if somebody else is signed in to the session: that
-    is how clients tell that there is a step to come.
+    is how clients tell that there is a step to come. Some tell by the attempt that there is none, so the answer that
+    completes one shows it.
     """
     session = result.session
     if result.is_complete and session.active_sign_in is not None:
@@ -159,6 +160,8 @@ def signed_in_answer(request: Request, caller: Caller, result: SignInResult) -> 
         send_token(request, session, sessions.session_token(session))
     caller = Caller(caller.deployment, session)
     data = session_data(caller) | ({} if result.is_complete else {"active_signin": None})
+    if result.attempt is not None:
+        data["signin_attempts"].append(accounts_rendering.sign_in_attempt(result.attempt))
     return answer(request, message="Your session.", data=data, session=caller.session_summary)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
+    OpenApiRequest,
     OpenApiResponse,
     extend_schema,
     extend_schema_serializer,
@@ -106,9 +107,10 @@ def endpoint(
     fails_with: Iterable[Problem] = (),
     parameters: Sequence[OpenApiParameter] = (),
     request: Any = None,
+    requests: Mapping[str, Any] | None = None,
     method: str = "GET",
 ) -> Callable[..., Any]:
-    """The decorator that describes an endpoint: what it answers with 200, an example of each kind, and how it fails.
+    """The decorator that describes an endpoint: what it takes and answers with 200, with examples, and how it fails.
 
     What is common to all endpoints of a method is added: conditional requests to GET; body and origin errors to POST.
     """
@@ -119,7 +121,7 @@ def endpoint(
         summary=summary,
         description=description,
         tags=[tag],
-        request=request,
+        request=_body(request, requests) if requests else request,
         parameters=[*parameters, *(_CONDITIONAL if reads else [])],
         responses={
             200: OpenApiResponse(
@@ -138,6 +140,10 @@ def endpoint(
             **error_responses(*problems),
         },
     )
+
+
+def _body(request: Any, examples: Mapping[str, Any]) -> OpenApiRequest:
+    return OpenApiRequest(request, examples=[OpenApiExample(name, value=value) for name, value in examples.items()])
 
 
 def enveloped(data: Any, message: str) -> dict[str, Any]:

@@ -326,8 +326,16 @@ def test_the_right_code_signs_in(browser: ApiClient, grace: User, content_type: 
     query = f"attempt_identifier={attempt}&identifier_type=signin"
     response = browser.post(VERIFY, {"verification_code": totp()}, query, content_type=content_type)
     assert data_of(response)["active_signin"]["user_id"] == str(grace.pk)
-    assert data_of(response)["signin_attempts"] == []
     assert data_of(browser.get("/me"))["id"] == str(grace.pk)
+
+
+def test_the_answer_to_the_right_code_shows_the_attempt_completed_and_no_later_one_does(
+    browser: ApiClient, grace: User
+) -> None:
+    (awaited,) = data_of(sign_in(browser, grace))["signin_attempts"]
+    (completed,) = data_of(verify(browser, awaited["id"], totp()))["signin_attempts"]
+    assert completed == awaited | {"second_method_authenticated": True, "completed": True}
+    assert session_data(browser)["signin_attempts"] == []
 
 
 @pytest.mark.parametrize("spelling", ["{0} {1}", " {0}{1} ", "{0}-{1}"])

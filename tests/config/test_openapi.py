@@ -92,6 +92,15 @@ def test_what_can_go_wrong_anywhere_is_told_everywhere(name: str, operation: dic
     assert {"400", "404", "405", "406", "413", "414", "431", "500", "503"} <= set(operation["responses"])
 
 
+@pytest.mark.parametrize(("name", "operation"), operations(), ids=[name for name, _ in operations()])
+def test_every_body_of_a_request_has_an_example_that_fits_its_schema(name: str, operation: dict[str, Any]) -> None:
+    for media_type, content in operation.get("requestBody", {"content": {}})["content"].items():
+        assert content["examples"], f"{name} {media_type}"
+        validator = Draft202012Validator(content["schema"] | {"components": document()["components"]})
+        for example in content["examples"].values():
+            validator.validate(example["value"])
+
+
 def test_every_error_is_explained() -> None:
     for problem in Problem:
         assert str(problem.code) in document()["info"]["description"]
