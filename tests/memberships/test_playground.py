@@ -177,6 +177,27 @@ def test_it_fits_a_phone_and_a_keyboard(browser: Browser, demo: Demo, scheme: An
     context.close()
 
 
+@in_a_browser
+def test_on_a_phone_the_outcome_is_in_view_wherever_one_has_scrolled_to(browser: Browser, demo: Demo) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 720})
+    page = context.new_page()
+    sign_in(page, demo, "dmitri")
+    page.locator(".card").last.get_by_role("button").click()
+    expect(page.locator("#notice")).to_contain_text("You are in")
+    expect(page.locator("#notice")).to_be_in_viewport(ratio=1)
+    context.close()
+
+
+@in_a_browser
+def test_a_keyboard_stays_where_it_entered(page: Page, demo: Demo) -> None:
+    sign_in(page, demo, "dmitri")
+    button = page.locator(".card:not(.active)").nth(3).get_by_role("button")
+    name = str(button.get_attribute("aria-label")).removeprefix("Enter: ")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name=f"You are here: {name}")).to_be_focused()
+
+
 def test_it_is_there_in_demo_mode_only(settings: Settings) -> None:
     settings.DEMO = True
     assert Client().get("/").status_code == 200

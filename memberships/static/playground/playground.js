@@ -47,7 +47,8 @@ function card(membership, activeId) {
   for (const segment of [...workspace.segments, ...organization.segments]) {
     chips.append(element("li", { text: segment.name, className: "segment" }));
   }
-  const enter = element("button", { type: "button", text: isActive ? "You are here" : "Enter", disabled: isActive });
+  const enter = element("button", { type: "button", text: isActive ? "You are here" : "Enter" });
+  enter.setAttribute("aria-current", isActive);
   enter.setAttribute("aria-label", `${enter.textContent}: ${workspace.name}`);
   enter.addEventListener("click", () => attempt(() => switchWorkspace(workspace)));
   const node = element(
@@ -139,6 +140,7 @@ async function loadMemberships() {
 async function switchWorkspace(workspace) {
   state.session = await call("POST", `/session/switch-workspace?workspace_id=${encodeURIComponent(workspace.id)}`);
   render();
+  document.querySelector(".card.active button")?.focus(); // the button that was pressed is gone
   notify(`You are in ${workspace.name} now.`);
 }
 
