@@ -7,6 +7,7 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
+from accounts.audit import actors
 from config import local_postgres
 
 
@@ -14,7 +15,8 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         local_postgres.provide()
-        execute_from_command_line(sys.argv)
+        with actors.acting(actors.command(sys.argv[1] if len(sys.argv) > 1 else "help")):
+            execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"rollcall: {error}")
     except KeyboardInterrupt:

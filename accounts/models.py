@@ -13,7 +13,8 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from accounts import encryption
-from accounts.staff.models import StaffAccess as StaffAccess
+from accounts.audit.models import AuditEntry as AuditEntry
+from accounts.audit.triggers import audited, audited_ends
 from config.database.constraints import ForeignKeyConstraint
 from config.database.models import MetadataField, TimeStamped, is_json_object
 from config.database.triggers import immutable, must_match, touch
@@ -126,6 +127,7 @@ class Deployment(TimeStamped):
                 "the host is already an alias of a deployment",
                 one_at_a_time="NEW.host",
             ),
+            *audited(naming=["name"]),
         ]
 
     def __str__(self) -> str:
@@ -166,6 +168,7 @@ class DeploymentAlias(TimeStamped):
                 "the host already belongs to a deployment",
                 one_at_a_time="NEW.host",
             ),
+            *audited(naming=["host"]),
         ]
 
     def __str__(self) -> str:
@@ -212,7 +215,10 @@ class SigningKey(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["deployment", "-created_at"], name="accounts_signingkey_newest")]
-        triggers = [immutable("deployment", "kid", "public_key", "issuer")]
+        triggers = [
+            immutable("deployment", "kid", "public_key", "issuer"),
+            *audited(naming=["kid"], ignoring=["tokens_until"], secret=["private_key"]),
+        ]
 
     def __str__(self) -> str:
         return self.kid
@@ -269,7 +275,7 @@ class User(TimeStamped):
             ),
             *is_json_object("public_metadata", "private_metadata"),
         ]
-        triggers = [touch(), immutable("deployment")]
+        triggers = [touch(), immutable("deployment"), *audited(naming=["email", "username"], secret=["password"])]
 
     def __str__(self) -> str:
         return self.email or self.username
@@ -304,7 +310,7 @@ class Authenticator(TimeStamped):
                 fields=["user"], condition=models.Q(confirmed_at__isnull=False), name="accounts_authenticator_ready"
             )
         ]
-        triggers = [touch(), immutable("user")]
+        triggers = [touch(), immutable("user"), *audited(ignoring=["last_step"], secret=["secret"])]
 
     def __str__(self) -> str:
         return f"authenticator {self.pk}"
@@ -328,7 +334,7 @@ class BackupCode(models.Model):
         indexes = [
             models.Index(fields=["user"], condition=models.Q(used_at__isnull=True), name="accounts_backupcode_unused")
         ]
-        triggers = [immutable("user", "code_hash")]
+        triggers = [immutable("user", "code_hash"), *audited(secret=["code_hash"])]
 
     def __str__(self) -> str:
         return f"backup code {self.pk}"
@@ -364,7 +370,11 @@ class Session(TimeStamped):
                 violation_error_message="The active sign-in must be one of this session.",
             ),
         ]
-        triggers = [touch(ignoring=["token_serial", "token_floor", "token_seen_at"]), immutable("deployment")]
+        triggers = [
+            touch(ignoring=["token_serial", "token_floor", "token_seen_at"]),
+            immutable("deployment"),
+            *audited_ends(ignoring=["token_serial", "token_floor", "token_seen_at"]),
+        ]
 
     def __str__(self) -> str:
         return f"session {self.pk}"
@@ -402,7 +412,7 @@ class SignIn(TimeStamped):
                 violation_error_message="The user belongs to another deployment than the session.",
             ),
         ]
-        triggers = [touch(), immutable("deployment", "session", "user")]
+        triggers = [touch(), immutable("deployment", "session", "user"), *audited_ends()]
 
     def __str__(self) -> str:
         return f"sign-in {self.pk}"
@@ -463,3 +473,8 @@ class FailureCount(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+# Last: it refers to the deployments above.
+from accounts.staff.models import StaffAccess as StaffAccess  # noqa: E402
+from accounts.staff.models import StaffDeployment as StaffDeployment  # noqa: E402

@@ -8,6 +8,7 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit.triggers import audited
 from accounts.models import Deployment, SignIn, User
 from config.database.constraints import ForeignKeyConstraint
 from config.database.models import MetadataField, TimeStamped, is_json_object
@@ -51,6 +52,7 @@ class OrganizationMembership(TimeStamped):
             touch(),
             immutable("deployment", "organization", "user"),
             *count_rows_in("organizations_organization", "organization_id"),
+            *audited(),
         ]
 
     def __str__(self) -> str:
@@ -103,6 +105,7 @@ class WorkspaceMembership(TimeStamped):
             touch(),
             immutable("organization", "workspace", "user"),
             *count_rows_in("organizations_workspace", "workspace_id"),
+            *audited(),
         ]
 
     def __str__(self) -> str:
@@ -150,6 +153,7 @@ class OrganizationMembershipRole(models.Model):
                 """,
                 "the role must be one of this organization or of its deployment",
             ),
+            *audited(),
         ]
 
     def __str__(self) -> str:
@@ -199,6 +203,7 @@ class WorkspaceMembershipRole(models.Model):
                 """,
                 "the role must be one of this workspace, its organization or its deployment",
             ),
+            *audited(),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit.triggers import audited
 from accounts.models import Deployment, User
 from config.database.constraints import ForeignKeyConstraint
 from config.database.models import MetadataField, TimeStamped, is_json_object, is_list_of_texts
@@ -42,7 +43,7 @@ class Segment(TimeStamped):
                 condition=models.Q(type__in=["user", "organization", "workspace"]),
             ),
         ]
-        triggers = [touch(), immutable("deployment", "type")]
+        triggers = [touch(), immutable("deployment", "type"), *audited(naming=["name"])]
 
     def __str__(self) -> str:
         return self.name
@@ -93,7 +94,12 @@ class Organization(Place):
                 violation_error_message="The auto-assigned workspace must be one of this organization.",
             ),
         ]
-        triggers = [touch(ignoring=["member_count"]), immutable("deployment"), *own_member_count()]
+        triggers = [
+            touch(ignoring=["member_count"]),
+            immutable("deployment"),
+            *own_member_count(),
+            *audited(naming=["name"]),
+        ]
 
 
 class Workspace(Place):
@@ -110,7 +116,12 @@ class Workspace(Place):
             *Place.Meta.constraints,
             models.UniqueConstraint(fields=["id", "organization"], name="organizations_workspace_with_organization"),
         ]
-        triggers = [touch(ignoring=["member_count"]), immutable("organization"), *own_member_count()]
+        triggers = [
+            touch(ignoring=["member_count"]),
+            immutable("organization"),
+            *own_member_count(),
+            *audited(naming=["name"]),
+        ]
 
 
 class Role(TimeStamped):
@@ -152,7 +163,7 @@ class OrganizationRole(Role):
                 violation_error_message="The organization belongs to another deployment.",
             ),
         ]
-        triggers = [touch(), immutable("deployment", "organization")]
+        triggers = [touch(), immutable("deployment", "organization"), *audited(naming=["name"])]
 
     def clean(self) -> None:
         """What a role is of says what deployment it is of, so a form need not ask."""
@@ -201,7 +212,7 @@ class WorkspaceRole(Role):
                 violation_error_message="The workspace belongs to another organization.",
             ),
         ]
-        triggers = [touch(), immutable("deployment", "organization", "workspace")]
+        triggers = [touch(), immutable("deployment", "organization", "workspace"), *audited(naming=["name"])]
 
     def clean(self) -> None:
         """What a role is of says what organization and deployment it is of, so a form need not ask."""
@@ -264,7 +275,10 @@ class UserSegment(SegmentLink):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "segment"], name="organizations_usersegment_once")]
-        triggers = [_segment_fits(Segment.Type.USER, "SELECT deployment_id FROM accounts_user WHERE id = NEW.user_id")]
+        triggers = [
+            _segment_fits(Segment.Type.USER, "SELECT deployment_id FROM accounts_user WHERE id = NEW.user_id"),
+            *audited(),
+        ]
 
     def _deployment_id(self) -> int:
         return self.user.deployment_id
@@ -285,7 +299,8 @@ class OrganizationSegment(SegmentLink):
             _segment_fits(
                 Segment.Type.ORGANIZATION,
                 "SELECT deployment_id FROM organizations_organization WHERE id = NEW.organization_id",
-            )
+            ),
+            *audited(),
         ]
 
     def _deployment_id(self) -> int:
@@ -309,7 +324,8 @@ class WorkspaceSegment(SegmentLink):
                 "SELECT organization.deployment_id FROM organizations_workspace workspace "
                 "JOIN organizations_organization organization ON organization.id = workspace.organization_id "
                 "WHERE workspace.id = NEW.workspace_id",
-            )
+            ),
+            *audited(),
         ]
 
     def _deployment_id(self) -> int:

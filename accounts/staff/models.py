@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from accounts.audit.triggers import audited
+from accounts.models import Deployment
 from config.database.models import TimeStamped
 from config.database.triggers import immutable, touch
 
@@ -20,7 +22,7 @@ class StaffAccess(TimeStamped):
     role = models.CharField(max_length=20, choices=Role, default=Role.SUPPORT, db_default=Role.SUPPORT)
     all_deployments = models.BooleanField(default=False, db_default=False)
     deployments = models.ManyToManyField(
-        "accounts.Deployment",
+        Deployment,
         blank=True,
         related_name="staff_access",
         help_text="Unless it is all of them: nothing of the others can be seen or touched.",
@@ -37,7 +39,15 @@ class StaffAccess(TimeStamped):
                 name="accounts_staffaccess_role_is_known", condition=models.Q(role__in=["operator", "support"])
             )
         ]
-        triggers = [touch(), immutable("user")]
+        triggers = [touch(), immutable("user"), *audited()]
 
     def __str__(self) -> str:
         return f"{self.role} {self.user}"
+
+
+class StaffDeployment(StaffAccess.deployments.through):  # type: ignore[name-defined]
+    """A deployment that somebody of the staff may enter; Django makes the table, this its triggers."""
+
+    class Meta:
+        proxy = True
+        triggers = audited()

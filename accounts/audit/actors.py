@@ -1,0 +1,125 @@
+"""Who acts, told to the database with each change, so that its triggers can write it into the audit trail.
+
+The actor travels in the same round trip as the statement that changes something, as a setting that is local to the
+transaction; reading costs nothing. Without an actor, the triggers name the database role.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypedDict, cast
+
+import psycopg
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.functional import LazyObject, empty
+
+_SET = "SELECT set_config('rollcall.actor', {}, true)"
+_CHANGES = re.compile(
+    r"\s*(INSERT|UPDATE|DELETE|MERGE|TRUNCATE|WITH\b.*\b(INSERT\s+INTO|UPDATE\s.*\bSET|DELETE\s+FROM|MERGE\s+INTO))\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class Actor(TypedDict):
+    """``kind`` is one of ``AuditEntry.ActorKind``; ``address`` the client's, None if there is none."""
+
+    kind: str
+    id: int | None
+    name: str
+    address: str | None
+
+
+_current: ContextVar[Callable[[], Actor] | None] = ContextVar("actor", default=None)
+
+
+@contextmanager
+def acting(actor: Callable[[], Actor]) -> Iterator[None]:
+    """Within, all changes are by what ``actor`` gives when they are made."""
+    token = _current.set(actor)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def command(name: str) -> Callable[[], Actor]:
+    """The management command ``name`` as an actor."""
+    return lambda: {"kind": "command", "id": None, "name": name, "address": None}
+
+
+def sender_of(request: HttpRequest) -> Callable[[], Actor]:
+    """Who sends ``request``, as far as it is known by then: signing in makes somebody of a visitor."""
+
+    def actor() -> Actor:
+        address = getattr(request, "client_address", None)
+        sender: Actor = {"kind": "visitor", "id": None, "name": "", "address": address and str(address)}
+        if (user := _user_of(request)) is not None:
+            sender["kind"] = "user" if user._meta.label == "accounts.User" else "staff"
+            sender["id"], sender["name"] = user.pk, str(user)
+        return sender
+
+    return actor
+
+
+class ActorMiddleware:
+    """What the answer to a request changes, its sender changes."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with acting(sender_of(request)):
+            return self.get_response(request)
+
+
+def tell_database(connection: BaseDatabaseWrapper) -> None:
+    """Tell the database who acts until the transaction ends: for COPY, which passes by Django's cursors."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SET.format("%s"), [_said()])
+
+
+def _said() -> str:
+    actor = _current.get()
+    return "" if actor is None else json.dumps(actor())
+
+
+def on_connection_created(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    """Have every change over ``connection`` carry its actor."""
+    if _with_actor not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_with_actor)
+
+
+def _with_actor(execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    if not (isinstance(sql, str) and _CHANGES.match(sql)):
+        return execute(sql, params, many, context)
+    connection, cursor = context["connection"], context["cursor"]
+    said = _said()  # even if nobody acts: somebody may have acted earlier in the transaction
+    if many or not isinstance(cursor.cursor, psycopg.ClientCursor):
+        # Several statements in one are sent only with the values in their text.
+        with transaction.atomic(using=connection.alias, savepoint=False):
+            cursor.execute(_SET.format("%s"), [said])
+            return execute(sql, params, many, context)
+    literal = cursor.cursor.mogrify("%s", [said])
+    if params is not None:
+        literal = literal.replace("%", "%%")
+    result = execute(f"{_SET.format(literal)};{sql}", params, many, context)
+    cursor.nextset()
+    return result
+
+
+def _user_of(request: HttpRequest) -> Any:
+    """The user whom the request is already known to come from: to ask would be another query."""
+    user = request.__dict__.get("user")
+    if isinstance(user, LazyObject) and cast(Any, user)._wrapped is empty:
+        return None
+    if user is None and (session := getattr(request.__dict__.get("auth"), "session", None)) is not None:
+        active = session._state.fields_cache.get("active_sign_in")
+        return active and active.user
+    return user if getattr(user, "pk", None) else None

@@ -1,0 +1,84 @@
+"""The audit trail: one row for each change of a row, written by triggers, whoever makes the change."""
+
+from __future__ import annotations
+
+import pgtrigger
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex, GinIndex, OpClass
+from django.db import models
+from django.db.models.functions import Lower, Now
+
+from config.database.triggers import refuse
+
+
+class AuditEntry(models.Model):
+    """One change of one row: who, when, from where, what it was before and after.
+
+    It refers to nothing by foreign key, for it outlives all that it tells of. ``before`` and ``after`` hold whole rows
+    where one was added or deleted, and of a changed one the columns that changed; secrets never.
+    """
+
+    deployment_path = "deployment_id"
+
+    class Action(models.TextChoices):
+        ADDED = "added"
+        CHANGED = "changed"
+        DELETED = "deleted"
+
+    class ActorKind(models.TextChoices):
+        STAFF = "staff"
+        USER = "user", "user (API)"
+        VISITOR = "visitor", "visitor (API)"
+        COMMAND = "command"
+        DATABASE = "database", "database role (SQL)"
+
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    action = models.CharField(max_length=10, choices=Action, editable=False)
+    model = models.CharField(max_length=100, editable=False, help_text="such as organizations.workspace")
+    object_id = models.BigIntegerField(editable=False)
+    name = models.TextField(editable=False, help_text="what the object was called, if it had a name")
+    subjects = ArrayField(
+        models.TextField(), editable=False, help_text="the object and what it refers to, as model:id, for their pages"
+    )
+    deployment_id = models.BigIntegerField(null=True, editable=False)
+    actor_kind = models.CharField(max_length=10, choices=ActorKind, editable=False)
+    actor_id = models.BigIntegerField(null=True, editable=False)
+    actor_name = models.TextField(editable=False)
+    address = models.GenericIPAddressField(null=True, editable=False)
+    before = models.JSONField(null=True, editable=False)
+    after = models.JSONField(null=True, editable=False)
+
+    class Meta:
+        default_permissions = ("view",)
+        verbose_name = "change"
+        ordering = ("-id",)
+        indexes = [
+            GinIndex(fields=["subjects"], name="accounts_auditentry_by_subject"),
+            models.Index(fields=["deployment_id", "-id"], name="accounts_auditentry_of_tenant"),
+            models.Index(fields=["actor_name", "-id"], name="accounts_auditentry_by_actor"),
+            models.Index(
+                OpClass(Lower("name"), name="text_pattern_ops"),
+                name="accounts_auditentry_by_name",
+                condition=~models.Q(name=""),
+            ),
+            BrinIndex(fields=["at"], name="accounts_auditentry_by_time"),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="append_only",
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                when=pgtrigger.Before,
+                func=f"""
+                    IF TG_OP = 'DELETE' AND current_setting('rollcall.pruning', true) = 'on' THEN RETURN OLD; END IF;
+                    {refuse("append_only", "the audit trail cannot be changed; prune_audit_trail deletes what is old")}
+                """,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.object_id} {self.action}"
+
+    @staticmethod
+    def subject(obj: models.Model) -> str:
+        """``obj`` as an element of ``subjects``."""
+        return f"{obj._meta.label_lower}:{obj.pk}"

@@ -1,0 +1,188 @@
+"""The triggers that write the audit trail. A model asks for them in its ``Meta``: ``triggers = [*audited()]``.
+
+They run once a statement, over its transition tables, so that bulk SQL and COPY stay fast. A table's deployment is
+found by the model's ``deployment_path``; what the trail calls its subjects, by its foreign keys. The functions
+``audit_actor`` and ``audit_difference`` are of the migration that made the trail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pgtrigger
+from django.apps import apps
+from django.db.models import ForeignKey, Model
+
+from config.database.triggers import refuse
+
+PAUSE_AUDIT = """
+    SELECT set_config('pgtrigger.ignore', array_agg(tgname)::text, true)
+    FROM pg_trigger WHERE tgname LIKE 'pgtrigger_audit_%'
+"""
+"""SQL that has the rest of the transaction write nothing into the trail. For made-up data only."""
+
+_NOISE = ("updated_at", "member_count")
+
+
+class _Audit(pgtrigger.Trigger):
+    """Writes entries for the rows of ``source``, in which ``o`` is a row before the statement and ``n`` one after."""
+
+    when = pgtrigger.After
+    level = pgtrigger.Statement
+
+    def __init__(
+        self,
+        action: str,
+        source: str,
+        *,
+        naming: Sequence[str] = (),
+        ignoring: Sequence[str],
+        secret: Sequence[str],
+        **options: Any,
+    ) -> None:
+        self.action, self.source, self.naming = action, source, naming
+        self.ignoring, self.secret = (*_NOISE, *ignoring), secret
+        super().__init__(**({"name": f"audit_{action}"} | options))
+
+    def get_func(self, model: Any) -> str:
+        row = "o" if self.action == "deleted" else "n"
+        before, after = self._document("o"), self._document("n", than="o" if self.action == "changed" else "")
+        values = {
+            "added": f"NULL, {after}",
+            "deleted": f"{before}, NULL",
+            "changed": "audit_difference(document.o, document.n), audit_difference(document.n, document.o)",
+        }[self.action]
+        source = self.source
+        if self.action == "changed":
+            source += f", LATERAL (SELECT {before} AS o, {after} AS n OFFSET 0) document WHERE document.o <> document.n"
+        names = "".join(f"nullif({row}.{column}, ''), " for column in self.naming)
+        return f"""
+            INSERT INTO accounts_auditentry (action, model, object_id, name, subjects, deployment_id,
+                actor_kind, actor_id, actor_name, address, before, after)
+            SELECT '{self.action}', '{model._meta.label_lower}', {row}.id, coalesce({names}''),
+                {_subjects(model, row)}, {_deployment(model, row)},
+                actor.kind, actor.id, actor.name, actor.address, {values}
+            FROM audit_actor() actor, {source};
+            RETURN NULL;
+        """
+
+    def _document(self, row: str, than: str = "") -> str:
+        """The SQL of a row as JSON, without what is to be ignored; of a secret, only whether it is there or new."""
+        kept = f"to_jsonb({row}) - '{{{','.join((*self.ignoring, *self.secret))}}}'::text[]"
+        for column in self.secret:
+            is_new = f"WHEN {row}.{column} IS DISTINCT FROM {than}.{column} THEN '(new secret)'" if than else ""
+            shown = f"CASE WHEN coalesce(octet_length({row}.{column}), 0) = 0 THEN '' {is_new} ELSE '(secret)' END"
+            kept += f" || jsonb_build_object('{column}', {shown})"
+        return f"({kept})"
+
+
+def audited(
+    *, naming: Sequence[str] = (), ignoring: Sequence[str] = (), secret: Sequence[str] = ()
+) -> list[pgtrigger.Trigger]:
+    """Write every change of the table into the audit trail, under the first name that the columns ``naming`` have.
+
+    Changes of the columns ``ignoring`` alone are none. Of those of ``secret`` the trail tells that they changed, never
+    their content.
+    """
+    options: dict[str, Any] = {"naming": naming, "ignoring": ignoring, "secret": secret}
+    return [
+        _Audit(
+            "added",
+            "added n",
+            operation=pgtrigger.Insert,
+            referencing=pgtrigger.Referencing(new="added"),
+            **options,
+        ),
+        _Audit(
+            "changed",
+            "was o JOIN became n ON n.id = o.id",
+            operation=pgtrigger.Update,
+            referencing=pgtrigger.Referencing(old="was", new="became"),
+            **options,
+        ),
+        _Audit(
+            "deleted",
+            "deleted o",
+            operation=pgtrigger.Delete,
+            referencing=pgtrigger.Referencing(old="deleted"),
+            **options,
+        ),
+        _Truncated(**options),
+        pgtrigger.Trigger(
+            name="id_is_kept",
+            operation=pgtrigger.Update,
+            when=pgtrigger.Before,
+            condition=pgtrigger.AnyChange("id"),
+            func=refuse("id_is_kept", "an id cannot change; the audit trail knows the row by it"),
+        ),
+    ]
+
+
+class _Truncated(_Audit):
+    """There are no transition tables for TRUNCATE, but before it there is the table."""
+
+    when = pgtrigger.Before
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("deleted", "", name="audit_truncated", operation=pgtrigger.Truncate, **options)
+
+    def get_func(self, model: Any) -> str:
+        self.source = f"{model._meta.db_table} o"
+        return super().get_func(model)
+
+
+def audited_ends(*, ignoring: Sequence[str] = ()) -> list[pgtrigger.Trigger]:
+    """Write into the audit trail when ``ended_at`` of a row is set or a live one is deleted, and nothing else.
+
+    Rows of these tables come, are renewed and go by themselves all the time. The triggers run once a row, so that
+    PostgreSQL need not even call them for a renewal.
+    """
+    options: dict[str, Any] = {"ignoring": ignoring, "secret": (), "level": pgtrigger.Row}
+    return [
+        _Audit(
+            "changed",
+            "(SELECT OLD.*) o, (SELECT NEW.*) n",
+            operation=pgtrigger.Update,
+            condition=pgtrigger.AnyChange("ended_at"),
+            **options,
+        ),
+        _Audit(
+            "deleted",
+            "(SELECT OLD.*) o",
+            operation=pgtrigger.Delete,
+            condition=pgtrigger.Condition("OLD.ended_at IS NULL AND OLD.expires_at > statement_timestamp()"),
+            **options,
+        ),
+    ]
+
+
+def _foreign_keys(model: Any) -> list[ForeignKey]:
+    return [field for field in model._meta.concrete_fields if isinstance(field, ForeignKey)]
+
+
+def _subjects(model: type[Model], row: str) -> str:
+    """The deployment is none: it has a column of its own, and would be a subject of everything."""
+    subjects = [f"'{model._meta.label_lower}:' || {row}.id"]
+    for field in _foreign_keys(model):
+        related: Any = field.remote_field.model
+        if related._meta.label_lower != "accounts.deployment":
+            subjects.append(f"'{related._meta.label_lower}:' || {row}.{field.column}")
+    return f"array_remove(ARRAY[{', '.join(subjects)}], NULL)"
+
+
+def _deployment(model: Any, row: str) -> str:
+    # Asked of the class itself: migrations know models by their fields alone.
+    path = getattr(apps.get_model(model._meta.label), "deployment_path", "")
+    if not path:
+        return "NULL::bigint"
+    if path == "pk":
+        return f"{row}.id"
+    *parents, last = path.split("__")
+    if not parents:
+        return f"{row}.{model._meta.get_field(last).column}"
+    (through,) = parents  # a trail that needs two lookups a row would be slow
+    field = model._meta.get_field(through)
+    parent = field.remote_field.model._meta
+    column = parent.get_field(last).column
+    return f"(SELECT parent.{column} FROM {parent.db_table} parent WHERE parent.id = {row}.{field.column})"
