@@ -1,0 +1,85 @@
+"""manage.py import_memberships FILE [--dry-run] [--host HOST] [--rejected FILE] [--skip-rejected]"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from accounts.management.deployments import the_deployment
+from accounts.models import Deployment
+from memberships.transfer.importing import Progress, Report, run_import
+from memberships.transfer.rejecting import rejected_lines
+
+ERRORS, USAGE = 1, 2
+SHOWN = 20
+"""Bad lines on the screen; all are in the file of rejected lines."""
+
+
+class Command(BaseCommand):
+    help = (
+        "Import memberships from a CSV file: all lines or, if one is bad, none. Bad lines are named, and written to a "
+        "file to put right and import again. Exit code: 0 done, 1 errors in the file, 2 wrong usage. See "
+        "docs/importing.md."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", metavar="FILE", type=Path)
+        parser.add_argument("--dry-run", action="store_true", help="do it all but save nothing")
+        parser.add_argument("--host", help="the deployment of lines without one, by host")
+        parser.add_argument(
+            "--rejected", metavar="FILE", type=Path, help="where bad lines go (default: FILE with .rejected.csv)"
+        )
+        parser.add_argument("--skip-rejected", action="store_true", help="save the good lines though some are bad")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            default = the_deployment(options["host"]) if options["host"] else None
+            file = options["file"].open("rb")
+        except (CommandError, OSError) as error:
+            raise CommandError(str(error), returncode=USAGE) from error
+        with file:
+            steps = run_import(
+                file,
+                deployments=Deployment.objects.all(),
+                default=default,
+                dry_run=options["dry_run"],
+                skips_bad_lines=options["skip_rejected"],
+            )
+            report = self._follow(steps)
+            self.stdout.write(f"{report.lines:,} lines, {report.bad_lines:,} of them bad. {report.outcome}")
+            if report.problems:
+                self._reject(file, report, options["rejected"] or options["file"].with_suffix(".rejected.csv"))
+
+    def _follow(self, steps: Iterable[Progress | Report]) -> Report:
+        """Show how far it is; gives the report."""
+        form = "{desc} {percentage:3.0f}%|{bar:30}| {elapsed}"
+        with tqdm(total=100, bar_format=form, file=self.stderr, dynamic_ncols=True) as bar:
+            for step in steps:
+                if isinstance(step, Report):
+                    bar.set_description_str(f"{step.lines:,} lines", refresh=False)
+                    bar.update(100 - bar.n)
+                    return step
+                bar.set_description_str(f"{step.phase} {step.lines:,} lines", refresh=False)
+                bar.update(step.percent - bar.n)
+        raise AssertionError("an import ends with a report")
+
+    def _reject(self, file: BinaryIO, report: Report, path: Path) -> None:
+        for problem in report.problems[:SHOWN]:
+            self.stderr.write(f"{_place(problem.line)}{problem.message}")
+        if len(report.problems) > SHOWN:
+            self.stderr.write(f"... and {len(report.problems) - SHOWN:,} more")
+        try:
+            with path.open("wb") as rejected:
+                rejected.writelines(rejected_lines(file, report.problems))
+        except OSError as error:
+            raise CommandError(str(error), returncode=USAGE) from error
+        raise CommandError(f"The rejected lines are in {path}: put them right and import them.", returncode=ERRORS)
+
+
+def _place(line: int) -> str:
+    return f"Line {line}: " if line else ""

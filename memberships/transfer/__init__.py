@@ -1,0 +1,1 @@
+"""Memberships as CSV: which columns there are, reading, checking, writing, and the way back out."""

@@ -1,0 +1,221 @@
+"""What the staged lines name is looked up and checked, all lines at once: some statements a check, none line by line.
+
+A reference is a name, or an id with or without its mark. It must mean one row in all the ways in which it can be meant.
+What cannot be looked up for want of something else is not complained of: an unknown organization has no workspaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import connection
+
+from memberships.transfer.staging import Problem
+
+
+def check() -> Iterator[int]:
+    """Set the ids of the staged lines, and note what is wrong; yields how many of the ``CHECKS`` are done."""
+    with connection.cursor() as cursor:
+        for number, statements in enumerate(CHECKS, start=1):
+            cursor.execute(statements)
+            yield number
+
+
+def problems() -> list[Problem]:
+    """All that is wrong, in the order of the lines."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT line, message FROM staged_problem ORDER BY line, message")
+        return [Problem(*row) for row in cursor]
+
+
+def discard_lines_with_problems() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM staged USING staged_problem problem WHERE staged.line = problem.line")
+
+
+def _find(found: str, *, scope: str, references: str, ways: list[str]) -> str:
+    """Make the table ``found``: the ids that each of the distinct ``references`` may mean within its ``scope``.
+
+    Each of the ``ways`` joins ``wanted`` by equalities, so that hashes and indexes serve however many there are.
+    """
+    candidates = " UNION ".join(f"SELECT wanted.{scope}, reference, found.id FROM wanted JOIN {way}" for way in ways)
+    return f"""
+        CREATE TEMPORARY TABLE {found} ON COMMIT DROP AS
+        WITH wanted AS MATERIALIZED (
+            SELECT {scope}, reference,
+                CASE WHEN reference !~ '^#[0-9]+$' THEN reference END AS name,
+                CASE WHEN reference ~ '^#?[0-9]{{1,18}}$' THEN ltrim(reference, '#')::bigint END AS id
+            FROM (SELECT DISTINCT {scope}, {references} AS reference FROM staged WHERE {scope} IS NOT NULL) lines
+            WHERE reference IS NOT NULL
+        )
+        SELECT {scope}, reference, array_agg(id ORDER BY id) AS ids FROM ({candidates}) candidate
+        GROUP BY {scope}, reference;
+        ANALYZE {found};
+    """
+
+
+def _note(message: str, *values: str, lines: str) -> str:
+    """Note ``message``, in which each %s stands for one of ``values``, for all of ``lines``."""
+    return f"INSERT INTO staged_problem SELECT line, format('{message}', {', '.join(values)}) FROM {lines};"
+
+
+def _note_unclear(lines: str, *, unknown: str, ambiguous: str) -> str:
+    """Note which references among ``lines`` mean nothing, and which mean several rows."""
+    ids = "(SELECT string_agg('#' || id, ' or ') FROM unnest(ids) id)"
+    return _note(unknown, "left(reference, 100)", lines=f"{lines} WHERE ids IS NULL") + _note(
+        ambiguous, "left(reference, 100)", ids, lines=f"{lines} WHERE cardinality(ids) > 1"
+    )
+
+
+def _take(column: str, *, into: str, scope: str, found: str, unknown: str, ambiguous: str) -> str:
+    """Write what ``column`` means into the column ``into``."""
+    lines = f"""
+        (SELECT line, {scope}, {column} AS reference FROM staged
+        WHERE {scope} IS NOT NULL AND {column} IS NOT NULL) lines
+        LEFT JOIN {found} found USING ({scope}, reference)
+    """
+    return f"""
+        UPDATE staged SET {into} = ids[1] FROM {found} found
+        WHERE found.{scope} = staged.{scope} AND reference = {column} AND cardinality(ids) = 1;
+        ANALYZE staged;
+        {_note_unclear(lines, unknown=unknown, ambiguous=ambiguous)}
+    """
+
+
+def _take_roles(column: str, *, into: str, scope: str, found: str, kind: str) -> str:
+    """Make the table ``into``: the roles that ``column`` means."""
+    lines = f"""
+        (SELECT line, {scope}, unnest({column}) AS reference FROM staged WHERE {scope} IS NOT NULL) lines
+        LEFT JOIN {found} found USING ({scope}, reference)
+    """
+    return f"""
+        CREATE TEMPORARY TABLE {into} ON COMMIT DROP AS
+        SELECT DISTINCT line, ids[1] AS role_id FROM {lines} WHERE cardinality(ids) = 1;
+        CREATE INDEX ON {into} (line);
+        ANALYZE {into};
+    """ + _note_unclear(
+        lines,
+        unknown=f"There is no {kind} role “%s” that can be given here; roles are parted by semicolons.",
+        ambiguous=f"Several {kind} roles that can be given here are called “%s”: write %s.",
+    )
+
+
+_ORGANIZATION = _find(
+    "found_organization",
+    scope="deployment_id",
+    references="organization",
+    ways=[
+        "organizations_organization found USING (deployment_id, name)",
+        "organizations_organization found USING (deployment_id, id)",
+    ],
+) + _take(
+    "organization",
+    into="organization_id",
+    scope="deployment_id",
+    found="found_organization",
+    unknown="There is no organization “%s” in the deployment.",
+    ambiguous="Several organizations are called “%s”: write %s.",
+)
+_WORKSPACE = _find(
+    "found_workspace",
+    scope="organization_id",
+    references="workspace",
+    ways=[
+        "organizations_workspace found USING (organization_id, name)",
+        "organizations_workspace found USING (organization_id, id)",
+    ],
+) + _take(
+    "workspace",
+    into="workspace_id",
+    scope="organization_id",
+    found="found_workspace",
+    unknown="There is no workspace “%s” in the organization.",
+    ambiguous="Several workspaces of the organization are called “%s”: write %s.",
+)
+_USERS = "accounts_user found ON found.deployment_id = wanted.deployment_id"
+_USER = _find(
+    "found_user",
+    scope="deployment_id",
+    references="member",
+    ways=[
+        f"{_USERS} AND found.email <> '' AND lower(found.email) = lower(wanted.name)",
+        f"{_USERS} AND found.username <> '' AND lower(found.username) = lower(wanted.name)",
+        f"{_USERS} AND found.id = wanted.id",
+    ],
+) + _take(
+    "member",
+    into="user_id",
+    scope="deployment_id",
+    found="found_user",
+    unknown="There is no user “%s” in the deployment: write an e-mail address, a username or an id.",
+    ambiguous="“%s” means several users: write %s.",
+)
+
+_ROLES_IN_ORGANIZATION = """
+    organizations_organization place ON place.id = wanted.organization_id
+    JOIN organizations_organizationrole found ON found.deployment_id = place.deployment_id
+"""
+_ORGANIZATION_ROLES = _find(
+    "found_organization_role",
+    scope="organization_id",
+    references="unnest(organization_roles)",
+    ways=[
+        f"{_ROLES_IN_ORGANIZATION} AND found.organization_id IS NULL AND found.name = wanted.name",
+        f"{_ROLES_IN_ORGANIZATION} AND found.organization_id = place.id AND found.name = wanted.name",
+        f"{_ROLES_IN_ORGANIZATION} AND coalesce(found.organization_id, place.id) = place.id AND found.id = wanted.id",
+    ],
+) + _take_roles(
+    "organization_roles",
+    into="staged_organization_role",
+    scope="organization_id",
+    found="found_organization_role",
+    kind="organization",
+)
+
+_ROLES_IN_WORKSPACE = """
+    organizations_workspace place ON place.id = wanted.workspace_id
+    JOIN organizations_organization above ON above.id = place.organization_id
+    JOIN organizations_workspacerole found ON found.deployment_id = above.deployment_id
+"""
+_OF_THE_ORGANIZATION = "found.organization_id = above.id AND found.workspace_id IS NULL"
+_FITTING = "coalesce(found.organization_id, above.id) = above.id AND coalesce(found.workspace_id, place.id) = place.id"
+_WORKSPACE_ROLES = _find(
+    "found_workspace_role",
+    scope="workspace_id",
+    references="unnest(roles)",
+    ways=[
+        f"{_ROLES_IN_WORKSPACE} AND found.organization_id IS NULL AND found.name = wanted.name",
+        f"{_ROLES_IN_WORKSPACE} AND {_OF_THE_ORGANIZATION} AND found.name = wanted.name",
+        f"{_ROLES_IN_WORKSPACE} AND found.workspace_id = place.id AND found.name = wanted.name",
+        f"{_ROLES_IN_WORKSPACE} AND {_FITTING} AND found.id = wanted.id",
+    ],
+) + _take_roles(
+    "roles", into="staged_workspace_role", scope="workspace_id", found="found_workspace_role", kind="workspace"
+)
+
+_ONCE = _note(
+    "This is the same membership as in line %s: keep one of the two.",
+    "first",
+    lines="""
+        (SELECT line, min(line) OVER (PARTITION BY user_id, organization_id, workspace_id) AS first FROM staged
+        WHERE user_id IS NOT NULL AND organization_id IS NOT NULL
+            AND (workspace IS NULL OR workspace_id IS NOT NULL)) lines
+        WHERE line <> first
+    """,
+)
+_CONSISTENT = _note(
+    "Line %s gives the same user other roles in the same organization: make them agree.",
+    "first",
+    lines="""
+        (SELECT line, role_ids, first_value(line) OVER first AS first, first_value(role_ids) OVER first AS first_ids
+        FROM (
+            SELECT line, user_id, organization_id, array_agg(role_id ORDER BY role_id) AS role_ids
+            FROM staged JOIN staged_organization_role USING (line) WHERE user_id IS NOT NULL
+            GROUP BY line, user_id, organization_id
+        ) lines
+        WINDOW first AS (PARTITION BY user_id, organization_id ORDER BY line)) lines
+        WHERE role_ids <> first_ids
+    """,
+)
+
+CHECKS = [_ORGANIZATION, _WORKSPACE, _USER, _ORGANIZATION_ROLES, _WORKSPACE_ROLES, _ONCE, _CONSISTENT]

@@ -1,0 +1,116 @@
+"""Import memberships from CSV: all lines or none, in one transaction, with every bad line named in one go.
+
+docs/importing.md says what a file may hold. A dry run is the import itself, rolled back: it promises nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import QuerySet
+
+from accounts.models import Deployment, DeploymentAlias
+from memberships.transfer.checking import CHECKS, check, discard_lines_with_problems, problems
+from memberships.transfer.reading import UnreadableFile, read
+from memberships.transfer.staging import Hosts, Problem, stage
+from memberships.transfer.writing import Changes, write
+
+PROGRESS_EVERY = 2_000
+"""Lines from one report of progress to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an import is: in which ``phase``, ``lines`` of the file, and ``percent`` of all the work, about."""
+
+    phase: str
+    lines: int
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of an import. ``saved`` is false after a dry run, and where there are problems: nothing changed then.
+
+    After a dry run without problems ``changes`` are those that the import would make.
+    """
+
+    lines: int
+    problems: list[Problem]
+    changes: Changes
+    saved: bool
+
+    @property
+    def bad_lines(self) -> int:
+        return len({problem.line for problem in self.problems})
+
+    @property
+    def outcome(self) -> str:
+        """One sentence for people."""
+        if self.saved:
+            return f"Saved: {self.changes}."
+        if self.problems:
+            return "Nothing was saved."
+        return f"Nothing was saved. The import would save: {self.changes}."
+
+
+def run_import(
+    file: BinaryIO,
+    *,
+    deployments: QuerySet[Deployment],
+    default: Deployment | None = None,
+    dry_run: bool = False,
+    skips_bad_lines: bool = False,
+) -> Iterator[Progress | Report]:
+    """Import ``file`` into ``deployments``; yields progress, and last the ``Report``.
+
+    A line that names no host is of ``default``, or of the one deployment there is. ``skips_bad_lines`` saves the good
+    ones. Whoever stops listening before the end stops the import, and nothing is saved.
+    """
+    try:
+        with transaction.atomic():
+            hosts = _hosts(deployments, default)
+            report = yield from _run(file, hosts, dry_run=dry_run, skips_bad_lines=skips_bad_lines)
+    except UnreadableFile as error:
+        report = _nothing(Problem(1, str(error)))
+    except (IntegrityError, OperationalError):
+        report = _nothing(Problem(0, "Somebody changed the same data meanwhile, or it took too long. Import it again."))
+    yield report  # not before the end of the transaction: with it, people stop listening
+
+
+def _nothing(problem: Problem) -> Report:
+    return Report(0, [problem], Changes(), saved=False)
+
+
+def _run(
+    file: BinaryIO, hosts: Hosts, *, dry_run: bool, skips_bad_lines: bool
+) -> Generator[Progress | Report, None, Report]:
+    size = file.seek(0, os.SEEK_END)
+    lines = 0
+    for lines, _ in enumerate(stage(read(file), hosts), start=1):
+        if lines % PROGRESS_EVERY == 0:
+            yield Progress("Reading", lines, 30 * file.tell() // size)
+    for number in check():
+        yield Progress("Checking", lines, 30 + 20 * number // len(CHECKS))
+    found = problems()
+    if skips_bad_lines:
+        discard_lines_with_problems()
+    changes = Changes()
+    if not found or skips_bad_lines:
+        for last, end in write(changes):
+            yield Progress("Writing", last, 50 + 50 * last // end)
+    saved = not dry_run and (skips_bad_lines or not found)
+    if not saved:
+        transaction.set_rollback(True)
+    return Report(lines, found, changes, saved=saved)
+
+
+def _hosts(deployments: QuerySet[Deployment], default: Deployment | None) -> Hosts:
+    ids = dict(DeploymentAlias.objects.filter(deployment__in=deployments).values_list("host", "deployment_id"))
+    ids |= dict(deployments.values_list("host", "pk"))
+    only = next(iter(ids.values())) if len(set(ids.values())) == 1 else None
+    return Hosts(ids, default.pk if default else only)

@@ -1,0 +1,34 @@
+"""The lines that an import refused, as a file that can be put right and imported again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from memberships.transfer.cells import ERROR, LINE, NOTES, csv_line, unguard
+from memberships.transfer.reading import UnreadableFile, read
+from memberships.transfer.staging import Problem
+
+
+def rejected_lines(file: BinaryIO, problems: Iterable[Problem]) -> Iterator[bytes]:
+    """The lines of ``file`` that have ``problems``, with the columns ``line`` and ``error`` besides.
+
+    The import passes over these two. A line that is no CSV is there as it stands, in its first cell; what is no UTF-8
+    stays as it is.
+    """
+    messages = defaultdict(list)
+    for problem in problems:
+        messages[problem.line].append(problem.message)
+    try:
+        table = read(file)
+    except UnreadableFile:
+        return
+    kept = [index for index, name in enumerate(table.columns) if name not in NOTES]
+    header = [*(table.columns[index] for index in kept), LINE, ERROR]
+    yield b"\xef\xbb\xbf" + csv_line(header, table.delimiter)
+    for record in table.records:
+        if record.line in messages:
+            cells = [record.cells[index] if index < len(record.cells) else "" for index in kept]
+            notes = [str(record.line), " ".join(messages[record.line])]
+            yield csv_line([unguard(cell) for cell in cells] + notes, table.delimiter)

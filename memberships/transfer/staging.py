@@ -1,0 +1,101 @@
+"""The lines of an import in temporary tables, with what is wrong with each line alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.db import connection
+
+from config.staff.fields import JsonObjectField
+from memberships.transfer.cells import (
+    DEPLOYMENT,
+    ORGANIZATION,
+    ORGANIZATION_ROLES,
+    PUBLIC_METADATA,
+    ROLES,
+    USER,
+    WORKSPACE,
+    split_roles,
+)
+from memberships.transfer.reading import Record, Table
+
+_CREATE = """
+    DISCARD TEMPORARY;
+    SET LOCAL statement_timeout = '10min';
+    CREATE TEMPORARY TABLE staged (
+        line integer PRIMARY KEY,
+        organization text, workspace text, member text, organization_roles text[], roles text[], public_metadata jsonb,
+        deployment_id bigint, organization_id bigint, workspace_id bigint, user_id bigint
+    ) ON COMMIT DROP;
+    CREATE TEMPORARY TABLE staged_problem (line integer, message text) ON COMMIT DROP;
+"""
+_COPY = """
+    COPY staged (line, organization, workspace, member, organization_roles, roles, public_metadata, deployment_id)
+    FROM STDIN
+"""
+
+
+class Problem(NamedTuple):
+    """What is wrong with a line of the file, and what to do about it."""
+
+    line: int
+    message: str
+
+
+class Hosts(NamedTuple):
+    """Which deployment a line is about: the ids of those that it may name, by host, and that of a line without."""
+
+    ids: Mapping[str, int]
+    default: int | None
+
+    def find(self, host: str) -> int | None:
+        return self.ids.get(host.lower().removesuffix(".")) if host else self.default
+
+
+def stage(table: Table, hosts: Hosts) -> Iterator[int]:
+    """Copy the lines of ``table`` into the transaction's temporary tables; yields the number of each line read."""
+    problems: list[Problem] = []
+    with connection.cursor() as cursor:
+        cursor.execute(_CREATE)
+        with cursor.copy(_COPY) as copy:
+            for record in table.records:
+                if record.problem:
+                    problems.append(Problem(record.line, record.problem))
+                else:
+                    texts = table.texts(record)
+                    deployment_id = hosts.find(texts[DEPLOYMENT])
+                    messages = list(_problems(texts, deployment_id))
+                    problems += [Problem(record.line, message) for message in messages]
+                    if messages:
+                        texts[PUBLIC_METADATA] = ""  # what is no JSON cannot be staged
+                    copy.write_row(_row(record, texts, deployment_id))
+                yield record.line
+        with cursor.copy("COPY staged_problem (line, message) FROM STDIN") as copy:
+            for problem in problems:
+                copy.write_row(problem)
+        cursor.execute("ANALYZE staged")  # nobody else does: autovacuum does not see temporary tables
+
+
+def _problems(texts: Mapping[str, str], deployment_id: int | None) -> Iterator[str]:
+    if deployment_id is None and texts[DEPLOYMENT]:
+        yield f"There is no deployment at the host “{texts[DEPLOYMENT]}”."
+    elif deployment_id is None:
+        yield f"Name the host of a deployment in the column “{DEPLOYMENT}”."
+    for name in (ORGANIZATION, USER):
+        if not texts[name]:
+            yield f"The cell “{name}” is empty."
+    if texts[ROLES] and not texts[WORKSPACE]:
+        yield f"“{ROLES}” are of a workspace, and the line names none: use “{ORGANIZATION_ROLES}”, or name one."
+    if texts[PUBLIC_METADATA]:
+        try:
+            JsonObjectField().clean(texts[PUBLIC_METADATA])
+        except ValidationError as error:
+            yield f"“{PUBLIC_METADATA}”: {' '.join(error.messages)}"
+
+
+def _row(record: Record, texts: Mapping[str, str], deployment_id: int | None) -> list[object]:
+    names = [texts[name] or None for name in (ORGANIZATION, WORKSPACE, USER)]
+    roles = [split_roles(texts[name]) for name in (ORGANIZATION_ROLES, ROLES)]
+    return [record.line, *names, *roles, texts[PUBLIC_METADATA] or None, deployment_id]

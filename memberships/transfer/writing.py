@@ -1,0 +1,156 @@
+"""The staged lines become rows: memberships that are missing, roles, metadata. What is so already is not touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+from django.db import connection
+
+FIRST_CHUNK, CHUNK = 1_000, 10_000
+"""Lines a statement, so that progress can be seen."""
+
+
+@dataclass
+class Changes:
+    """How many rows of each kind an import writes."""
+
+    new_members_of_organizations: int = 0
+    new_members_of_workspaces: int = 0
+    roles_given: int = 0
+    roles_taken: int = 0
+    metadata_changed: int = 0
+
+    def __str__(self) -> str:
+        numbers = [(getattr(self, field.name), field.name.replace("_", " ")) for field in fields(self)]
+        return ", ".join(f"{number:,} {name}" for number, name in numbers if number) or "no change"
+
+
+def write(changes: Changes) -> Iterator[tuple[int, int]]:
+    """Write the staged lines, adding up ``changes``; yields up to which line all is written, and which is the last.
+
+    The places are locked first, in the order in which the triggers that count members lock them: two imports at once
+    cannot deadlock on them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_PLAN_BY_INDEX)
+        for statement in _LOCK:
+            cursor.execute(statement)
+        cursor.execute("SELECT coalesce(max(line), 0) FROM staged")
+        (end,) = cursor.fetchone() or (0,)
+        done = 0
+        while done < end:
+            chunk = {"first": done + 1, "last": min(done + (CHUNK if done else FIRST_CHUNK), end)}
+            for name, statement in _WRITE:
+                cursor.execute(statement, chunk)
+                setattr(changes, name, getattr(changes, name) + cursor.rowcount)
+            if done == 0:
+                _analyze_what_was_small(cursor)
+            done = chunk["last"]
+            yield done, end
+
+
+_PLAN_BY_INDEX = "SET LOCAL enable_seqscan = off; DISCARD PLANS"
+_TABLES = [f"memberships_{kind}membership{more}" for kind in ("organization", "workspace") for more in ("", "role")]
+
+
+def _analyze_what_was_small(cursor: Any) -> None:
+    """PostgreSQL plans for the tables as it last saw them, in triggers for as long as the connection lives.
+
+    Of tables that were nearly empty it would read all for every line, by whatever index.
+    """
+    cursor.execute(
+        "SELECT oid::regclass::text FROM pg_class WHERE oid = ANY (%s::text[]::regclass[]) AND reltuples < %s",
+        [_TABLES, CHUNK],
+    )
+    if small := [name for (name,) in cursor]:
+        cursor.execute(f"ANALYZE {', '.join(small)}; DISCARD PLANS")
+
+
+_LOCK = [
+    f"""
+    SELECT 1 FROM organizations_{kind} WHERE id IN (SELECT {kind}_id FROM staged) ORDER BY id FOR NO KEY UPDATE
+    """
+    for kind in ("organization", "workspace")
+]
+
+_LINES = "line BETWEEN %(first)s AND %(last)s"
+
+_JOIN_ORGANIZATIONS = f"""
+    INSERT INTO memberships_organizationmembership (deployment_id, organization_id, user_id, public_metadata)
+    SELECT deployment_id, organization_id, user_id,
+        coalesce((array_agg(public_metadata) FILTER (WHERE workspace_id IS NULL))[1], '{{}}')
+    FROM staged
+    WHERE {_LINES} AND NOT EXISTS (
+        SELECT 1 FROM memberships_organizationmembership membership
+        WHERE membership.organization_id = staged.organization_id AND membership.user_id = staged.user_id
+    )
+    GROUP BY deployment_id, organization_id, user_id
+    ORDER BY min(line)
+    ON CONFLICT (organization_id, user_id) DO NOTHING
+"""
+_JOIN_WORKSPACES = f"""
+    INSERT INTO memberships_workspacemembership (organization_id, workspace_id, user_id, public_metadata)
+    SELECT organization_id, workspace_id, user_id, coalesce(public_metadata, '{{}}')
+    FROM staged
+    WHERE {_LINES} AND workspace_id IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM memberships_workspacemembership membership
+        WHERE membership.workspace_id = staged.workspace_id AND membership.user_id = staged.user_id
+    )
+    ORDER BY line
+    ON CONFLICT (workspace_id, user_id) DO NOTHING
+"""
+
+
+def _change_metadata(kind: str, condition: str) -> str:
+    return f"""
+        UPDATE memberships_{kind}membership membership SET public_metadata = staged.public_metadata
+        FROM staged
+        WHERE {_LINES} AND {condition} AND membership.{kind}_id = staged.{kind}_id
+            AND membership.user_id = staged.user_id AND membership.public_metadata <> staged.public_metadata
+    """
+
+
+def _give_roles(kind: str) -> str:
+    return f"""
+        INSERT INTO memberships_{kind}membershiprole (membership_id, role_id)
+        SELECT DISTINCT membership.id, role_id
+        FROM staged
+        JOIN staged_{kind}_role USING (line)
+        JOIN memberships_{kind}membership membership
+            ON membership.{kind}_id = staged.{kind}_id AND membership.user_id = staged.user_id
+        WHERE {_LINES} AND NOT EXISTS (
+            SELECT 1 FROM memberships_{kind}membershiprole given
+            WHERE given.membership_id = membership.id AND given.role_id = staged_{kind}_role.role_id
+        )
+        ORDER BY membership.id, role_id
+        ON CONFLICT (membership_id, role_id) DO NOTHING
+    """
+
+
+def _take_roles(kind: str) -> str:
+    """A line that gives no roles says nothing about them, and takes none."""
+    return f"""
+        DELETE FROM memberships_{kind}membershiprole given
+        USING staged, memberships_{kind}membership membership
+        WHERE {_LINES} AND membership.{kind}_id = staged.{kind}_id AND membership.user_id = staged.user_id
+            AND given.membership_id = membership.id
+            AND EXISTS (SELECT 1 FROM staged_{kind}_role wanted WHERE wanted.line = staged.line)
+            AND NOT EXISTS (
+                SELECT 1 FROM staged_{kind}_role wanted
+                WHERE wanted.line = staged.line AND wanted.role_id = given.role_id
+            )
+    """
+
+
+_WRITE = [
+    ("new_members_of_organizations", _JOIN_ORGANIZATIONS),
+    ("new_members_of_workspaces", _JOIN_WORKSPACES),
+    ("metadata_changed", _change_metadata("organization", "staged.workspace_id IS NULL")),
+    ("metadata_changed", _change_metadata("workspace", "staged.workspace_id IS NOT NULL")),
+    ("roles_given", _give_roles("organization")),
+    ("roles_given", _give_roles("workspace")),
+    ("roles_taken", _take_roles("organization")),
+    ("roles_taken", _take_roles("workspace")),
+]
