@@ -23,7 +23,7 @@ from accounts.models import Deployment, SigningKey
 
 ALGORITHM = "ES256"
 KID = re.compile(r"[A-Za-z0-9_.:=+/-]{1,64}", re.ASCII)
-"""What names a key; outside issuers use more than the base64url of our own."""
+"""What names a key; outside issuers use more than the hexadecimal digits of our own."""
 MAX_ISSUER = 500
 _ROUNDING = timedelta(hours=1)
 
@@ -33,7 +33,7 @@ def create_signing_key(*, deployment: Deployment) -> SigningKey:
     private_key = ec.generate_private_key(ec.SECP256R1())
     return SigningKey.objects.create(
         deployment=deployment,
-        kid=secrets.token_urlsafe(16),
+        kid=secrets.token_hex(16),  # one of base64url may begin with "-", as options of commands do
         public_key=_public_pem(private_key.public_key()),
         private_key=encryption.encrypt(
             private_key.private_bytes(

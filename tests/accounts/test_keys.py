@@ -41,6 +41,11 @@ def test_each_key_pair_is_another(key: SigningKey) -> None:
     assert other.public_key != key.public_key
 
 
+def test_no_kid_looks_like_an_option_of_a_command(deployment: Deployment) -> None:
+    kids = [create_signing_key(deployment=deployment).kid for _ in range(500)]
+    assert [kid for kid in kids if kid.startswith("-")] == []
+
+
 def test_no_private_key_can_be_read_in_the_database(key: SigningKey) -> None:
     stored = stored_private_key(key)
     plain = encryption.decrypt(stored)
