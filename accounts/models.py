@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth import hashers
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
@@ -18,6 +19,7 @@ from accounts.audit.triggers import audited, audited_ends
 from config.database.constraints import ForeignKeyConstraint
 from config.database.models import MetadataField, TimeStamped, is_json_object
 from config.database.triggers import immutable, must_match, touch
+from config.database.words import Words
 
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST_PATTERN = rf"^(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*$|^(?=.*:.*:)[0-9a-f:]{{2,39}}$"
@@ -274,6 +276,9 @@ class User(TimeStamped):
                 violation_error_message="A user needs an e-mail address or a username.",
             ),
             *is_json_object("public_metadata", "private_metadata"),
+        ]
+        indexes = [
+            GinIndex(Words("email", "username", "first_name", "last_name", "external_id"), name="accounts_user_words")
         ]
         triggers = [touch(), immutable("deployment"), *audited(naming=["email", "username"], secret=["password"])]
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from accounts.admin import DATES
 from accounts.models import User
-from config.staff.filters import FewChoicesFilter
+from config.staff.filters import RelatedFilter
 from config.staff.inlines import ListInline, add_inlines
 from config.staff.pages import StaffAdmin
 from organizations.models import (
@@ -104,7 +104,7 @@ class WorkspaceInSegmentInline(ListInline):
 class SegmentAdmin(StaffAdmin):
     identity = ("deployment", "type")
     list_display = ("name", "type", "deployment", "created_at")
-    list_filter = ("type", ("deployment", FewChoicesFilter))
+    list_filter = ("type", ("deployment", RelatedFilter))
     list_select_related = ("deployment",)
     label_select_related = ("deployment",)
     search_fields = ("name",)
@@ -144,7 +144,7 @@ class OrganizationAdmin(PlaceAdmin):
     identity = ("deployment",)
     on_change_only = (*PlaceAdmin.on_change_only, "auto_assigned_workspace")
     list_display = ("name", "deployment", "member_count", "enforce_mfa", "enable_ip_restriction", "created_at")
-    list_filter = ("enforce_mfa", "enable_ip_restriction", ("deployment", FewChoicesFilter))
+    list_filter = ("enforce_mfa", "enable_ip_restriction", ("deployment", RelatedFilter))
     list_select_related = ("deployment",)
     label_select_related = ("deployment",)
     search_fields = ("name",)
@@ -190,10 +190,10 @@ class WorkspaceAdmin(PlaceAdmin):
         "enable_ip_restriction",
         "created_at",
     )
-    list_filter = ("enforce_2fa", "enable_ip_restriction", ("organization__deployment", FewChoicesFilter))
+    list_filter = ("enforce_2fa", "enable_ip_restriction", ("organization__deployment", RelatedFilter))
     list_select_related = ("organization__deployment",)
     label_select_related = ("organization__deployment",)
-    search_fields = ("name", "organization__name")
+    search_fields = ("name", "organization")
     search_help_text = "Name of the workspace or its organization, or id"
     autocomplete_fields = ("organization",)
     inlines = (WorkspaceRoleInline, WorkspaceSegmentInline)
@@ -223,8 +223,8 @@ class OrganizationRoleAdmin(RoleAdmin):
     list_select_related = ("deployment", "organization")
     label_select_related = ("deployment", "organization")
     list_display = ("name", "permissions", "deployment", "organization", "created_at")
-    list_filter = (("organization", admin.EmptyFieldListFilter), ("deployment", FewChoicesFilter))
-    search_fields = ("name", "organization__name")
+    list_filter = (("organization", admin.EmptyFieldListFilter), ("deployment", RelatedFilter))
+    search_fields = ("name", "organization")
     autocomplete_fields = ("deployment", "organization")
     fieldsets = (
         (
@@ -248,11 +248,11 @@ class WorkspaceRoleAdmin(RoleAdmin):
     list_filter = (
         ("organization", admin.EmptyFieldListFilter),
         ("workspace", admin.EmptyFieldListFilter),
-        ("deployment", FewChoicesFilter),
+        ("deployment", RelatedFilter),
     )
     list_select_related = ("deployment", "organization", "workspace")
     label_select_related = ("deployment", "organization", "workspace")
-    search_fields = ("name", "organization__name", "workspace__name")
+    search_fields = ("name", "organization", "workspace")
     autocomplete_fields = ("deployment", "organization", "workspace")
     fieldsets = (
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +14,7 @@ from accounts.models import Deployment, User
 from config.database.constraints import ForeignKeyConstraint
 from config.database.models import MetadataField, TimeStamped, is_json_object, is_list_of_texts
 from config.database.triggers import immutable, must_match, own_member_count, touch
+from config.database.words import Words
 from organizations.allow_lists import AllowListField, allow_list_is_valid
 
 ORGANIZATION_ADMIN = "organization:admin"
@@ -43,6 +45,7 @@ class Segment(TimeStamped):
                 condition=models.Q(type__in=["user", "organization", "workspace"]),
             ),
         ]
+        indexes = [GinIndex(Words("name"), name="organizations_segment_words")]
         triggers = [touch(), immutable("deployment", "type"), *audited(naming=["name"])]
 
     def __str__(self) -> str:
@@ -94,6 +97,7 @@ class Organization(Place):
                 violation_error_message="The auto-assigned workspace must be one of this organization.",
             ),
         ]
+        indexes = [GinIndex(Words("name"), name="organizations_org_words")]
         triggers = [
             touch(ignoring=["member_count"]),
             immutable("deployment"),
@@ -116,6 +120,7 @@ class Workspace(Place):
             *Place.Meta.constraints,
             models.UniqueConstraint(fields=["id", "organization"], name="organizations_workspace_with_organization"),
         ]
+        indexes = [GinIndex(Words("name"), name="organizations_workspace_words")]
         triggers = [
             touch(ignoring=["member_count"]),
             immutable("organization"),
@@ -163,6 +168,7 @@ class OrganizationRole(Role):
                 violation_error_message="The organization belongs to another deployment.",
             ),
         ]
+        indexes = [GinIndex(Words("name"), name="organizations_orgrole_words")]
         triggers = [touch(), immutable("deployment", "organization"), *audited(naming=["name"])]
 
     def clean(self) -> None:
@@ -212,6 +218,7 @@ class WorkspaceRole(Role):
                 violation_error_message="The workspace belongs to another organization.",
             ),
         ]
+        indexes = [GinIndex(Words("name"), name="organizations_wsrole_words")]
         triggers = [touch(), immutable("deployment", "organization", "workspace"), *audited(naming=["name"])]
 
     def clean(self) -> None:

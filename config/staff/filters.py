@@ -1,24 +1,20 @@
-"""Filters of lists whose choices stay few, however many rows there are."""
+"""Filters of lists that stay small, however many rows there are to filter by."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
-from django.contrib import admin
-from django.http import HttpRequest
-
-MAX_CHOICES = 50
-"""Of more related rows than this, the sidebar is no place to choose one."""
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Model
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 
-class FewChoicesFilter(admin.RelatedFieldListFilter):
-    """A filter by a related row; with more than MAX_CHOICES of them it only shows that it is in use."""
+class RelatedFilter(AutocompleteSelectFilter):
+    """By a related row, which is found by typing, among those that the member of staff may see."""
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
-        rows = field.remote_field.model._default_manager.order_by("name")[: MAX_CHOICES + 1]
-        choices = [(row.pk, str(row)) for row in rows]
-        return choices if len(choices) <= MAX_CHOICES else []
-
-    def has_output(self) -> bool:
-        # A filter without output swallows its parameter, and the list would silently be of everything.
-        return bool(self.lookup_val) or super().has_output()
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        page = changelist.model_admin.admin_site.get_model_admin(cast(type[Model], self.field.related_model))
+        for choice in super().choices(changelist):
+            choice["form"].fields[self.lookup_kwarg].queryset = page.get_queryset(self.request)
+            yield choice

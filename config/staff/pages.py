@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import DataError, IntegrityError
 from django.http import HttpRequest
@@ -15,9 +15,11 @@ from unfold.admin import ModelAdmin, checkbox
 from config.staff.forms import StaffFields, StaffForm
 from config.staff.inlines import added_inlines
 from config.staff.links import address, link_to, plural
+from config.staff.lists import COUNTED, CappedPaginator, StaffChangeList
 from config.staff.refusals import refusal_of
+from config.staff.search import MAX_RELATED, is_partial, search
 
-MAX_ID = 2**63 - 1
+PARTIAL = f"So much fits this search that it looked at {MAX_RELATED:,} of it alone. Type more of the name."
 
 
 class StaffAdmin(StaffFields, ModelAdmin):
@@ -30,7 +32,10 @@ class StaffAdmin(StaffFields, ModelAdmin):
     label_select_related: ClassVar[tuple[str, ...]] = ()
     readonly_fields: ClassVar[tuple[str, ...]] = ("see_also", "created_at", "updated_at")
     ordering = ("-pk",)  # by age, and unlike created_at it has an index
+    paginator = CappedPaginator
     list_per_page = 50
+    list_max_show_all = 0
+    list_filter_submit = True
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # one count of all rows for each choice
 
@@ -78,15 +83,25 @@ class StaffAdmin(StaffFields, ModelAdmin):
             request.refusal = refusal_of(error)  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra_context)
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return StaffChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        response = super().changelist_view(request, extra_context)
+        if is_partial(request):
+            self.message_user(request, PARTIAL, messages.INFO)
+        return response
+
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
+        """Refuse to act on all rows of a list whose end nobody has seen, or counted."""
+        if request.POST.get("select_across") == "1" and CappedPaginator(queryset, self.list_per_page).goes_on:
+            self.message_user(request, f"These are more than {COUNTED:,}: search or filter first.", messages.ERROR)
+            return None
+        return super().response_action(request, queryset, *args)
+
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """By the ``search_fields``, and by id."""
-        if "\0" in search_term:
-            return queryset.none(), False
-        found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
-        term = search_term.strip()
-        if term.isascii() and term.isdigit() and len(term) < 20 and int(term) <= MAX_ID:
-            found |= queryset.filter(pk=int(term))
-        return found, may_have_duplicates
+        """By the ``search_fields``, which may name relations, and by id; see ``config.staff.search``."""
+        return (search(request, self, queryset, search_term) if search_term.strip() else queryset), False
 
     @admin.display(description="see also")
     def see_also(self, obj: Any) -> SafeString:

@@ -1,0 +1,73 @@
+"""Lists that open in constant time however many rows there are: counted up to a cap, and sorted up to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin.views.main import ORDER_VAR
+from django.core.paginator import Page, Paginator
+from django.db import connection
+from django.db.models import F, Model
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from unfold.views import ChangeList
+
+COUNTED = 5_000
+"""Rows that are counted, paged through and sorted. Who has more before them searches or filters."""
+
+
+class CappedPaginator(Paginator):
+    """Pages of the first COUNTED rows. A list of more is neither counted to its end nor sorted: it is newest first."""
+
+    object_list: Any
+    template_name = "staff/pagination.html"
+
+    @cached_property
+    def _counted(self) -> int:
+        return int(self.object_list.order_by()[: COUNTED + 1].count())
+
+    @cached_property
+    def count(self) -> int:
+        return min(self._counted, COUNTED)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there are more rows than are counted."""
+        return self._counted > COUNTED
+
+    def page(self, number: Any) -> Page:
+        if self.goes_on:
+            self.object_list = self.object_list.order_by("-pk")
+        elif set(self.object_list.query.order_by) == {"-pk"}:
+            # An expression, so that few rows among many are sorted, not looked for all along the primary key.
+            self.object_list = self.object_list.order_by((F("pk") + 0).desc())
+        return super().page(number)
+
+    @property
+    def total(self) -> str:
+        """How many rows there are, as far as that is known."""
+        if not self.goes_on:
+            return f"{self.count:,}"
+        rows = self.object_list
+        estimate = 0 if rows.query.where else estimated_rows(rows.model)
+        return f"about {estimate:,}" if estimate > COUNTED else f"more than {COUNTED:,}"
+
+
+class StaffChangeList(ChangeList):
+    paginator: CappedPaginator
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.full_result_count = self.result_count  # the pagination tells it
+        if self.paginator.goes_on:
+            self.sortable_by: Any = ()
+            self.params.pop(ORDER_VAR, None)
+
+
+def estimated_rows(model: type[Model]) -> int:
+    """How many rows the table had when PostgreSQL last looked; 0 if it never did."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = %s::regclass", [model._meta.db_table]
+        )
+        return int(cursor.fetchone()[0])

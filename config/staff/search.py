@@ -1,0 +1,68 @@
+"""Searching lists and choices: by words, by id, and by what a row belongs to."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import and_, or_
+
+from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+
+from config.database.words import words_begin
+
+MAX_ID = 2**63 - 1
+MAX_RELATED = 500
+"""Of the users (say) that a word finds, the memberships of so many are looked for: a bounded search."""
+MAX_PARTS = 2
+"""Parts of a search that may be about different things, such as a user and a workspace; each is a query for each."""
+
+NOTHING = Q(pk__in=[])
+
+
+def search(request: HttpRequest, page: admin.ModelAdmin, rows: QuerySet, text: str) -> QuerySet:
+    """Those of ``rows`` that ``text`` finds: by id, or part by part, by the ``search_fields`` of ``page``.
+
+    A field of text is searched by the beginnings of its words; a relation, by how the pages of its model are searched.
+    """
+    if "\0" in text:
+        return rows.none()
+    fields = page.get_search_fields(request)
+    related = [name for name in fields if _is_relation(page.model, name)]
+    texts = tuple(name for name in fields if name not in related)
+    parts = text.split(maxsplit=MAX_PARTS - 1) if related else [text]
+    found = reduce(and_, (_by_words(texts, part) | _through(request, page, related, part) for part in parts), Q())
+    return rows.filter(found | Q(pk=int(text))) if _is_id(text) else rows.filter(found)
+
+
+def is_partial(request: HttpRequest) -> bool:
+    """Whether a search of this request found more than MAX_RELATED related rows, and looked no further."""
+    return getattr(request, "_search_is_partial", False)
+
+
+def _by_words(fields: tuple[str, ...], part: str) -> Q:
+    match = words_begin(fields, part) if fields else None
+    return NOTHING if match is None else Q(match)
+
+
+def _through(request: HttpRequest, page: admin.ModelAdmin, relations: list[str], part: str) -> Q:
+    return reduce(or_, (Q(**{f"{name}__in": _ids(request, page, name, part)}) for name in relations), NOTHING)
+
+
+def _ids(request: HttpRequest, page: admin.ModelAdmin, relation: str, part: str) -> list[int]:
+    related = page.admin_site.get_model_admin(page.model._meta.get_field(relation).related_model)
+    rows, _ = related.get_search_results(request, related.get_queryset(request), part)
+    # In no order: any would tempt the planner to walk along the primary key until enough are found.
+    ids = list(rows.order_by().values_list("pk", flat=True)[: MAX_RELATED + 1])
+    if len(ids) > MAX_RELATED:
+        request._search_is_partial = True  # type: ignore[attr-defined]
+    return ids[:MAX_RELATED]
+
+
+def _is_relation(model: type[Model], name: str) -> bool:
+    return "__" not in name and model._meta.get_field(name).is_relation
+
+
+def _is_id(text: str) -> bool:
+    digits = text.strip()
+    return digits.isascii() and digits.isdigit() and len(digits) < 20 and int(digits) <= MAX_ID
