@@ -16,6 +16,7 @@ from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 
+from accounts.audit import admin as audit_admin  # noqa: F401
 from accounts.keys import create_signing_key
 from accounts.models import (
     Authenticator,

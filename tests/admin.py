@@ -12,7 +12,17 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SigningKey, StaffAccess, User
+from accounts.models import (
+    AuditEntry,
+    Authenticator,
+    BackupCode,
+    Deployment,
+    Session,
+    SignIn,
+    SigningKey,
+    StaffAccess,
+    User,
+)
 from memberships.models import (
     OrganizationMembership,
     OrganizationMembershipRole,
@@ -74,6 +84,10 @@ def _workspace_membership() -> WorkspaceMembership:
     return membership
 
 
+def _audit_entry() -> AuditEntry:
+    return AuditEntry.objects.get(model="organizations.segment", object_id=SegmentFactory.create().pk)
+
+
 NEW_ROW: dict[type[Model], Callable[[], Model]] = {
     Deployment: DeploymentFactory.create,
     SigningKey: lambda: DeploymentFactory.create().signing_keys.get(),
@@ -89,6 +103,7 @@ NEW_ROW: dict[type[Model], Callable[[], Model]] = {
     WorkspaceRole: _workspace_role,
     OrganizationMembership: _organization_membership,
     WorkspaceMembership: _workspace_membership,
+    AuditEntry: _audit_entry,
     StaffAccess: lambda: StaffAccess.objects.get(user=staff(DeploymentFactory.create())),
 }
 """Makes one more row of a model, none of whose related rows any other has."""

@@ -76,7 +76,7 @@ class AuditEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.model} {self.object_id} {self.action}"
+        return self.name or f"{self.model} {self.object_id}"
 
     @staticmethod
     def subject(obj: models.Model) -> str:

@@ -186,3 +186,8 @@ def _deployment(model: Any, row: str) -> str:
     parent = field.remote_field.model._meta
     column = parent.get_field(last).column
     return f"(SELECT parent.{column} FROM {parent.db_table} parent WHERE parent.id = {row}.{field.column})"
+
+
+def is_audited(model: type[Model]) -> bool:
+    """Whether changes of the table of ``model`` are in the trail."""
+    return any(isinstance(trigger, _Audit) for trigger in getattr(model._meta, "triggers", ()))

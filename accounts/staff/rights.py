@@ -15,11 +15,10 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Model, Q, QuerySet
 
 from accounts.staff.models import StaffAccess
+from config.staff.scope import PRIVATE_METADATA as PRIVATE_METADATA
 
 Row = TypeVar("Row", bound=Model)
 
-PRIVATE_METADATA = "accounts.view_private_metadata"
-"""The permission to see ``private_metadata``, wherever it is shown, logged or exported."""
 NOT_BY_DEPLOYMENT_STAFF = {"accounts.add_deployment", "accounts.delete_deployment"}
 MANAGED_BY_OPERATORS = {"auth.user", "accounts.staffaccess"}
 """Models besides the tenancy data that operators of all deployments manage."""

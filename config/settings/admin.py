@@ -11,4 +11,7 @@ UNFOLD = {
     "SIDEBAR": {"navigation": "config.staff.navigation.sidebar", "show_search": True},
 }
 
+STAFF_SCOPE = "accounts.staff.rights.visible_to"
+STAFF_AUDIT = "accounts.AuditEntry"
+
 LOGIN_REDIRECT_URL = "admin:index"  # nobody but staff signs in by Django

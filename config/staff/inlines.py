@@ -14,12 +14,13 @@ from unfold.admin import TabularInline
 from unfold.forms import PaginationInlineFormSet
 
 from config.staff.forms import StaffFields, StaffForm
+from config.staff.scope import Scoped
 
 INLINE_ROWS = 20
 """Rows of an inline: a large organization's page must open, and be saved, as quickly as a small one's."""
 
 
-class EditableInline(StaffFields, TabularInline):
+class EditableInline(Scoped, StaffFields, TabularInline):
     """All rows that belong to the page's own, few by nature, to be changed in place."""
 
     form = StaffForm

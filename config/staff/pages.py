@@ -17,12 +17,13 @@ from config.staff.inlines import added_inlines
 from config.staff.links import address, link_to, plural
 from config.staff.lists import COUNTED, CappedPaginator, StaffChangeList
 from config.staff.refusals import refusal_of
+from config.staff.scope import ScopedPage
 from config.staff.search import MAX_RELATED, is_partial, search
 
 PARTIAL = f"So much fits this search that it looked at {MAX_RELATED:,} of it alone. Type more of the name."
 
 
-class StaffAdmin(StaffFields, ModelAdmin):
+class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
     """The pages of a model. ``identity`` is what an existing row can no longer change."""
 
     form = StaffForm

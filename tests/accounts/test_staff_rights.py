@@ -11,7 +11,7 @@ from django.contrib.auth.models import User as Staff
 from django.db import IntegrityError
 from django.db.models import Model
 
-from accounts.models import Deployment, FailureCount, StaffAccess, User
+from accounts.models import Deployment, FailureCount, StaffAccess, StaffDeployment, User
 from accounts.staff.rights import PRIVATE_METADATA, permissions_of, rights_of, visible_to
 from memberships.models import ActiveMembership, WorkspaceMembership
 from organizations.models import Organization
@@ -22,7 +22,7 @@ SUPPORT, OPERATOR = StaffAccess.Role.SUPPORT, StaffAccess.Role.OPERATOR
 TENANCY = [
     model for app in ("accounts", "organizations", "memberships") for model in apps.get_app_config(app).get_models()
 ]
-NOT_OF_A_DEPLOYMENT = {FailureCount, StaffAccess}
+NOT_OF_A_DEPLOYMENT = {FailureCount, StaffAccess, StaffDeployment}
 
 pytestmark = pytest.mark.django_db
 
@@ -42,8 +42,7 @@ def _deployment_of(row: Any) -> Deployment:
     if path != "pk":
         for step in path.split("__"):
             row = getattr(row, step)
-    assert isinstance(row, Deployment)
-    return row
+    return row if isinstance(row, Deployment) else Deployment.objects.get(pk=row)
 
 
 def test_every_model_says_how_it_reaches_its_deployment() -> None:

@@ -1,0 +1,91 @@
+"""What a member of staff may see of a page: the rows, the choices and the fields. Nothing, unless they are told to.
+
+Who may see what is not decided here: ``STAFF_SCOPE`` names the function that does, and Django's permissions the rest.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeVar, cast
+
+from django.apps import apps
+from django.conf import settings
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest
+from django.utils.module_loading import import_string
+
+Row = TypeVar("Row", bound=Model)
+
+PRIVATE_METADATA = "accounts.view_private_metadata"
+"""The permission to see ``private_metadata``, wherever it is shown, logged or exported."""
+
+
+def visible_to(staff: Any, rows: QuerySet[Row]) -> QuerySet[Row]:
+    """Those of ``rows`` that ``staff`` may see."""
+    return cast("QuerySet[Row]", _scope()(staff, rows))
+
+
+@cache
+def _scope() -> Any:
+    return import_string(settings.STAFF_SCOPE)
+
+
+class Scoped:
+    """A page or an inline that has no rows, and offers no choices, but those of its reader."""
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return visible_to(request.user, super().get_queryset(request))  # type: ignore[misc]
+
+    def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> Any:
+        """The choices of a related field; what was posted is looked for among them, too."""
+        rows = super().get_field_queryset(db, db_field, request)  # type: ignore[misc]
+        if rows is None:
+            rows = db_field.remote_field.model._default_manager.using(db)
+        return visible_to(request.user, rows.all())
+
+
+class ScopedPage(Scoped):
+    """The pages of a model, on which rows of others do not exist: not found, as any other id that there is none of."""
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any:
+        raise Http404(f"There is no {opts.verbose_name} {object_id!r}.")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without private metadata, unless the reader may see it; what a form lacks, it cannot change either."""
+        fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        if request.user.has_perm(PRIVATE_METADATA):
+            return fieldsets
+        return [
+            (title, {**options, "fields": [field for field in options["fields"] if field != "private_metadata"]})
+            for title, options in fieldsets
+        ]
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """By relations and the filters of the list alone. Django lets anybody guess at any column of the model, hashes
+        of passwords included, one letter after the other.
+        """
+        page: Any = self
+        name = lookup.partition("__")[0]
+        try:
+            field = page.opts.pk if name == "pk" else page.opts.get_field(name)
+        except FieldDoesNotExist:
+            field = None
+        is_harmless = field is None or field.is_relation or getattr(field, "primary_key", False)
+        if not is_harmless and name not in {_filtered(item) for item in page.list_filter}:
+            return False
+        return bool(super().lookup_allowed(lookup, value, request))  # type: ignore[misc]
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        """The row's part of the audit trail, which ``STAFF_AUDIT`` names the model of."""
+        page: Any = self
+        row = page.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        trail: Any = page.admin_site.get_model_admin(apps.get_model(settings.STAFF_AUDIT))
+        return trail.history_of(request, row)
+
+
+def _filtered(item: Any) -> str:
+    name: Any = item[0] if isinstance(item, tuple | list) else item
+    return name.partition("__")[0] if isinstance(name, str) else str(getattr(name, "parameter_name", ""))
