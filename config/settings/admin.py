@@ -1,5 +1,7 @@
 """The look of the pages for staff; ``config/staff`` has their behaviour."""
 
+from config.settings.core import STATIC_URL
+
 UNFOLD = {
     "SITE_TITLE": "Rollcall",
     "SITE_HEADER": "Rollcall",
@@ -8,6 +10,7 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
+    "STYLES": [f"{STATIC_URL}staff/staff.css"],
     "SIDEBAR": {"navigation": "config.staff.navigation.sidebar", "show_search": True},
 }
 

@@ -59,6 +59,7 @@ class JsonObjectField(forms.JSONField):
     """A JSON object that PostgreSQL can store; nothing at all counts as an empty one."""
 
     default_error_messages = {
+        "at_line": _("Enter a valid JSON. Line %(line)d: %(problem)s."),
         "no_object": _('This must be a JSON object, such as {"plan": "basic"}.'),
         "unstorable": _(
             "NaN, infinity, numbers too long, NUL characters and halves of surrogate pairs cannot be stored."
@@ -79,6 +80,10 @@ class JsonObjectField(forms.JSONField):
         try:
             parsed = super().to_python(value)
             storable = _is_storable(parsed)
+        except ValidationError as error:
+            if isinstance(error.__context__, json.JSONDecodeError):
+                raise self._refusal("at_line", line=error.__context__.lineno, problem=error.__context__.msg) from error
+            raise
         except RecursionError as error:
             raise self._refusal("too_deep") from error
         except ValueError as error:
@@ -89,8 +94,8 @@ class JsonObjectField(forms.JSONField):
             raise self._refusal("unstorable")
         return parsed
 
-    def _refusal(self, code: str) -> ValidationError:
-        return ValidationError(self.error_messages[code], code=code)
+    def _refusal(self, code: str, **params: Any) -> ValidationError:
+        return ValidationError(self.error_messages[code], code=code, params=params)
 
 
 _ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")

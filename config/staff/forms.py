@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from config.database.models import MetadataField
-from config.staff.fields import JsonObjectField, LinesField
+from config.staff.typed import typed_field
 
 
 class StaffForm(forms.ModelForm):
@@ -43,19 +40,13 @@ class StaffFields:
     """Form fields for lists and metadata, of pages and inlines alike."""
 
     formfield_overrides: Any = {
-        MetadataField: {
-            "form_class": JsonObjectField,
-            "show_hidden_initial": False,
-            "widget": UnfoldAdminTextareaWidget(attrs={"rows": 6}),
-        },
         models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
         models.URLField: {"assume_scheme": "https"},
     }
 
     def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **kwargs: Any) -> Any:
-        if isinstance(db_field, ArrayField):
-            field: Any = _lines(db_field)
-        else:
+        field: Any = typed_field(db_field)
+        if field is None:
             field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
         if field is not None:
             field.label = _ACRONYMS.sub(lambda match: _SPELLING[match[0].lower()], str(field.label))
@@ -66,14 +57,3 @@ class StaffFields:
 
 _SPELLING = {"ip": "IP", "ips": "IPs", "mfa": "MFA", "url": "URL"}
 _ACRONYMS = re.compile(rf"\b({'|'.join(_SPELLING)})\b", re.IGNORECASE)
-
-
-def _lines(db_field: ArrayField) -> Any:
-    # Not by ArrayField.formfield: that one is for fields of comma-separated values.
-    return models.Field.formfield(
-        db_field,
-        form_class=cast(Any, partial(LinesField, item=db_field.base_field)),
-        show_hidden_initial=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
-        help_text=f"One a line. {db_field.help_text}".strip(),
-    )

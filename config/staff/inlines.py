@@ -10,10 +10,12 @@ from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.admin.utils import display_for_value
 from django.db import models
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.forms import PaginationInlineFormSet
 
 from config.staff.forms import StaffFields, StaffForm
+from config.staff.links import address, link_to
 from config.staff.scope import Scoped
 
 INLINE_ROWS = 20
@@ -39,11 +41,18 @@ class ListInline(EditableInline):
 
     formset = _NewestRows
     can_delete = False
-    show_change_link = True
+    hide_title = True  # it would say each row twice, and show the link to its page to a mouse alone
     ordering = ("-pk",)
     select_related: ClassVar[tuple[str, ...]] = ()
     prefetch_related: ClassVar[tuple[str, ...]] = ()
     readonly_fields: ClassVar[tuple[str, ...]] = ("since",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_fields(request, obj)
+        return [*fields, "page"] if self.admin_site.is_registered(self.model) else fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*super().get_readonly_fields(request, obj), "page"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         rows = super().get_queryset(request).prefetch_related(*self.prefetch_related)
@@ -56,6 +65,10 @@ class ListInline(EditableInline):
     def since(self, obj: Any) -> Any:
         """``created_at``, which of a row that is still to be made is an expression."""
         return display_for_value(obj.created_at, "-") if obj.pk else "-"
+
+    @admin.display(description="page")
+    def page(self, obj: Any) -> SafeString | str:
+        return link_to(address(obj, "change"), "Open", label=f"Open {obj}") if obj.pk else "-"
 
 
 class ReadOnlyInline(ListInline):

@@ -22,8 +22,9 @@ def link(obj: models.Model | None) -> SafeString | None:
     return None if obj is None else link_to(address(obj, "change"), str(obj))
 
 
-def link_to(path: str, text: str) -> SafeString:
-    return format_html('<a class="text-link" href="{}">{}</a>', path, text)
+def link_to(path: str, text: str, label: str = "") -> SafeString:
+    """A link; ``label`` says to who cannot see the page what ``text`` leaves out."""
+    return format_html('<a class="text-link" href="{}" aria-label="{}">{}</a>', path, label or text, text)
 
 
 def plural(model: type[models.Model]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.admin.views.main import ORDER_VAR
 from django.core.paginator import Page, Paginator
 from django.db import connection
-from django.db.models import F, Model
+from django.db.models import F
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.views import ChangeList
@@ -46,11 +46,7 @@ class CappedPaginator(Paginator):
     @property
     def total(self) -> str:
         """How many rows there are, as far as that is known."""
-        if not self.goes_on:
-            return f"{self.count:,}"
-        rows = self.object_list
-        estimate = 0 if rows.query.where else estimated_rows(rows.model)
-        return f"about {estimate:,}" if estimate > COUNTED else f"more than {COUNTED:,}"
+        return _estimate(self.object_list) or f"more than {COUNTED:,}" if self.goes_on else f"{self.count:,}"
 
 
 class StaffChangeList(ChangeList):
@@ -64,10 +60,16 @@ class StaffChangeList(ChangeList):
             self.params.pop(ORDER_VAR, None)
 
 
-def estimated_rows(model: type[Model]) -> int:
-    """How many rows the table had when PostgreSQL last looked; 0 if it never did."""
+def total(rows: Any) -> str:
+    """How many ``rows`` there are, as far as that can be told at once."""
+    return _estimate(rows) or CappedPaginator(rows, 1).total
+
+
+def _estimate(rows: Any) -> str:
+    """How many rows the table had when PostgreSQL last looked; "" if it is small, or ``rows`` are not all of it."""
+    if rows.query.where:
+        return ""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = %s::regclass", [model._meta.db_table]
-        )
-        return int(cursor.fetchone()[0])
+        cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [rows.model._meta.db_table])
+        number = int(cursor.fetchone()[0])
+    return f"about {number:,}" if number > COUNTED else ""

@@ -12,9 +12,12 @@ from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
 from unfold.sites import UnfoldAdminSite
 
+from config.staff.home import home
 from config.staff.pages import StaffAdmin
+from config.staff.typed import check_typed
 
 CONTENT_SECURITY_POLICY = (
     # unfold's Alpine.js evaluates its attributes, and its Chart.js and Alpine.js write styles into the page.
@@ -27,6 +30,14 @@ class StaffSite(UnfoldAdminSite):
     """The admin. If ADMIN_HOSTS names any host, no other has it: the page does not exist there."""
 
     index_title = "Home"
+    index_template = "staff/home.html"
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        return super().index(request, home(request) | (extra_context or {}))
+
+    def extra_urls(self) -> list[URLPattern]:
+        """unfold puts these before its own."""
+        return [path("check/<str:model>/<str:field>/", self.admin_view(check_typed), name="check_typed")]
 
     def admin_view(self, view: Callable[..., HttpResponseBase], cacheable: bool = False) -> Any:
         inner = super().admin_view(view, cacheable)
