@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -62,10 +63,7 @@ def _numbers(request: HttpRequest) -> Iterator[dict[str, str]]:
 
 def _latest_changes(request: HttpRequest) -> list[dict[str, Any]]:
     """Of the audit trail, as its own list shows them."""
-    model = apps.get_model("accounts.AuditEntry")
-    if not admin.site.is_registered(model):
-        return []
-    page: Any = admin.site.get_model_admin(model)
+    page: Any = admin.site.get_model_admin(apps.get_model(settings.STAFF_AUDIT))
     if not page.has_view_permission(request):
         return []
     entries = page.get_queryset(request).order_by("-pk")[:LATEST]
