@@ -1,0 +1,145 @@
+"""Memberships as CSV, streamed: what an import reads back as what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from django.db import connection
+from django.db.models import Count, QuerySet
+
+from memberships.models import OrganizationMembership, WorkspaceMembership
+from memberships.transfer.cells import COLUMNS, csv_line, join_roles, reference
+from organizations.models import Organization
+
+CHUNK = 2_000
+"""Memberships read at once."""
+
+
+def export(memberships: QuerySet[OrganizationMembership] | QuerySet[WorkspaceMembership]) -> Iterator[bytes]:
+    """The lines of a CSV file of ``memberships``, in the order of their ids; the first names the columns."""
+    yield b"\xef\xbb\xbf" + csv_line(COLUMNS)  # without the mark, spreadsheets guess at the encoding
+    named = Organization.objects.values_list("deployment_id", "name").annotate(number=Count("pk"))
+    several = {(deployment_id, name) for deployment_id, name, _ in named.filter(number__gt=1)}
+    statement = _OF_WORKSPACES if memberships.model is WorkspaceMembership else _OF_ORGANIZATIONS
+    last = 0
+    while ids := list(memberships.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+        last = ids[-1]
+        with connection.cursor() as cursor:
+            cursor.execute(statement, {"ids": ids})
+            rows = cursor.fetchall()
+        for host, deployment_id, *parts, metadata in rows:
+            yield _line(host, deployment_id, *map(_json, parts), metadata, several=several)
+
+
+def _line(
+    host: str,
+    deployment_id: int,
+    organization: tuple[Any, ...],
+    workspace: tuple[Any, ...] | None,
+    user: tuple[Any, ...],
+    roles: list[Any],
+    organization_roles: list[Any],
+    metadata: str,
+    *,
+    several: set[tuple[int, str]],
+) -> bytes:
+    name, organization_id = organization
+    return csv_line(
+        [
+            host,
+            reference(name, organization_id, is_unique=(deployment_id, name) not in several),
+            "" if workspace is None else _reference(workspace),
+            _user(*user),
+            join_roles(map(_reference, roles)),
+            join_roles(map(_reference, organization_roles)),
+            "" if metadata == "{}" else metadata,
+        ]
+    )
+
+
+def _json(value: Any) -> Any:
+    """Django leaves JSON of raw statements as text."""
+    return orjson.loads(value) if isinstance(value, str) else value
+
+
+def _reference(named: Any) -> str:
+    name, row_id, is_unique = named
+    return reference(name, row_id, is_unique=is_unique)
+
+
+def _user(email: str, username: str, user_id: int, email_is_clear: bool, username_is_clear: bool) -> str:
+    """The address if there is one, or the username, unless it is also what another user is called."""
+    if email:
+        return reference(email, user_id, is_unique=email_is_clear)
+    return reference(username, user_id, is_unique=username_is_clear)
+
+
+def _roles(kind: str, membership_id: str) -> str:
+    """The roles given to a membership: name, id, and whether no other role that can be given there is called so."""
+    same = f"""
+        SELECT 1 FROM organizations_{kind}role other
+        WHERE other.deployment_id = role.deployment_id AND other.name = role.name AND other.id <> role.id
+    """
+    own = " AND coalesce(other.workspace_id, membership.workspace_id) = membership.workspace_id"
+    narrower = own if kind == "workspace" else ""
+    return f"""
+        coalesce((
+            SELECT jsonb_agg(jsonb_build_array(
+                role.name, role.id,
+                NOT EXISTS ({same} AND other.organization_id IS NULL)
+                AND NOT EXISTS ({same} AND other.organization_id = membership.organization_id {narrower})
+            ) ORDER BY role.id)
+            FROM memberships_{kind}membershiprole given JOIN organizations_{kind}role role ON role.id = given.role_id
+            WHERE given.membership_id = {membership_id}
+        ), '[]')
+    """
+
+
+def _select(kind: str) -> str:
+    of_workspace = kind == "workspace"
+    workspace = """
+        jsonb_build_array(workspace.name, workspace.id, NOT EXISTS (
+            SELECT 1 FROM organizations_workspace other
+            WHERE other.organization_id = workspace.organization_id AND other.name = workspace.name
+                AND other.id <> workspace.id
+        ))
+    """
+    joins = """
+        JOIN organizations_workspace workspace ON workspace.id = membership.workspace_id
+        JOIN memberships_organizationmembership above
+            ON above.organization_id = membership.organization_id AND above.user_id = membership.user_id
+    """
+    return f"""
+        SELECT deployment.host, deployment.id,
+            jsonb_build_array(organization.name, organization.id),
+            {workspace if of_workspace else "NULL::jsonb"},
+            jsonb_build_array(
+                member.email, member.username, member.id,
+                NOT EXISTS (
+                    SELECT 1 FROM accounts_user other WHERE other.deployment_id = member.deployment_id
+                        AND other.username <> '' AND lower(other.username) = lower(member.email)
+                        AND other.id <> member.id
+                ),
+                NOT EXISTS (
+                    SELECT 1 FROM accounts_user other WHERE other.deployment_id = member.deployment_id
+                        AND other.email <> '' AND lower(other.email) = lower(member.username)
+                        AND other.id <> member.id
+                )
+            ),
+            {_roles("workspace", "membership.id") if of_workspace else "'[]'::jsonb"},
+            {_roles("organization", "above.id" if of_workspace else "membership.id")},
+            membership.public_metadata::text
+        FROM memberships_{kind}membership membership
+        JOIN organizations_organization organization ON organization.id = membership.organization_id
+        JOIN accounts_deployment deployment ON deployment.id = organization.deployment_id
+        JOIN accounts_user member ON member.id = membership.user_id
+        {joins if of_workspace else ""}
+        WHERE membership.id = ANY (%(ids)s)
+        ORDER BY membership.id
+    """
+
+
+_OF_WORKSPACES = _select("workspace")
+_OF_ORGANIZATIONS = _select("organization")
