@@ -10,11 +10,13 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
+from unfold.decorators import action
 
 from accounts.audit import admin as audit_admin  # noqa: F401
 from accounts.keys import create_signing_key
@@ -177,6 +179,12 @@ class UserAdmin(StaffAdmin):
         DATES,
     )
 
+    actions_detail = ("entry",)  # type: ignore[assignment]
+
+    @action(description="Why can't they enter?", url_path="entry", icon="help")  # type: ignore[operator]
+    def entry(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return redirect("admin:memberships_workspacemembership_entry_of", object_id)
+
     def label(self, obj: User) -> str:
         return f"{obj} ({obj.deployment})"
 
@@ -265,15 +273,10 @@ class SessionAdmin(EndableAdmin):
     readonly_fields = (*StaffAdmin.readonly_fields, "user", "state")
     fields = ("deployment", "user", "state", "expires_at", "ended_at", "created_at", "updated_at")
     inlines = (SignInInline, SignInAttemptInline)
-    actions = ("end",)
 
     @admin.display(description="active user")
     def user(self, obj: Session) -> SafeString | None:
         return link(obj.active_sign_in.user) if obj.active_sign_in else None
-
-    @admin.action(description="End the selected sessions", permissions=["end"])
-    def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
-        _end(self, request, queryset, "ended_at", "Ended")
 
 
 @admin.register(SignIn)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path
+from unfold.decorators import action
 
 from accounts.admin import DATES
 from accounts.models import SignIn, User
 from config.staff.inlines import ListInline, ReadOnlyInline, add_inlines
 from config.staff.links import names, plural
 from config.staff.pages import StaffAdmin
+from memberships import actions  # noqa: F401
+from memberships.entry_page import entry_page
 from memberships.models import (
     ActiveMembership,
     OrganizationMembership,
@@ -151,3 +155,21 @@ class WorkspaceMembershipAdmin(MembershipAdmin):
     readonly_fields = (*StaffAdmin.readonly_fields, "organization")
     on_change_only = (*StaffAdmin.on_change_only, "organization")
     fieldsets = ((None, {"fields": ["organization", "workspace", "user", "public_metadata"]}), DATES)
+    actions_detail = ("entry",)  # type: ignore[assignment]
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.entry_of_user)
+        return [
+            path("entry/<int:user_id>/", view, name="memberships_workspacemembership_entry_of"),
+            *super().get_urls(),
+        ]
+
+    def entry_of_user(self, request: HttpRequest, user_id: int) -> HttpResponse:
+        return entry_page(self, request, user_id, workspace_id=None)
+
+    @action(description="Why can't they enter?", url_path="entry", icon="help")  # type: ignore[operator]
+    def entry(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        membership = self.get_object(request, object_id)
+        if membership is None:
+            raise Http404
+        return entry_page(self, request, membership.user_id, workspace_id=membership.workspace_id)

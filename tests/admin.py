@@ -125,6 +125,19 @@ def add_to_inline(client: Client, address: str, prefix: str, *rows: dict[str, An
     return send(client, address, **changes)
 
 
+def choose(client: Client, action: str, *rows: Model, everything: bool = False) -> Any:
+    """Choose an action on ``rows`` in their list; gives the page on which one lands, a preview or a question."""
+    data = {"action": action, "_selected_action": [row.pk for row in rows], "select_across": str(int(everything))}
+    return client.post(url(type(rows[0]), "changelist"), data | {"index": "0"})
+
+
+def go_on(client: Client, action: str, *rows: Model, press: str = "apply", **answers: Any) -> Any:
+    """Fill in the page on which ``choose`` lands, and press a button there."""
+    ids = ",".join(str(row.pk) for row in rows)
+    data = {"action": action, "_selected_action": [rows[0].pk], "select_across": "1", "ids": ids, press: "1"}
+    return client.post(url(type(rows[0]), "changelist"), data | answers)
+
+
 def saved(response: Any) -> bool:
     """Whether the form was accepted: the browser is sent elsewhere."""
     assert response.status_code in (200, 302)

@@ -6,12 +6,14 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.db import DataError, IntegrityError
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, checkbox
 
+from config.staff.actions import added_actions, offered
 from config.staff.forms import StaffFields, StaffForm
 from config.staff.inlines import added_inlines
 from config.staff.links import address, link_to, plural
@@ -48,6 +50,12 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
     def action_checkbox(self, obj: Any) -> SafeString:
         """unfold's, with a label that tells the rows apart."""
         return checkbox.render(ACTION_CHECKBOX_NAME, str(obj.pk), {"aria-label": f"Select {obj}"})
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Django's, with those of other apps, as far as the member of staff may do them."""
+        actions = super().get_actions(request)
+        added = {} if IS_POPUP_VAR in request.GET else offered(request, added_actions[self.model])
+        return actions | added
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return [*super().get_inlines(request, obj), *added_inlines[self.model]]

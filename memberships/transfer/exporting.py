@@ -29,34 +29,19 @@ def export(memberships: QuerySet[OrganizationMembership] | QuerySet[WorkspaceMem
         with connection.cursor() as cursor:
             cursor.execute(statement, {"ids": ids})
             rows = cursor.fetchall()
-        for host, deployment_id, *parts, metadata in rows:
-            yield _line(host, deployment_id, *map(_json, parts), metadata, several=several)
-
-
-def _line(
-    host: str,
-    deployment_id: int,
-    organization: tuple[Any, ...],
-    workspace: tuple[Any, ...] | None,
-    user: tuple[Any, ...],
-    roles: list[Any],
-    organization_roles: list[Any],
-    metadata: str,
-    *,
-    several: set[tuple[int, str]],
-) -> bytes:
-    name, organization_id = organization
-    return csv_line(
-        [
-            host,
-            reference(name, organization_id, is_unique=(deployment_id, name) not in several),
-            "" if workspace is None else _reference(workspace),
-            _user(*user),
-            join_roles(map(_reference, roles)),
-            join_roles(map(_reference, organization_roles)),
-            "" if metadata == "{}" else metadata,
-        ]
-    )
+        for host, deployment_id, organization, workspace, user, roles, organization_roles, metadata in rows:
+            name, organization_id = _json(organization)
+            yield csv_line(
+                [
+                    host,
+                    reference(name, organization_id, is_unique=(deployment_id, name) not in several),
+                    "" if workspace is None else _reference(_json(workspace)),
+                    _user(*_json(user)),
+                    join_roles(map(_reference, _json(roles))),
+                    join_roles(map(_reference, _json(organization_roles))),
+                    "" if metadata == "{}" else metadata,
+                ]
+            )
 
 
 def _json(value: Any) -> Any:

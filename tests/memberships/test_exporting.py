@@ -61,7 +61,7 @@ def held() -> Any:
     return sorted(
         (str(model), row.user_id, str(row), sorted(row.roles.values_list("pk", flat=True)), str(row.public_metadata))
         for model in (OrganizationMembership, WorkspaceMembership)
-        for row in model.objects.all()  # type: ignore[attr-defined]
+        for row in model.objects.all()
     )
 
 

@@ -1,0 +1,138 @@
+"""What staff do to many rows at once, in the lists of users, sessions and memberships."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
+from django.http import HttpRequest
+
+from accounts import bulk as accounts_bulk
+from accounts.models import Session, User
+from accounts.staff.rights import visible_to
+from config.staff.actions import BulkAction, add_actions
+from memberships import bulk
+from memberships.models import (
+    OrganizationMembership,
+    OrganizationMembershipRole,
+    WorkspaceMembership,
+    WorkspaceMembershipRole,
+)
+
+
+def _rows(model: Any, name: str, request: HttpRequest, **options: Any) -> forms.ModelMultipleChoiceField:
+    """Rows that the field ``name`` of ``model`` may refer to, of those that the member of staff may see."""
+    field = model._meta.get_field(name)
+    return forms.ModelMultipleChoiceField(
+        visible_to(request.user, field.remote_field.model._default_manager.all()),
+        widget=AutocompleteSelectMultiple(field, admin.site),
+        required=False,
+        **options,
+    )
+
+
+class AddToWorkspaceForm(forms.Form):
+    """Which workspace, and which roles there."""
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = WorkspaceMembership._meta.get_field("workspace")
+        workspaces = field.remote_field.model._default_manager.select_related("organization__deployment")
+        self.fields["workspace"] = forms.ModelChoiceField(
+            visible_to(request.user, workspaces), widget=AutocompleteSelect(field, admin.site)
+        )
+        self.fields["roles"] = _rows(
+            WorkspaceMembershipRole, "role", request, help_text="Given besides those that they hold already."
+        )
+
+
+class ChangeRolesForm(forms.Form):
+    """Which roles to give and which to take; the links of ``link`` hold them."""
+
+    def __init__(self, link: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["give"] = _rows(link, "role", request, label="Roles to give")
+        self.fields["take"] = _rows(link, "role", request, label="Roles to take")
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if not data.get("give") and not data.get("take"):
+            raise forms.ValidationError("Choose roles to give or to take.")
+        return data
+
+
+ADD_TO_WORKSPACE = BulkAction(
+    name="add_to_workspace",
+    description="Add to a workspace",
+    permissions=(
+        "memberships.add_organizationmembership",
+        "memberships.add_workspacemembership",
+        "memberships.add_workspacemembershiprole",
+    ),
+    run=lambda rows, data: bulk.add_to_workspace(rows, data["workspace"], data["roles"]),
+    form=AddToWorkspaceForm,
+    select_related=("deployment",),
+)
+SIGN_OUT = BulkAction(
+    name="sign_out",
+    description="Sign out everywhere",
+    permissions=("accounts.change_session", "accounts.change_signin"),
+    run=lambda rows, _: accounts_bulk.end_sign_ins(rows),
+)
+DISABLE = BulkAction(
+    name="disable",
+    description="Disable",
+    permissions=("accounts.change_user",),
+    run=lambda rows, _: accounts_bulk.set_disabled(rows, True),
+)
+ENABLE = BulkAction(
+    name="enable",
+    description="Enable",
+    permissions=("accounts.change_user",),
+    run=lambda rows, _: accounts_bulk.set_disabled(rows, False),
+)
+END_SESSIONS = BulkAction(
+    name="end",
+    description="End sessions",
+    permissions=("accounts.change_session", "accounts.change_signin"),
+    run=lambda rows, _: accounts_bulk.end_sessions(rows),
+)
+
+
+def _change_roles(link: Any, *related: str) -> BulkAction:
+    name = link._meta.model_name
+    return BulkAction(
+        name="change_roles",
+        description="Change roles",
+        permissions=(f"memberships.add_{name}", f"memberships.delete_{name}"),
+        run=lambda rows, data: bulk.change_roles(rows, data["give"], data["take"]),
+        form=partial(ChangeRolesForm, link),
+        select_related=related,
+    )
+
+
+def _remove(model: Any, description: str, *related: str) -> BulkAction:
+    return BulkAction(
+        name="remove",
+        description=description,
+        permissions=(f"memberships.delete_{model._meta.model_name}", "memberships.delete_workspacemembership"),
+        run=lambda rows, _: bulk.remove(rows),
+        select_related=related,
+    )
+
+
+add_actions(User, ADD_TO_WORKSPACE, SIGN_OUT, DISABLE, ENABLE)
+add_actions(Session, END_SESSIONS)
+add_actions(
+    WorkspaceMembership,
+    _change_roles(WorkspaceMembershipRole, "user", "workspace__organization"),
+    _remove(WorkspaceMembership, "Remove from the workspace", "user", "workspace"),
+)
+add_actions(
+    OrganizationMembership,
+    _change_roles(OrganizationMembershipRole, "user", "organization"),
+    _remove(OrganizationMembership, "Remove from the organization", "user", "organization"),
+)

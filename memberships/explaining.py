@@ -1,0 +1,188 @@
+"""Why can a user not enter? What the endpoint answers them, and what each rule of eligibility comes to.
+
+Nothing is decided here. The endpoint itself is asked, as the user's browser would ask it, in a transaction that is
+rolled back; and the rules are those that its answer is made of.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+import orjson
+from django.db import transaction
+from django.http import HttpRequest
+from django.urls import resolve
+from django.utils import timezone
+
+from accounts.authentication import COOKIE
+from accounts.keys import signing_key
+from accounts.models import Deployment, Session, User
+from accounts.second_factors import available_methods
+from accounts.sessions import session_token, start_session
+from config.networks import Address, matching_entry
+from memberships.eligibility import EligibilityRestriction, Level, Outcome
+from memberships.models import OrganizationMembershipRole
+from organizations.models import ORGANIZATION_ADMIN, WORKSPACE_ADMIN
+
+PATH = "/me/workspace-memberships"
+SWITCHES = {
+    ("organization", "IP"): "ip_allowlist_per_org_enabled",
+    ("workspace", "IP"): "ip_allowlist_per_workspace_enabled",
+    ("organization", "MFA"): "enforce_mfa_per_org_enabled",
+    ("workspace", "MFA"): "enforce_mfa_per_workspace_enabled",
+}
+"""The deployment's switch for each rule at each level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the endpoint sends: ``body`` is JSON, byte for byte."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule comes to at a level, with the entry of the allow-list that lets the address in, if one does."""
+
+    level: Level
+    rule: Literal["IP", "MFA"]
+    outcome: Outcome
+    entry: str | None = None
+
+    @property
+    def switch(self) -> str:
+        return SWITCHES[self.level.kind, self.rule]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether the user may enter a workspace, as the endpoint says, and why."""
+
+    membership: dict[str, Any]
+    """A ``WorkspaceMembership`` of the answer."""
+    admin_roles: list[str]
+    """Names of the roles that exempt the user from all rules."""
+    findings: list[Finding]
+
+    @property
+    def restriction(self) -> EligibilityRestriction:
+        restriction: EligibilityRestriction = self.membership["eligibility_restriction"]
+        return restriction
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """``answer`` is what the user gets. If that is an error, the decisions are those for the same user, enabled and
+    signed in anew: what would still keep them out.
+    """
+
+    answer: Answer
+    decisions: list[Decision]
+    has_second_factor: bool
+
+    @property
+    def error(self) -> str:
+        """What the endpoint says if it refuses to answer, "" if it does not."""
+        return "" if self.answer.status == 200 else str(orjson.loads(self.answer.body)["errors"][0]["message"])
+
+
+def explain(user: User, *, address: Address | None, session: Session | None = None) -> Explanation:
+    """Explain what ``user`` gets from ``address`` in ``session``, or, without one, if they signed in now."""
+    signing_key(user.deployment)  # made with the first token, and not to be rolled back with it
+    with transaction.atomic():
+        answer = told = _ask(user, session or _new_session(user), address)
+        if answer.status != 200:
+            User.objects.filter(pk=user.pk).update(disabled=False)
+            told = _ask(user, _new_session(user), address)
+        transaction.set_rollback(True)
+    has_second_factor = bool(available_methods(user))
+    memberships = orjson.loads(told.body)["data"]
+    return Explanation(
+        answer, _decisions(user, memberships, address, has_second_factor), has_second_factor=has_second_factor
+    )
+
+
+def _new_session(user: User) -> Session:
+    return start_session(user=user, expires_at=timezone.now() + timedelta(hours=1))
+
+
+def _ask(user: User, session: Session, address: Address | None) -> Answer:
+    """Call the endpoint as a request from ``address`` would that carries the session's token."""
+    session.deployment = user.deployment
+    host = user.deployment.host
+    request = HttpRequest()
+    request.method = "GET"
+    request.path = request.path_info = PATH
+    request.META = {
+        "REQUEST_METHOD": "GET",
+        "HTTP_HOST": f"[{host}]" if ":" in host else host,
+        "SERVER_NAME": host,
+        "SERVER_PORT": "443",
+        "REMOTE_ADDR": str(address or ""),
+        "PATH_INFO": PATH,
+    }
+    request.COOKIES = {COOKIE: session_token(session)}
+    request.client_address = address  # type: ignore[attr-defined]
+    match = resolve(PATH)
+    response: Any = match.func(request, *match.args, **match.kwargs)
+    if hasattr(response, "render"):
+        response = response.render()
+    return Answer(response.status_code, response.content)
+
+
+def _decisions(
+    user: User, memberships: Sequence[dict[str, Any]], address: Address | None, has_second_factor: bool
+) -> list[Decision]:
+    administered = defaultdict(list)
+    for organization_id, name in OrganizationMembershipRole.objects.filter(
+        membership__user=user, role__permissions__contains=[ORGANIZATION_ADMIN]
+    ).values_list("membership__organization_id", "role__name"):
+        administered[str(organization_id)].append(name)
+    return [
+        Decision(
+            membership,
+            [role["name"] for role in membership["roles"] if WORKSPACE_ADMIN in role["permissions"]]
+            + administered[membership["organization_id"]],
+            [
+                finding
+                for level in _levels(membership, user.deployment)
+                for finding in _findings(level, address, has_second_factor)
+            ],
+        )
+        for membership in memberships
+    ]
+
+
+_MFA_FIELDS: dict[Literal["organization", "workspace"], str] = {
+    "organization": "enforce_mfa",
+    "workspace": "enforce_2fa",
+}
+
+
+def _levels(membership: dict[str, Any], deployment: Deployment) -> list[Level]:
+    """The levels of the answer: the organization, then the workspace."""
+    return [
+        Level(
+            kind=kind,
+            name=membership[kind]["name"],
+            enable_ip_restriction=membership[kind]["enable_ip_restriction"],
+            whitelisted_ips=membership[kind]["whitelisted_ips"],
+            enforce_mfa=membership[kind][mfa_field],
+            ip_rule_allowed=getattr(deployment, SWITCHES[kind, "IP"]),
+            mfa_rule_allowed=getattr(deployment, SWITCHES[kind, "MFA"]),
+        )
+        for kind, mfa_field in _MFA_FIELDS.items()
+    ]
+
+
+def _findings(level: Level, address: Address | None, has_second_factor: bool) -> list[Finding]:
+    return [
+        Finding(level, "IP", level.ip_rule(address), matching_entry(address, level.whitelisted_ips)),
+        Finding(level, "MFA", level.mfa_rule(has_second_factor)),
+    ]
