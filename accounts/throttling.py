@@ -29,12 +29,21 @@ def limits(deployment: Deployment, *, account: str, address: Address | None, kin
     """The limits that a sign-in to ``account`` from ``address`` is under. An IPv6 network (/64) counts as one
     address; accounts of each ``kind`` are counted apart.
     """
+    return _limits(str(deployment.pk), kind, account, address)
+
+
+def staff_limits(*, account: str, address: Address | None) -> list[Limit]:
+    """The limits that a sign-in of staff is under, apart from those of all users."""
+    return _limits("staff", "account", account, address)
+
+
+def _limits(realm: str, kind: str, account: str, address: Address | None) -> list[Limit]:
     source = "" if address is None else str(address)
     if address is not None and address.version == 6:
         source = str(int(address) >> 64)
     return [
-        Limit(_key(deployment, kind, _folded(account)), settings.SIGN_IN_FAILURES_PER_ACCOUNT),
-        Limit(_key(deployment, "address", source), settings.SIGN_IN_FAILURES_PER_ADDRESS),
+        Limit(_key(realm, kind, _folded(account)), settings.SIGN_IN_FAILURES_PER_ACCOUNT),
+        Limit(_key(realm, "address", source), settings.SIGN_IN_FAILURES_PER_ADDRESS),
     ]
 
 
@@ -43,8 +52,8 @@ def _folded(account: str) -> str:
     return account.replace("İ", "i").casefold()
 
 
-def _key(deployment: Deployment, kind: str, value: str) -> str:
-    return salted_hmac("accounts.throttling", f"{deployment.pk}:{kind}:{value}", algorithm="sha256").hexdigest()
+def _key(realm: str, kind: str, value: str) -> str:
+    return salted_hmac("accounts.throttling", f"{realm}:{kind}:{value}", algorithm="sha256").hexdigest()
 
 
 def require_within(limits: list[Limit]) -> None:

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
+from accounts.staff.second_factor import second_factor
 from accounts.views import DeploymentViewSet, JwksViewSet, SecondFactorViewSet
 from config import operations
 from memberships.playground import playground
@@ -30,6 +31,7 @@ urlpatterns = [
     path(".well-known/jwks.json", JwksViewSet.as_view({"get": "retrieve"})),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
+    path("admin/second-factor/", second_factor, name="staff-second-factor"),
     path("admin/", admin.site.urls),
     path("healthz", operations.healthz),
     path("readyz", operations.readyz),

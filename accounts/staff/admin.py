@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.contrib.auth.models import User as Staff
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django_otp.plugins.otp_static import admin as otp_static_admin  # noqa: F401
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp import admin as otp_totp_admin  # noqa: F401
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.models import StaffAccess
+from accounts.staff.second_factor import forget
 from config.staff.pages import StaffAdmin
 
 admin.site.unregister(Staff)
 admin.site.unregister(Group)  # permissions come from StaffAccess alone
+admin.site.unregister(StaticDevice)  # they would show secrets
+admin.site.unregister(TOTPDevice)
 
 
 def others(request: HttpRequest, rows: QuerySet, staff: str = "") -> QuerySet:
@@ -42,6 +49,7 @@ class StaffUserAdmin(UserAdmin, StaffAdmin):  # type: ignore[misc]
     search_fields = ("username", "first_name", "last_name", "email")
     search_help_text = "Username, name, e-mail address or id"
     filter_horizontal = ()
+    actions = ("reset_second_factor",)
     ordering = ("-pk",)
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -56,6 +64,13 @@ class StaffUserAdmin(UserAdmin, StaffAdmin):  # type: ignore[misc]
             ("Access", {"fields": flags, "description": "What they may do where, “Rights of staff” says."}),
             ("Dates", {"fields": ["last_login", "date_joined"]}),
         ]
+
+    @admin.action(description="Reset the second factor", permissions=["change"])
+    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[Staff]) -> None:
+        for staff in queryset:
+            forget(staff)
+            self.log_change(request, staff, "Reset the second factor.")
+            self.message_user(request, f"{staff} sets up a second factor at the next sign-in.", messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         obj.is_staff = obj.is_staff or not change

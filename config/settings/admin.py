@@ -8,6 +8,7 @@ UNFOLD = {
     "SITE_SUBHEADER": "Who belongs where",
     "SITE_SYMBOL": "fact_check",
     "SITE_URL": None,
+    "LOGIN": {"form": "accounts.staff.signing_in.StaffLoginForm"},
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "STYLES": [f"{STATIC_URL}staff/staff.css"],

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django_otp import user_has_device
 from unfold.sites import UnfoldAdminSite
 
 from config.staff.home import home
 from config.staff.pages import StaffAdmin
 from config.staff.typed import check_typed
+
+Response = TypeVar("Response", bound=HttpResponseBase)
 
 CONTENT_SECURITY_POLICY = (
     # unfold's Alpine.js evaluates its attributes, and its Chart.js and Alpine.js write styles into the page.
@@ -30,6 +33,7 @@ class StaffSite(UnfoldAdminSite):
     """The admin. If ADMIN_HOSTS names any host, no other has it: the page does not exist there."""
 
     index_title = "Home"
+    login_template = "staff/login.html"
     index_template = "staff/home.html"
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
@@ -45,15 +49,29 @@ class StaffSite(UnfoldAdminSite):
         @wraps(inner)
         def only_here(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             require_admin_host(request)
-            return _guarded(inner(request, *args, **kwargs))
+            return guarded(inner(request, *args, **kwargs))
 
         return only_here
 
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Whether somebody of the staff has signed in, with their second factor if STAFF_SECOND_FACTOR_REQUIRED."""
+        user: Any = request.user
+        return super().has_permission(request) and (not settings.STAFF_SECOND_FACTOR_REQUIRED or user.is_verified())
+
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         require_admin_host(request)
+        if self._must_enrol(request):
+            return HttpResponseRedirect(reverse("staff-second-factor"))
         response = super().login(request, extra_context)
-        _guarded(response)
-        return response
+        form = (getattr(response, "context_data", None) or {}).get("form")
+        if retry_after := getattr(form, "retry_after", None):
+            response.status_code, response.headers["Retry-After"] = 429, retry_after
+        return guarded(response)
+
+    def _must_enrol(self, request: HttpRequest) -> bool:
+        return (
+            super().has_permission(request) and not self.has_permission(request) and not user_has_device(request.user)
+        )
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
         """What Django calls "Authentication and Authorization" is the staff: the other users are the deployments'."""
@@ -91,6 +109,7 @@ def require_admin_host(request: HttpRequest) -> None:
         raise Http404
 
 
-def _guarded(response: HttpResponseBase) -> HttpResponseBase:
+def guarded(response: Response) -> Response:
+    """``response`` with the CONTENT_SECURITY_POLICY of the pages for staff."""
     response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -98,16 +99,13 @@ def _patterns(page: Any) -> Iterator[tuple[URLPattern, bool]]:
         yield pattern, "<" in str(pattern.pattern)
 
 
-def _address(page: Any, pattern: URLPattern, row: Model) -> str:
-    start = url(page.model, "changelist")
+def _address(page: Any, pattern: URLPattern, world: dict[type[Model], Any]) -> str:
+    """The address that ``pattern`` gives for the row of ``world``, or for its user if that is what it asks for."""
     route = str(pattern.pattern)
-    for name, converter in pattern.pattern.converters.items():
-        kind = {"StringConverter": "str", "IntConverter": "int", "PathConverter": "path", "SlugConverter": "slug"}
-        route = route.replace(f"<{kind[type(converter).__name__]}:{name}>", str(row.pk)).replace(
-            f"<{name}>", str(row.pk)
-        )
-    assert "<" not in route, route
-    return start + route
+    for asked in re.findall("<[^>]*>", route):
+        row = world[User if "user_id" in asked else page.model]
+        route = route.replace(asked, str(row.pk))
+    return url(page.model, "changelist") + route
 
 
 @each_model
@@ -121,11 +119,11 @@ def test_each_address_of_a_foreign_row_is_not_found(
     for pattern, names_a_row in _patterns(PAGES[model]):
         if not names_a_row:
             continue
-        address = _address(PAGES[model], pattern, foreign[model])
+        address = _address(PAGES[model], pattern, foreign)
         for send_ in (client.get, client.post):
             response = send_(address, follow=True)
             if response.status_code == 403:
-                response = send_(_address(PAGES[model], pattern, own[model]), follow=True)
+                response = send_(_address(PAGES[model], pattern, own), follow=True)
                 assert response.status_code == 403, address
             else:
                 assert response.status_code == 404, address
@@ -141,7 +139,7 @@ def test_no_page_tells_of_foreign_rows(
 ) -> None:
     """Lists, whatever they are asked for, forms to add, and the pages of one's own rows."""
     client = client_of(own, role)
-    addresses = [_address(PAGES[model], pattern, own[model]) for pattern, _ in _patterns(PAGES[model])]
+    addresses = [_address(PAGES[model], pattern, own) for pattern, _ in _patterns(PAGES[model])]
     lists = url(model, "changelist")
     addresses += [f"{lists}?q={FOREIGN[:-1]}", f"{lists}?q={foreign[model].pk}", f"{lists}?all=1"]
     addresses += [
