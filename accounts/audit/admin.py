@@ -9,15 +9,16 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.db.models import BooleanField, Model, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import BooleanField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.timezone import make_aware
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from accounts.audit.names import model_of, name_subjects, referred_to
 from accounts.audit.triggers import is_audited
 from accounts.models import AuditEntry, Deployment
 from config.staff.links import address, link_to
@@ -75,14 +76,16 @@ class DeploymentFilter(admin.SimpleListFilter):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ("at", "who", "action", "what", "deployment", "differences")
-    list_display_links = ("at",)
+    list_display = ("when", "who", "action", "what", "deployment", "differences")
+    list_display_links = ("when",)
+    list_before_template: Any = "staff/history_of.html"
     list_filter = ("action", "actor_kind", ModelFilter, DeploymentFilter, ("at", WhenFilter))
     search_fields = ("name",)  # shows the field; see get_search_results
     search_help_text = "Beginning of the object's name, its id, or who changed it"
     actions = None
-    fields = readonly_fields = ("at", "who", "action", "what", "deployment", "differences")
+    fields = readonly_fields = ("when", "who", "action", "what", "deployment", "differences")
     sortable_by = ()
+    name_subjects = staticmethod(name_subjects)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -115,9 +118,28 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def history_of(self, request: HttpRequest, row: Any) -> HttpResponse:
         """The page of the changes of ``row`` and of what refers to it, newest first."""
         request.history_of = row  # type: ignore[attr-defined]
-        title: dict[str, Any] = {"title": f"History of {row._meta.verbose_name} “{row}”", "subtitle": None}
+        title: dict[str, Any] = {
+            "title": f"History of {row._meta.verbose_name} “{row}”",
+            "history_of": row,
+            "back": address(row, "change"),
+        }
         response: HttpResponse = self.changelist_view(request, title)
         return response
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changes = super().get_changelist_instance(request)
+        name_subjects(changes.result_list)
+        return changes
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        entry = super().get_object(request, object_id, from_field)
+        if entry is not None:
+            name_subjects([entry])
+        return entry
+
+    @admin.display(description="when (UTC)")
+    def when(self, entry: AuditEntry) -> str:
+        return f"{entry.at:%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="who")
     def who(self, entry: AuditEntry) -> str:
@@ -128,9 +150,11 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     @admin.display(description="object")
     def what(self, entry: AuditEntry) -> SafeString | str:
         """The object, with a link to its page as long as it may have one."""
-        model = _model(entry)
+        model = model_of(entry.model)
         kind = capfirst(str(model._meta.verbose_name)) if model else entry.model
         text = f"{kind} {entry.name or entry.object_id}"
+        if not entry.name and (names := _names(entry).values()):
+            text += f" ({', '.join(names)})"
         if model is None or entry.action == AuditEntry.Action.DELETED or not self.admin_site.is_registered(model):
             return text
         return link_to(address(model(pk=entry.object_id), "change"), text)
@@ -141,23 +165,25 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="before → after")
     def differences(self, entry: Any) -> SafeString:
-        """A line for each column that changed; of a row that came or went, for each that holds something."""
+        """A line for each column that changed; of a row that came or went, for each that holds something of its own."""
+        model = model_of(entry.model)
         before, after = entry.before or {}, entry.after or {}
         lines = []
         for column in before | after:
             values = [state[column] for state in (before, after) if column in state]
-            if len(values) == 2 or values[0] not in (None, "", [], {}):
-                hidden = entry.is_censored and column == "private_metadata"
-                lines.append((column, " → ".join(HIDDEN if hidden else _shown(value) for value in values)))
-        return format_html_join(SafeString("<br>"), "<strong>{}</strong> {}", lines)
-
-
-def _model(entry: AuditEntry) -> type[Model] | None:
-    try:
-        return apps.get_model(entry.model)
-    except LookupError:  # what there was when the change was made
-        return None
+            if len(values) == 2 or (column not in ("id", "created_at") and values[0] not in (None, "", [], {})):
+                is_hidden = entry.is_censored and column == "private_metadata"
+                texts = [HIDDEN if is_hidden else _shown(value) for value in values]
+                for number, value in enumerate(values):
+                    if name := _names(entry).get(referred_to(model, column, value)):
+                        texts[number] = f"{name} ({value})"
+                lines.append((column, " → ".join(texts)))
+        return format_html("<div>{}</div>", format_html_join(SafeString("<br>"), "<strong>{}</strong> {}", lines))
 
 
 def _shown(value: Any) -> str:
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def _names(entry: Any) -> dict[str, str]:
+    return getattr(entry, "subject_names", {})

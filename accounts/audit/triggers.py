@@ -18,7 +18,7 @@ from config.database.triggers import refuse
 
 PAUSE_AUDIT = """
     SELECT set_config('pgtrigger.ignore', array_agg(tgname)::text, true)
-    FROM pg_trigger WHERE tgname LIKE 'pgtrigger_audit_%'
+    FROM pg_trigger WHERE starts_with(tgname, 'pgtrigger_audit_')
 """
 """SQL that has the rest of the transaction write nothing into the trail. For made-up data only."""
 
@@ -190,4 +190,13 @@ def _deployment(model: Any, row: str) -> str:
 
 def is_audited(model: type[Model]) -> bool:
     """Whether changes of the table of ``model`` are in the trail."""
-    return any(isinstance(trigger, _Audit) for trigger in getattr(model._meta, "triggers", ()))
+    return bool(_audits(model))
+
+
+def is_named(model: type[Model]) -> bool:
+    """Whether the trail calls the rows of ``model`` by a name of their own."""
+    return any(trigger.naming for trigger in _audits(model))
+
+
+def _audits(model: type[Model]) -> list[_Audit]:
+    return [trigger for trigger in getattr(model._meta, "triggers", ()) if isinstance(trigger, _Audit)]

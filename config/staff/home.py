@@ -66,7 +66,8 @@ def _latest_changes(request: HttpRequest) -> list[dict[str, Any]]:
     page: Any = admin.site.get_model_admin(apps.get_model(settings.STAFF_AUDIT))
     if not page.has_view_permission(request):
         return []
-    entries = page.get_queryset(request).order_by("-pk")[:LATEST]
+    entries = list(page.get_queryset(request).order_by("-pk")[:LATEST])
+    page.name_subjects(entries)
     return [
         {
             "at": entry.at,
