@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import path
 from unfold.decorators import action
 
@@ -23,6 +25,7 @@ from memberships.models import (
     WorkspaceMembership,
     WorkspaceMembershipRole,
 )
+from memberships.transfer_pages import export_page, import_page, may_import
 from organizations.models import Organization, Workspace
 
 
@@ -108,6 +111,16 @@ class MembershipAdmin(StaffAdmin):
     """What the pages of both kinds of membership have in common."""
 
     search_help_text = "E-mail address or username of the member, name of the place, or id"
+    actions = ("export_chosen",)
+    actions_list = ("export_all",)  # type: ignore[assignment]
+
+    @admin.action(description="Export as CSV", permissions=["view"])
+    def export_chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase:
+        return export_page(queryset)
+
+    @action(description="Export all", url_path="export", permissions=["view"], icon="download")  # type: ignore[operator]
+    def export_all(self, request: HttpRequest) -> HttpResponseBase:
+        return export_page(self.get_queryset(request))
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("roles")
@@ -155,6 +168,7 @@ class WorkspaceMembershipAdmin(MembershipAdmin):
     readonly_fields = (*StaffAdmin.readonly_fields, "organization")
     on_change_only = (*StaffAdmin.on_change_only, "organization")
     fieldsets = ((None, {"fields": ["organization", "workspace", "user", "public_metadata"]}), DATES)
+    actions_list = (*MembershipAdmin.actions_list, "import_csv")  # type: ignore[assignment]
     actions_detail = ("entry",)  # type: ignore[assignment]
 
     def get_urls(self) -> list[Any]:
@@ -173,3 +187,10 @@ class WorkspaceMembershipAdmin(MembershipAdmin):
         if membership is None:
             raise Http404
         return entry_page(self, request, membership.user_id, workspace_id=membership.workspace_id)
+
+    def has_import_csv_permission(self, request: HttpRequest) -> bool:
+        return may_import(request)
+
+    @action(description="Import", url_path="import", permissions=["import_csv"], icon="upload")  # type: ignore[operator]
+    def import_csv(self, request: HttpRequest) -> HttpResponseBase:
+        return import_page(self, request)

@@ -118,7 +118,7 @@ class BulkAction:
             **page.admin_site.each_context(request),
             "title": self.description,
             "opts": page.opts,
-            "action": self,
+            "action_name": self.name,
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "number": len(rows),
             "ids": ",".join(str(row.pk) for row in rows),

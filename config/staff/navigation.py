@@ -41,6 +41,7 @@ TASKS: dict[str, list[Entry]] = {
         Entry("organizations.Workspace", "workspaces"),
         Entry("memberships.OrganizationMembership", "badge"),
         Entry("memberships.WorkspaceMembership", "group_add"),
+        Entry("memberships.WorkspaceMembership", "upload", "Import memberships", page="import_csv"),
     ],
     "Decide who may do what": [
         Entry("organizations.OrganizationRole", "shield_person"),

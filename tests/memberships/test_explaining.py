@@ -145,7 +145,9 @@ def test_the_page_tells_the_decision_its_reasons_and_the_json(admin_client: Clie
     session = session_of(user)
     response = admin_client.get(PAGE.format(user.pk), {"address": HERE, "session": str(session.pk)})
     text = " ".join(html.unescape(response.content.decode()).split())
-    assert "May not enter <code>ip_not_allowed</code> Connect from a network that the workspace “Vault” allows." in text
+    assert (
+        "May not enter (<code>ip_not_allowed</code>): Connect from a network that the workspace “Vault” allows." in text
+    )
     assert "The address is in none of 10.0.0.0/8." in text
     assert shown_json(response)["session"]["id"] == str(session.pk)
     assert shown_json(response)["data"][0]["eligibility_restriction"]["type"] == "ip_not_allowed"
