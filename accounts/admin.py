@@ -17,6 +17,7 @@ from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.decorators import action
+from unfold.widgets import UnfoldAdminPasswordWidget
 
 from accounts.audit import admin as audit_admin  # noqa: F401
 from accounts.keys import create_signing_key
@@ -136,7 +137,7 @@ class UserForm(StaffForm):
         required=False,
         max_length=256,
         strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": "vTextField"}),
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         help_text="Leave it empty to keep the present one. Only a hash is stored; nobody can read it back.",
     )
 

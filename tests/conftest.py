@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import Deployment, User
+from tests.browser import browser, demo, page
 from tests.factories import DeploymentFactory, UserFactory
+
+__all__ = ["browser", "demo", "page"]
 
 
 @pytest.fixture

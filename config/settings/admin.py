@@ -2,6 +2,21 @@
 
 from config.settings.core import STATIC_URL
 
+# Tailwind's blue: unlike unfold's purple it is readable as a link on both backgrounds (WCAG 2.2, 1.4.3).
+_BLUE = {
+    "50": "oklch(97% .014 254.604)",
+    "100": "oklch(93.2% .032 255.585)",
+    "200": "oklch(88.2% .059 254.128)",
+    "300": "oklch(80.9% .105 251.813)",
+    "400": "oklch(70.7% .165 254.624)",
+    "500": "oklch(66% .19 256)",
+    "600": "oklch(54.6% .245 262.881)",
+    "700": "oklch(48.8% .243 264.376)",
+    "800": "oklch(42.4% .199 265.638)",
+    "900": "oklch(37.9% .146 265.522)",
+    "950": "oklch(28.2% .091 267.935)",
+}
+
 UNFOLD = {
     "SITE_TITLE": "Rollcall",
     "SITE_HEADER": "Rollcall",
@@ -11,7 +26,10 @@ UNFOLD = {
     "LOGIN": {"form": "accounts.staff.signing_in.StaffLoginForm"},
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
+    "BORDER_RADIUS": "6px",
+    "COLORS": {"primary": _BLUE},
     "STYLES": [f"{STATIC_URL}staff/staff.css"],
+    "SCRIPTS": [f"{STATIC_URL}staff/labels.js"],
     "SIDEBAR": {"navigation": "config.staff.navigation.sidebar", "show_search": True},
 }
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,35 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.keys import rotate_keys
 from tests.api import document
 from tests.factories import DeploymentFactory, UserFactory, token_of
-
-FOLDER = Path(__file__).parent
-MODULES = FOLDER / "node_modules"
-TIMEOUT = 120
-UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH")
-
-
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=TIMEOUT)
-
-
-@pytest.fixture(scope="module")
-def node() -> None:
-    """Node with what package-lock.json names; skips the test if there is no Node, or nowhere to get that from."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are not installed")
-    lock_file = FOLDER / "package-lock.json"
-    with lock_file.open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of several test processes, one installs
-        installed = MODULES / ".installed"
-        if installed.exists() and installed.read_text() == lock_file.read_text():
-            return
-        result = run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries", "1")
-        if any(
-            code in result.stderr for code in ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH")
-        ):
-            pytest.skip("the npm registry cannot be reached")
-        assert result.returncode == 0, result.stderr
-        installed.write_text(lock_file.read_text())
+from tests.interop.conftest import run
 
 
 @pytest.mark.usefixtures("node", "transactional_db")

@@ -6,64 +6,20 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pyotp
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pytest_django import Settings
 
 from memberships.demo import TOTP_SECRET
 from tests.api import MEMBERSHIPS
-from tests.server import demo_environment, manage, own_postgres, request, running_server
-
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-
-in_a_browser = pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium at /usr/bin/chromium")
-
-
-@dataclass(frozen=True)
-class Demo:
-    base_url: str
-    database_url: str
-    password: str
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[Demo]:
-    with own_postgres() as postgres:
-        env = demo_environment(postgres.url) | {"THREADS": "4"}
-        manage("migrate", "--verbosity", "0", env=env)
-        manage("load_demo", env=env)
-        with running_server(env) as base_url:
-            yield Demo(base_url, postgres.url, env["DEMO_PASSWORD"])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page of a browser that knows nothing yet. It must load nothing from elsewhere, and raise nothing."""
-    context = browser.new_context()
-    page = context.new_page()
-    trouble: list[str] = []
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    page.on("request", lambda sent: None if "//127.0.0.1:" in sent.url else trouble.append(sent.url))
-    yield page
-    context.close()
-    assert [item for item in trouble if not item.startswith("data:")] == []
+from tests.browser import Demo, in_a_browser
+from tests.server import request
 
 
 def sign_in(page: Page, demo: Demo, name: str, password: str | None = None) -> None:

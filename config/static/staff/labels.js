@@ -1,0 +1,24 @@
+/* Names select2's choices by the labels of their fields, which it leaves out. */
+"use strict";
+
+{
+    const columnOf = (cell) => cell?.closest("table")?.querySelectorAll("thead th")[cell.cellIndex]?.textContent.trim();
+
+    const name = (box) => {
+        const select = box.closest(".select2")?.previousElementSibling;
+        const label = select?.labels?.[0];
+        if (label) {
+            label.id ||= `${select.id}-label`;
+            box.setAttribute("aria-labelledby", `${label.id} ${box.getAttribute("aria-labelledby")}`);
+        } else {
+            box.removeAttribute("aria-labelledby");
+            box.setAttribute("aria-label", columnOf(box.closest("td")) || select?.name || "");
+        }
+        box.dataset.named = "";
+    };
+
+    const nameAll = () => document.querySelectorAll(".select2 [role=combobox]:not([data-named])").forEach(name);
+
+    // select2 makes them whenever it gets to it: after the page has loaded, and for every row that is added to it.
+    new MutationObserver(nameAll).observe(document, { childList: true, subtree: true });
+}

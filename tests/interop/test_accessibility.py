@@ -1,0 +1,74 @@
+"""axe-core, which holds pages against WCAG, on the pages of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser import Demo, in_a_browser, sign_in_as_staff
+from tests.interop.conftest import MODULES
+
+PAGES = {
+    "home": "/admin/",
+    "a list": "/admin/memberships/workspacemembership/",
+    "a list with filters in use": "/admin/accounts/user/?q=demo&disabled__exact=0",
+    "a long form with inlines": "/admin/organizations/organization/1/change/",
+    "a user": "/admin/accounts/user/1/change/",
+    "a membership": "/admin/memberships/workspacemembership/1/change/",
+    "an empty form": "/admin/memberships/workspacemembership/add/",
+    "what can only be read": "/admin/accounts/signingkey/1/change/",
+    "a question": "/admin/organizations/organization/1/delete/",
+    "a history": "/admin/organizations/organization/1/history/",
+    "the audit trail": "/admin/accounts/auditentry/",
+    "staff": "/admin/auth/user/",
+    "one of the staff": "/admin/auth/user/1/change/",
+    "a password to change": "/admin/password_change/",
+}
+Scheme = Literal["light", "dark"]
+each_scheme = pytest.mark.parametrize("scheme", ["light", "dark"])
+
+
+@pytest.fixture(scope="module")
+def staff_page(browser: Browser, demo: Demo) -> Iterator[Page]:
+    """A page that is signed in to the admin."""
+    context = browser.new_context()
+    page = context.new_page()
+    sign_in_as_staff(page, demo)
+    yield page
+    context.close()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds serious or critical: rule, element and what is wrong with it, a line each."""
+    page.evaluate((MODULES / "axe-core" / "axe.min.js").read_text())
+    found: Any = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{violation['id']}: {node['html']} {node['failureSummary']}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+        if node["impact"] in ("serious", "critical")
+    ]
+
+
+@in_a_browser
+@pytest.mark.usefixtures("node")
+@each_scheme
+def test_the_sign_in_page_is_accessible(page: Page, demo: Demo, scheme: Scheme) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{demo.base_url}/admin/login/")
+    assert violations(page) == []
+
+
+@in_a_browser
+@pytest.mark.usefixtures("node")
+@each_scheme
+@pytest.mark.parametrize("address", PAGES.values(), ids=PAGES)
+def test_a_page_for_staff_is_accessible(staff_page: Page, demo: Demo, address: str, scheme: Scheme) -> None:
+    staff_page.emulate_media(color_scheme=scheme)
+    response = staff_page.goto(f"{demo.base_url}{address}")
+    assert response is not None
+    assert response.status == 200
+    assert violations(staff_page) == []
