@@ -14,6 +14,7 @@
             box.removeAttribute("aria-labelledby");
             box.setAttribute("aria-label", columnOf(box.closest("td")) || select?.name || "");
         }
+        for (const attribute of ["aria-readonly", "role"]) box.querySelector("[role=textbox]")?.removeAttribute(attribute);
         box.dataset.named = "";
     };
 
