@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.memberships.test_playground import CHROMIUM, QUIET
+from tests.browser import CHROMIUM, QUIET
 from tests.server import demo_environment, manage, own_postgres, running_server
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium at /usr/bin/chromium")
