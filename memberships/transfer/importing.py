@@ -101,8 +101,8 @@ def _run(
         discard_lines_with_problems()
     changes = Changes()
     if not found or skips_bad_lines:
-        for last, end in write(changes):
-            yield Progress("Writing", last, 50 + 50 * last // end)
+        for line, share in write(changes):
+            yield Progress("Writing", line, 50 + int(50 * share))
     saved = not dry_run and (skips_bad_lines or not found)
     if not saved:
         transaction.set_rollback(True)

@@ -27,28 +27,28 @@ class Changes:
         return ", ".join(f"{number:,} {name}" for number, name in numbers if number) or "no change"
 
 
-def write(changes: Changes) -> Iterator[tuple[int, int]]:
-    """Write the staged lines, adding up ``changes``; yields up to which line all is written, and which is the last.
+def write(changes: Changes) -> Iterator[tuple[int, float]]:
+    """Write the staged lines, adding up ``changes``; after each statement yields the line that it is at, and the share
+    of all that is done.
 
     The places are locked first, in the order in which the triggers that count members lock them: two imports at once
     cannot deadlock on them.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_PLAN_BY_INDEX)
-        for statement in _LOCK:
+        for statement in (_PLAN_BY_INDEX, *_LOCK):
             cursor.execute(statement)
         cursor.execute("SELECT coalesce(max(line), 0) FROM staged")
         (end,) = cursor.fetchone() or (0,)
-        done = 0
-        while done < end:
-            chunk = {"first": done + 1, "last": min(done + (CHUNK if done else FIRST_CHUNK), end)}
-            for name, statement in _WRITE:
-                cursor.execute(statement, chunk)
+        first = 1
+        while first <= end:
+            last = min(first + (CHUNK if first > 1 else FIRST_CHUNK) - 1, end)
+            for number, (name, statement) in enumerate(_WRITE, start=1):
+                cursor.execute(statement, {"first": first, "last": last})
                 setattr(changes, name, getattr(changes, name) + cursor.rowcount)
-            if done == 0:
+                yield last, (first - 1 + (last - first + 1) * number / len(_WRITE)) / end
+            if first == 1:
                 _analyze_what_was_small(cursor)
-            done = chunk["last"]
-            yield done, end
+            first = last + 1
 
 
 _PLAN_BY_INDEX = "SET LOCAL enable_seqscan = off; DISCARD PLANS"
