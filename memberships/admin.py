@@ -13,6 +13,7 @@ from unfold.decorators import action
 
 from accounts.admin import DATES
 from accounts.models import SignIn, User
+from config.staff.filters import RelatedFilter
 from config.staff.inlines import ListInline, ReadOnlyInline, add_inlines
 from config.staff.links import names, plural
 from config.staff.pages import StaffAdmin
@@ -134,6 +135,7 @@ class MembershipAdmin(StaffAdmin):
 class OrganizationMembershipAdmin(MembershipAdmin):
     identity = ("organization", "user")
     list_display = ("user", "organization", "given", "created_at")
+    list_filter = (("organization", RelatedFilter), ("roles", RelatedFilter), ("deployment", RelatedFilter))
     list_select_related = ("user", "organization")
     search_fields = ("user", "organization")
     autocomplete_fields = ("organization", "user")
@@ -161,6 +163,12 @@ class OrganizationMembershipAdmin(MembershipAdmin):
 class WorkspaceMembershipAdmin(MembershipAdmin):
     identity = ("workspace", "user")
     list_display = ("user", "workspace", "organization", "given", "created_at")
+    list_filter = (
+        ("organization", RelatedFilter),
+        ("workspace", RelatedFilter),
+        ("roles", RelatedFilter),
+        ("organization__deployment", RelatedFilter),
+    )
     list_select_related = ("user", "workspace", "organization")
     search_fields = ("user", "workspace")
     autocomplete_fields = ("workspace", "user")

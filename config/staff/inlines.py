@@ -18,7 +18,7 @@ from config.staff.forms import StaffFields, StaffForm
 from config.staff.links import address, link_to
 from config.staff.scope import Scoped
 
-INLINE_ROWS = 20
+INLINE_ROWS = 10
 """Rows of an inline: a large organization's page must open, and be saved, as quickly as a small one's."""
 
 
