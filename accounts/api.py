@@ -17,8 +17,12 @@ class SessionViewSet(ApiViewSet):
     """For signed-in users: checks where a change comes from, and sends a renewed token along."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        deployment_of(request)  # nothing is here for a host that no deployment has
+        self.require_deployment(request)
         super().initial(request, *args, **kwargs)
+
+    def require_deployment(self, request: Request) -> None:
+        """Nothing is here for a host that no deployment has: raise ``ApiError`` (404)."""
+        deployment_of(request)
 
     def perform_authentication(self, request: Request) -> None:
         if request.method not in ("GET", "HEAD"):

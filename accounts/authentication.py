@@ -4,6 +4,8 @@ back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.authentication import BaseAuthentication
@@ -13,7 +15,7 @@ from accounts import sessions
 from accounts.deployments import deployment_of
 from accounts.models import Deployment, Session, User
 from accounts.sessions import Caller, SignedIn
-from accounts.tokens import verify_session_token
+from accounts.tokens import SessionToken, verify_session_token
 from config.api.errors import ApiError, Problem
 
 COOKIE = "__session"
@@ -46,26 +48,45 @@ class VisitorAuthentication(BaseAuthentication):
 
 
 class SessionAuthentication(BaseAuthentication):
-    """Sets ``request.user`` to the ``User`` and ``request.auth`` to the ``SignedIn``; raises ``ApiError`` otherwise."""
+    """Sets ``request.user`` to the ``User`` and ``request.auth`` to the ``SignedIn``; raises ``ApiError`` otherwise.
+
+    ``find`` finds who is signed in, for who has a quicker way to.
+    """
+
+    def __init__(self, find: Callable[[Request], SignedIn] | None = None) -> None:
+        self._find = find or _signed_in
 
     def authenticate(self, request: Request) -> tuple[User, SignedIn]:
-        caller = sessions.signed_in(caller_of(request, deployment_of(request)))
+        caller = self._find(request)
         return caller.user, caller
+
+
+def _signed_in(request: Request) -> SignedIn:
+    return sessions.signed_in(caller_of(request, deployment_of(request)))
 
 
 def caller_of(request: Request, deployment: Deployment) -> Caller:
     """Whose token the request carries, renewing it if it is due; raises ``ApiError`` (401) if it is no good."""
-    raw = raw_token(request, deployment)
-    if not raw:
-        raise ApiError(Problem.NO_SESSION)
-    token = verify_session_token(raw, deployment)
+    token = verify_session_token(require_token(request, deployment), deployment)
     if token.is_anonymous:
         return sessions.visitor(deployment, token)
-    session = sessions.find_session(deployment, token.session_id)
+    return caller_in(request, sessions.find_session(deployment, token.session_id), token)
+
+
+def caller_in(request: Request, session: Session, token: SessionToken) -> Caller:
+    """The caller whose ``token`` names ``session``, renewing it if it is due; raises ``ApiError`` (401)."""
     renewed = sessions.renew(session, token)
     if renewed is not None:
         send_token(request, session, renewed)
-    return Caller(deployment, session, token_serial=token.serial)
+    return Caller(session.deployment, session, token_serial=token.serial)
+
+
+def require_token(request: Request, deployment: Deployment) -> str:
+    """The token as it came; raises ``ApiError`` (401) if none did."""
+    raw = raw_token(request, deployment)
+    if not raw:
+        raise ApiError(Problem.NO_SESSION)
+    return raw
 
 
 def raw_token(request: Request, deployment: Deployment) -> str:

@@ -24,21 +24,32 @@ def deployment_of(request: Request | HttpRequest) -> Deployment:
 
 
 def _deployment_of(request: HttpRequest) -> Deployment:
-    if "HTTP_HOST" not in request.META:  # Django would put the server's own name or address in its place
-        raise ApiError(Problem.UNKNOWN_DEPLOYMENT)
-    try:
-        host, _ = split_domain_port(request.get_host())
-    except DisallowedHost as error:
-        raise ApiError(Problem.UNKNOWN_DEPLOYMENT) from error
-    deployment = find_deployment(host)
+    deployment = find_deployment(host_of(request))
     if deployment is None:
         raise ApiError(Problem.UNKNOWN_DEPLOYMENT)
     return deployment
 
 
+def host_of(request: Request | HttpRequest) -> str:
+    """The host that the Host header names, as hosts are stored; raises ``ApiError`` (404) if it names none."""
+    http = request._request if isinstance(request, Request) else request
+    if "HTTP_HOST" not in http.META:  # Django would put the server's own name or address in its place
+        raise ApiError(Problem.UNKNOWN_DEPLOYMENT)
+    try:
+        host, _ = split_domain_port(http.get_host())
+    except DisallowedHost as error:
+        raise ApiError(Problem.UNKNOWN_DEPLOYMENT) from error
+    return _normalised(host)
+
+
+def _normalised(host: str) -> str:
+    """Case, brackets and a final dot do not matter."""
+    return host.lower().removeprefix("[").removesuffix("]").removesuffix(".")
+
+
 def find_deployment(host: str) -> Deployment | None:
-    """The deployment whose host or alias ``host`` is; case, brackets and a final dot do not matter."""
-    host = host.lower().removeprefix("[").removesuffix("]").removesuffix(".")
+    """The deployment whose host or alias ``host`` is."""
+    host = _normalised(host)
     return Deployment.objects.filter(
         Q(host=host) | Q(pk__in=Deployment.objects.filter(aliases__host=host).values("pk"))
     ).first()

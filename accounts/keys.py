@@ -81,14 +81,21 @@ def revoke_key(key: SigningKey) -> None:
     SigningKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
 
 
-def usable_keys(deployment: Deployment) -> QuerySet[SigningKey]:
-    """The keys, own and outside, whose tokens may still be about: no other verifies.
+def usable() -> Q:
+    """Of keys, own and outside, those whose tokens may still be about: no other verifies.
 
     What a retired key signs after its last token, somebody signs who should not have it.
     """
-    return SigningKey.objects.filter(
-        Q(retired_at__isnull=True) | Q(tokens_until__gt=timezone.now()), deployment=deployment, revoked_at__isnull=True
-    )
+    return Q(revoked_at__isnull=True) & (Q(retired_at__isnull=True) | Q(tokens_until__gt=timezone.now()))
+
+
+def is_usable(key: SigningKey) -> bool:
+    """Whether ``key``, which was ``usable`` when it was read, still is, if nobody has changed it."""
+    return key.retired_at is None or (key.tokens_until is not None and key.tokens_until > timezone.now())
+
+
+def usable_keys(deployment: Deployment) -> QuerySet[SigningKey]:
+    return SigningKey.objects.filter(usable(), deployment=deployment)
 
 
 def published_keys(deployment: Deployment) -> QuerySet[SigningKey]:

@@ -18,7 +18,7 @@ from accounts.audit.models import AuditEntry as AuditEntry
 from accounts.audit.triggers import audited, audited_ends
 from config.database.constraints import ForeignKeyConstraint
 from config.database.models import MetadataField, TimeStamped, is_json_object
-from config.database.triggers import immutable, must_match, touch
+from config.database.triggers import immutable, must_match, noted, touch
 from config.database.words import Words
 
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -130,6 +130,7 @@ class Deployment(TimeStamped):
                 one_at_a_time="NEW.host",
             ),
             *audited(naming=["name"]),
+            *noted("deployment", inserts=False),
         ]
 
     def __str__(self) -> str:
@@ -171,6 +172,7 @@ class DeploymentAlias(TimeStamped):
                 one_at_a_time="NEW.host",
             ),
             *audited(naming=["host"]),
+            *noted("deployment", "deployment_id"),
         ]
 
     def __str__(self) -> str:
@@ -220,6 +222,7 @@ class SigningKey(models.Model):
         triggers = [
             immutable("deployment", "kid", "public_key", "issuer"),
             *audited(naming=["kid"], ignoring=["tokens_until"], secret=["private_key"]),
+            *noted("deployment", "deployment_id"),
         ]
 
     def __str__(self) -> str:

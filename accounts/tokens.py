@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import jwt
@@ -29,6 +30,8 @@ LEEWAY = 5
 MAX_LENGTH = 4096
 """Characters; browsers keep no longer cookie (RFC 6265bis, 5.5). A real token has about 300."""
 MAX_ID = 2**63 - 1
+
+FindKey = Callable[[str], SigningKey | None]
 
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 
@@ -67,13 +70,13 @@ def sign(deployment: Deployment, claims: Mapping[str, Any], *, expires_at: datet
     )
 
 
-def verify_session_token(token: str, deployment: Deployment) -> SessionToken:
-    """What ``token`` says, if it is good.
+def verify_session_token(token: str, deployment: Deployment, *, find_key: FindKey | None = None) -> SessionToken:
+    """What ``token`` says, if it is good; ``find_key`` gives the deployment's usable key of a kid, if it has one.
 
     Raises ``ApiError`` (401): 40103 if it has expired, 40102 if anything else is wrong with it; what exactly, an
     attacker need not know.
     """
-    claims = verify(token, deployment, required=["sess"], issuer=deployment.issuer)
+    claims = verify(token, deployment, required=["sess"], issuer=deployment.issuer, find_key=find_key)
     serial = claims.get("ser")
     if serial is not None and (not isinstance(serial, int) or isinstance(serial, bool)):
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
@@ -93,6 +96,7 @@ def verify(
     required: list[str],
     audience: str | None = None,
     issuer: str | None = None,
+    find_key: FindKey | None = None,
 ) -> dict[str, Any]:
     """The claims of ``token``, of which iss, iat, nbf, exp and ``required`` are there and checked; raises ``ApiError``.
 
@@ -102,7 +106,7 @@ def verify(
     if len(token) > MAX_LENGTH:
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
     try:
-        key = _key(jwt.get_unverified_header(token).get("kid"), deployment)
+        key = _key(jwt.get_unverified_header(token).get("kid"), find_key or partial(_find_key, deployment))
         claims: dict[str, Any] = jwt.decode(
             token,
             keys.load_public_key(key.public_key),
@@ -124,13 +128,15 @@ def verify(
     return claims
 
 
-def _key(kid: object, deployment: Deployment) -> SigningKey:
-    if not isinstance(kid, str) or not keys.KID.fullmatch(kid):
+def _key(kid: object, find_key: FindKey) -> SigningKey:
+    key = find_key(kid) if isinstance(kid, str) and keys.KID.fullmatch(kid) else None
+    if key is None:
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
-    try:
-        return keys.usable_keys(deployment).get(kid=kid)
-    except SigningKey.DoesNotExist as error:
-        raise ApiError(Problem.INVALID_SESSION_TOKEN) from error
+    return key
+
+
+def _find_key(deployment: Deployment, kid: str) -> SigningKey | None:
+    return keys.usable_keys(deployment).filter(kid=kid).first()
 
 
 def _session_id(value: object) -> int:

@@ -2,10 +2,17 @@
 
 from django.apps import AppConfig
 from django.contrib.admin import apps
+from django.db.backends.signals import connection_created
 
 
 class ConfigConfig(AppConfig):
     name = "config"
+
+    def ready(self) -> None:
+        """Have the process trust its memory for as long only as it talks to the same server."""
+        from config.database import memory
+
+        connection_created.connect(memory.begin_anew, dispatch_uid="config.database.memory")
 
 
 class StaffAdminConfig(apps.AdminConfig):

@@ -18,8 +18,9 @@ from config.api.errors import ApiError, Problem
 from config.networks import Address
 from memberships import read
 from memberships.eligibility import EligibilityRestriction
+from memberships.listing import Membership, membership_of, organization_restriction, workspace_restriction
 from memberships.models import ActiveMembership
-from memberships.rendering import organization_restriction, workspace_restriction
+from memberships.pieces import organization_place
 
 
 def switch_organization(caller: SignedIn, organization_id: int | None, *, address: Address | None) -> None:
@@ -30,7 +31,7 @@ def switch_organization(caller: SignedIn, organization_id: int | None, *, addres
     membership_id = None
     if organization_id is not None:
         row = _organization_row(caller, organization_id)
-        _require_unrestricted(organization_restriction(row, caller=caller, address=address))
+        _require_unrestricted(_organization_restriction(row, caller, address))
         membership_id = row.id
     with _unless_left(Problem.NOT_A_MEMBER):
         active = _locked(caller.sign_in)
@@ -48,17 +49,15 @@ def switch_workspace(caller: SignedIn, workspace_id: int | None, *, address: Add
     if workspace_id is None:
         ActiveMembership.objects.filter(sign_in=caller.sign_in).update(workspace_membership=None)
         return
-    rows = read.workspace_membership_rows(
-        user_id=caller.user.pk, deployment_id=caller.deployment.pk, workspace_id=workspace_id
-    )
-    if not rows:
+    membership = membership_of(caller.user.pk, workspace_id)
+    if membership is None:
         raise ApiError(Problem.NOT_FOUND, "You are no member of such a workspace.")
-    _require_unrestricted(workspace_restriction(rows[0], caller=caller, address=address))
-    organization = _organization_row(caller, rows[0].organization_id)
+    _require_unrestricted(_workspace_restriction(membership, caller, address))
+    organization = _organization_row(caller, membership.organization_id)
     with _unless_left(Problem.NOT_FOUND):
         active = _locked(caller.sign_in)
         active.organization_membership_id = organization.id
-        active.workspace_membership_id = rows[0].id
+        active.workspace_membership_id = membership.id
         active.save()
 
 
@@ -80,7 +79,7 @@ class Acting:
     """Where the caller acts now: the memberships that still exist and that may be entered from their address."""
 
     organization: read.OrganizationMembershipRow | None
-    workspace: read.MembershipRow | None
+    workspace: Membership | None
 
 
 def acting(caller: SignedIn, *, address: Address | None) -> Acting:
@@ -91,15 +90,16 @@ def acting(caller: SignedIn, *, address: Address | None) -> Acting:
         .first()
     )
     organization_id, workspace_id = active or (None, None)
-    scope = {"user_id": caller.user.pk, "deployment_id": caller.deployment.pk}
     organization = workspace = None
     if workspace_id is not None:
-        for row in read.workspace_membership_rows(**scope, workspace_id=workspace_id):
-            if workspace_restriction(row, caller=caller, address=address)["type"] == "none":
-                workspace = row
+        membership = membership_of(caller.user.pk, workspace_id)
+        if membership is not None and _workspace_restriction(membership, caller, address)["type"] == "none":
+            workspace = membership
     if organization_id is not None:
-        for organization_row in read.organization_membership_rows(**scope, organization_id=organization_id):
-            is_free = organization_restriction(organization_row, caller=caller, address=address)["type"] == "none"
+        for organization_row in read.organization_membership_rows(
+            user_id=caller.user.pk, deployment_id=caller.deployment.pk, organization_id=organization_id
+        ):
+            is_free = _organization_restriction(organization_row, caller, address)["type"] == "none"
             # Who administers a workspace enters it whatever its organization asks for.
             if is_free or workspace is not None:
                 organization = organization_row
@@ -113,6 +113,20 @@ def _organization_row(caller: SignedIn, organization_id: int) -> read.Organizati
     if not rows:
         raise ApiError(Problem.NOT_A_MEMBER)
     return rows[0]
+
+
+def _organization_restriction(
+    row: read.OrganizationMembershipRow, caller: SignedIn, address: Address | None
+) -> EligibilityRestriction:
+    return organization_restriction(
+        organization_place(row.organization), is_admin=row.is_organization_admin, caller=caller, address=address
+    )
+
+
+def _workspace_restriction(membership: Membership, caller: SignedIn, address: Address | None) -> EligibilityRestriction:
+    return workspace_restriction(
+        membership.workspace, membership.organization, is_admin=membership.is_admin, caller=caller, address=address
+    )
 
 
 def _require_unrestricted(restriction: EligibilityRestriction) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pgtrigger
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +13,7 @@ from accounts.audit.triggers import audited
 from accounts.models import Deployment, SignIn, User
 from config.database.constraints import ForeignKeyConstraint
 from config.database.models import MetadataField, TimeStamped, is_json_object
-from config.database.triggers import count_rows_in, immutable, must_match, touch
+from config.database.triggers import count_rows_in, immutable, must_match, noted, touch
 from organizations.models import Organization, OrganizationRole, Workspace, WorkspaceRole
 
 
@@ -53,6 +54,7 @@ class OrganizationMembership(TimeStamped):
             immutable("deployment", "organization", "user"),
             *count_rows_in("organizations_organization", "organization_id"),
             *audited(),
+            *noted("user", "user_id"),
         ]
 
     def __str__(self) -> str:
@@ -106,6 +108,7 @@ class WorkspaceMembership(TimeStamped):
             immutable("organization", "workspace", "user"),
             *count_rows_in("organizations_workspace", "workspace_id"),
             *audited(),
+            *noted("user", "user_id"),
         ]
 
     def __str__(self) -> str:
@@ -119,6 +122,11 @@ class WorkspaceMembership(TimeStamped):
     def save(self, *args: object, **kwargs: object) -> None:
         self.organization_id = self.workspace.organization_id
         super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+
+def _noted_for_the_member(table: str) -> list[pgtrigger.Trigger]:
+    """Of a role that goes with its membership, the membership's own note tells."""
+    return noted("user", "member.user_id", joining=f"JOIN {table} member ON member.id = changed.membership_id")
 
 
 class OrganizationMembershipRole(models.Model):
@@ -154,6 +162,7 @@ class OrganizationMembershipRole(models.Model):
                 "the role must be one of this organization or of its deployment",
             ),
             *audited(),
+            *_noted_for_the_member("memberships_organizationmembership"),
         ]
 
     def __str__(self) -> str:
@@ -204,6 +213,7 @@ class WorkspaceMembershipRole(models.Model):
                 "the role must be one of this workspace, its organization or its deployment",
             ),
             *audited(),
+            *_noted_for_the_member("memberships_workspacemembership"),
         ]
 
     def __str__(self) -> str:

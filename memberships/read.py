@@ -1,83 +1,94 @@
-"""The reads behind the endpoints: a user's memberships with all that is nested in them, in one query each."""
+"""The statements behind the endpoints, and the rows that they give.
+
+A user's memberships are narrow rows: ids, and what is the membership's own. What they refer to, workspaces,
+organizations and roles, is read apart (``workspaces``, ``organizations``, ``workspace_roles``): processes remember it.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db import connection
+from psycopg.types.numeric import Int8
 
-from memberships.models import OrganizationMembership
-from organizations.models import ORGANIZATION_ADMIN, WORKSPACE_ADMIN
+from config.database.reading import Rows, Statement, read
+from organizations.models import ORGANIZATION_ADMIN
+
+
+class WorkspaceRow(NamedTuple):
+    """A workspace. Columns named ``*_json`` are JSON text, ready to be sent."""
+
+    id: int
+    deployment_id: int
+    name: str
+    image_url: str
+    description: str
+    member_count: int
+    public_metadata_json: str
+    private_metadata_json: str
+    enforce_2fa: bool
+    enable_ip_restriction: bool
+    whitelisted_ips: list[str]
+    created_at: datetime
+    updated_at: datetime
+    segments_json: str
+
+
+class OrganizationRow(NamedTuple):
+    """An organization."""
+
+    id: int
+    deployment_id: int
+    name: str
+    image_url: str
+    description: str
+    member_count: int
+    public_metadata_json: str
+    private_metadata_json: str
+    enforce_mfa: bool
+    enable_ip_restriction: bool
+    whitelisted_ips: list[str]
+    auto_assigned_workspace_id: int | None
+    created_at: datetime
+    updated_at: datetime
+    segments_json: str
+
+
+class WorkspaceRoleRow(NamedTuple):
+    """A role in workspaces."""
+
+    id: int
+    name: str
+    permissions: list[str]
+    created_at: datetime
+    updated_at: datetime
 
 
 class MembershipRow(NamedTuple):
-    """One membership, as the query below selects it. Columns named ``*_json`` are JSON text, ready to be sent."""
+    """A user's membership of a workspace, all of it UTF-8 text."""
 
-    id: int
-    user_id: int
-    public_metadata_json: str
-    created_at: datetime
-    updated_at: datetime
-    roles_json: str
-    is_workspace_admin: bool
-    is_organization_admin: bool
-
-    workspace_id: int
-    workspace_name: str
-    workspace_image_url: str
-    workspace_description: str
-    workspace_member_count: int
-    workspace_public_metadata_json: str
-    workspace_private_metadata_json: str
-    workspace_enforce_2fa: bool
-    workspace_enable_ip_restriction: bool
-    workspace_whitelisted_ips: list[str]
-    workspace_created_at: datetime
-    workspace_updated_at: datetime
-    workspace_segments_json: str
-
-    organization_id: int
-    organization_name: str
-    organization_image_url: str
-    organization_description: str
-    organization_member_count: int
-    organization_public_metadata_json: str
-    organization_private_metadata_json: str
-    organization_enforce_mfa: bool
-    organization_enable_ip_restriction: bool
-    organization_whitelisted_ips: list[str]
-    organization_auto_assigned_workspace_id: int | None
-    organization_created_at: datetime
-    organization_updated_at: datetime
-    organization_segments_json: str
+    id: bytes
+    workspace_id: bytes
+    organization_id: bytes
+    role_ids: bytes
+    """In the order of the ids, with commas between them."""
+    organization_admin: bytes
+    """``t`` or ``f``: whether the user administers the organization."""
+    public_metadata_json: bytes
+    created_at: bytes
+    updated_at: bytes
 
 
 class OrganizationMembershipRow(NamedTuple):
-    """One membership of an organization, with the same names as in ``MembershipRow`` for the same things."""
+    """A user's membership of an organization."""
 
     id: int
-    user_id: int
     public_metadata_json: str
     created_at: datetime
     updated_at: datetime
     roles_json: str
     is_organization_admin: bool
-
-    organization_id: int
-    organization_name: str
-    organization_image_url: str
-    organization_description: str
-    organization_member_count: int
-    organization_public_metadata_json: str
-    organization_private_metadata_json: str
-    organization_enforce_mfa: bool
-    organization_enable_ip_restriction: bool
-    organization_whitelisted_ips: list[str]
-    organization_auto_assigned_workspace_id: int | None
-    organization_created_at: datetime
-    organization_updated_at: datetime
-    organization_segments_json: str
+    organization: OrganizationRow
 
 
 def _time(column: str) -> str:
@@ -101,58 +112,105 @@ def _segments(link_table: str, owner: str, owner_id: str) -> str:
     """
 
 
-_ORGANIZATION = f"""
-        organization.id, organization.name, organization.image_url, organization.description,
-        organization.member_count, organization.public_metadata, organization.private_metadata,
-        organization.enforce_mfa, organization.enable_ip_restriction, organization.whitelisted_ips,
-        organization.auto_assigned_workspace_id, organization.created_at, organization.updated_at,
-        {_segments("organizations_organizationsegment", "organization_id", "organization.id")}
+_WORKSPACE = f"""
+    workspace.id, organization.deployment_id, workspace.name, workspace.image_url, workspace.description,
+    workspace.member_count, workspace.public_metadata::text, workspace.private_metadata::text, workspace.enforce_2fa,
+    workspace.enable_ip_restriction, workspace.whitelisted_ips, workspace.created_at, workspace.updated_at,
+    {_segments("organizations_workspacesegment", "workspace_id", "workspace.id")}
 """
 
-_WORKSPACE_MEMBERSHIPS = f"""
-    SELECT
-        membership.id, membership.user_id, membership.public_metadata, membership.created_at, membership.updated_at,
-        coalesce(role.roles, '[]'), coalesce(role.is_admin, false),
-        EXISTS (
-            SELECT 1
-            FROM memberships_organizationmembership organization_membership
-            JOIN memberships_organizationmembershiprole given ON given.membership_id = organization_membership.id
-            JOIN organizations_organizationrole role ON role.id = given.role_id
-            WHERE organization_membership.organization_id = membership.organization_id
-                AND organization_membership.user_id = membership.user_id
-                AND %(organization_admin)s = ANY (role.permissions)
-        ),
-        workspace.id, workspace.name, workspace.image_url, workspace.description, workspace.member_count,
-        workspace.public_metadata, workspace.private_metadata, workspace.enforce_2fa,
-        workspace.enable_ip_restriction, workspace.whitelisted_ips, workspace.created_at, workspace.updated_at,
-        {_segments("organizations_workspacesegment", "workspace_id", "workspace.id")},
-        {_ORGANIZATION}
-    FROM memberships_workspacemembership membership
-    JOIN organizations_workspace workspace ON workspace.id = membership.workspace_id
-    JOIN organizations_organization organization ON organization.id = membership.organization_id
-    LEFT JOIN LATERAL (
-        SELECT
-            json_agg(json_build_object(
-                'id', role.id::text,
-                'name', role.name,
-                'permissions', role.permissions,
-                'created_at', {_time("role.created_at")},
-                'updated_at', {_time("role.updated_at")}
-            ) ORDER BY role.id)::text AS roles,
-            bool_or(%(workspace_admin)s = ANY (role.permissions)) AS is_admin
-        FROM memberships_workspacemembershiprole given
-        JOIN organizations_workspacerole role ON role.id = given.role_id
-        WHERE given.membership_id = membership.id
-    ) role ON true
-    WHERE membership.user_id = %(user)s AND organization.deployment_id = %(deployment)s
-        AND (%(organization)s::bigint IS NULL OR membership.organization_id = %(organization)s)
-        AND (%(workspace)s::bigint IS NULL OR membership.workspace_id = %(workspace)s)
-    ORDER BY membership.created_at, membership.id
+_ORGANIZATION = f"""
+    organization.id, organization.deployment_id, organization.name, organization.image_url, organization.description,
+    organization.member_count, organization.public_metadata::text, organization.private_metadata::text,
+    organization.enforce_mfa, organization.enable_ip_restriction, organization.whitelisted_ips,
+    organization.auto_assigned_workspace_id, organization.created_at, organization.updated_at,
+    {_segments("organizations_organizationsegment", "organization_id", "organization.id")}
 """
+
+
+def workspaces(ids: str, parameters: dict[str, Any]) -> Statement:
+    """Gives ``WorkspaceRow``s; ``ids`` is SQL for an array of ids."""
+    return (
+        f"""
+        SELECT {_WORKSPACE} FROM organizations_workspace workspace
+        JOIN organizations_organization organization ON organization.id = workspace.organization_id
+        WHERE workspace.id = ANY (({ids})::bigint[])
+        """,
+        parameters,
+    )
+
+
+def organizations(ids: str, parameters: dict[str, Any]) -> Statement:
+    """Gives ``OrganizationRow``s; ``ids`` is SQL for an array of ids."""
+    return (
+        f"""
+        SELECT {_ORGANIZATION} FROM organizations_organization organization
+        WHERE organization.id = ANY (({ids})::bigint[])
+        """,
+        parameters,
+    )
+
+
+def workspace_roles(ids: str, parameters: dict[str, Any]) -> Statement:
+    """Gives ``WorkspaceRoleRow``s; ``ids`` is SQL for an array of ids."""
+    return (
+        f"""
+        SELECT role.id, role.name, role.permissions, role.created_at, role.updated_at
+        FROM organizations_workspacerole role WHERE role.id = ANY (({ids})::bigint[])
+        """,
+        parameters,
+    )
+
+
+def memberships(user_id: str) -> str:
+    """The SQL of one value: the memberships of the user whose id is the SQL ``user_id``, for ``membership_rows``.
+
+    In the order of joining; only those in ``%(organization)s`` and of ``%(workspace)s``, unless these are null.
+    """
+    return f"""
+    (
+        SELECT convert_to(string_agg(concat_ws(
+            E'\\x1f',
+            membership.id,
+            membership.workspace_id,
+            membership.organization_id,
+            coalesce((
+                SELECT string_agg(given.role_id::text, ',' ORDER BY given.role_id)
+                FROM memberships_workspacemembershiprole given WHERE given.membership_id = membership.id
+            ), ''),
+            membership.organization_id = ANY (administered.organizations),
+            membership.public_metadata,
+            {_time("membership.created_at")},
+            {_time("membership.updated_at")}
+        ), E'\\x1e' ORDER BY membership.created_at, membership.id), 'UTF8')
+        FROM memberships_workspacemembership membership
+        CROSS JOIN (
+            SELECT ARRAY (
+                SELECT organization_membership.organization_id
+                FROM memberships_organizationmembership organization_membership
+                JOIN memberships_organizationmembershiprole given ON given.membership_id = organization_membership.id
+                JOIN organizations_organizationrole role ON role.id = given.role_id
+                WHERE organization_membership.user_id = {user_id}
+                    AND '{ORGANIZATION_ADMIN}' = ANY (role.permissions)
+            ) AS organizations
+        ) administered
+        WHERE membership.user_id = {user_id}
+            AND (%(organization)s::bigint IS NULL OR membership.organization_id = %(organization)s)
+            AND (%(workspace)s::bigint IS NULL OR membership.workspace_id = %(workspace)s)
+    )
+    """
+
+
+def membership_rows(value: bytes | None) -> list[MembershipRow]:
+    """The rows in what ``memberships`` selects. JSON text has no control characters, so they can stand between."""
+    return [MembershipRow(*row.split(b"\x1f")) for row in value.split(b"\x1e")] if value else []
+
+
+_MEMBERSHIPS = f"SELECT {memberships('%(user)s::bigint')}"
 
 _ORGANIZATION_MEMBERSHIPS = f"""
     SELECT
-        membership.id, membership.user_id, membership.public_metadata, membership.created_at, membership.updated_at,
+        membership.id, membership.public_metadata::text, membership.created_at, membership.updated_at,
         coalesce(role.roles, '[]'), coalesce(role.is_admin, false),
         {_ORGANIZATION}
     FROM memberships_organizationmembership membership
@@ -167,32 +225,27 @@ _ORGANIZATION_MEMBERSHIPS = f"""
                 'created_at', {_time("role.created_at")},
                 'updated_at', {_time("role.updated_at")}
             ) ORDER BY role.id)::text AS roles,
-            bool_or(%(organization_admin)s = ANY (role.permissions)) AS is_admin
+            bool_or('{ORGANIZATION_ADMIN}' = ANY (role.permissions)) AS is_admin
         FROM memberships_organizationmembershiprole given
         JOIN organizations_organizationrole role ON role.id = given.role_id
         WHERE given.membership_id = membership.id
     ) role ON true
-    WHERE membership.user_id = %(user)s AND membership.deployment_id = %(deployment)s
+    WHERE membership.user_id = %(user)s::bigint AND membership.deployment_id = %(deployment)s::bigint
         AND (%(organization)s::bigint IS NULL OR membership.organization_id = %(organization)s)
     ORDER BY membership.created_at, membership.id
 """
 
 
-def workspace_membership_rows(
-    *, user_id: int, deployment_id: int, organization_id: int | None = None, workspace_id: int | None = None
-) -> list[MembershipRow]:
-    """The user's memberships in the deployment, in the order of joining; of one organization or workspace if given."""
-    parameters = {
-        "user": user_id,
-        "deployment": deployment_id,
-        "organization": organization_id,
-        "workspace": workspace_id,
-        "organization_admin": ORGANIZATION_ADMIN,
-        "workspace_admin": WORKSPACE_ADMIN,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_WORKSPACE_MEMBERSHIPS, parameters)
-        return [MembershipRow(*row) for row in cursor]
+def id_or_null(value: int | None) -> Int8 | None:
+    """``value`` as a parameter of the one type that all ids have, or the statement would be prepared for each type."""
+    return None if value is None else Int8(value)
+
+
+def workspace_membership_row(*, user_id: int, workspace_id: int) -> MembershipRow | None:
+    """The user's membership of the workspace, None if there is none."""
+    parameters = {"user": Int8(user_id), "workspace": Int8(workspace_id), "organization": None}
+    ((value,),) = _rows((_MEMBERSHIPS, parameters))
+    return next(iter(membership_rows(value)), None)
 
 
 def organization_membership_rows(
@@ -200,17 +253,17 @@ def organization_membership_rows(
 ) -> list[OrganizationMembershipRow]:
     """The user's memberships of organizations in the deployment, in the order of joining; of one if given."""
     parameters = {
-        "user": user_id,
-        "deployment": deployment_id,
-        "organization": organization_id,
-        "organization_admin": ORGANIZATION_ADMIN,
+        "user": Int8(user_id),
+        "deployment": Int8(deployment_id),
+        "organization": id_or_null(organization_id),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_ORGANIZATION_MEMBERSHIPS, parameters)
-        return [OrganizationMembershipRow(*row) for row in cursor]
+    own = len(OrganizationMembershipRow._fields) - 1
+    return [
+        OrganizationMembershipRow._make([*row[:own], OrganizationRow._make(row[own:])])
+        for row in _rows((_ORGANIZATION_MEMBERSHIPS, parameters))
+    ]
 
 
-def is_organization_member(*, user_id: int, deployment_id: int, organization_id: int) -> bool:
-    return OrganizationMembership.objects.filter(
-        user_id=user_id, deployment_id=deployment_id, organization_id=organization_id
-    ).exists()
+def _rows(statement: Statement) -> Rows:
+    (rows,) = read(statement)
+    return rows

@@ -78,10 +78,10 @@ class SwitchViewSet(SessionViewSet):
         claims = {
             "sub": str(caller.user.pk),
             "sid": str(caller.session.pk),
-            "organization": str(acting.organization.organization_id) if acting.organization else "",
+            "organization": str(acting.organization.organization.id) if acting.organization else "",
             "organization_permissions": permissions(acting.organization.roles_json) if acting.organization else [],
             "workspace": str(acting.workspace.workspace_id) if acting.workspace else "",
-            "workspace_permissions": permissions(acting.workspace.roles_json) if acting.workspace else [],
+            "workspace_permissions": acting.workspace.permissions if acting.workspace else [],
         }
         token = tokens.sign(caller.deployment, claims, expires_at=expires_at)
         return answer(

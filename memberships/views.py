@@ -5,43 +5,47 @@ from __future__ import annotations
 from typing import cast
 
 from django.http import HttpResponse
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from accounts import rendering as accounts_rendering
+from accounts import tenants
 from accounts.api import SessionViewSet
+from accounts.authentication import SessionAuthentication
 from accounts.sessions import SignedIn
-from config.api.answers import answer
+from config.api.answers import answer, conditional_answer, not_modified
 from config.api.errors import ApiError, Problem
 from config.api.requests import id_parameter
 from config.client_address import client_address_of
-from memberships import read, rendering, schema
+from memberships import read, rendering, schema, unchanged
+from memberships.listing import compose, organization_restriction
+from memberships.lookup import Lookup
+from memberships.pieces import organization_place
 
 
 class WorkspaceMembershipViewSet(SessionViewSet):
     """The signed-in user's workspace memberships."""
 
+    def require_deployment(self, request: Request) -> None:
+        tenants.tenant_of(request)
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        self.lookup = Lookup()
+        return [SessionAuthentication(self.lookup.find)]
+
     @schema.workspace_memberships
     def list(self, request: Request) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
         organization_id = id_parameter(request, "org_id", Problem.INVALID_ORG_ID)
-        rows = read.workspace_membership_rows(
-            user_id=caller.user.pk, deployment_id=caller.deployment.pk, organization_id=organization_id
-        )
-        if organization_id is not None and not rows:
-            self.require_organization_membership(caller, organization_id)
-        address = client_address_of(request)
-        return answer(
-            request,
-            message="Your workspace memberships.",
-            data=[rendering.workspace_membership(row, caller=caller, address=address) for row in rows],
-            session=caller.session_summary,
-        )
-
-    def require_organization_membership(self, caller: SignedIn, organization_id: int) -> None:
-        """Raise ``ApiError`` (404) for a non-member: the same whether or not the organization exists."""
-        if not read.is_organization_member(
-            user_id=caller.user.pk, deployment_id=caller.deployment.pk, organization_id=organization_id
-        ):
+        if self.lookup.given is not None:
+            return not_modified(self.lookup.given.etag)
+        reading = self.lookup.reading
+        if not reading.is_organization_member:  # the same whether or not the organization exists
             raise ApiError(Problem.NOT_A_MEMBER)
+        address = client_address_of(request)
+        listing = compose(reading, caller=caller, address=address)
+        unchanged.remember(listing, reading, caller=caller, address=address, organization_id=organization_id)
+        return conditional_answer(request, etag=listing.etag, write=listing.body)
 
 
 class OrganizationMembershipViewSet(SessionViewSet):
@@ -50,11 +54,19 @@ class OrganizationMembershipViewSet(SessionViewSet):
     @schema.organization_memberships
     def list(self, request: Request) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
-        rows = read.organization_membership_rows(user_id=caller.user.pk, deployment_id=caller.deployment.pk)
         address = client_address_of(request)
-        return answer(
-            request,
-            message="Your organization memberships.",
-            data=[rendering.organization_membership(row, caller=caller, address=address) for row in rows],
-            session=caller.session_summary,
-        )
+        user = accounts_rendering.public_user(caller.user)
+        data = []
+        for row in read.organization_membership_rows(user_id=caller.user.pk, deployment_id=caller.deployment.pk):
+            place = organization_place(row.organization)
+            data.append(
+                rendering.organization_membership(
+                    row,
+                    user=user,
+                    organization=place.as_seen(caller.deployment, is_admin=row.is_organization_admin),
+                    restriction=organization_restriction(
+                        place, is_admin=row.is_organization_admin, caller=caller, address=address
+                    ),
+                )
+            )
+        return answer(request, message="Your organization memberships.", data=data, session=caller.session_summary)

@@ -13,7 +13,7 @@ from accounts.audit.triggers import audited
 from accounts.models import Deployment, User
 from config.database.constraints import ForeignKeyConstraint
 from config.database.models import MetadataField, TimeStamped, is_json_object, is_list_of_texts
-from config.database.triggers import immutable, must_match, own_member_count, touch
+from config.database.triggers import immutable, must_match, noted, own_member_count, touch
 from config.database.words import Words
 from organizations.allow_lists import AllowListField, allow_list_is_valid
 
@@ -46,7 +46,12 @@ class Segment(TimeStamped):
             ),
         ]
         indexes = [GinIndex(Words("name"), name="organizations_segment_words")]
-        triggers = [touch(), immutable("deployment", "type"), *audited(naming=["name"])]
+        triggers = [
+            touch(),
+            immutable("deployment", "type"),
+            *audited(naming=["name"]),
+            *noted("everything", "0", inserts=False),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -103,6 +108,7 @@ class Organization(Place):
             immutable("deployment"),
             *own_member_count(),
             *audited(naming=["name"]),
+            *noted("organization", inserts=False),
         ]
 
 
@@ -126,6 +132,7 @@ class Workspace(Place):
             immutable("organization"),
             *own_member_count(),
             *audited(naming=["name"]),
+            *noted("workspace", inserts=False),
         ]
 
 
@@ -169,7 +176,13 @@ class OrganizationRole(Role):
             ),
         ]
         indexes = [GinIndex(Words("name"), name="organizations_orgrole_words")]
-        triggers = [touch(), immutable("deployment", "organization"), *audited(naming=["name"])]
+        triggers = [
+            touch(),
+            immutable("deployment", "organization"),
+            *audited(naming=["name"]),
+            # No process remembers who holds an organization's roles, only answers that depend on them.
+            *noted("everything", "0", inserts=False),
+        ]
 
     def clean(self) -> None:
         """What a role is of says what deployment it is of, so a form need not ask."""
@@ -219,7 +232,12 @@ class WorkspaceRole(Role):
             ),
         ]
         indexes = [GinIndex(Words("name"), name="organizations_wsrole_words")]
-        triggers = [touch(), immutable("deployment", "organization", "workspace"), *audited(naming=["name"])]
+        triggers = [
+            touch(),
+            immutable("deployment", "organization", "workspace"),
+            *audited(naming=["name"]),
+            *noted("workspace role", inserts=False),
+        ]
 
     def clean(self) -> None:
         """What a role is of says what organization and deployment it is of, so a form need not ask."""
@@ -308,6 +326,7 @@ class OrganizationSegment(SegmentLink):
                 "SELECT deployment_id FROM organizations_organization WHERE id = NEW.organization_id",
             ),
             *audited(),
+            *noted("organization", "organization_id"),
         ]
 
     def _deployment_id(self) -> int:
@@ -333,6 +352,7 @@ class WorkspaceSegment(SegmentLink):
                 "WHERE workspace.id = NEW.workspace_id",
             ),
             *audited(),
+            *noted("workspace", "workspace_id"),
         ]
 
     def _deployment_id(self) -> int:

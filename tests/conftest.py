@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import Deployment, User
+from config.database import memory
 from tests.browser import browser, demo, page
 from tests.factories import DeploymentFactory, UserFactory
 
@@ -19,3 +20,9 @@ def deployment(db: None) -> Deployment:
 @pytest.fixture
 def user(deployment: Deployment) -> User:
     return UserFactory.create(deployment=deployment)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    """A test's rows are rolled back after it, of which no note tells."""
+    memory.begin_anew()

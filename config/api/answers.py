@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 import orjson
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseNotModified
 from django.utils.cache import get_conditional_response
 from rest_framework.request import Request
 
@@ -38,16 +39,41 @@ def answer(request: Request, *, message: str, data: Any, session: SessionSummary
 def json_answer(request: Request, value: Any) -> HttpResponse:
     """200 with ``value`` as it is, with the same headers and conditions as an ``answer``."""
     body = orjson.dumps(value)
-    response: HttpResponse = HttpResponse(body, content_type="application/json")
+    if request.method not in ("GET", "HEAD"):
+        return with_caching(HttpResponse(body, content_type="application/json"))
+    return conditional_answer(
+        request, etag=f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"', write=lambda: body
+    )
+
+
+def conditional_answer(request: Request, *, etag: str, write: Callable[[], bytes]) -> HttpResponse:
+    """200 with the JSON text that ``write`` gives, or 304 if the client has the one whose ``etag`` it is.
+
+    Raises ``ApiError`` (412) where If-Match says so.
+    """
+    http = request._request
+    # An answer without a modification date ignores this condition (RFC 9110, 13.1.4); Django would answer 412.
+    http.META.pop("HTTP_IF_UNMODIFIED_SINCE", None)
+    response: HttpResponse | None = None
+    if "HTTP_IF_NONE_MATCH" in http.META or "HTTP_IF_MATCH" in http.META:
+        response = get_conditional_response(http, etag=etag)
+        if response is not None and response.status_code == 412:
+            raise ApiError(Problem.PRECONDITION_FAILED)
+    if response is None:
+        response = HttpResponse(write(), content_type="application/json")
+    response.headers["ETag"] = etag
+    return with_caching(response)
+
+
+def not_modified(etag: str) -> HttpResponse:
+    """304: the client has the answer."""
+    response: HttpResponse = HttpResponseNotModified()
+    response.headers["ETag"] = etag
+    return with_caching(response)
+
+
+def with_caching(response: HttpResponse) -> HttpResponse:
+    """``response``, which may be kept but must be checked, and belongs to the cookie and the origin."""
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Cookie, Origin"
-    if request.method not in ("GET", "HEAD"):
-        return response
-    etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
-    response.headers["ETag"] = etag
-    # An answer without a modification date ignores this condition (RFC 9110, 13.1.4); Django would answer 412.
-    request._request.META.pop("HTTP_IF_UNMODIFIED_SINCE", None)
-    conditional = get_conditional_response(request._request, etag=etag, response=response)
-    if conditional is None or conditional.status_code == 412:
-        raise ApiError(Problem.PRECONDITION_FAILED)
-    return conditional
+    return response

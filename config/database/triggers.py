@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import pgtrigger
 
@@ -118,5 +119,55 @@ def own_member_count() -> list[pgtrigger.Trigger]:
                 IF pg_trigger_depth() = 1 THEN NEW.member_count := OLD.member_count; END IF;
                 RETURN NEW;
             """,
+        ),
+    ]
+
+
+Kind = Literal["deployment", "organization", "workspace", "workspace role", "user", "everything"]
+"""What a process may remember, and so must be told to forget; "user" stands for what a user is a member of."""
+_MANY = 100
+
+
+def noted(kind: Kind, key: str = "id", *, joining: str = "", inserts: bool = True) -> list[pgtrigger.Trigger]:
+    """Note each change of the table's rows, so that no process remembers what was before (``config.database.memory``).
+
+    ``key`` is the SQL of the changed thing's id, over ``changed`` (the rows before and after) and what ``joining``
+    joins to it. Without ``inserts`` new rows are not noted: nobody can remember them. A statement that changes more
+    than a hundred things makes processes forget everything.
+    """
+
+    def note(rows: str) -> str:
+        return f"""
+            keys := ARRAY(SELECT DISTINCT {key} FROM ({rows}) changed {joining} LIMIT {_MANY} + 1);
+            IF cardinality(keys) > {_MANY} THEN
+                INSERT INTO config_invalidation (kind, key) VALUES ('everything', 0);
+            ELSIF cardinality(keys) > 0 THEN
+                INSERT INTO config_invalidation (kind, key) SELECT '{kind}', unnest(keys);
+            END IF;
+            RETURN NULL;
+        """
+
+    def trigger(name: str, operation: pgtrigger.Operation, rows: str, **referencing: str) -> pgtrigger.Trigger:
+        return pgtrigger.Trigger(
+            name=f"note_{name}",
+            level=pgtrigger.Statement,
+            when=pgtrigger.After,
+            operation=operation,
+            declare=[("keys", "BIGINT[]")],
+            func=note(rows),
+            referencing=pgtrigger.Referencing(**referencing),
+        )
+
+    both = "SELECT * FROM old_rows UNION ALL SELECT * FROM new_rows"
+    return [
+        *([trigger("insert", pgtrigger.Insert, "SELECT * FROM new_rows", new="new_rows")] if inserts else []),
+        trigger("update", pgtrigger.Update, both, old="old_rows", new="new_rows"),
+        trigger("delete", pgtrigger.Delete, "SELECT * FROM old_rows", old="old_rows"),
+        pgtrigger.Trigger(
+            name="note_truncate",
+            level=pgtrigger.Statement,
+            when=pgtrigger.After,
+            operation=pgtrigger.Truncate,
+            func="INSERT INTO config_invalidation (kind, key) VALUES ('everything', 0); RETURN NULL;",
         ),
     ]

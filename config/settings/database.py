@@ -18,9 +18,18 @@ DATABASES = {
         "OPTIONS": {
             "application_name": "rollcall",
             "connect_timeout": read("int", "DATABASE_CONNECT_TIMEOUT", 3, validate=between(1, 60)),
+            "prepare_threshold": 0,  # for config.database.reading; Django's own cursors prepare nothing
+            # Prepared statements keep one plan. Compiling one costs more than any of them takes.
             # django-pgtrigger looks this setting up for every row; where it is unset, each look-up is an exception that
             # PostgreSQL rolls back, and that takes the longer the more rows a statement has written.
-            "options": f"-c statement_timeout={_statement_timeout} -c pgtrigger.ignore={{}}",
+            "options": " ".join(
+                [
+                    f"-c statement_timeout={_statement_timeout}",
+                    "-c plan_cache_mode=force_generic_plan",
+                    "-c jit=off",
+                    "-c pgtrigger.ignore={}",
+                ]
+            ),
         }
         | _named.get("OPTIONS", {}),
     }

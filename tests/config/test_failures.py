@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 import pytest
 from django.db import DataError, InterfaceError, OperationalError, ProgrammingError, connection
 
-from accounts import authentication
+from accounts import tenants
 from accounts.models import User
 from config import networks
-from memberships import read
+from memberships import lookup
 from tests.api import MEMBERSHIPS, ApiClient, error_code
 from tests.server import (
     Answer,
@@ -48,7 +48,7 @@ def assert_tells_nothing(response: Any) -> None:
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(read, "workspace_membership_rows"), (authentication, "verify_session_token"), (authentication, "deployment_of")],
+    [(lookup, "read_listing"), (tenants, "verify_session_token"), (tenants, "load_tenant")],
     ids=["reading", "verifying", "finding the deployment"],
 )
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_an_unreachable_database_is_told_as_something_that_passes(
     user: User, monkeypatch: pytest.MonkeyPatch, exception: Exception
 ) -> None:
     client = ApiClient(user.deployment, user)
-    fail_with(monkeypatch, read, "workspace_membership_rows", exception)
+    fail_with(monkeypatch, lookup, "read_listing", exception)
     response = client.get()
     assert error_code(response) == UNAVAILABLE
     assert int(response.headers["Retry-After"]) > 0
@@ -91,14 +91,14 @@ def test_an_unreachable_database_is_told_as_something_that_passes(
 
 
 def test_a_query_that_takes_too_long_is_given_up(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read_slowly(**kwargs: object) -> NoReturn:
+    def read_slowly(*args: object, **kwargs: object) -> NoReturn:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = '10ms'")
             cursor.execute("SELECT pg_sleep(60)")
         raise AssertionError("the database was to give up")
 
     client = ApiClient(user.deployment, user)
-    monkeypatch.setattr(read, "workspace_membership_rows", read_slowly)
+    monkeypatch.setattr(lookup, "read_listing", read_slowly)
     assert error_code(client.get()) == UNAVAILABLE
 
 

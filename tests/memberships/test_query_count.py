@@ -1,19 +1,26 @@
-"""The number of database queries of one request: small, and the same however many memberships there are."""
+"""What one request asks of the database: one round trip, however many memberships there are."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryFile
+from typing import Any, cast
 
 import pytest
+from django.db import connection
 
 from accounts.models import User
 from memberships.models import OrganizationMembership, WorkspaceMembership, WorkspaceMembershipRole
 from organizations.models import Organization, Segment, Workspace, WorkspaceSegment
 from tests.api import ApiClient, error_code
-from tests.factories import OrganizationFactory, join_organization, member_of_new_workspace
+from tests.factories import OrganizationFactory, UserFactory, join_organization, member_of_new_workspace
 
-QUERIES = 4
-"""The deployment, the signing key, the session with its user, and the memberships."""
+COLD = 5
+"""The deployment with its keys; and in one round trip the session with the memberships, and what they refer to."""
+WARM = 1
+"""The session with the memberships, and the news."""
 
 
 def join_many(user: User, number: int, *, per_organization: int = 10) -> None:
@@ -45,42 +52,80 @@ def join_many(user: User, number: int, *, per_organization: int = 10) -> None:
     )
 
 
+@contextmanager
+def round_trips(expected: int) -> Iterator[None]:
+    """Fail unless the block asks the server to answer just so often, as libpq traces it."""
+    connection.ensure_connection()
+    pgconn = cast(Any, connection.connection).pgconn
+    with TemporaryFile("w+") as trace:
+        pgconn.trace(trace.fileno())
+        yield
+        pgconn.untrace()
+        trace.seek(0)
+        assert len(re.findall(r"(?m)^[^\t]+\tF\t\d+\t(?:Sync|Query)\b", trace.read())) == expected
+
+
 @pytest.mark.parametrize("number", [0, 1, 10, 60, 1000])
-def test_it_takes_the_same_few_queries_for_any_number_of_memberships(
+def test_it_takes_one_query_for_any_number_of_memberships_and_a_few_to_begin_with(
     user: User, number: int, django_assert_num_queries: Any
 ) -> None:
     join_many(user, number)
     client = ApiClient(user.deployment, user)
-    with django_assert_num_queries(QUERIES):
-        response = client.get()
-    assert len(response.json()["data"]) == number
+    for queries in (COLD, WARM):
+        with django_assert_num_queries(queries):
+            response = client.get()
+        assert len(response.json()["data"]) == number
+
+
+@pytest.mark.parametrize("number", [1, 60])
+def test_it_takes_one_round_trip_and_two_to_begin_with(user: User, number: int) -> None:
+    join_many(user, number)
+    client = ApiClient(user.deployment, user)
+    for expected in (2, 1):
+        with round_trips(expected):
+            assert len(client.get().json()["data"]) == number
+
+
+def test_what_another_user_has_besides_takes_one_round_trip_more(user: User) -> None:
+    colleague = UserFactory.create(deployment=user.deployment)
+    join_many(user, 10)
+    member_of_new_workspace(colleague)
+    theirs = ApiClient(user.deployment, colleague)
+    ApiClient(user.deployment, user).get()
+    with round_trips(2):
+        assert len(theirs.get().json()["data"]) == 1
 
 
 def test_it_takes_no_more_within_one_organization(user: User, django_assert_num_queries: Any) -> None:
     membership = member_of_new_workspace(user)
     client = ApiClient(user.deployment, user)
-    with django_assert_num_queries(QUERIES):
+    client.get()
+    with django_assert_num_queries(WARM):
         assert len(client.get(query=f"org_id={membership.organization_id}").json()["data"]) == 1
 
 
 def test_an_unchanged_answer_takes_no_more(user: User, django_assert_num_queries: Any) -> None:
     client = ApiClient(user.deployment, user)
     etag = client.get().headers["ETag"]
-    with django_assert_num_queries(QUERIES):
+    with django_assert_num_queries(WARM):
         assert client.get(HTTP_IF_NONE_MATCH=etag).status_code == 304
 
 
-def test_it_takes_one_more_to_tell_an_empty_organization_from_none(user: User, django_assert_num_queries: Any) -> None:
+def test_it_takes_no_more_to_tell_an_empty_organization_from_none(user: User, django_assert_num_queries: Any) -> None:
     organization = OrganizationFactory.create(deployment=user.deployment)
     join_organization(user, organization)
+    member_of_new_workspace(user)
     client = ApiClient(user.deployment, user)
-    with django_assert_num_queries(QUERIES + 1):
+    client.get()
+    with django_assert_num_queries(WARM):
         assert client.get(query=f"org_id={organization.pk}").json()["data"] == []
-    with django_assert_num_queries(QUERIES + 1):
+    with django_assert_num_queries(WARM):
         assert error_code(client.get(query=f"org_id={2**62}")) == 40403
 
 
-def test_it_takes_no_more_than_the_sign_in_for_what_is_no_id(user: User, django_assert_num_queries: Any) -> None:
+def test_it_takes_no_more_for_what_is_no_id(user: User, django_assert_num_queries: Any) -> None:
+    member_of_new_workspace(user)
     client = ApiClient(user.deployment, user)
-    with django_assert_num_queries(QUERIES - 1):
+    client.get()
+    with django_assert_num_queries(WARM):
         assert error_code(client.get(query="org_id=x")) == 40001

@@ -1,0 +1,104 @@
+"""Deployments with their keys, as a process remembers them (``config.database.memory``), for what is polled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from django.db import connection
+from django.db.models import Q
+from django.utils import timezone
+from rest_framework.request import Request
+
+from accounts.deployments import find_deployment, host_of
+from accounts.keys import is_usable, usable
+from accounts.models import Deployment, SigningKey
+from accounts.tokens import LEEWAY, SessionToken, verify_session_token
+from config.api.errors import ApiError, Problem
+from config.database import memory
+from config.database.memory import Memory
+
+MAX_TENANTS = 1000
+MAX_TOKENS = 25_000
+
+
+@dataclass(eq=False, slots=True)
+class Tenant:
+    """A deployment and its usable keys, by kid."""
+
+    deployment: Deployment
+    keys: dict[str, SigningKey]
+    is_current: bool = True
+
+
+_tenants: Memory[Tenant] = Memory("deployment", bound=MAX_TENANTS)
+_by_host: dict[str, Tenant] = {}
+
+
+def tenant_of(request: Request) -> Tenant:
+    """The tenant whom the Host header names, as remembered, else from the database.
+
+    Raises ``ApiError`` (404) if there is none.
+    """
+    http: Any = request._request
+    if not hasattr(http, "tenant"):
+        remembered = _by_host.get(host_of(request))
+        if remembered is None or not remembered.is_current:
+            return load_tenant(request)
+        http.tenant, http.deployment = remembered, remembered.deployment
+    tenant: Tenant = http.tenant
+    return tenant
+
+
+def is_loaded(request: Request) -> bool:
+    """Whether the tenant of ``tenant_of`` was loaded for this very request, so that there is no later word on it."""
+    return hasattr(request._request, "tenant_is_loaded")
+
+
+def load_tenant(request: Request) -> Tenant:
+    """The tenant whom the Host header names, from the database; raises ``ApiError`` (404) if there is none."""
+    host = host_of(request)
+    connection.ensure_connection()  # a new connection clears the memory
+    as_of = memory.as_of_now()
+    keys = list(
+        SigningKey.objects.filter(
+            usable(), Q(deployment__host=host) | Q(deployment__in=Deployment.objects.filter(aliases__host=host))
+        ).select_related("deployment")
+    )
+    deployment = keys[0].deployment if keys else find_deployment(host)
+    if deployment is None:
+        raise ApiError(Problem.UNKNOWN_DEPLOYMENT)
+    tenant = Tenant(deployment, {key.kid: key for key in keys})
+    _tenants.remember(str(deployment.pk).encode(), tenant, as_of=as_of)
+    if tenant.is_current:
+        if len(_by_host) >= 2 * MAX_TENANTS:
+            _by_host.clear()
+        _by_host[host] = tenant
+    http: Any = request._request
+    http.tenant, http.deployment, http.tenant_is_loaded = tenant, deployment, True
+    return tenant
+
+
+def session_token(raw: str, tenant: Tenant) -> SessionToken:
+    """What the token says, if it is good; a signature is verified once. Raises ``ApiError`` (401)."""
+    token, key = _verified(raw, tenant)
+    if not is_usable(key):
+        raise ApiError(Problem.INVALID_SESSION_TOKEN)
+    if token.expires_at + timedelta(seconds=LEEWAY) <= timezone.now():
+        raise ApiError(Problem.SESSION_EXPIRED)
+    return token
+
+
+@lru_cache(maxsize=MAX_TOKENS)
+def _verified(raw: str, tenant: Tenant) -> tuple[SessionToken, SigningKey]:
+    used: list[SigningKey] = []
+
+    def find_key(kid: str) -> SigningKey | None:
+        key = tenant.keys.get(kid)
+        used[:] = [] if key is None else [key]
+        return key
+
+    token = verify_session_token(raw, tenant.deployment, find_key=find_key)
+    return token, used[0]

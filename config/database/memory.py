@@ -1,0 +1,183 @@
+"""What a process remembers of the database between requests, without ever giving a stale answer.
+
+Triggers note every change of what may be remembered (``config.database.triggers.noted``). A request that uses the
+memory reads, in the very statement that it needs anyway, the notes that this process has not heard of (``NEWS``); what
+they name is forgotten (``hear``) before anything remembered is used. A statement sees the notes of just the
+transactions whose changes it sees, so what remains in the memory is what the statement itself would have found.
+
+A process knows which notes it has heard by the highest of their ids, and by the transactions that were under way then:
+those may yet commit notes of lower ids. Whoever remembers something says as of when it was read (``as_of``): if another
+thread has heard of a change since, it is not remembered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
+
+from psycopg.types.numeric import Int8
+
+from config.database.triggers import Kind
+
+NEWS = """
+    (SELECT coalesce(max(id), 0) FROM config_invalidation),
+    pg_current_snapshot()::text,
+    (
+        SELECT string_agg(note.kind || ':' || note.key, ',') FROM config_invalidation note
+        WHERE note.id > %(heard_id)s::bigint OR note.transaction = ANY (%(heard_pending)s::text[]::xid8[])
+    )
+"""
+"""Three columns to select: what ``hear`` takes."""
+
+LONGEST_SILENCE = 600
+"""Seconds without a request after which a process forgets everything, rather than read all the notes since."""
+
+
+class Remembered(Protocol):
+    """Something that can be in a memory."""
+
+    is_current: bool
+
+
+Value = TypeVar("Value", bound=Remembered)
+
+
+class Memory(Generic[Value]):
+    """Things of one kind by their ids (decimal digits, in ASCII), of a bounded weight; who comes first goes first.
+
+    A thing that goes, for whatever reason, is marked as no longer current: nobody would hear of its changes.
+    """
+
+    def __init__(
+        self, kind: Kind | Literal["answer"], *, bound: int, weigh: Callable[[Value], int] = lambda _: 1
+    ) -> None:
+        self._things: dict[bytes, Value] = {}
+        self._bound = bound
+        self._weigh = weigh
+        self._weight = 0
+        self.get = self._things.get
+        _memories.setdefault(kind, []).append(self)
+
+    def remember(self, key: bytes, value: Value, *, as_of: int) -> None:
+        """Keep ``value``, unless anything was heard since it was read."""
+        with _lock:
+            self._forget(key)
+            if as_of != _heard.generation:
+                value.is_current = False
+                return
+            self._things[key] = value
+            self._weight += self._weigh(value)
+            while self._weight > self._bound:
+                self._forget(next(iter(self._things)))
+
+    def _forget(self, key: bytes) -> None:
+        value = self._things.pop(key, None)
+        if value is not None:
+            value.is_current = False
+            self._weight -= self._weigh(value)
+
+    def _clear(self) -> None:
+        for key in list(self._things):
+            self._forget(key)
+
+
+class Position(NamedTuple):
+    """Up to where the notes have been heard, on one database server: an era is the time on that."""
+
+    era: int
+    heard_id: int
+    heard_pending: list[str]
+
+
+_BEGINNING = 2**63 - 1
+"""Has heard whatever there is: nothing is remembered yet that could have changed."""
+
+
+class _Heard:
+    """The state that all memories of the process share. ``generation`` counts what was heard of."""
+
+    position = Position(0, _BEGINNING, [])
+    horizon = (0, 0, 0)
+    generation = 0
+    at = time.monotonic()
+
+
+_lock = Lock()
+_heard = _Heard()
+_memories: dict[str, list[Memory]] = {}
+
+
+class Question(NamedTuple):
+    """Asks for the news since ``position``; to be given to ``hear`` with the answer."""
+
+    position: Position
+    as_of: int
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Those of ``NEWS``."""
+        return {"heard_id": Int8(self.position.heard_id), "heard_pending": self.position.heard_pending}
+
+
+def ask() -> Question:
+    with _lock:
+        return Question(_heard.position, _heard.generation)
+
+
+def as_of_now() -> int:
+    """For ``Memory.remember``: what is read after this call, without asking for news."""
+    return _heard.generation
+
+
+def hear(question: Question, newest_id: int, snapshot: str, notes: str | None) -> int:
+    """Forget what the columns of ``NEWS`` name.
+
+    Returns ``as_of``, for ``Memory.remember``, of what the same statement has read.
+    """
+    oldest_pending, first_unknown, pending = snapshot.split(":")
+    still_pending = pending.split(",") if pending else []
+    horizon = (int(first_unknown), int(oldest_pending), -len(still_pending))
+    position = question.position
+    with _lock:
+        is_first_to_hear = question.as_of == _heard.generation
+        now = time.monotonic()
+        if now - _heard.at > LONGEST_SILENCE:
+            _forget_everything()
+        elif notes:
+            _forget_noted(notes)
+        _heard.at = now
+        # Of two threads, the one whose statement saw less may come last; and who asked at the beginning was told
+        # nothing of what another thread may remember by now.
+        if position == _heard.position or (
+            position.era == _heard.position.era and position.heard_id != _BEGINNING and horizon >= _heard.horizon
+        ):
+            _heard.horizon = horizon
+            _heard.position = Position(position.era, newest_id, still_pending)
+        return _heard.generation if is_first_to_hear else question.as_of
+
+
+def begin_anew(**signal: Any) -> None:
+    """Remember nothing: a new connection may lead to another server, or to the same with less on it."""
+    with _lock:
+        _forget_everything()
+        _heard.position = Position(_heard.position.era + 1, _BEGINNING, [])
+        _heard.horizon = (0, 0, 0)
+
+
+def _forget_noted(notes: str) -> None:
+    _heard.generation += 1
+    for note in notes.split(","):
+        kind, _, key = note.partition(":")
+        if kind == "everything":
+            _forget_everything()
+        for memory in _memories.get(kind, ()):
+            memory._forget(key.encode())
+
+
+def _forget_everything() -> None:
+    _heard.generation += 1
+    for memories in _memories.values():
+        for memory in memories:
+            memory._clear()

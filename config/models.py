@@ -1,0 +1,59 @@
+"""What the service itself keeps in the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pgtrigger
+from django.db import models
+from django.db.models import Func
+from django.db.models.functions import Now
+
+
+class TransactionIdField(models.Field):
+    """PostgreSQL's xid8: a 64-bit transaction id."""
+
+    def db_type(self, connection: Any) -> str:
+        return "xid8"
+
+
+class CurrentTransactionId(Func):
+    function = "pg_current_xact_id"
+    output_field = TransactionIdField()
+
+
+class Invalidation(models.Model):
+    """A note that something changed which processes may remember (``config.database.memory``); triggers write it.
+
+    Notes are kept for a day, longer than any process trusts its memory without asking for them.
+    """
+
+    kind = models.CharField(max_length=20)
+    key = models.BigIntegerField(help_text="The id of what changed; 0 where the kind says it all.")
+    transaction = TransactionIdField(db_default=CurrentTransactionId(), editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["transaction"], name="config_invalidation_by_xact")]
+        triggers = [
+            pgtrigger.Trigger(
+                name="keep_for_a_day",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                func="""
+                    IF random() < 0.01 THEN
+                        DELETE FROM config_invalidation WHERE id IN (
+                            SELECT id FROM config_invalidation
+                            WHERE id < (SELECT min(id) + 2000 FROM config_invalidation)
+                                AND created_at < now() - interval '1 day'
+                            FOR UPDATE SKIP LOCKED
+                        );
+                    END IF;
+                    RETURN NULL;
+                """,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"

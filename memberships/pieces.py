@@ -1,0 +1,200 @@
+"""What answers are put together from: workspaces, organizations and roles, each rendered once and then remembered.
+
+A piece is the same in everybody's answer, but for the private metadata, which not everybody sees. Whether somebody may
+enter is no part of it: that depends on who asks, and from where.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from accounts.models import Deployment
+from config.database import memory
+from config.database.memory import Memory
+from config.database.reading import Rows, Statement, read
+from memberships import rendering
+from memberships.eligibility import Level
+from memberships.read import OrganizationRow, WorkspaceRoleRow, WorkspaceRow, organizations, workspace_roles, workspaces
+from organizations.models import WORKSPACE_ADMIN
+
+MIB = 2**20
+OVERHEAD = 600
+"""About the bytes that a piece takes besides its text."""
+
+
+@dataclass(eq=False, slots=True)
+class Place:
+    """An organization or a workspace as JSON text, ``shown`` and ``hidden``: with its private metadata and without."""
+
+    row: OrganizationRow | WorkspaceRow
+    shown: bytes
+    hidden: bytes
+    digest: bytes = field(init=False)
+    """Stands for the text: another text has another digest."""
+    has_rules: bool = field(init=False)
+    """Whether the place could ever keep anybody out."""
+    is_current: bool = True
+
+    def __post_init__(self) -> None:
+        self.digest = _digest(self.shown)
+        self.has_rules = bool(self.row.enable_ip_restriction and self.row.whitelisted_ips) or self._enforces_mfa
+
+    @property
+    def _enforces_mfa(self) -> bool:
+        return self.row.enforce_2fa if isinstance(self.row, WorkspaceRow) else self.row.enforce_mfa
+
+    def as_seen(self, deployment: Deployment, *, is_admin: bool) -> bytes:
+        """The text for a member who administers the place, or does not."""
+        audience = deployment.private_metadata_audience
+        shows = audience == Deployment.MetadataAudience.MEMBERS or (
+            is_admin and audience == Deployment.MetadataAudience.ADMINS
+        )
+        return self.shown if shows else self.hidden
+
+    def level(self, deployment: Deployment) -> Level:
+        """The place's rules, as far as its ``deployment`` lets it have them."""
+        is_workspace = isinstance(self.row, WorkspaceRow)
+        return Level(
+            kind="workspace" if is_workspace else "organization",
+            name=self.row.name,
+            enable_ip_restriction=self.row.enable_ip_restriction,
+            whitelisted_ips=self.row.whitelisted_ips,
+            enforce_mfa=self._enforces_mfa,
+            ip_rule_allowed=(
+                deployment.ip_allowlist_per_workspace_enabled
+                if is_workspace
+                else deployment.ip_allowlist_per_org_enabled
+            ),
+            mfa_rule_allowed=(
+                deployment.enforce_mfa_per_workspace_enabled if is_workspace else deployment.enforce_mfa_per_org_enabled
+            ),
+        )
+
+
+@dataclass(eq=False, slots=True)
+class Role:
+    """A role in workspaces as JSON text."""
+
+    json: bytes
+    permissions: list[str]
+    digest: bytes = field(init=False)
+    is_admin: bool = field(init=False)
+    is_current: bool = True
+
+    def __post_init__(self) -> None:
+        self.digest = _digest(self.json)
+        self.is_admin = WORKSPACE_ADMIN in self.permissions
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=16).digest()
+
+
+def organization_place(row: OrganizationRow) -> Place:
+    """The organization as a piece."""
+    return Place(row, *_shown_and_hidden(row, rendering.organization))
+
+
+def _workspace_place(row: WorkspaceRow) -> Place:
+    return Place(row, *_shown_and_hidden(row, rendering.workspace))
+
+
+def _shown_and_hidden(row: Any, render: Callable[..., bytes]) -> tuple[bytes, bytes]:
+    shown = render(row, shows_private_metadata=True)
+    return shown, shown if row.private_metadata_json == "{}" else render(row, shows_private_metadata=False)
+
+
+def _weight(place: Place) -> int:
+    return OVERHEAD + len(place.shown) + (0 if place.hidden is place.shown else len(place.hidden))
+
+
+_workspaces: Memory[Place] = Memory("workspace", bound=40 * MIB, weigh=_weight)
+_organizations: Memory[Place] = Memory("organization", bound=16 * MIB, weigh=_weight)
+_roles: Memory[Role] = Memory("workspace role", bound=8 * MIB, weigh=lambda role: OVERHEAD + 2 * len(role.json))
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Pieces by their ids, as ASCII digits."""
+
+    workspaces: dict[bytes, Place]
+    organizations: dict[bytes, Place]
+    roles: dict[bytes, Role]
+
+
+def statements(ids: Sequence[str], parameters: dict[str, Any]) -> list[Statement]:
+    """What reads pieces, given SQL for three arrays of ids: workspaces', organizations', roles'."""
+    return [
+        statement(array, parameters)
+        for statement, array in zip((workspaces, organizations, workspace_roles), ids, strict=True)
+    ]
+
+
+def learn(results: Iterable[Rows], *, as_of: int) -> Pieces:
+    """The pieces of the ``results`` of ``statements``, remembered from now on, unless anything was heard since."""
+    found = _pieces(results)
+    for store, pieces in _stores(found):
+        for id_, piece in pieces.items():
+            store.remember(id_, piece, as_of=as_of)
+    return found
+
+
+def _stores(pieces: Pieces) -> list[tuple[Memory[Any], dict[bytes, Any]]]:
+    return [(_workspaces, pieces.workspaces), (_organizations, pieces.organizations), (_roles, pieces.roles)]
+
+
+def find(workspace_ids: set[bytes], organization_ids: set[bytes], role_ids: set[bytes], known: Pieces) -> Pieces:
+    """These pieces: those ``known``, those remembered, and the rest from the database, in one round trip.
+
+    Only for who has just heard the news. A piece that is gone by now is not among them.
+    """
+    missing: list[list[bytes]] = []
+    for wanted, (store, found) in zip((workspace_ids, organization_ids, role_ids), _stores(known), strict=True):
+        lacking = []
+        for id_ in wanted:
+            if id_ not in found:
+                piece = store.get(id_)
+                if piece is None:
+                    lacking.append(id_)
+                else:
+                    found[id_] = piece
+        missing.append(lacking)
+    if any(missing):
+        as_of = memory.as_of_now()
+        learnt = learn(read(*statements(_ARRAYS, _array_parameters(*missing))), as_of=as_of)
+        for (_, found), (_, more) in zip(_stores(known), _stores(learnt), strict=True):
+            found.update(more)
+    return known
+
+
+def read_afresh(workspace_ids: list[bytes], organization_ids: list[bytes], role_ids: list[bytes]) -> Pieces:
+    """These pieces as the database has them now, for who has heard no news; those that are gone are not among them."""
+    return _pieces(read(*statements(_ARRAYS, _array_parameters(workspace_ids, organization_ids, role_ids))))
+
+
+_ARRAYS = [f"%({name})s::text[]" for name in ("workspaces", "organizations", "roles")]
+
+
+def _array_parameters(workspaces: list[bytes], organizations: list[bytes], roles: list[bytes]) -> dict[str, Any]:
+    # Texts, because a list of numbers would be of another type for larger ones, and the statement prepared again.
+    lists = {"workspaces": workspaces, "organizations": organizations, "roles": roles}
+    return {name: [id_.decode() for id_ in ids] for name, ids in lists.items()}
+
+
+def _pieces(results: Iterable[Rows]) -> Pieces:
+    workspace_rows, organization_rows, role_rows = results
+    return Pieces(
+        {_key(row): _workspace_place(row) for row in map(WorkspaceRow._make, workspace_rows)},
+        {_key(row): organization_place(row) for row in map(OrganizationRow._make, organization_rows)},
+        {
+            _key(row): Role(rendering.workspace_role(row), row.permissions)
+            for row in map(WorkspaceRoleRow._make, role_rows)
+        },
+    )
+
+
+def _key(row: WorkspaceRow | OrganizationRow | WorkspaceRoleRow) -> bytes:
+    return b"%d" % row.id
