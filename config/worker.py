@@ -10,9 +10,14 @@ from typing import Any
 import orjson
 from gunicorn import util
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
 from config.api.errors import Problem, error_body
+
+# A thread takes a new connection for so many seconds before it leaves it to the poller until something is sent. With
+# gunicorn's own five, a few connections that say nothing, such as browsers open in advance, would occupy all threads.
+gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.05
 
 
 class EnvelopeWorker(ThreadWorker):

@@ -25,7 +25,6 @@ from memberships.pieces import Pieces, Place, Role
 from memberships.read import MembershipRow, id_or_null, membership_rows, memberships, workspace_membership_row
 
 _LISTING = f"""
-    WITH news (newest_id, snapshot, notes) AS MATERIALIZED (SELECT {NEWS})
     SELECT
         news.newest_id, news.snapshot, news.notes,
         %(organization)s::bigint IS NULL OR EXISTS (
@@ -34,7 +33,7 @@ _LISTING = f"""
         ),
         CASE WHEN NOT (%(unless_news)s AND news.notes IS NULL) THEN {memberships("member.id")} END,
         {SESSION_COLUMNS}
-    FROM news
+    FROM (SELECT {NEWS} OFFSET 0) news (newest_id, snapshot, notes)
     LEFT JOIN ({SESSION_TABLES}) ON session.id = %(session)s::bigint AND session.deployment_id = %(deployment)s::bigint
 """
 

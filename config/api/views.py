@@ -23,6 +23,13 @@ class ApiViewSet(ViewSet):
         if request.method != "OPTIONS":
             super().initial(request, *args, **kwargs)
 
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """There is JSON only; what surely accepts that need not be looked at closer."""
+        accepted = request._request.META.get("HTTP_ACCEPT", "*/*")
+        if "*/*" in accepted or "application/json" in accepted:
+            return self.renderer_classes[0](), "application/json"
+        return super().perform_content_negotiation(request, force)
+
     def options(  # type: ignore[override]
         self, request: Request, *args: Any, **kwargs: Any
     ) -> HttpResponse:

@@ -26,7 +26,7 @@ NEWS = """
     pg_current_snapshot()::text,
     (
         SELECT string_agg(note.kind || ':' || note.key, ',') FROM config_invalidation note
-        WHERE note.id > %(heard_id)s::bigint OR note.transaction = ANY (%(heard_pending)s::text[]::xid8[])
+        WHERE note.id > %(heard_id)s::bigint OR note.transaction = ANY (%(heard_pending)s::xid8[])
     )
 """
 """Three columns to select: what ``hear`` takes."""
@@ -88,7 +88,8 @@ class Position(NamedTuple):
 
     era: int
     heard_id: int
-    heard_pending: list[str]
+    heard_pending: str
+    """Transaction ids with commas between them, in braces: an array in PostgreSQL's notation."""
 
 
 _BEGINNING = 2**63 - 1
@@ -98,7 +99,7 @@ _BEGINNING = 2**63 - 1
 class _Heard:
     """The state that all memories of the process share. ``generation`` counts what was heard of."""
 
-    position = Position(0, _BEGINNING, [])
+    position = Position(0, _BEGINNING, "{}")
     horizon = (0, 0, 0)
     generation = 0
     at = time.monotonic()
@@ -137,8 +138,7 @@ def hear(question: Question, newest_id: int, snapshot: str, notes: str | None) -
     Returns ``as_of``, for ``Memory.remember``, of what the same statement has read.
     """
     oldest_pending, first_unknown, pending = snapshot.split(":")
-    still_pending = pending.split(",") if pending else []
-    horizon = (int(first_unknown), int(oldest_pending), -len(still_pending))
+    horizon = (int(first_unknown), int(oldest_pending), -len(pending))
     position = question.position
     with _lock:
         is_first_to_hear = question.as_of == _heard.generation
@@ -154,7 +154,7 @@ def hear(question: Question, newest_id: int, snapshot: str, notes: str | None) -
             position.era == _heard.position.era and position.heard_id != _BEGINNING and horizon >= _heard.horizon
         ):
             _heard.horizon = horizon
-            _heard.position = Position(position.era, newest_id, still_pending)
+            _heard.position = Position(position.era, newest_id, f"{{{pending}}}")
         return _heard.generation if is_first_to_hear else question.as_of
 
 
@@ -162,7 +162,7 @@ def begin_anew(**signal: Any) -> None:
     """Remember nothing: a new connection may lead to another server, or to the same with less on it."""
     with _lock:
         _forget_everything()
-        _heard.position = Position(_heard.position.era + 1, _BEGINNING, [])
+        _heard.position = Position(_heard.position.era + 1, _BEGINNING, "{}")
         _heard.horizon = (0, 0, 0)
 
 

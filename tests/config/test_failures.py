@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import DataError, InterfaceError, OperationalError, ProgrammingError, connection
@@ -169,6 +172,16 @@ def test_a_restart_of_the_database_between_two_requests_goes_unnoticed(demo: Dem
     demo.postgres.stop("fast")
     demo.postgres.start()
     assert [demo.get().status for _ in range(8)] == [200] * 8
+
+
+def test_connections_that_say_nothing_keep_nobody_waiting(demo: Demo) -> None:
+    url = urlsplit(demo.base_url)
+    with ExitStack() as idle:
+        for _ in range(40):  # ten times as many as there are threads
+            idle.enter_context(socket.create_connection((str(url.hostname), int(url.port or 0))))
+        began = time.monotonic()
+        assert demo.get().status == 200
+        assert time.monotonic() - began < 10  # with five seconds for each, it would be fifty
 
 
 def test_the_answer_is_the_same_as_in_process(demo: Demo) -> None:

@@ -1,0 +1,50 @@
+"""Django's middleware for people with a session of staff: it has no part in what the API's clients wait for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
+from django_otp.middleware import OTPMiddleware
+
+
+def is_for_staff(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/admin/")
+
+
+class _ForStaff:
+    get_response: Any
+
+    def __call__(self, request: HttpRequest) -> Any:
+        return super().__call__(request) if is_for_staff(request) else self.get_response(request)  # type: ignore[misc]
+
+
+class StaffSessionMiddleware(_ForStaff, SessionMiddleware):
+    """Sets ``request.session``."""
+
+
+class StaffCsrfMiddleware(_ForStaff, CsrfViewMiddleware):
+    """Refuses forms that another site sent; the API has its own rule (``accounts.origins``)."""
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponseBase | None:
+        return super().process_view(request, *view) if is_for_staff(request) else None
+
+
+class StaffAuthenticationMiddleware(_ForStaff, AuthenticationMiddleware):
+    """Sets ``request.user``."""
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponseBase | None:
+        return None
+
+
+class StaffSecondFactorMiddleware(_ForStaff, OTPMiddleware):
+    """Adds to ``request.user`` whether they have given their second factor."""
+
+
+class StaffMessageMiddleware(_ForStaff, MessageMiddleware):
+    """Sets what ``messages`` writes to."""
