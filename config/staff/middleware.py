@@ -7,8 +7,7 @@ from typing import Any
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponseForbidden
 from django.middleware.csrf import CsrfViewMiddleware
 from django_otp.middleware import OTPMiddleware
 
@@ -31,15 +30,12 @@ class StaffSessionMiddleware(_ForStaff, SessionMiddleware):
 class StaffCsrfMiddleware(_ForStaff, CsrfViewMiddleware):
     """Refuses forms that another site sent; the API has its own rule (``accounts.origins``)."""
 
-    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponseBase | None:
-        return super().process_view(request, *view) if is_for_staff(request) else None
+    def process_view(self, request: HttpRequest, callback: Any, *arguments: Any) -> HttpResponseForbidden | None:
+        return super().process_view(request, callback, *arguments) if is_for_staff(request) else None
 
 
 class StaffAuthenticationMiddleware(_ForStaff, AuthenticationMiddleware):
     """Sets ``request.user``."""
-
-    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponseBase | None:
-        return None
 
 
 class StaffSecondFactorMiddleware(_ForStaff, OTPMiddleware):
