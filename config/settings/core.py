@@ -47,7 +47,7 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.common.CommonMiddleware",
     "config.staff.middleware.StaffSessionMiddleware",
-    "config.staff.middleware.StaffCsrfMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "config.staff.middleware.StaffAuthenticationMiddleware",
     "config.staff.middleware.StaffSecondFactorMiddleware",
     "config.staff.middleware.StaffMessageMiddleware",

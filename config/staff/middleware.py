@@ -7,8 +7,7 @@ from typing import Any
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest, HttpResponseForbidden
-from django.middleware.csrf import CsrfViewMiddleware
+from django.http import HttpRequest
 from django_otp.middleware import OTPMiddleware
 
 
@@ -25,13 +24,6 @@ class _ForStaff:
 
 class StaffSessionMiddleware(_ForStaff, SessionMiddleware):
     """Sets ``request.session``."""
-
-
-class StaffCsrfMiddleware(_ForStaff, CsrfViewMiddleware):
-    """Refuses forms that another site sent; the API has its own rule (``accounts.origins``)."""
-
-    def process_view(self, request: HttpRequest, callback: Any, *arguments: Any) -> HttpResponseForbidden | None:
-        return super().process_view(request, callback, *arguments) if is_for_staff(request) else None
 
 
 class StaffAuthenticationMiddleware(_ForStaff, AuthenticationMiddleware):
