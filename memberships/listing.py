@@ -24,7 +24,7 @@ from memberships.eligibility import UNRESTRICTED, EligibilityRestriction, restri
 from memberships.pieces import Pieces, Place, Role
 from memberships.read import MembershipRow, id_or_null, membership_rows, memberships, workspace_membership_row
 
-_LISTING = f"""
+LISTING = f"""
     SELECT
         news.newest_id, news.snapshot, news.notes,
         %(organization)s::bigint IS NULL OR EXISTS (
@@ -92,7 +92,7 @@ def read_listing(
         "unless_news": unless_news,
         **question.parameters,
     }
-    statements: list[Statement] = [(_LISTING, parameters)]
+    statements: list[Statement] = [(LISTING, parameters)]
     if with_pieces:
         statements += pieces.statements(_OWN_PIECES, parameters)
     ((row,), *results) = read(*statements)

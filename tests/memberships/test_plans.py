@@ -1,0 +1,89 @@
+"""How PostgreSQL finds what an answer needs: by index in every table that grows, however many rows there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+from django.db import connection
+
+from accounts.models import User
+from memberships import scale
+from tests.api import ApiClient
+from tests.database import execute
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+GROWING = {
+    "accounts_session",
+    "accounts_signin",
+    "accounts_user",
+    "config_invalidation",
+    "memberships_organizationmembership",
+    "memberships_organizationmembershiprole",
+    "memberships_workspacemembership",
+    "memberships_workspacemembershiprole",
+    "organizations_organization",
+    "organizations_organizationsegment",
+    "organizations_workspace",
+    "organizations_workspacesegment",
+}
+"""What the statements read, but for the tables that a deployment has some dozens of rows in, roles and segments."""
+
+
+def load() -> tuple[User, User]:
+    """So many rows that a plan matters, each user in a session, notes of changes; gives two users."""
+    deployment = scale.load(users=2000, seed=1, host="scale.test", report=_unreported)
+    execute(
+        "INSERT INTO accounts_session (deployment_id, expires_at) "
+        "SELECT deployment_id, now() + interval '1 hour' FROM accounts_user"
+    )
+    execute(
+        "INSERT INTO accounts_signin (deployment_id, session_id, user_id, expires_at) "
+        "SELECT deployment_id, id, (SELECT min(id) FROM accounts_user), expires_at FROM accounts_session"
+    )
+    execute(
+        "INSERT INTO config_invalidation (kind, key, transaction) "
+        "SELECT 'user', number, number::text::xid8 FROM generate_series(1, 5000) number"
+    )
+    execute("ANALYZE")
+    users = User.objects.filter(deployment=deployment, email__startswith="exactly-10-").order_by("id")
+    return users[0], users[1]
+
+
+def _unreported(what: str, number: int) -> None:
+    """Nobody watches."""
+
+
+def plans() -> dict[str, dict[str, Any]]:
+    """The plan of each statement that the connection has prepared, planned as for the endpoint: once for all values."""
+    found = {}
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW plan_cache_mode")
+        assert cursor.fetchone() == ("force_generic_plan",)
+        cursor.execute("SELECT name, statement, cardinality(parameter_types) FROM pg_prepared_statements")
+        for name, statement, parameters in cursor.fetchall():
+            cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE {name} ({', '.join(['NULL'] * parameters)})")
+            found[statement] = cast(Any, cursor.fetchone())[0][0]["Plan"]
+    return found
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def test_no_statement_of_the_endpoint_reads_a_growing_table_from_end_to_end() -> None:
+    one, other = load()
+    connection.close()  # the next connection has prepared nothing, and its process remembers nothing
+    for user in (one, other):  # the second one's pieces are read by other statements than the first one's
+        assert len(ApiClient(user.deployment, user).get().json()["data"]) == 10
+    found = plans()
+    assert len(found) == 7  # the listing; three kinds of pieces, of the user and by their ids
+    read = {node["Relation Name"] for plan in found.values() for node in nodes(plan) if "Relation Name" in node}
+    assert read >= GROWING
+    for statement, plan in found.items():
+        for node in nodes(plan):
+            assert node["Node Type"] != "Seq Scan" or node["Relation Name"] not in GROWING, statement
