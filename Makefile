@@ -2,13 +2,16 @@
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test check lock clean
+.PHONY: run test bench check lock clean
 
 run: .venv/run .env ## serve a demo at http://$HOST:$PORT (default 127.0.0.1:8000)
 	@$(PYTHON) manage.py quickstart
 
 test: .venv/dev ## the whole suite, against a real PostgreSQL
 	@$(PYTHON) -m pytest $(ARGS)
+
+bench: .venv/bench ## compare with textbook DRF, FastAPI + asyncpg and PostgreSQL alone
+	@$(PYTHON) -m benchmarks $(ARGS)
 
 check: .venv/dev ## style, types, migrations, production settings, duplicate rules
 	$(PYTHON) -m ruff format --check .
@@ -17,7 +20,7 @@ check: .venv/dev ## style, types, migrations, production settings, duplicate rul
 	$(PYTHON) -m pytest -q -n0 -p no:cacheprovider tests/config/test_project.py
 
 lock: .venv/dev ## resolve requirements*.in into requirements*.txt
-	for name in requirements requirements-local requirements-dev; do \
+	for name in requirements requirements-local requirements-dev requirements-bench; do \
 		.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --no-emit-find-links $(ARGS) $$name.in --output-file $$name.txt || exit 1; \
 	done
@@ -36,6 +39,11 @@ clean: ## remove what was installed and all local data
 .venv/dev: requirements-dev.txt .venv/run | .venv/bin/python
 	@echo "Installing the tools for tests ..."
 	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv/bench: requirements-bench.txt .venv/dev | .venv/bin/python
+	@echo "Installing the peers and tools for benchmarks ..."
+	@$(PIP) install --require-hashes -r requirements-bench.txt
 	@touch $@
 
 .env: | .venv/run

@@ -96,7 +96,7 @@ class ServerProcess:
     """``manage.py serve`` with its workers, on a free port of 127.0.0.1; the database of ``env`` must be migrated."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        port = _free_port()
+        port = free_port()
         self.base_url = f"http://127.0.0.1:{port}"
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
@@ -186,7 +186,8 @@ def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = PATI
         time.sleep(0.05)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 at which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,0 +1,118 @@
+"""Measures GET /me/workspace-memberships. Without a command: the comparison with its peers (`make bench`).
+
+Each command loads data at scale into a new PostgreSQL, or takes what is where DATABASE_URL says. docs/performance.md
+says what came of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable
+
+from benchmarks import curves, memory, plan, report
+from benchmarks.compare import OURS, TARGETS, compare, comparison
+from benchmarks.data import at_scale
+
+SIZES = [1, 10, 50, 200, 1000]
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def run_comparison(arguments: argparse.Namespace) -> None:
+    """all targets side by side; writes benchmarks/results/latest.json"""
+    targets = [target for target in TARGETS if target not in arguments.skip]
+    with (
+        at_scale(users=arguments.users, workers=arguments.workers) as data,
+        comparison(data, targets, connections=arguments.connections) as running,
+    ):
+        rows = compare(
+            running, targets, sizes=arguments.sizes, rounds=arguments.rounds, seconds=arguments.seconds, tell=say
+        )
+    say(f"\n{report.table(rows)}\n")
+    for verdict in report.verdicts(rows):
+        say(verdict)
+    say(f"\nWritten to {report.write(rows)}")
+
+
+def run_concurrency(arguments: argparse.Namespace) -> None:
+    """throughput and latency from 1 to 64 connections"""
+    with (
+        at_scale(users=arguments.users, workers=arguments.workers) as data,
+        comparison(data, curves.CONCURRENT_TARGETS, connections=arguments.connections) as running,
+    ):
+        curves.keep("concurrency", curves.concurrency(running, seconds=arguments.seconds))
+
+
+def run_table_size(arguments: argparse.Namespace) -> None:
+    """cost in tables of --users, beside that in tables of other sizes that were measured before"""
+    with (
+        at_scale(users=arguments.users, workers=arguments.workers) as data,
+        comparison(data, curves.TABLE_SIZE_TARGETS, connections=arguments.connections) as running,
+    ):
+        rows = curves.table_size(running, users=arguments.users, sizes=arguments.sizes, seconds=arguments.seconds)
+    others = [row for row in curves.kept("table-size") if row["users"] != arguments.users]
+    curves.keep("table-size", others + rows)
+
+
+def run_plots(arguments: argparse.Namespace) -> None:
+    """draw docs/performance/*.png from what was measured last"""
+    for path in curves.draw():
+        say(str(path))
+
+
+def run_memory(arguments: argparse.Namespace) -> None:
+    """resident memory of the workers over 100,000 requests of all users"""
+    with at_scale(users=arguments.users, workers=arguments.workers) as data:
+        for number, resident, peak in memory.measure(data, requests=100_000, connections=arguments.connections):
+            workers = ", ".join(f"{mib:.0f}" for mib in resident[: arguments.workers])
+            say(f"{number:>7} requests: {workers} MiB resident, {peak:.0f} MiB at most")
+
+
+def run_plan(arguments: argparse.Namespace) -> None:
+    """EXPLAIN (ANALYZE, BUFFERS) of the endpoint's statement, for a user with 50 memberships"""
+    with at_scale(users=arguments.users, workers=arguments.workers) as data:
+        say(plan.hot_statement(data, memberships=50))
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "compare": run_comparison,
+    "concurrency": run_concurrency,
+    "table-size": run_table_size,
+    "memory": run_memory,
+    "plan": run_plan,
+    "plots": run_plots,
+}
+
+
+def main() -> None:
+    commands = "\n".join(f"  {name:12} {run.__doc__}" for name, run in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog=f"commands:\n{commands}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", nargs="?", choices=COMMANDS, default="compare", metavar="COMMAND")
+    parser.add_argument("--users", type=int, default=20_000, help="of load_scale (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=2, help="processes of each server (default: %(default)s)")
+    parser.add_argument("--connections", type=int, default=16, help="at a time (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of a round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="of each target and size (default: %(default)s)")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=SIZES, choices=SIZES, help="memberships per user (default: all)"
+    )
+    parser.add_argument(
+        "--skip", nargs="+", default=[], choices=[target for target in TARGETS if target != OURS], metavar="TARGET"
+    )
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by the front door, so that all servers are stopped
+    COMMANDS[arguments.command](arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Asks a server over and over, on a fixed number of keep-alive connections, each with one request at a time.
+
+Debian's load generators are not on every machine and PyPI has none that is both fast and kept up, so this is one: a
+hundred lines on uvloop that parse no more of an answer than its status and its length, and take a small part of the
+processor time that the servers under test take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import uvloop
+
+_STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3})")
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Request:
+    """The bytes of a request, and what the answer must be like."""
+
+    raw: bytes
+    status: int
+
+
+@dataclass(frozen=True)
+class Load:
+    """What was answered within ``seconds``: the time that each answer took, in seconds, and the bytes of all bodies."""
+
+    seconds: float
+    latencies: list[float]
+    body_bytes: int
+
+    @property
+    def requests(self) -> int:
+        return len(self.latencies)
+
+    @property
+    def rps(self) -> float:
+        return self.requests / self.seconds
+
+    def percentile_ms(self, percent: int) -> float:
+        return percentile(self.latencies, percent) * 1e3
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else values[0]
+
+
+class UnexpectedAnswerError(Exception):
+    """A server did not do the work that is measured."""
+
+
+def get(path: str, *, host: str, status: int = 200, **headers: str) -> Request:
+    """GET of ``path``; underscores in the names of ``headers`` become hyphens."""
+    fields = {"Host": host, "Accept": "application/json"} | headers
+    lines = [f"GET {path} HTTP/1.1", *(f"{name.replace('_', '-')}: {value}" for name, value in fields.items())]
+    return Request("\r\n".join([*lines, "", ""]).encode(), status)
+
+
+def run(port: int, requests: Sequence[Request], *, connections: int, seconds: float = 0, number: int = 0) -> Load:
+    """Send ``requests`` in turn for ``seconds``, or ``number`` of them, to 127.0.0.1:``port``.
+
+    Raises ``UnexpectedAnswerError`` if an answer has another status, or a connection ends.
+    """
+    load: Load = uvloop.run(_run(port, itertools.cycle(requests), connections, seconds, number))
+    return load
+
+
+async def _run(port: int, requests: Iterator[Request], connections: int, seconds: float, number: int) -> Load:
+    if number:
+        requests = itertools.islice(requests, number)
+    loop = asyncio.get_running_loop()
+    begin = time.perf_counter()
+    deadline = begin + seconds if seconds else float("inf")
+    clients = [_Client(requests, deadline, loop.create_future()) for _ in range(connections)]
+    for client in clients:
+        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)  # type: ignore[misc]
+    await asyncio.gather(*(client.done for client in clients))
+    return Load(
+        time.perf_counter() - begin,
+        [latency for client in clients for latency in client.latencies],
+        sum(client.body_bytes for client in clients),
+    )
+
+
+class _Client(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, requests: Iterator[Request], deadline: float, done: asyncio.Future[None]) -> None:
+        self.latencies: list[float] = []
+        self.body_bytes = 0
+        self.done = done
+        self._requests = requests
+        self._deadline = deadline
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._send()
+
+    def _send(self) -> None:
+        request = next(self._requests, None) if time.perf_counter() < self._deadline else None
+        if request is None:
+            self._finish()
+            return
+        self._expected = request.status
+        self._head = b""
+        self._missing: int | None = None
+        self._sent_at = time.perf_counter()
+        self._transport.write(request.raw)
+
+    def data_received(self, data: bytes) -> None:
+        if self._missing is None:
+            self._head += data
+            head, separator, data = self._head.partition(b"\r\n\r\n")
+            if not separator:
+                return
+            status, length = _STATUS.match(head), _LENGTH.search(head)
+            if status is None or int(status[1]) != self._expected:
+                self._finish(UnexpectedAnswerError(f"{self._expected} was expected: {(head + data)[:500]!r}"))
+                return
+            self._missing = int(length[1]) if length else 0
+            self.body_bytes += self._missing
+        self._missing -= len(data)
+        if self._missing <= 0:
+            self.latencies.append(time.perf_counter() - self._sent_at)
+            self._send()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._finish(UnexpectedAnswerError(f"The server closed a connection: {error}"))
+
+    def _finish(self, error: Exception | None = None) -> None:
+        if not self.done.done():
+            if error is None:
+                self.done.set_result(None)
+            else:
+                self.done.set_exception(error)
+        self._transport.close()
