@@ -67,8 +67,11 @@ class Lookup:
         organization_id = organization_id_of(request)
         self.given = None
         given = unchanged.given_before(token.session_id, organization_id)
-        if given is not None and given.may_stand(
-            etag=request.META.get("HTTP_IF_NONE_MATCH", ""), address=client_address_of(request)
+        headers = request._request.META
+        if (
+            given is not None
+            and "HTTP_IF_MATCH" not in headers  # which goes before (RFC 9110, 13.2.2)
+            and given.may_stand(etag=headers.get("HTTP_IF_NONE_MATCH", ""), address=client_address_of(request))
         ):
             self.given = given
         reading = read_listing(

@@ -35,17 +35,21 @@ class WorkspaceMembershipViewSet(SessionViewSet):
 
     @schema.workspace_memberships
     def list(self, request: Request) -> HttpResponse:
-        caller = cast(SignedIn, request.auth)
-        organization_id = id_parameter(request, "org_id", Problem.INVALID_ORG_ID)
-        if self.lookup.given is not None:
-            return not_modified(self.lookup.given.etag)
-        reading = self.lookup.reading
-        if not reading.is_organization_member:  # the same whether or not the organization exists
-            raise ApiError(Problem.NOT_A_MEMBER)
-        address = client_address_of(request)
-        listing = compose(reading, caller=caller, address=address)
-        unchanged.remember(listing, reading, caller=caller, address=address, organization_id=organization_id)
-        return conditional_answer(request, etag=listing.etag, write=listing.body)
+        return listing_answer(request, cast(SignedIn, request.auth), self.lookup)
+
+
+def listing_answer(request: Request, caller: SignedIn, lookup: Lookup) -> HttpResponse:
+    """The answer to ``caller``, whom ``lookup`` has found; raises ``ApiError`` (400, 404, 412)."""
+    organization_id = id_parameter(request, "org_id", Problem.INVALID_ORG_ID)
+    if lookup.given is not None:
+        return not_modified(lookup.given.etag)
+    reading = lookup.reading
+    if not reading.is_organization_member:  # the same whether or not the organization exists
+        raise ApiError(Problem.NOT_A_MEMBER)
+    address = client_address_of(request)
+    listing = compose(reading, caller=caller, address=address)
+    unchanged.remember(listing, reading, caller=caller, address=address, organization_id=organization_id)
+    return conditional_answer(request, etag=listing.etag, write=listing.body)
 
 
 class OrganizationMembershipViewSet(SessionViewSet):

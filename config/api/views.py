@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
@@ -25,8 +25,7 @@ class ApiViewSet(ViewSet):
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """There is JSON only; what surely accepts that need not be looked at closer."""
-        accepted = request._request.META.get("HTTP_ACCEPT", "*/*")
-        if "*/*" in accepted or "application/json" in accepted:
+        if surely_accepts_json(request._request):
             return self.renderer_classes[0](), "application/json"
         return super().perform_content_negotiation(request, force)
 
@@ -35,3 +34,9 @@ class ApiViewSet(ViewSet):
     ) -> HttpResponse:
         """204 with the header Allow (RFC 9110, 9.3.7)."""
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
+
+
+def surely_accepts_json(request: HttpRequest) -> bool:
+    """Whether the header Accept names JSON, names everything, or is missing (RFC 9110, 12.5.1)."""
+    accepted = request.META.get("HTTP_ACCEPT", "*/*")
+    return "*/*" in accepted or "application/json" in accepted

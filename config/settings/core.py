@@ -43,15 +43,16 @@ MIDDLEWARE = [
     "config.client_address.ClientAddressMiddleware",
     "accounts.audit.actors.ActorMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "memberships.express.ExpressMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
     "config.staff.middleware.StaffSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.staff.middleware.StaffAuthenticationMiddleware",
     "config.staff.middleware.StaffSecondFactorMiddleware",
     "config.staff.middleware.StaffMessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 TEMPLATES = [
