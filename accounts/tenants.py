@@ -21,7 +21,7 @@ from config.database import memory
 from config.database.memory import Memory
 
 MAX_TENANTS = 1000
-MAX_TOKENS = 25_000
+MAX_TOKENS = 10_000
 
 
 @dataclass(eq=False, slots=True)

@@ -17,6 +17,7 @@ bind = f"{_host}:{settings.PORT}"
 worker_class = "config.worker.EnvelopeWorker"
 workers = settings.WORKERS
 threads = settings.THREADS
+reuse_port = True  # the kernel spreads connections over the workers; of one socket, the first to wake takes most
 keepalive = 75  # longer than proxies keep an idle connection, so that it is they who close it
 graceful_timeout = 10
 loglevel = "warning"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from accounts.models import Deployment
 from config.database import memory
@@ -21,15 +21,22 @@ from memberships.read import OrganizationRow, WorkspaceRoleRow, WorkspaceRow, or
 from organizations.models import WORKSPACE_ADMIN
 
 MIB = 2**20
-OVERHEAD = 600
+OVERHEAD = 700
 """About the bytes that a piece takes besides its text."""
 
 
 @dataclass(eq=False, slots=True)
 class Place:
-    """An organization or a workspace as JSON text, ``shown`` and ``hidden``: with its private metadata and without."""
+    """An organization or a workspace as JSON text, ``shown`` and ``hidden``: with its private metadata and without.
 
-    row: OrganizationRow | WorkspaceRow
+    Besides, its rules; not the whole row, which would double what is remembered.
+    """
+
+    kind: Literal["organization", "workspace"]
+    name: str
+    enable_ip_restriction: bool
+    whitelisted_ips: list[str]
+    enforce_mfa: bool
     shown: bytes
     hidden: bytes
     digest: bytes = field(init=False)
@@ -40,11 +47,7 @@ class Place:
 
     def __post_init__(self) -> None:
         self.digest = _digest(self.shown)
-        self.has_rules = bool(self.row.enable_ip_restriction and self.row.whitelisted_ips) or self._enforces_mfa
-
-    @property
-    def _enforces_mfa(self) -> bool:
-        return self.row.enforce_2fa if isinstance(self.row, WorkspaceRow) else self.row.enforce_mfa
+        self.has_rules = bool(self.enable_ip_restriction and self.whitelisted_ips) or self.enforce_mfa
 
     def as_seen(self, deployment: Deployment, *, is_admin: bool) -> bytes:
         """The text for a member who administers the place, or does not."""
@@ -56,21 +59,20 @@ class Place:
 
     def level(self, deployment: Deployment) -> Level:
         """The place's rules, as far as its ``deployment`` lets it have them."""
-        is_workspace = isinstance(self.row, WorkspaceRow)
+        if self.kind == "workspace":
+            ip_rule_allowed = deployment.ip_allowlist_per_workspace_enabled
+            mfa_rule_allowed = deployment.enforce_mfa_per_workspace_enabled
+        else:
+            ip_rule_allowed = deployment.ip_allowlist_per_org_enabled
+            mfa_rule_allowed = deployment.enforce_mfa_per_org_enabled
         return Level(
-            kind="workspace" if is_workspace else "organization",
-            name=self.row.name,
-            enable_ip_restriction=self.row.enable_ip_restriction,
-            whitelisted_ips=self.row.whitelisted_ips,
-            enforce_mfa=self._enforces_mfa,
-            ip_rule_allowed=(
-                deployment.ip_allowlist_per_workspace_enabled
-                if is_workspace
-                else deployment.ip_allowlist_per_org_enabled
-            ),
-            mfa_rule_allowed=(
-                deployment.enforce_mfa_per_workspace_enabled if is_workspace else deployment.enforce_mfa_per_org_enabled
-            ),
+            kind=self.kind,
+            name=self.name,
+            enable_ip_restriction=self.enable_ip_restriction,
+            whitelisted_ips=self.whitelisted_ips,
+            enforce_mfa=self.enforce_mfa,
+            ip_rule_allowed=ip_rule_allowed,
+            mfa_rule_allowed=mfa_rule_allowed,
         )
 
 
@@ -95,25 +97,31 @@ def _digest(text: bytes) -> bytes:
 
 def organization_place(row: OrganizationRow) -> Place:
     """The organization as a piece."""
-    return Place(row, *_shown_and_hidden(row, rendering.organization))
+    return _place("organization", row, row.enforce_mfa, rendering.organization)
 
 
 def _workspace_place(row: WorkspaceRow) -> Place:
-    return Place(row, *_shown_and_hidden(row, rendering.workspace))
+    return _place("workspace", row, row.enforce_2fa, rendering.workspace)
 
 
-def _shown_and_hidden(row: Any, render: Callable[..., bytes]) -> tuple[bytes, bytes]:
+def _place(
+    kind: Literal["organization", "workspace"],
+    row: OrganizationRow | WorkspaceRow,
+    enforce_mfa: bool,
+    render: Callable[..., bytes],
+) -> Place:
     shown = render(row, shows_private_metadata=True)
-    return shown, shown if row.private_metadata_json == "{}" else render(row, shows_private_metadata=False)
+    hidden = shown if row.private_metadata_json == "{}" else render(row, shows_private_metadata=False)
+    return Place(kind, row.name, row.enable_ip_restriction, row.whitelisted_ips, enforce_mfa, shown, hidden)
 
 
 def _weight(place: Place) -> int:
     return OVERHEAD + len(place.shown) + (0 if place.hidden is place.shown else len(place.hidden))
 
 
-_workspaces: Memory[Place] = Memory("workspace", bound=40 * MIB, weigh=_weight)
-_organizations: Memory[Place] = Memory("organization", bound=16 * MIB, weigh=_weight)
-_roles: Memory[Role] = Memory("workspace role", bound=8 * MIB, weigh=lambda role: OVERHEAD + 2 * len(role.json))
+_workspaces: Memory[Place] = Memory("workspace", bound=24 * MIB, weigh=_weight)
+_organizations: Memory[Place] = Memory("organization", bound=8 * MIB, weigh=_weight)
+_roles: Memory[Role] = Memory("workspace role", bound=4 * MIB, weigh=lambda role: OVERHEAD + 2 * len(role.json))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,8 @@ class Given:
         )
 
 
-_owners: Memory[Owner] = Memory("user", bound=100_000)
-_given: Memory[Given] = Memory("answer", bound=24 * MIB, weigh=lambda given: 500 + 8 * len(given.parts))
+_owners: Memory[Owner] = Memory("user", bound=30_000)
+_given: Memory[Given] = Memory("answer", bound=16 * MIB, weigh=lambda given: 700 + 8 * len(given.parts))
 
 
 def given_before(session_id: int, organization_id: int | None) -> Given | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -219,7 +220,7 @@ def descriptions_read(session: Session) -> dict[int, str]:
     reading = read_listing(session.deployment, session_id=session.pk, organization_id=None)
     rows = [row.split(b"\x1f") for row in (reading.memberships or b"").split(b"\x1e")]
     found = find({row[1] for row in rows}, set(), set(), reading.known)
-    return {int(id_): place.row.description for id_, place in found.workspaces.items()}
+    return {int(id_): json.loads(place.shown)["description"] for id_, place in found.workspaces.items()}
 
 
 def descriptions_committed(workspaces: list[int]) -> dict[int, str]:
