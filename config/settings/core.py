@@ -12,7 +12,7 @@ DEMO_PASSWORD = read("str", "DEMO_PASSWORD") if DEMO else ""
 HOST = read("str", "HOST", "127.0.0.1")
 PORT = read("int", "PORT", 8000, validate=between(1, 65535))
 WORKERS = read("int", "WORKERS", os.cpu_count() or 1, validate=between(1, 256))
-THREADS = read("int", "THREADS", 4, validate=between(1, 256))
+THREADS = read("int", "THREADS", 2, validate=between(1, 256))
 
 INSTALLED_APPS = [
     "config",
