@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.db import connection, models
 from django.db.migrations.executor import MigrationExecutor
 
-APPS = ["accounts", "organizations", "memberships"]
+APPS = ["config", "accounts", "organizations", "memberships"]
 NAME_LIMIT = 63
 """NAMEDATALEN - 1, in bytes. PostgreSQL cuts a longer name without a word, and then errors name another one."""
 
