@@ -34,7 +34,7 @@ GROWING = {
 
 def load() -> tuple[User, User]:
     """So many rows that a plan matters, each user in a session, notes of changes; gives two users."""
-    deployment = scale.load(users=2000, seed=1, host="scale.test", report=_unreported)
+    deployment = scale.load(users=10_000, seed=1, host="scale.test", report=_unreported)
     execute(
         "INSERT INTO accounts_session (deployment_id, expires_at) "
         "SELECT deployment_id, now() + interval '1 hour' FROM accounts_user"
