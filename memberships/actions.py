@@ -7,13 +7,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.http import HttpRequest
 
 from accounts import bulk as accounts_bulk
 from accounts.models import Session, User
 from accounts.staff.rights import visible_to
 from config.staff.actions import BulkAction, add_actions
+from config.staff.choices import several
 from memberships import bulk
 from memberships.models import (
     OrganizationMembership,
@@ -21,17 +22,6 @@ from memberships.models import (
     WorkspaceMembership,
     WorkspaceMembershipRole,
 )
-
-
-def _rows(model: Any, name: str, request: HttpRequest, **options: Any) -> forms.ModelMultipleChoiceField:
-    """Rows that the field ``name`` of ``model`` may refer to, of those that the member of staff may see."""
-    field = model._meta.get_field(name)
-    return forms.ModelMultipleChoiceField(
-        visible_to(request.user, field.remote_field.model._default_manager.all()),
-        widget=AutocompleteSelectMultiple(field, admin.site),
-        required=False,
-        **options,
-    )
 
 
 class AddToWorkspaceForm(forms.Form):
@@ -44,7 +34,7 @@ class AddToWorkspaceForm(forms.Form):
         self.fields["workspace"] = forms.ModelChoiceField(
             visible_to(request.user, workspaces), widget=AutocompleteSelect(field, admin.site)
         )
-        self.fields["roles"] = _rows(
+        self.fields["roles"] = several(
             WorkspaceMembershipRole, "role", request, help_text="Given besides those that they hold already."
         )
 
@@ -54,8 +44,8 @@ class ChangeRolesForm(forms.Form):
 
     def __init__(self, link: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["give"] = _rows(link, "role", request, label="Roles to give")
-        self.fields["take"] = _rows(link, "role", request, label="Roles to take")
+        self.fields["give"] = several(link, "role", request, label="Roles to give")
+        self.fields["take"] = several(link, "role", request, label="Roles to take")
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}

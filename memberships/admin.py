@@ -12,100 +12,14 @@ from django.urls import path
 from unfold.decorators import action
 
 from accounts.admin import DATES
-from accounts.models import SignIn, User
 from config.staff.filters import RelatedFilter
-from config.staff.inlines import ListInline, ReadOnlyInline, add_inlines
 from config.staff.links import names, plural
 from config.staff.pages import StaffAdmin
 from memberships import actions  # noqa: F401
 from memberships.entry_page import entry_page
-from memberships.models import (
-    ActiveMembership,
-    OrganizationMembership,
-    OrganizationMembershipRole,
-    WorkspaceMembership,
-    WorkspaceMembershipRole,
-)
+from memberships.inlines import GivenOrganizationRoleInline, GivenWorkspaceRoleInline
+from memberships.models import OrganizationMembership, WorkspaceMembership
 from memberships.transfer_pages import export_page, import_page, may_import
-from organizations.models import Organization, Workspace
-
-
-class MembershipInline(ListInline):
-    """Memberships of the page's own row; their roles are given on the membership's own page."""
-
-    verbose_name = "membership"
-    prefetch_related = ("roles",)
-    readonly_fields = ("given", "since")
-
-    @admin.display(description="roles")
-    def given(self, obj: Any) -> str:
-        return names(obj.roles.all()) if obj.pk else "-"
-
-
-class OrganizationMemberInline(MembershipInline):
-    model = OrganizationMembership
-    verbose_name = "member"
-    verbose_name_plural = "newest members"
-    fields = ("user", "given", "since")
-    autocomplete_fields = ("user",)
-    select_related = ("user", "organization")
-
-
-class WorkspaceMemberInline(MembershipInline):
-    model = WorkspaceMembership
-    verbose_name = "member"
-    verbose_name_plural = "newest members"
-    fields = ("user", "given", "since")
-    autocomplete_fields = ("user",)
-    select_related = ("user", "workspace")
-
-
-class OrganizationOfUserInline(MembershipInline):
-    model = OrganizationMembership
-    verbose_name = "organization"
-    verbose_name_plural = "newest organizations"
-    fields = ("organization", "given", "since")
-    autocomplete_fields = ("organization",)
-    select_related = ("user", "organization")
-
-
-class WorkspaceOfUserInline(MembershipInline):
-    model = WorkspaceMembership
-    verbose_name = "workspace"
-    verbose_name_plural = "newest workspaces"
-    fields = ("workspace", "given", "since")
-    autocomplete_fields = ("workspace",)
-    select_related = ("user", "workspace")
-
-
-class ActiveMembershipInline(ReadOnlyInline):
-    model = ActiveMembership
-    verbose_name_plural = "where it acts"
-    fields = ("organization_membership", "workspace_membership", "since")
-    select_related = ("organization_membership", "workspace_membership")
-
-
-add_inlines(SignIn, ActiveMembershipInline)
-add_inlines(Organization, OrganizationMemberInline)
-add_inlines(Workspace, WorkspaceMemberInline)
-add_inlines(User, OrganizationOfUserInline, WorkspaceOfUserInline)
-
-
-class GivenRoleInline(ListInline):
-    verbose_name = "role"
-    verbose_name_plural = "roles"
-    fields = ("role",)
-    autocomplete_fields = ("role",)
-    select_related = ("role",)
-    can_delete = True
-
-
-class GivenOrganizationRoleInline(GivenRoleInline):
-    model = OrganizationMembershipRole
-
-
-class GivenWorkspaceRoleInline(GivenRoleInline):
-    model = WorkspaceMembershipRole
 
 
 class MembershipAdmin(StaffAdmin):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, LiteralString
 
+import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from tests.server import demo_environment, manage, own_postgres, running_server
 
@@ -22,6 +24,12 @@ class Demo:
     base_url: str
     database_url: str
     password: str
+
+    def sql(self, statement: LiteralString) -> list[tuple[Any, ...]]:
+        """The rows that ``statement`` gives, if it gives any; what it changes is committed."""
+        with psycopg.connect(self.database_url) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +62,13 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert [item for item in trouble if not item.startswith("data:")] == []
+
+
+def choose(page: Page, select: Locator, label: str) -> None:
+    """Find the choice called ``label`` in the autocomplete of ``select`` by typing its name."""
+    select.locator("xpath=following-sibling::*[contains(@class, 'select2')]").click()
+    page.locator(".select2-search__field").last.fill(label.partition(" (")[0])
+    page.get_by_role("option", name=label, exact=True).click()
 
 
 def sign_in_as_staff(page: Page, demo: Demo) -> None:

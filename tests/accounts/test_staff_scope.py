@@ -16,7 +16,14 @@ from django.urls import URLPattern, reverse
 
 from accounts.models import AuditEntry, Deployment, DeploymentAlias, StaffAccess, User
 from memberships.models import OrganizationMembership, OrganizationMembershipRole
-from organizations.models import Organization, OrganizationSegment, Segment, UserSegment, WorkspaceSegment
+from organizations.models import (
+    Organization,
+    OrganizationRole,
+    OrganizationSegment,
+    Segment,
+    UserSegment,
+    WorkspaceSegment,
+)
 from tests.admin import add_to_inline, errors, saved, send, url
 from tests.factories import (
     DeploymentFactory,
@@ -257,6 +264,14 @@ def test_a_foreign_user_cannot_be_added_by_an_inline(
     own: dict[type[Model], Any], foreign: dict[type[Model], Any]
 ) -> None:
     row = {"user": foreign[User].pk}
+    response = add_to_inline(client_of(own), url(own[Organization], "change"), "memberships", row)
+    assert "not one of the available choices" in errors(response)
+
+
+def test_a_foreign_role_cannot_be_given_by_an_inline(
+    own: dict[type[Model], Any], foreign: dict[type[Model], Any]
+) -> None:
+    row = {"user": UserFactory.create(deployment=own[Deployment]).pk, "given": [foreign[OrganizationRole].pk]}
     response = add_to_inline(client_of(own), url(own[Organization], "change"), "memberships", row)
     assert "not one of the available choices" in errors(response)
 

@@ -25,15 +25,15 @@ def world(db: None) -> World:
     return new_world()
 
 
-def join_by(page: str, client: Client, world: World, kind: str, user: Any) -> Any:
+def join_by(page: str, client: Client, world: World, kind: str, user: Any, **more: Any) -> Any:
     """Make ``user`` a member of our organization or workspace (``kind``), on one of the pages that offer it."""
     place = getattr(world.own, kind)
     if page == "own":
         model = OrganizationMembership if kind == "organization" else WorkspaceMembership
         return send(client, url(model, "add"), user=user.pk, **{kind: place.pk})
     if page == "place":
-        return add_to_inline(client, url(place, "change"), "memberships", {"user": user.pk})
-    return add_to_inline(client, url(user, "change"), f"{kind}_memberships", {kind: place.pk})
+        return add_to_inline(client, url(place, "change"), "memberships", {"user": user.pk} | more)
+    return add_to_inline(client, url(user, "change"), f"{kind}_memberships", {kind: place.pk} | more)
 
 
 each_page = pytest.mark.parametrize("page", ["own", "place", "user"])
@@ -151,6 +151,35 @@ def test_a_member_joins_and_gets_a_role_in_one_form(admin_client: Client, world:
     address = url(OrganizationMembership, "add")
     assert saved(add_to_inline(admin_client, address, "given_roles", {"role": role.pk}, **fields))
     assert list(OrganizationMembership.objects.get().roles.all()) == [role]
+
+
+each_place = pytest.mark.parametrize(
+    ("kind", "role_factory"), [("organization", OrganizationRoleFactory), ("workspace", WorkspaceRoleFactory)]
+)
+
+
+@each_place
+@pytest.mark.parametrize("page", ["place", "user"])
+def test_a_member_gets_roles_where_they_join(
+    admin_client: Client, world: World, page: str, kind: str, role_factory: Any
+) -> None:
+    if kind == "workspace":
+        join_organization(world.own.user, world.own.organization)
+    roles = role_factory.create_batch(2, deployment=world.own.deployment)
+    given = [role.pk for role in roles]
+    assert saved(join_by(page, admin_client, world, kind, world.own.user, given=given))
+    assert set(getattr(world.own.user, f"{kind}_memberships").get().roles.all()) == set(roles)
+
+
+@each_place
+@pytest.mark.parametrize("page", ["place", "user"])
+def test_nobody_joins_with_a_role_of_elsewhere(
+    admin_client: Client, world: World, page: str, kind: str, role_factory: Any
+) -> None:
+    foreign = role_factory.create(deployment=world.foreign.deployment)
+    response = join_by(page, admin_client, world, kind, world.own.user, given=[foreign.pk])
+    assert f"“{foreign}” is a role of “{world.foreign.deployment}” and cannot be given here." in errors(response)
+    assert not getattr(world.own.user, f"{kind}_memberships").exists()
 
 
 def test_a_given_role_can_be_taken_back(admin_client: Client, world: World) -> None:

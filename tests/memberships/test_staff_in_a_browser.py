@@ -2,72 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import CHROMIUM, QUIET
-from tests.server import demo_environment, manage, own_postgres, running_server
+from tests.browser import Demo, choose, in_a_browser, sign_in_as_staff
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium at /usr/bin/chromium")
-
-
-@dataclass(frozen=True)
-class Site:
-    base_url: str
-    database_url: str
-    password: str
-
-    def count(self, table: str) -> int:
-        with psycopg.connect(self.database_url) as connection:
-            row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-        assert row is not None
-        return int(row[0])
+pytestmark = in_a_browser
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with own_postgres() as postgres:
-        env = demo_environment(postgres.url) | {"THREADS": "4"}
-        manage("migrate", "--verbosity", "0", env=env)
-        manage("load_demo", env=env)
-        with psycopg.connect(postgres.url) as connection:
-            connection.execute(
-                "INSERT INTO accounts_user (deployment_id, email, public_metadata, private_metadata)"
-                " SELECT organization.deployment_id, 'member' || n || '@demo.example', '{}', '{}'"
-                " FROM organizations_organization organization, generate_series(1, 1000) n WHERE name = 'Loopback Labs'"
-            )
-        with running_server(env) as base_url:
-            yield Site(base_url, postgres.url, env["DEMO_PASSWORD"])
+@pytest.fixture(scope="module", autouse=True)
+def _users(demo: Demo) -> None:
+    """1,000 users who are members of nothing yet."""
+    demo.sql(
+        "INSERT INTO accounts_user (deployment_id, email, public_metadata, private_metadata)"
+        " SELECT organization.deployment_id, 'member' || n || '@demo.example', '{}', '{}'"
+        " FROM organizations_organization organization, generate_series(1, 1000) n WHERE name = 'Loopback Labs'"
+    )
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
-        yield chromium
-        chromium.close()
+@pytest.fixture(autouse=True)
+def _staff(page: Page, demo: Demo) -> None:
+    sign_in_as_staff(page, demo)
 
 
-@pytest.fixture
-def page(browser: Browser, site: Site) -> Iterator[Page]:
-    """A page on which staff are signed in. It must raise nothing."""
-    context = browser.new_context(accept_downloads=True)
-    page = context.new_page()
-    trouble: list[str] = []
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    page.goto(f"{site.base_url}/admin/")
-    page.get_by_label("Username").fill("admin")
-    page.get_by_label("Password").fill(site.password)
-    page.get_by_role("button", name="Log in").click()
-    yield page
-    context.close()
-    assert trouble == []
+def memberships(demo: Demo) -> int:
+    ((number,),) = demo.sql("SELECT count(*) FROM memberships_workspacemembership")
+    return int(number)
 
 
 def rows(*bad: int) -> str:
@@ -79,11 +42,11 @@ def rows(*bad: int) -> str:
     return "\n".join(["deployment,organization,workspace,user,roles", *lines])
 
 
-def test_1000_lines_with_3_bad_ones_are_refused_put_right_and_imported(page: Page, site: Site, tmp_path: Path) -> None:
-    before = site.count("memberships_workspacemembership")
+def test_1000_lines_with_3_bad_ones_are_refused_put_right_and_imported(page: Page, demo: Demo, tmp_path: Path) -> None:
+    before = memberships(demo)
     file = tmp_path / "members.csv"
     file.write_text(rows(17, 400, 1001))
-    page.goto(f"{site.base_url}/admin/memberships/workspacemembership/")
+    page.goto(f"{demo.base_url}/admin/memberships/workspacemembership/")
     page.get_by_role("link", name="Import memberships").click()
     page.locator("input[type=file]").set_input_files(file)
     page.get_by_role("button", name="Import", exact=True).click()
@@ -91,7 +54,7 @@ def test_1000_lines_with_3_bad_ones_are_refused_put_right_and_imported(page: Pag
     expect(page.locator("[data-problems] li")).to_have_count(3)
     for line in (17, 400, 1001):
         expect(page.get_by_role("status")).to_contain_text(f"Line {line}:")
-    assert site.count("memberships_workspacemembership") == before
+    assert memberships(demo) == before
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the bad lines").click()
     assert len(download.value.path().read_text("utf-8-sig").splitlines()) == 4
@@ -102,14 +65,14 @@ def test_1000_lines_with_3_bad_ones_are_refused_put_right_and_imported(page: Pag
     page.locator("input[type=file]").set_input_files(file)
     page.get_by_role("button", name="Check only").click()
     expect(page.get_by_role("status")).to_contain_text("The import would save: 1,000 new members of organizations")
-    assert site.count("memberships_workspacemembership") == before
+    assert memberships(demo) == before
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("1000 lines, all good. Saved: 1,000 new members")
-    assert site.count("memberships_workspacemembership") == before + 1000
+    assert memberships(demo) == before + 1000
 
 
-def test_a_refusal_is_explained_to_staff(page: Page, site: Site) -> None:
-    page.goto(f"{site.base_url}/admin/accounts/user/?q=ada")
+def test_a_refusal_is_explained_to_staff(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.base_url}/admin/accounts/user/?q=ada")
     page.get_by_role("link", name="ada@demo.example").first.click()
     page.get_by_role("link", name="Why can't they enter?").click()
     page.get_by_label("From the address").fill("127.0.0.1")
@@ -123,14 +86,12 @@ def test_a_refusal_is_explained_to_staff(page: Page, site: Site) -> None:
     expect(page.locator("#json")).to_contain_text('"type": "ip_not_allowed"')
 
 
-def test_users_are_added_to_a_workspace_after_a_preview(page: Page, site: Site) -> None:
-    page.goto(f"{site.base_url}/admin/accounts/user/?q=bo")
+def test_users_are_added_to_a_workspace_after_a_preview(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.base_url}/admin/accounts/user/?q=bo")
     page.get_by_label("Select bo@demo.example").check()
     page.locator("select[name=action]").select_option(label="Add to a workspace …")
     page.get_by_role("button", name="Run").click()
-    page.locator("#id_workspace + .select2").click()
-    page.locator(".select2-search__field").last.fill("Bench")
-    page.locator(".select2-results__option", has_text="Bench").click()
+    choose(page, page.locator("#id_workspace"), "Bench (Loopback Labs, Demo)")
     page.get_by_role("button", name="Preview").click()
     expect(page.locator("[data-preview]")).to_contain_text("bo@demo.example joins “Loopback Labs”, joins “Bench”")
     page.get_by_role("button", name="Do it").click()
@@ -138,12 +99,12 @@ def test_users_are_added_to_a_workspace_after_a_preview(page: Page, site: Site) 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_fit_a_phone(browser: Browser, page: Page, site: Site, scheme: Any) -> None:
+def test_the_pages_fit_a_phone(browser: Browser, page: Page, demo: Demo, scheme: Any) -> None:
     context = browser.new_context(
         viewport={"width": 360, "height": 720}, color_scheme=scheme, storage_state=page.context.storage_state()
     )
     narrow = context.new_page()
     for path in ("memberships/workspacemembership/import/", "accounts/user/2/entry/"):
-        narrow.goto(f"{site.base_url}/admin/{path}")
+        narrow.goto(f"{demo.base_url}/admin/{path}")
         assert narrow.evaluate("document.documentElement.scrollWidth") == 360, path
     context.close()

@@ -1,4 +1,4 @@
-/* Names select2's choices by the labels of their fields, which it leaves out. */
+/* For who listens to the page: names select2's choices by the labels of their fields, which it leaves out, and silences icons, each of which is a word in a font that draws it. */
 "use strict";
 
 {
@@ -18,8 +18,17 @@
         box.dataset.named = "";
     };
 
-    const nameAll = () => document.querySelectorAll(".select2 [role=combobox]:not([data-named])").forEach(name);
+    const silence = (icon) => {
+        icon.setAttribute("aria-hidden", "true");
+        const control = icon.closest("a, button");
+        if (control && !control.title && control.innerText.trim() === icon.innerText.trim()) control.ariaLabel ??= icon.innerText.trim().replaceAll("_", " ");
+    };
+
+    const attend = () => {
+        document.querySelectorAll(".select2 [role=combobox]:not([data-named])").forEach(name);
+        document.querySelectorAll(".material-symbols-outlined:not([aria-hidden])").forEach(silence);
+    };
 
     // select2 makes them whenever it gets to it: after the page has loaded, and for every row that is added to it.
-    new MutationObserver(nameAll).observe(document, { childList: true, subtree: true });
+    new MutationObserver(attend).observe(document, { childList: true, subtree: true });
 }
