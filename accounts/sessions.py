@@ -250,7 +250,7 @@ def renew(session: Session, token: SessionToken) -> str | None:
     sign-in is refused without that: it may be a tab's that has not heard of it yet, or that of somebody who planted
     the session.
     """
-    if token.serial is None:
+    if token.serial is None or keeps(token, kept_serial(session)):
         return None
     if token.serial < session.token_floor:
         raise ApiError(Problem.TOKEN_REPLACED)
@@ -268,6 +268,18 @@ def renew(session: Session, token: SessionToken) -> str | None:
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
     end_session(session)
     raise ApiError(Problem.TOKEN_REUSED)
+
+
+def kept_serial(session: Session) -> int | None:
+    """The serial of the token that the client may keep while it is new; None if it is still to be seen in use."""
+    return None if session.token_seen_at is None else session.token_serial
+
+
+def keeps(token: SessionToken, kept_serial: int | None) -> bool:
+    """Whether ``renew`` has nothing to do for ``token``, in a session with that ``kept_serial``."""
+    return token.serial is None or (
+        token.serial == kept_serial and timezone.now() - token.issued_at < settings.USER_SESSION_RENEW_AFTER
+    )
 
 
 def replace_token(session: Session, serial: int) -> str:

@@ -21,7 +21,7 @@ from config.database import memory
 from config.database.memory import Memory
 
 MAX_TENANTS = 1000
-MAX_TOKENS = 10_000
+MAX_TOKENS = 5_000
 
 
 @dataclass(eq=False, slots=True)
@@ -42,11 +42,16 @@ def tenant_of(request: Request) -> Tenant:
 
     Raises ``ApiError`` (404) if there is none.
     """
+    return remembered_tenant(request) or load_tenant(request)
+
+
+def remembered_tenant(request: Request) -> Tenant | None:
+    """As ``tenant_of``, but None if it is not remembered."""
     http: Any = request._request
     if not hasattr(http, "tenant"):
         remembered = _by_host.get(host_of(request))
         if remembered is None or not remembered.is_current:
-            return load_tenant(request)
+            return None
         http.tenant, http.deployment = remembered, remembered.deployment
     tenant: Tenant = http.tenant
     return tenant

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from psycopg import sql
@@ -13,7 +12,6 @@ from benchmarks.data import Data
 def hot_statement(data: Data, *, memberships: int) -> str:
     """EXPLAIN (ANALYZE, BUFFERS) of the statement for a user with so many memberships, in a process that is warm."""
     from django.db import connection
-    from psycopg.types.numeric import Int8
 
     from memberships.listing import LISTING
 
@@ -22,21 +20,17 @@ def hot_statement(data: Data, *, memberships: int) -> str:
     session: Any = connection.connection
     (newest,) = session.execute("SELECT coalesce(max(id), 0) FROM config_invalidation").fetchone()
     values: dict[str, Any] = {
-        "session": Int8(member.session_id),
-        "deployment": Int8(data.deployment_id),
+        "session": member.session_id,
+        "deployment": data.deployment_id,
         "organization": None,
         "workspace": None,
         "unless_news": False,
-        "heard_id": Int8(newest),
+        "heard_id": newest,
         "heard_pending": "{}",
     }
-    names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", LISTING)))
-    statement = LISTING
-    for number, name in enumerate(names, start=1):
-        statement = statement.replace(f"%({name})s", f"${number}")
-    session.execute(f"PREPARE listing AS {statement}")
+    session.execute(b"PREPARE listing AS " + LISTING.sql)
     call = sql.SQL("EXPLAIN (ANALYZE, BUFFERS) EXECUTE listing ({})").format(
-        sql.SQL(", ").join(map(sql.Literal, (values[name] for name in names)))
+        sql.SQL(", ").join(sql.Literal(values[name]) for name in LISTING.parameters)
     )
     lines: list[str] = []
     for _ in range(3):  # the last one finds everything in the cache

@@ -14,7 +14,7 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="rollcall-metri
 
 _host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
 bind = f"{_host}:{settings.PORT}"
-worker_class = "config.worker.EnvelopeWorker"
+worker_class = "config.worker.RollcallWorker"
 workers = settings.WORKERS
 threads = settings.THREADS
 reuse_port = True  # the kernel spreads connections over the workers; of one socket, the first to wake takes most

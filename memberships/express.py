@@ -1,71 +1,182 @@
 """The short way to the answer that every open tab polls for.
 
-What Django and Django REST framework do for any request, and what this one has no need of, takes longer than the answer
-itself: so a middleware gives it, made by the very functions that the view calls. Whatever is not plain, such as another
-method or a body, goes the long way; a test holds both ways against each other.
+What a server and a framework do for any request takes many times as long as this answer. So what mostly happens, and
+nothing else, has a way of its own (``config.express``): a plain GET with a good token, in a live session. A tab that
+polls sends the same bytes again; what they ask is worked out once. Whatever is not plain, and every refusal, goes the
+long way, through the view; tests hold both ways against each other.
 """
 
 from __future__ import annotations
 
+import logging
+import re
+import time
 from collections.abc import Callable
 from functools import cache
+from typing import Any, NamedTuple
 
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import ResolverMatch, resolve
+from django.utils import timezone
+from django.utils.module_loading import import_string
 from rest_framework.request import Request
 
-from accounts import tenants
-from accounts.authentication import write_token
-from config.api.exceptions import to_response
+from accounts import sessions, tenants
+from accounts.authentication import require_token
+from accounts.sessions import Caller, keeps, kept_serial
+from accounts.tenants import Tenant
+from accounts.tokens import SessionToken
+from config.api.answers import with_caching
+from config.api.errors import ApiError
+from config.api.requests import id_parameter
 from config.api.views import surely_accepts_json
-from memberships.lookup import Lookup
-from memberships.views import listing_answer
+from config.client_address import client_address_of
+from config.express import Answer
+from config.metrics import count
+from config.networks import Address
+from memberships import recent
+from memberships.listing import Composed, Reading, compose, read_listing
+from memberships.recent import Listing
 
 PATH = "/me/workspace-memberships"
-ALLOWED = "GET, HEAD, OPTIONS"
-"""Django REST framework tells it with every answer."""
+START = b"GET %b" % PATH.encode()
+_ROUTE = PATH.removeprefix("/")
+_ALLOWED = "GET, HEAD, OPTIONS"
+_ONE_ETAG = re.compile(r'\s*(?:W/)?("[^"]*")\s*')
+
+logger = logging.getLogger("rollcall")
 
 
-class ExpressMiddleware:
-    """Answers GET /me/workspace-memberships; stands behind the middleware whose headers the answer needs."""
+class Question(NamedTuple):
+    """What a plain request asks."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
+    tenant: Tenant
+    token: str
+    organization_id: int | None
+    etag: str
+    """That of the answer which the client has."""
+    address: Address | None
+    headers: list[tuple[str, str]]
+    """Those of any answer."""
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path_info == PATH and _is_plain(request):
-            request.resolver_match = _match()
-            return _answer(request)
-        return self.get_response(request)
+
+class _NotPlainError(Exception):
+    """The request must go the long way."""
 
 
-def _is_plain(request: HttpRequest) -> bool:
-    """Whether all that the view would first look at is as it mostly is."""
+def ask(environ: dict[str, Any]) -> Question | None:
+    """What the request asks; None if it is not plain, or nothing is remembered yet of its deployment."""
+    if environ["PATH_INFO"] != PATH or not _is_plain(environ):
+        return None
+    request: Any = WSGIRequest(environ)
+    try:
+        response = _middleware()(request)
+        question: Question = request.question
+    except Exception:  # whatever is wrong with the request, the long way says
+        return None
+    return question._replace(headers=list(response.headers.items()))
+
+
+def _is_plain(environ: dict[str, Any]) -> bool:
     return (
-        request.method == "GET"
-        and request.META.get("CONTENT_LENGTH") in (None, "", "0")
-        and "HTTP_TRANSFER_ENCODING" not in request.META
-        and surely_accepts_json(request)
+        environ["REQUEST_METHOD"] == "GET"
+        and environ.get("CONTENT_LENGTH", "") in ("", "0")
+        and environ.get("CONTENT_TYPE", "") in ("", "application/json")
+        and "HTTP_TRANSFER_ENCODING" not in environ
+        and "HTTP_IF_MATCH" not in environ
     )
 
 
 @cache
-def _match() -> ResolverMatch:
-    """For the metrics."""
-    return resolve(PATH)
+def _middleware() -> Callable[[HttpRequest], HttpResponseBase]:
+    """The middleware that has a part in this answer, around ``_ask``."""
+    handler: Callable[[HttpRequest], HttpResponseBase] = _ask
+    for name in reversed(settings.EXPRESS_MIDDLEWARE):
+        handler = import_string(name)(handler)
+    return handler
 
 
-def _answer(http: HttpRequest) -> HttpResponse:
+def _ask(http: Any) -> HttpResponse:
+    """Set ``http.question`` and give the headers that any answer has; raises ``ApiError`` and ``_NotPlainError``."""
     request = Request(http)
-    try:
-        tenants.tenant_of(request)
-        lookup = Lookup()
-        response = listing_answer(request, lookup.find(request), lookup)
-    except Exception as error:  # what it is, and whether anybody should know, to_response knows
-        response = to_response(error, {"request": request})
-    write_token(request, response)
-    response.headers["Allow"] = ALLOWED
-    if response.status_code != 304:
-        response.headers["Content-Length"] = str(len(response.content))
+    tenant = tenants.remembered_tenant(request)
+    etag = _ONE_ETAG.fullmatch(http.META.get("HTTP_IF_NONE_MATCH", '""'))
+    if tenant is None or etag is None or not surely_accepts_json(http):
+        raise _NotPlainError
+    http.question = Question(
+        tenant=tenant,
+        token=require_token(request, tenant.deployment),
+        organization_id=id_parameter(request, "org_id"),
+        etag=etag[1],
+        address=client_address_of(http),
+        headers=[],
+    )
+    response = with_caching(HttpResponse())
+    response.headers["Allow"] = _ALLOWED
+    del response.headers["Content-Type"]
     return response
+
+
+def answer(question: Question) -> Answer | None:
+    """The list of memberships, or the word that it is unchanged; None if it is to be anything else."""
+    began = time.perf_counter()
+    try:
+        found = _find(question)
+        body = b"" if found is None or found.etag == question.etag else found.body()
+    except (ApiError, DatabaseError):
+        return None  # the long way says what is wrong
+    except Exception:
+        logger.warning("The short way failed", exc_info=True)
+        return None
+    if found is None or body is None:
+        return None
+    headers = [*question.headers, ("ETag", found.etag)]
+    if body:
+        headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    status = 200 if body else 304
+    count("GET", _ROUTE, status, time.perf_counter() - began)
+    return Answer(status, headers, body)
+
+
+def _find(question: Question) -> Listing | Composed | None:
+    """The answer, remembered or new; None where the long way has more to do. Raises ``ApiError`` as that does."""
+    tenant = question.tenant
+    token = tenants.session_token(question.token, tenant)
+    if token.is_anonymous or not tenant.is_current:
+        return None
+    known = recent.last_listing(token.session_id, question.organization_id)
+    if known and not (
+        known.deployment is tenant.deployment and known.address == question.address and known.is_intact()
+    ):
+        known = None
+    reading = _read(question, token, unless_news=known is not None)
+    if known and reading.is_unchanged:
+        if (
+            known.session_version == reading.session_version
+            and known.expires_at > timezone.now()
+            and keeps(token, known.kept_serial)
+            and known.is_intact()  # no other thread has heard news since this one looked
+        ):
+            return known if tenant.is_current else None
+        reading = _read(question, token)
+    if not (tenant.is_current and reading.is_organization_member):
+        return None
+    session = sessions.session_of(reading.session_columns, tenant.deployment)
+    if not keeps(token, kept_serial(session)):
+        return None
+    caller = sessions.signed_in(Caller(tenant.deployment, session, token_serial=token.serial))
+    composed = compose(reading, caller=caller, address=question.address)
+    recent.remember(composed.listing, session.pk, question.organization_id, as_of=reading.as_of)
+    return composed
+
+
+def _read(question: Question, token: SessionToken, *, unless_news: bool = False) -> Reading:
+    return read_listing(
+        question.tenant.deployment,
+        session_id=token.session_id,
+        organization_id=question.organization_id,
+        unless_news=unless_news,
+    )

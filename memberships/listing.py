@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import ref
 
 import orjson
-from psycopg.types.numeric import Int8
 
 from accounts.models import Deployment
-from accounts.sessions import SESSION_COLUMNS, SESSION_TABLES, SignedIn
+from accounts.sessions import SESSION_COLUMNS, SESSION_TABLES, SignedIn, kept_serial
 from config.database import memory
 from config.database.memory import NEWS
-from config.database.reading import Rows, Statement, read
+from config.database.reading import Result, Statement, number, read, read_together
 from config.networks import Address
-from memberships import pieces, rendering
+from memberships import pieces, recent, rendering
 from memberships.eligibility import UNRESTRICTED, EligibilityRestriction, restriction
-from memberships.pieces import Pieces, Place, Role
-from memberships.read import MembershipRow, id_or_null, membership_rows, memberships, workspace_membership_row
+from memberships.pieces import Pieces, Place, Role, shows_private_metadata
+from memberships.read import membership_rows, memberships, workspace_membership_row
+from memberships.recent import Entry, Listing, Owner
 
-LISTING = f"""
+LISTING = Statement(f"""
     SELECT
         news.newest_id, news.snapshot, news.notes,
         %(organization)s::bigint IS NULL OR EXISTS (
@@ -35,7 +36,8 @@ LISTING = f"""
         {SESSION_COLUMNS}
     FROM (SELECT {NEWS} OFFSET 0) news (newest_id, snapshot, notes)
     LEFT JOIN ({SESSION_TABLES}) ON session.id = %(session)s::bigint AND session.deployment_id = %(deployment)s::bigint
-"""
+""")
+_NEWEST_ID, _SNAPSHOT, _NOTES, _IS_ORGANIZATION_MEMBER, _MEMBERSHIPS, _SESSION = range(6)
 
 _OWN = """
     (SELECT array_agg({column}) FROM memberships_workspacemembership own {join} WHERE own.user_id = (
@@ -44,13 +46,15 @@ _OWN = """
         WHERE session.id = %(session)s::bigint AND session.deployment_id = %(deployment)s::bigint
     ))
 """
-_OWN_PIECES = (
-    _OWN.format(column="own.workspace_id", join=""),
-    _OWN.format(column="DISTINCT own.organization_id", join=""),
-    _OWN.format(
-        column="DISTINCT given.role_id",
-        join="JOIN memberships_workspacemembershiprole given ON given.membership_id = own.id",
-    ),
+_OWN_PIECES = pieces.statements(
+    [
+        _OWN.format(column="own.workspace_id", join=""),
+        _OWN.format(column="DISTINCT own.organization_id", join=""),
+        _OWN.format(
+            column="DISTINCT given.role_id",
+            join="JOIN memberships_workspacemembershiprole given ON given.membership_id = own.id",
+        ),
+    ]
 )
 
 
@@ -58,8 +62,7 @@ _OWN_PIECES = (
 class Reading:
     """What the statement found."""
 
-    session_columns: tuple[Any, ...] | None
-    """Those of ``accounts.sessions.SESSION_COLUMNS``; None if the deployment has no such session."""
+    row: Result
     is_organization_member: bool
     """Whether the user is a member of the organization that was asked for; true if none was."""
     memberships: bytes | None
@@ -68,6 +71,18 @@ class Reading:
     """Whether there is no news, so that memberships which were wanted with news only have not been read."""
     as_of: int
     known: Pieces
+
+    @property
+    def session_columns(self) -> tuple[Any, ...] | None:
+        """Those of ``accounts.sessions.SESSION_COLUMNS``; None if the deployment has no such session."""
+        return None if self.row[_SESSION] is None else self.row.rows()[0][_SESSION:]
+
+    @property
+    def session_version(self) -> bytes:
+        """Stands for ``session_columns``: others have another."""
+        # Each value is of a fixed length, or null; so with a mark before each they can't run into each other.
+        values = [self.row[column] for column in range(_SESSION, self.row.number_of_columns)]
+        return b"".join([b"-" if value is None else b"+%b" % value for value in values])
 
 
 def read_listing(
@@ -84,80 +99,55 @@ def read_listing(
     ``unless_news`` the memberships are read only if anything that processes remember has changed.
     """
     question = memory.ask()
-    parameters = {
-        "session": Int8(session_id),
-        "deployment": Int8(deployment.pk),
-        "organization": id_or_null(organization_id),
+    values = {
+        "session": b"%d" % session_id,
+        "deployment": b"%d" % deployment.pk,
+        "organization": number(organization_id),
         "workspace": None,
-        "unless_news": unless_news,
-        **question.parameters,
+        "unless_news": b"t" if unless_news else b"f",
+        **question.values,
     }
-    statements: list[Statement] = [(LISTING, parameters)]
     if with_pieces:
-        statements += pieces.statements(_OWN_PIECES, parameters)
-    ((row,), *results) = read(*statements)
-    newest_id, snapshot, notes, is_organization_member, value, *session_columns = row
-    as_of = memory.hear(question, newest_id, snapshot, notes)
+        row, *results = read_together((LISTING, values), *((statement, values) for statement in _OWN_PIECES))
+    else:
+        row, results = read(LISTING, values), []
+    newest_id, snapshot, notes = row[_NEWEST_ID] or b"", row[_SNAPSHOT] or b"", row[_NOTES]
+    as_of = memory.hear(
+        question, int.from_bytes(newest_id, "big"), snapshot.decode(), None if notes is None else notes.decode()
+    )
     return Reading(
-        session_columns=tuple(session_columns) if session_columns[0] is not None else None,
-        is_organization_member=is_organization_member,
-        memberships=value,
+        row=row,
+        is_organization_member=row[_IS_ORGANIZATION_MEMBER] == b"\1",
+        memberships=row[_MEMBERSHIPS],
         is_unchanged=unless_news and notes is None,
         as_of=as_of,
-        known=_learn(results, as_of),
+        known=pieces.learn(results, as_of=as_of) if results else Pieces({}, {}, {}),
     )
 
 
-def _learn(results: list[Rows], as_of: int) -> Pieces:
-    return pieces.learn(results, as_of=as_of) if results else Pieces({}, {}, {})
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A membership with the JSON text of its parts, as the caller sees them."""
-
-    row: MembershipRow
-    workspace: bytes
-    organization: bytes
-    roles: bytes
-    restriction: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """An answer that is ready to be written, and what it depends on."""
-
-    entries: list[Entry]
-    etag: str
-    """Of a digest of all that the answer is made of: the same answer has the same, in every process."""
-    parts: tuple[Place | Role, ...]
-    session: bytes
-    user_id: bytes
-
-    def body(self) -> bytes:
-        """The whole success envelope."""
-        data = b",".join(
-            [
-                rendering.workspace_membership(
-                    entry.row,
-                    user_id=self.user_id,
-                    workspace=entry.workspace,
-                    organization=entry.organization,
-                    roles=entry.roles,
-                    restriction=entry.restriction,
-                )
-                for entry in self.entries
-            ]
-        )
-        return _ENVELOPE % (data, self.session)
-
-
-_ENVELOPE = b'{"status":200,"message":"Your workspace memberships.","data":[%b],"session":%b}'
 _UNRESTRICTED = orjson.dumps(UNRESTRICTED)
 
 
-def compose(reading: Reading, *, caller: SignedIn, address: Address | None) -> Listing:
+class Composed(NamedTuple):
+    """A new listing, with the pieces that it needs: nobody else might keep them."""
+
+    listing: Listing
+    pieces: Pieces
+
+    @property
+    def etag(self) -> str:
+        return self.listing.etag
+
+    def body(self) -> bytes:
+        """The whole success envelope."""
+        body = self.listing.body()
+        assert body is not None  # noqa: S101 - its pieces are here
+        return body
+
+
+def compose(reading: Reading, *, caller: SignedIn, address: Address | None) -> Composed:
     """The answer to ``caller`` at ``address``."""
+    owner = recent.owner_of(caller.user.pk, as_of=reading.as_of)
     rows = membership_rows(reading.memberships)
     found = pieces.find(
         {row.workspace_id for row in rows},
@@ -166,7 +156,9 @@ def compose(reading: Reading, *, caller: SignedIn, address: Address | None) -> L
         reading.known,
     )
     deployment = caller.deployment
+    user_id = b"%d" % caller.user.pk
     roles_of: dict[bytes, tuple[bytes, bool]] = {}
+    shows = {is_admin: shows_private_metadata(deployment, is_admin=is_admin) for is_admin in (False, True)}
     entries = []
     digests = []
     for row in rows:
@@ -188,25 +180,33 @@ def compose(reading: Reading, *, caller: SignedIn, address: Address | None) -> L
                 workspace_restriction(workspace, organization, is_admin=is_admin, caller=caller, address=address)
             )
         digests += (workspace.digest, organization.digest, kept_out)
+        before, between, after = rendering.workspace_membership(row, user_id=user_id, roles=roles, restriction=kept_out)
         entries.append(
             Entry(
-                row,
-                workspace.as_seen(deployment, is_admin=is_admin),
-                organization.as_seen(deployment, is_admin=is_organization_admin),
-                roles,
-                kept_out,
+                before, ref(workspace), shows[is_admin], between, ref(organization), shows[is_organization_admin], after
             )
         )
     session = orjson.dumps(caller.session_summary)
     audience = deployment.private_metadata_audience.encode()
     everything = b"\n".join([session, audience, reading.memberships or b"", *digests])
-    digest = hashlib.blake2b(everything, digest_size=16)
-    parts: tuple[Place | Role, ...] = (
+    parts: tuple[Owner | Place | Role, ...] = (
+        owner,
         *found.workspaces.values(),
         *found.organizations.values(),
         *found.roles.values(),
     )
-    return Listing(entries, f'"{digest.hexdigest()}"', parts, session, b"%d" % caller.user.pk)
+    listing = Listing(
+        etag=f'"{hashlib.blake2b(everything, digest_size=16).hexdigest()}"',
+        entries=tuple(entries),
+        session=session,
+        parts=tuple([ref(part) for part in parts]),
+        address=address,
+        deployment=deployment,
+        session_version=reading.session_version,
+        expires_at=min(caller.session.expires_at, caller.sign_in.expires_at),
+        kept_serial=kept_serial(caller.session),
+    )
+    return Composed(listing, found)
 
 
 def _roles(role_ids: bytes, roles: dict[bytes, Role]) -> tuple[bytes, bool]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from accounts.models import Deployment
 from config.database import memory
 from config.database.memory import Memory
-from config.database.reading import Rows, Statement, read
+from config.database.reading import Result, Statement, read_together
 from memberships import rendering
 from memberships.eligibility import Level
 from memberships.read import OrganizationRow, WorkspaceRoleRow, WorkspaceRow, organizations, workspace_roles, workspaces
@@ -25,7 +25,7 @@ OVERHEAD = 700
 """About the bytes that a piece takes besides its text."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Place:
     """An organization or a workspace as JSON text, ``shown`` and ``hidden``: with its private metadata and without.
 
@@ -49,14 +49,6 @@ class Place:
         self.digest = _digest(self.shown)
         self.has_rules = bool(self.enable_ip_restriction and self.whitelisted_ips) or self.enforce_mfa
 
-    def as_seen(self, deployment: Deployment, *, is_admin: bool) -> bytes:
-        """The text for a member who administers the place, or does not."""
-        audience = deployment.private_metadata_audience
-        shows = audience == Deployment.MetadataAudience.MEMBERS or (
-            is_admin and audience == Deployment.MetadataAudience.ADMINS
-        )
-        return self.shown if shows else self.hidden
-
     def level(self, deployment: Deployment) -> Level:
         """The place's rules, as far as its ``deployment`` lets it have them."""
         if self.kind == "workspace":
@@ -76,7 +68,7 @@ class Place:
         )
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Role:
     """A role in workspaces as JSON text."""
 
@@ -89,6 +81,14 @@ class Role:
     def __post_init__(self) -> None:
         self.digest = _digest(self.json)
         self.is_admin = WORKSPACE_ADMIN in self.permissions
+
+
+def shows_private_metadata(deployment: Deployment, *, is_admin: bool) -> bool:
+    """Whether members who administer a place, or do not, see its private metadata."""
+    audience = deployment.private_metadata_audience
+    return audience == Deployment.MetadataAudience.MEMBERS or (
+        is_admin and audience == Deployment.MetadataAudience.ADMINS
+    )
 
 
 def _digest(text: bytes) -> bytes:
@@ -133,15 +133,14 @@ class Pieces:
     roles: dict[bytes, Role]
 
 
-def statements(ids: Sequence[str], parameters: dict[str, Any]) -> list[Statement]:
+def statements(ids: Sequence[str]) -> list[Statement]:
     """What reads pieces, given SQL for three arrays of ids: workspaces', organizations', roles'."""
     return [
-        statement(array, parameters)
-        for statement, array in zip((workspaces, organizations, workspace_roles), ids, strict=True)
+        statement(array) for statement, array in zip((workspaces, organizations, workspace_roles), ids, strict=True)
     ]
 
 
-def learn(results: Iterable[Rows], *, as_of: int) -> Pieces:
+def learn(results: Iterable[Result], *, as_of: int) -> Pieces:
     """The pieces of the ``results`` of ``statements``, remembered from now on, unless anything was heard since."""
     found = _pieces(results)
     for store, pieces in _stores(found):
@@ -172,7 +171,7 @@ def find(workspace_ids: set[bytes], organization_ids: set[bytes], role_ids: set[
         missing.append(lacking)
     if any(missing):
         as_of = memory.as_of_now()
-        learnt = learn(read(*statements(_ARRAYS, _array_parameters(*missing))), as_of=as_of)
+        learnt = learn(_read(*missing), as_of=as_of)
         for (_, found), (_, more) in zip(_stores(known), _stores(learnt), strict=True):
             found.update(more)
     return known
@@ -180,26 +179,25 @@ def find(workspace_ids: set[bytes], organization_ids: set[bytes], role_ids: set[
 
 def read_afresh(workspace_ids: list[bytes], organization_ids: list[bytes], role_ids: list[bytes]) -> Pieces:
     """These pieces as the database has them now, for who has heard no news; those that are gone are not among them."""
-    return _pieces(read(*statements(_ARRAYS, _array_parameters(workspace_ids, organization_ids, role_ids))))
+    return _pieces(_read(workspace_ids, organization_ids, role_ids))
 
 
-_ARRAYS = [f"%({name})s::text[]" for name in ("workspaces", "organizations", "roles")]
+_STATEMENTS = statements(["%(ids)s::text[]"] * 3)
 
 
-def _array_parameters(workspaces: list[bytes], organizations: list[bytes], roles: list[bytes]) -> dict[str, Any]:
-    # Texts, because a list of numbers would be of another type for larger ones, and the statement prepared again.
-    lists = {"workspaces": workspaces, "organizations": organizations, "roles": roles}
-    return {name: [id_.decode() for id_ in ids] for name, ids in lists.items()}
+def _read(*ids: list[bytes]) -> list[Result]:
+    values = [{"ids": b"{%b}" % b",".join(some)} for some in ids]
+    return read_together(*zip(_STATEMENTS, values, strict=True))
 
 
-def _pieces(results: Iterable[Rows]) -> Pieces:
+def _pieces(results: Iterable[Result]) -> Pieces:
     workspace_rows, organization_rows, role_rows = results
     return Pieces(
-        {_key(row): _workspace_place(row) for row in map(WorkspaceRow._make, workspace_rows)},
-        {_key(row): organization_place(row) for row in map(OrganizationRow._make, organization_rows)},
+        {_key(row): _workspace_place(row) for row in map(WorkspaceRow._make, workspace_rows.rows())},
+        {_key(row): organization_place(row) for row in map(OrganizationRow._make, organization_rows.rows())},
         {
             _key(row): Role(rendering.workspace_role(row), row.permissions)
-            for row in map(WorkspaceRoleRow._make, role_rows)
+            for row in map(WorkspaceRoleRow._make, role_rows.rows())
         },
     )
 

@@ -7,11 +7,9 @@ organizations and roles, is read apart (``workspaces``, ``organizations``, ``wor
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from psycopg.types.numeric import Int8
-
-from config.database.reading import Rows, Statement, read
+from config.database.reading import Statement, number, read
 from organizations.models import ORGANIZATION_ADMIN
 
 
@@ -128,37 +126,34 @@ _ORGANIZATION = f"""
 """
 
 
-def workspaces(ids: str, parameters: dict[str, Any]) -> Statement:
+def workspaces(ids: str) -> Statement:
     """Gives ``WorkspaceRow``s; ``ids`` is SQL for an array of ids."""
-    return (
+    return Statement(
         f"""
         SELECT {_WORKSPACE} FROM organizations_workspace workspace
         JOIN organizations_organization organization ON organization.id = workspace.organization_id
         WHERE workspace.id = ANY (({ids})::bigint[])
-        """,
-        parameters,
+        """
     )
 
 
-def organizations(ids: str, parameters: dict[str, Any]) -> Statement:
+def organizations(ids: str) -> Statement:
     """Gives ``OrganizationRow``s; ``ids`` is SQL for an array of ids."""
-    return (
+    return Statement(
         f"""
         SELECT {_ORGANIZATION} FROM organizations_organization organization
         WHERE organization.id = ANY (({ids})::bigint[])
-        """,
-        parameters,
+        """
     )
 
 
-def workspace_roles(ids: str, parameters: dict[str, Any]) -> Statement:
+def workspace_roles(ids: str) -> Statement:
     """Gives ``WorkspaceRoleRow``s; ``ids`` is SQL for an array of ids."""
-    return (
+    return Statement(
         f"""
         SELECT role.id, role.name, role.permissions, role.created_at, role.updated_at
         FROM organizations_workspacerole role WHERE role.id = ANY (({ids})::bigint[])
-        """,
-        parameters,
+        """
     )
 
 
@@ -206,9 +201,9 @@ def membership_rows(value: bytes | None) -> list[MembershipRow]:
     return [MembershipRow(*row.split(b"\x1f")) for row in value.split(b"\x1e")] if value else []
 
 
-_MEMBERSHIPS = f"SELECT {memberships('%(user)s::bigint')}"
+_MEMBERSHIPS = Statement(f"SELECT {memberships('%(user)s::bigint')}")
 
-_ORGANIZATION_MEMBERSHIPS = f"""
+_ORGANIZATION_MEMBERSHIPS = Statement(f"""
     SELECT
         membership.id, membership.public_metadata::text, membership.created_at, membership.updated_at,
         coalesce(role.roles, '[]'), coalesce(role.is_admin, false),
@@ -233,37 +228,26 @@ _ORGANIZATION_MEMBERSHIPS = f"""
     WHERE membership.user_id = %(user)s::bigint AND membership.deployment_id = %(deployment)s::bigint
         AND (%(organization)s::bigint IS NULL OR membership.organization_id = %(organization)s)
     ORDER BY membership.created_at, membership.id
-"""
-
-
-def id_or_null(value: int | None) -> Int8 | None:
-    """``value`` as a parameter of the one type that all ids have, or the statement would be prepared for each type."""
-    return None if value is None else Int8(value)
+""")
 
 
 def workspace_membership_row(*, user_id: int, workspace_id: int) -> MembershipRow | None:
     """The user's membership of the workspace, None if there is none."""
-    parameters = {"user": Int8(user_id), "workspace": Int8(workspace_id), "organization": None}
-    ((value,),) = _rows((_MEMBERSHIPS, parameters))
-    return next(iter(membership_rows(value)), None)
+    values = {"user": number(user_id), "workspace": number(workspace_id), "organization": None}
+    return next(iter(membership_rows(read(_MEMBERSHIPS, values)[0])), None)
 
 
 def organization_membership_rows(
     *, user_id: int, deployment_id: int, organization_id: int | None = None
 ) -> list[OrganizationMembershipRow]:
     """The user's memberships of organizations in the deployment, in the order of joining; of one if given."""
-    parameters = {
-        "user": Int8(user_id),
-        "deployment": Int8(deployment_id),
-        "organization": id_or_null(organization_id),
+    values = {
+        "user": number(user_id),
+        "deployment": number(deployment_id),
+        "organization": number(organization_id),
     }
     own = len(OrganizationMembershipRow._fields) - 1
     return [
         OrganizationMembershipRow._make([*row[:own], OrganizationRow._make(row[own:])])
-        for row in _rows((_ORGANIZATION_MEMBERSHIPS, parameters))
+        for row in read(_ORGANIZATION_MEMBERSHIPS, values).rows()
     ]
-
-
-def _rows(statement: Statement) -> Rows:
-    (rows,) = read(statement)
-    return rows

@@ -23,27 +23,15 @@ JsonObject = dict[str, Any]
 
 
 def workspace_membership(
-    row: MembershipRow, *, user_id: bytes, workspace: bytes, organization: bytes, roles: bytes, restriction: bytes
-) -> bytes:
-    """A ``WorkspaceMembership`` around the JSON text of its parts."""
-    return _WORKSPACE_MEMBERSHIP % (
-        row.id,
-        workspace,
-        row.organization_id,
-        user_id,
-        roles,
-        organization,
-        row.public_metadata_json,
-        row.created_at,
-        row.updated_at,
-        restriction,
+    row: MembershipRow, *, user_id: bytes, roles: bytes, restriction: bytes
+) -> tuple[bytes, bytes, bytes]:
+    """A ``WorkspaceMembership`` in three: what stands before its workspace, before its organization, and after it."""
+    return (
+        b'{"id":"%b","workspace":' % row.id,
+        b',"organization_id":"%b","user_id":"%b","roles":[%b],"organization":' % (row.organization_id, user_id, roles),
+        b',"public_metadata":%b,"created_at":"%b","updated_at":"%b","eligibility_restriction":%b}'
+        % (row.public_metadata_json, row.created_at, row.updated_at, restriction),
     )
-
-
-_WORKSPACE_MEMBERSHIP = (
-    b'{"id":"%b","workspace":%b,"organization_id":"%b","user_id":"%b","roles":[%b],"organization":%b,'
-    b'"public_metadata":%b,"created_at":"%b","updated_at":"%b","eligibility_restriction":%b}'
-)
 
 
 def organization_membership(

@@ -13,14 +13,14 @@ from accounts import tenants
 from accounts.api import SessionViewSet
 from accounts.authentication import SessionAuthentication
 from accounts.sessions import SignedIn
-from config.api.answers import answer, conditional_answer, not_modified
+from config.api.answers import answer, conditional_answer
 from config.api.errors import ApiError, Problem
 from config.api.requests import id_parameter
 from config.client_address import client_address_of
-from memberships import read, rendering, schema, unchanged
+from memberships import read, recent, rendering, schema
 from memberships.listing import compose, organization_restriction
 from memberships.lookup import Lookup
-from memberships.pieces import organization_place
+from memberships.pieces import organization_place, shows_private_metadata
 
 
 class WorkspaceMembershipViewSet(SessionViewSet):
@@ -35,21 +35,13 @@ class WorkspaceMembershipViewSet(SessionViewSet):
 
     @schema.workspace_memberships
     def list(self, request: Request) -> HttpResponse:
-        return listing_answer(request, cast(SignedIn, request.auth), self.lookup)
-
-
-def listing_answer(request: Request, caller: SignedIn, lookup: Lookup) -> HttpResponse:
-    """The answer to ``caller``, whom ``lookup`` has found; raises ``ApiError`` (400, 404, 412)."""
-    organization_id = id_parameter(request, "org_id", Problem.INVALID_ORG_ID)
-    if lookup.given is not None:
-        return not_modified(lookup.given.etag)
-    reading = lookup.reading
-    if not reading.is_organization_member:  # the same whether or not the organization exists
-        raise ApiError(Problem.NOT_A_MEMBER)
-    address = client_address_of(request)
-    listing = compose(reading, caller=caller, address=address)
-    unchanged.remember(listing, reading, caller=caller, address=address, organization_id=organization_id)
-    return conditional_answer(request, etag=listing.etag, write=listing.body)
+        organization_id = id_parameter(request, "org_id", Problem.INVALID_ORG_ID)
+        caller, reading = cast(SignedIn, request.auth), self.lookup.reading
+        if not reading.is_organization_member:  # the same whether or not the organization exists
+            raise ApiError(Problem.NOT_A_MEMBER)
+        composed = compose(reading, caller=caller, address=client_address_of(request))
+        recent.remember(composed.listing, caller.session.pk, organization_id, as_of=reading.as_of)
+        return conditional_answer(request, etag=composed.etag, write=composed.body)
 
 
 class OrganizationMembershipViewSet(SessionViewSet):
@@ -67,7 +59,9 @@ class OrganizationMembershipViewSet(SessionViewSet):
                 rendering.organization_membership(
                     row,
                     user=user,
-                    organization=place.as_seen(caller.deployment, is_admin=row.is_organization_admin),
+                    organization=place.shown
+                    if shows_private_metadata(caller.deployment, is_admin=row.is_organization_admin)
+                    else place.hidden,
                     restriction=organization_restriction(
                         place, is_admin=row.is_organization_admin, caller=caller, address=address
                     ),

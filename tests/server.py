@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPMessage, HTTPResponse
+from http.client import HTTPMessage, parse_headers
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
@@ -166,16 +166,58 @@ class Answer:
 
 
 def request(base_url: str, target: str, *, method: str = "GET", **headers: str) -> Answer:
-    """One request over a connection of its own. ``target`` goes out as it is, which no HTTP library would let it."""
-    url = urlsplit(base_url)
-    lines = [f"{method} {target} HTTP/1.1"]
-    fields = {"Host": url.netloc, "Connection": "close"} | headers
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
-    with socket.create_connection((str(url.hostname), url.port or 80), timeout=PATIENCE) as connection:
-        connection.sendall("\r\n".join([*lines, "", ""]).encode())
-        with HTTPResponse(connection, method=method) as response:
-            response.begin()
-            return Answer(response.status, response.headers, response.read())
+    """One request over a connection of its own."""
+    with Connection(base_url) as connection:
+        return connection.request(target, method=method, **{"Connection": "close", **headers})
+
+
+class Connection:
+    """A connection to a server that may be kept for several requests."""
+
+    def __init__(self, base_url: str) -> None:
+        self._url = urlsplit(base_url)
+        self._socket = socket.create_connection((str(self._url.hostname), self._url.port or 80), timeout=PATIENCE)
+        self._file = self._socket.makefile("rb")
+        self.send = self._socket.sendall
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._socket.close()
+
+    def request(self, target: str, *, method: str = "GET", **headers: str) -> Answer:
+        self.send(self.head(target, method=method, **headers))
+        return self.receive(method)
+
+    def head(self, target: str, *, method: str = "GET", **headers: str) -> bytes:
+        """The bytes of a request. ``target`` goes out as it is, which no HTTP library would let it."""
+        lines = [f"{method} {target} HTTP/1.1"]
+        fields = {"Host": self._url.netloc} | headers
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
+        return "\r\n".join([*lines, "", ""]).encode()
+
+    def receive(self, method: str = "GET") -> Answer:
+        """The next answer, to a request of ``method``."""
+        _, status, _ = self._file.readline().split(b" ", 2)
+        headers = parse_headers(self._file)
+        has_body = method != "HEAD" and status not in (b"100", b"204", b"304")
+        return Answer(int(status), headers, self._body(headers) if has_body else b"")
+
+    def _body(self, headers: HTTPMessage) -> bytes:
+        if headers["Transfer-Encoding"] != "chunked":
+            return self._file.read(int(headers["Content-Length"]))
+        body = b""
+        while size := int(self._file.readline(), 16):
+            body += self._file.read(size)
+            self._file.readline()
+        self._file.readline()
+        return body
+
+    def is_closed(self) -> bool:
+        """Whether the server has closed it, having sent nothing more."""
+        return self._file.read(1) == b""
 
 
 def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE) -> None:

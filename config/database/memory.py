@@ -17,8 +17,6 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from psycopg.types.numeric import Int8
-
 from config.database.triggers import Kind
 
 MOST_NEWS = 1000
@@ -85,6 +83,7 @@ class Memory(Generic[Value]):
     def _forget(self, key: bytes) -> None:
         value = self._things.pop(key, None)
         if value is not None:
+            _heard.losses += 1
             value.is_current = False
             self._weight -= self._weigh(value)
 
@@ -98,7 +97,7 @@ class Position(NamedTuple):
 
     era: int
     heard_id: int
-    heard_pending: str
+    heard_pending: bytes
     """Transaction ids with commas between them, in braces: an array in PostgreSQL's notation."""
 
 
@@ -107,11 +106,15 @@ _BEGINNING = 2**63 - 1
 
 
 class _Heard:
-    """The state that all memories of the process share. ``generation`` counts what was heard of."""
+    """The state that all memories of the process share.
 
-    position = Position(0, _BEGINNING, "{}")
+    ``generation`` counts what was heard of, ``losses`` what went.
+    """
+
+    position = Position(0, _BEGINNING, b"{}")
     horizon = (0, 0, 0)
     generation = 0
+    losses = 0
     at = time.monotonic()
 
 
@@ -127,9 +130,9 @@ class Question(NamedTuple):
     as_of: int
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        """Those of ``NEWS``."""
-        return {"heard_id": Int8(self.position.heard_id), "heard_pending": self.position.heard_pending}
+    def values(self) -> dict[str, bytes]:
+        """Those of the parameters of ``NEWS``."""
+        return {"heard_id": b"%d" % self.position.heard_id, "heard_pending": self.position.heard_pending}
 
 
 def ask() -> Question:
@@ -140,6 +143,11 @@ def ask() -> Question:
 def as_of_now() -> int:
     """For ``Memory.remember``: what is read after this call, without asking for news."""
     return _heard.generation
+
+
+def losses() -> int:
+    """How many things are no longer current: as long as that is the same, those that are current still are."""
+    return _heard.losses
 
 
 def hear(question: Question, newest_id: int, snapshot: str, notes: str | None) -> int:
@@ -164,7 +172,7 @@ def hear(question: Question, newest_id: int, snapshot: str, notes: str | None) -
             position.era == _heard.position.era and position.heard_id != _BEGINNING and horizon >= _heard.horizon
         ):
             _heard.horizon = horizon
-            _heard.position = Position(position.era, newest_id, f"{{{pending}}}")
+            _heard.position = Position(position.era, newest_id, b"{%b}" % pending.encode())
         return _heard.generation if is_first_to_hear else question.as_of
 
 
@@ -172,7 +180,7 @@ def begin_anew(**signal: Any) -> None:
     """Remember nothing: a new connection may lead to another server, or to the same with less on it."""
     with _lock:
         _forget_everything()
-        _heard.position = Position(_heard.position.era + 1, _BEGINNING, "{}")
+        _heard.position = Position(_heard.position.era + 1, _BEGINNING, b"{}")
         _heard.horizon = (0, 0, 0)
 
 

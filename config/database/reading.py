@@ -1,49 +1,140 @@
-"""Reading with prepared statements, in one round trip, over a connection that may have died meanwhile."""
+"""Reading with prepared statements, in one round trip, over a connection that may have died meanwhile.
+
+What is asked for each request of every open tab is asked of libpq itself: to convert parameters and rows would be most
+of the work. Django's own cursors, beside these, prepare nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+import re
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any, TypeVar, cast
+from weakref import WeakSet
 
 import psycopg
 from django.db import InterfaceError, OperationalError, connection
-from psycopg.pq import Format
+from psycopg.adapt import Transformer
+from psycopg.pq import ConnStatus, ExecStatus, Format
+from psycopg.pq.abc import PGconn, PGresult
 
-Statement = tuple[str, Mapping[str, Any]]
-Rows = list[tuple[Any, ...]]
+Values = Mapping[str, bytes | None]
+"""Of parameters by name, as text in PostgreSQL's notation; None is null."""
+T = TypeVar("T")
+
+_numbers = count()
 
 
-def read(*statements: Statement) -> list[Rows]:
-    """The rows of each of ``statements``, in one round trip to the database.
+class Statement:
+    """A statement that PostgreSQL plans once for a connection; ``sql`` names its parameters as ``%(name)s``."""
 
-    PostgreSQL plans a statement once for a connection. If the connection turns out to be dead, outside of a
-    transaction, another is opened and asked again: these are reads. Raises Django's database errors.
+    def __init__(self, sql: str) -> None:
+        self.parameters = tuple(dict.fromkeys(re.findall(r"%\((\w+)\)s", sql)))
+        self.sql = (sql % {name: f"${number}" for number, name in enumerate(self.parameters, start=1)}).encode()
+        self.name = b"rollcall_%d" % next(_numbers)
+        self.prepared_in: WeakSet[psycopg.Connection] = WeakSet()
+
+
+class Result:
+    """The rows that a statement gives."""
+
+    def __init__(self, result: PGresult, session: psycopg.Connection) -> None:
+        self._result = result
+        self._session = session
+        self.number_of_columns = result.nfields
+
+    def __getitem__(self, column: int) -> bytes | None:
+        """The value in the first row, in PostgreSQL's binary format; a text is UTF-8."""
+        return self._result.get_value(0, column)
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """All rows, as Python's values."""
+        transformer = Transformer.from_context(self._session)
+        transformer.set_pgresult(self._result)
+        return transformer.load_rows(0, self._result.ntuples, tuple)
+
+
+def number(value: int | None) -> bytes | None:
+    """``value`` as a parameter."""
+    return None if value is None else b"%d" % value
+
+
+def read(statement: Statement, values: Values) -> Result:
+    """What ``statement`` gives.
+
+    If the connection turns out to be dead, outside of a transaction, another is opened and asked again: these are
+    reads. Raises Django's database errors.
     """
+
+    def ask(session: psycopg.Connection) -> Result:
+        if session not in statement.prepared_in:
+            return _pipeline(session, [(statement, values)])[0]
+        # The stub does not say that a value may be null.
+        parameters: Any = [values[name] for name in statement.parameters]
+        return _result(session, session.pgconn.exec_prepared(statement.name, parameters, None, Format.BINARY))
+
+    return _asking(ask, [statement])
+
+
+def read_together(*asked: tuple[Statement, Values]) -> list[Result]:
+    """As ``read``, for several statements in one round trip."""
+    return _asking(lambda session: _pipeline(session, asked), [statement for statement, _ in asked])
+
+
+def _asking(ask: Callable[[psycopg.Connection], T], statements: list[Statement]) -> T:
+    if connection.queries_logged:
+        connection.queries_log.extend({"sql": statement.sql.decode(), "time": ""} for statement in statements)
     try:
-        return _read(statements)
+        return _ask(ask)
     except (OperationalError, InterfaceError):
         if connection.in_atomic_block or connection.is_usable():
             raise
         connection.close()
-        return _read(statements)
+        return _ask(ask)
 
 
-def _read(statements: tuple[Statement, ...]) -> list[Rows]:
+def _ask(ask: Callable[[psycopg.Connection], T]) -> T:
     connection.ensure_connection()
-    session = cast(Any, connection.connection)
     with connection.wrap_database_errors:
-        if len(statements) == 1:
-            return [_execute(session, *statements[0]).fetchall()]
-        with session.pipeline():
-            cursors = [_execute(session, *statement) for statement in statements]
-        return [cursor.fetchall() for cursor in cursors]
+        return ask(cast(Any, connection.connection))
 
 
-def _execute(session: psycopg.Connection, sql: str, parameters: Mapping[str, Any]) -> Any:
-    # Django's own cursors write the parameters into the statement, which can't be prepared then; and getting one may
-    # first ask the server whether it is still there.
-    plain = psycopg.Cursor(session)
-    plain.format = Format.BINARY
-    cursor = cast(Any, connection)._prepare_cursor(plain)  # counts and logs where Django is told to
-    cursor.execute(sql, parameters)
-    return cursor
+def _pipeline(session: psycopg.Connection, asked: Any) -> list[Result]:
+    """Ask all at once, preparing what the session has not prepared yet."""
+    pgconn = session.pgconn
+    new = {statement for statement, _ in asked if session not in statement.prepared_in}
+    pgconn.enter_pipeline_mode()
+    try:
+        for statement, values in asked:
+            if statement in new:
+                pgconn.send_prepare(statement.name, statement.sql)
+            parameters = [values[name] for name in statement.parameters]
+            pgconn.send_query_prepared(statement.name, parameters, None, Format.BINARY)
+        pgconn.pipeline_sync()
+        results = _results(pgconn)
+    finally:
+        pgconn.exit_pipeline_mode()
+    found = [_result(session, result) for result in results]
+    for statement in new:
+        statement.prepared_in.add(session)
+    return [result for result in found if result.number_of_columns]
+
+
+def _results(pgconn: PGconn) -> list[PGresult]:
+    """Those of all commands up to the one that ends the pipeline."""
+    results: list[PGresult] = []
+    while (result := pgconn.get_result()) is None or result.status != ExecStatus.PIPELINE_SYNC:
+        if result is not None:
+            results.append(result)
+        elif pgconn.status == ConnStatus.BAD:
+            break
+    return results
+
+
+def _result(session: psycopg.Connection, result: PGresult) -> Result:
+    """``result``, unless it is an error."""
+    if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+        return Result(result, session)
+    if session.pgconn.status == ConnStatus.BAD:
+        raise psycopg.OperationalError(result.get_error_message())
+    raise psycopg.errors.error_from_result(result)

@@ -45,7 +45,6 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "memberships.express.ExpressMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
     "config.staff.middleware.StaffSessionMiddleware",
@@ -54,6 +53,15 @@ MIDDLEWARE = [
     "config.staff.middleware.StaffSecondFactorMiddleware",
     "config.staff.middleware.StaffMessageMiddleware",
 ]
+
+EXPRESS = "memberships.express"
+EXPRESS_MIDDLEWARE = [
+    "config.client_address.ClientAddressMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+]
+"""Those of MIDDLEWARE that have a part in what the short way answers (config.express)."""
 
 TEMPLATES = [
     {

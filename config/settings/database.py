@@ -18,8 +18,7 @@ DATABASES = {
         "OPTIONS": {
             "application_name": "rollcall",
             "connect_timeout": read("int", "DATABASE_CONNECT_TIMEOUT", 3, validate=between(1, 60)),
-            "prepare_threshold": 0,  # for config.database.reading; Django's own cursors prepare nothing
-            # Prepared statements keep one plan. Compiling one costs more than any of them takes.
+            # Prepared statements (config.database.reading) keep one plan. Compiling costs more than any of them takes.
             # django-pgtrigger looks this setting up for every row; where it is unset, each look-up is an exception that
             # PostgreSQL rolls back, and that takes the longer the more rows a statement has written.
             "options": " ".join(

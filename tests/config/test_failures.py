@@ -21,6 +21,7 @@ from memberships import lookup
 from tests.api import MEMBERSHIPS, ApiClient, error_code
 from tests.server import (
     Answer,
+    Connection,
     OwnPostgres,
     ServerProcess,
     demo_environment,
@@ -167,6 +168,21 @@ def test_the_service_says_so_while_its_database_is_down_and_recovers_by_itself(d
     assert demo.get("/readyz").status == 200
 
 
+def test_a_kept_connection_outlives_the_database(demo: Demo) -> None:
+    with Connection(demo.base_url) as connection:
+
+        def poll() -> Answer:
+            return connection.request(MEMBERSHIPS, Cookie=demo.cookie)
+
+        assert [poll().status for _ in range(3)] == [200] * 3
+        demo.postgres.stop("immediate")
+        try:
+            assert [code_of(poll()) for _ in range(8)] == [UNAVAILABLE] * 8
+        finally:
+            demo.postgres.start()
+        wait_until(lambda: poll().status == 200, "the service has recovered", seconds=15)
+
+
 def test_a_restart_of_the_database_between_two_requests_goes_unnoticed(demo: Demo) -> None:
     assert all(demo.get().status == 200 for _ in range(8))
     demo.postgres.stop("fast")
@@ -203,6 +219,7 @@ def test_the_cookies_of_others_do_not_hide_the_session(demo: Demo, other: str) -
     assert demo.get(Cookie=f"{demo.cookie}; {other}").status == 200
 
 
+@pytest.mark.parametrize("is_kept", [False, True], ids=["a new connection", "a kept connection"])
 @pytest.mark.parametrize(
     ("method", "target", "headers", "code"),
     [
@@ -228,10 +245,12 @@ def test_the_cookies_of_others_do_not_hide_the_session(demo: Demo, other: str) -
     ids=lambda value: str(value)[:40].encode("unicode_escape").decode(),
 )
 def test_the_real_server_tells_every_error_in_the_envelope(
-    demo: Demo, method: str, target: str, headers: dict[str, str], code: int
+    demo: Demo, method: str, target: str, headers: dict[str, str], code: int, is_kept: bool
 ) -> None:
-    answer = request(demo.base_url, target, method=method, **{"Cookie": demo.cookie, **headers})
-    assert code_of(answer) == code
+    with Connection(demo.base_url) as connection:
+        if is_kept:
+            assert connection.request(MEMBERSHIPS, Cookie=demo.cookie).status == 200
+        assert code_of(connection.request(target, method=method, **{"Cookie": demo.cookie, **headers})) == code
 
 
 def test_nobody_can_fill_the_log_with_requests_that_are_answered(

@@ -16,13 +16,15 @@ from hypothesis import strategies as st
 from accounts.models import Session, User
 from config.database import memory
 from config.database.memory import NEWS, Memory, Question
-from config.database.reading import read
+from config.database.reading import Statement, read
 from config.models import Invalidation
 from memberships.listing import read_listing
 from memberships.pieces import find
 from organizations.models import Workspace, WorkspaceSegment
 from tests.api import memberships
 from tests.factories import SegmentFactory, UserFactory, WorkspaceFactory, member_of_new_workspace, session_of
+
+SELECT_NEWS = Statement(f"SELECT {NEWS}")
 
 
 @dataclass(eq=False)
@@ -95,7 +97,7 @@ def test_a_thread_that_saw_less_does_not_take_the_position_back(things: Memory[T
     early, late = memory.ask(), memory.ask()
     hear(None, late, snapshot="12:15:13", newest=8)
     hear(None, early, snapshot="10:11:", newest=5)
-    assert memory.ask().position[1:] == (8, "{13}")
+    assert memory.ask().position[1:] == (8, b"{13}")
 
 
 def test_who_asked_before_anything_was_remembered_does_not_move_the_position_of_who_knows_more() -> None:
@@ -169,11 +171,11 @@ def test_notes_are_kept_for_a_day() -> None:
 @pytest.mark.django_db
 def test_the_news_is_what_came_after_the_position() -> None:
     question = memory.ask()
-    ((before,),) = read((f"SELECT {NEWS}", question.parameters))
+    (before,) = read(SELECT_NEWS, question.values).rows()
     assert before[2] is None, "who remembers nothing has nothing to forget"
     memory.hear(question, *before)
     Invalidation.objects.create(kind="user", key=7)
-    ((after,),) = read((f"SELECT {NEWS}", memory.ask().parameters))
+    (after,) = read(SELECT_NEWS, memory.ask().values).rows()
     assert after[2] == "user:7"
 
 

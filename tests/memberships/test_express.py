@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from accounts.models import Deployment, User
 from memberships import express
@@ -24,21 +26,37 @@ def user(deployment: Deployment) -> User:
     return user
 
 
-def short_and_long(user: User, monkeypatch: pytest.MonkeyPatch, query: str = "", **headers: Any) -> list[Any]:
-    """The answers of both ways."""
-    headers = {"HTTP_HOST": user.deployment.host, **headers}
-    answers = []
-    for is_plain in (express._is_plain, lambda _: False):
-        monkeypatch.setattr(express, "_is_plain", is_plain)
-        answers.append(Client(raise_request_exception=False).get(MEMBERSHIPS, QUERY_STRING=query, **headers))
-    return answers
+class Ways:
+    """Asks both ways with the same headers, in one session."""
+
+    def __init__(self, user: User) -> None:
+        self.token = token_of(user)
+        self.host = user.deployment.host
+        self._application = ApiClient(user.deployment, token=self.token)
+        self._application.get()  # from then on the deployment is remembered
+
+    def ask(self, query: str = "", **headers: Any) -> tuple[Any, Any]:
+        """The answer of the application, which went the short way if it could, and that of the long way."""
+        headers = {"HTTP_HOST": self.host, "HTTP_COOKIE": f"__session={self.token}", **headers}
+        django = Client(raise_request_exception=False)
+        return self._application.get(query=query, **headers), django.get(MEMBERSHIPS, QUERY_STRING=query, **headers)
+
+
+@pytest.fixture
+def ways(user: User) -> Ways:
+    return Ways(user)
+
+
+def went_the_short_way(response: Any) -> bool:
+    return hasattr(response, "went_the_short_way")
 
 
 def seen(response: Any) -> Any:
+    headers = dict(response.headers)
     if response.status_code == 304:  # which has no content: Django calls that one of length 0
-        del response.headers["Content-Length"]
+        headers.pop("Content-Length", None)
     cookies = {name: (morsel["samesite"], morsel["path"]) for name, morsel in response.cookies.items()}
-    return response.status_code, response.content, dict(response.headers), cookies
+    return response.status_code, response.content, headers, cookies
 
 
 @pytest.mark.parametrize(
@@ -48,61 +66,126 @@ def seen(response: Any) -> Any:
         ("", {"HTTP_ORIGIN": ORIGIN}),
         ("", {"HTTP_ORIGIN": "https://evil.example.com"}),
         ("", {"REMOTE_ADDR": "192.0.2.7"}),
-        ("", {"HTTP_IF_NONE_MATCH": "*"}),
         ("", {"HTTP_IF_NONE_MATCH": '"other"'}),
-        ("", {"HTTP_IF_MATCH": '"other"'}),
         ("", {"HTTP_ACCEPT": "application/json"}),
+        ("", {"HTTP_ACCEPT": "text/html, */*;q=0.1"}),
+        ("", {"HTTP_X_FORWARDED_FOR": "192.0.2.7"}),
+        ("", {"CONTENT_LENGTH": "0"}),
         ("org_id=", {}),
-        ("org_id=x", {}),
-        ("org_id=1&org_id=2", {}),
-        (f"org_id={2**62}", {}),
-        ("", {"HTTP_COOKIE": ""}),
-        ("", {"HTTP_COOKIE": "__session=nonsense"}),
-        ("", {"HTTP_HOST": "nowhere.example.com"}),
-        ("__dev_session__=nonsense", {}),
+        ("unknown=1", {}),
     ],
 )
-def test_both_ways_give_the_same(
-    user: User, monkeypatch: pytest.MonkeyPatch, query: str, headers: dict[str, str]
-) -> None:
-    cookie = {"HTTP_COOKIE": f"__session={token_of(user)}"}
-    short, long = short_and_long(user, monkeypatch, query, **{**cookie, **headers})
+def test_what_is_plain_goes_the_short_way_to_the_same_answer(ways: Ways, query: str, headers: dict[str, str]) -> None:
+    short, long = ways.ask(query, **headers)
+    assert went_the_short_way(short)
     assert seen(short) == seen(long)
 
 
-@pytest.mark.parametrize("values", [{"ended_at": "2026-01-01T00:00Z"}, {"expires_at": "2026-01-01T00:00Z"}])
-def test_both_ways_refuse_the_same_sessions(
-    user: User, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]
-) -> None:
-    token = token_of(user)
-    user.deployment.sessions.update(**values)
-    short, long = short_and_long(user, monkeypatch, HTTP_COOKIE=f"__session={token}")
-    assert short.status_code == 401
+@pytest.mark.parametrize("form", ["{0}", "W/{0}", " {0} "])
+def test_an_unchanged_answer_goes_the_short_way(ways: Ways, form: str) -> None:
+    etag = ways.ask()[0].headers["ETag"]
+    short, long = ways.ask(HTTP_IF_NONE_MATCH=form.format(etag))
+    assert (short.status_code, went_the_short_way(short)) == (304, True)
     assert seen(short) == seen(long)
 
 
-def test_an_unforeseen_error_is_told_on_both_ways(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: object, **kwargs: object) -> None:
-        raise RuntimeError("secret")
-
-    monkeypatch.setattr("memberships.lookup.read_listing", fail)
-    short, long = short_and_long(user, monkeypatch, HTTP_COOKIE=f"__session={token_of(user)}")
-    assert short.status_code == 500
+def test_one_organizations_list_goes_the_short_way(user: User, ways: Ways) -> None:
+    membership = member_of_new_workspace(user)
+    short, long = ways.ask(f"org_id={membership.organization_id}")
+    assert went_the_short_way(short)
+    assert len(short.json()["data"]) == 1
     assert seen(short) == seen(long)
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"),
-    [({"HTTP_ACCEPT": "text/html"}, 406), ({"CONTENT_LENGTH": "70000"}, 413), ({"CONTENT_LENGTH": "x"}, 413)],
+    ("query", "headers"),
+    [
+        ("", {"HTTP_IF_NONE_MATCH": "*"}),
+        ("", {"HTTP_IF_NONE_MATCH": '"one", "another"'}),
+        ("", {"HTTP_IF_MATCH": '"other"'}),
+        ("", {"HTTP_ACCEPT": "text/html"}),
+        ("", {"CONTENT_LENGTH": "70000"}),
+        ("", {"CONTENT_LENGTH": "x"}),
+        ("", {"CONTENT_TYPE": "text/plain"}),
+        ("&".join(f"a{number}" for number in range(2000)), {}),
+        ("", {"HTTP_COOKIE": ""}),
+        ("", {"HTTP_COOKIE": "__session=nonsense"}),
+        ("", {"HTTP_HOST": "nowhere.example.com"}),
+        ("", {"HTTP_HOST": "no host"}),
+        ("org_id=x", {}),
+        ("org_id=1&org_id=2", {}),
+        (f"org_id={2**62}", {}),
+        ("__dev_session__=nonsense", {}),
+    ],
 )
-def test_what_is_not_plain_goes_the_long_way(user: User, headers: dict[str, str], status: int) -> None:
-    assert ApiClient(user.deployment, user).get(**headers).status_code == status
+def test_whatever_else_goes_the_long_way(ways: Ways, query: str, headers: dict[str, str]) -> None:
+    other, long = ways.ask(query, **headers)
+    assert not went_the_short_way(other)
+    assert seen(other) == seen(long)
+
+
+HEADERS = {
+    "HTTP_ACCEPT": st.sampled_from(["*/*", "application/json", "text/html", "", "application/*"]),
+    "HTTP_IF_NONE_MATCH": st.sampled_from(["*", '""', '"other"', 'W/"other"', "other", ","]),
+    "HTTP_IF_MODIFIED_SINCE": st.just("Tue, 24 Nov 2026 00:00:00 GMT"),
+    "HTTP_IF_UNMODIFIED_SINCE": st.just("Tue, 24 Nov 2020 00:00:00 GMT"),
+    "HTTP_RANGE": st.just("bytes=0-1"),
+    "HTTP_ORIGIN": st.sampled_from([ORIGIN, "null", "", "https://evil.example.com", ORIGIN.upper()]),
+    "HTTP_X_FORWARDED_FOR": st.sampled_from(["192.0.2.7", "nonsense", "::1, 192.0.2.7", ""]),
+    "HTTP_X_FORWARDED_PROTO": st.sampled_from(["https", "http", ""]),
+    "HTTP_ACCESS_CONTROL_REQUEST_METHOD": st.just("GET"),
+    "REMOTE_ADDR": st.sampled_from(["192.0.2.7", "198.51.100.7", "::ffff:192.0.2.7", "10.0.0.1", "", "nonsense"]),
+    "CONTENT_TYPE": st.sampled_from(["application/json", "text/plain; charset=utf-8", ""]),
+}
+
+
+@pytest.mark.django_db
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    headers=st.fixed_dictionaries({}, optional=HEADERS),
+    query=st.sampled_from(["", "org_id=", "org_id=0", "org_id=00", "org_id=%31", "org_id=1&x=2", "a=b&org_id", "&&"]),
+)
+def test_both_ways_give_the_same_whatever_is_asked(
+    ways: Ways, settings: Any, headers: dict[str, str], query: str
+) -> None:
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8", "::1"]
+    short, long = ways.ask(query, **headers)
+    assert seen(short) == seen(long)
+
+
+@pytest.mark.parametrize("values", [{"ended_at": "2026-01-01T00:00Z"}, {"expires_at": "2026-01-01T00:00Z"}])
+def test_both_ways_refuse_the_same_sessions(user: User, ways: Ways, values: dict[str, Any]) -> None:
+    ways.ask()
+    user.deployment.sessions.update(**values)
+    short, long = ways.ask()
+    assert short.status_code == 401
+    assert seen(short) == seen(long)
+
+
+def test_a_failure_of_the_short_way_is_logged_and_the_long_way_answers(
+    ways: Ways, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(express, "_find", fail)
+    with caplog.at_level("WARNING", logger="rollcall"):
+        short, long = ways.ask()
+    assert short.status_code == 200
+    assert seen(short) == seen(long)
+    assert "unforeseen" in caplog.text
 
 
 def test_it_counts_as_the_endpoint_it_is(user: User) -> None:
-    ApiClient(user.deployment, user).get()
+    client = ApiClient(user.deployment, user)
+    before, after = [_counted(client.get()) for _ in range(2)]
+    assert after == before + 1
+
+
+def _counted(_: Any) -> float:
     metrics = Client().get("/metrics").content.decode()
-    assert 'method="GET",route="me/workspace-memberships",status="200"' in metrics
+    label = 'method="GET",route="me/workspace-memberships",status="200"'
+    return float(next(line for line in metrics.splitlines() if label in line).rpartition(" ")[2])
 
 
 def test_if_match_goes_before_if_none_match(user: User) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.api import MEMBERSHIPS
-from tests.server import Answer, demo_environment, manage, own_postgres, request, running_server
+from tests.server import Answer, Connection, demo_environment, manage, own_postgres, running_server
 
 ADA = "ada@demo.example"
 WORKSPACE = "Havn · Harbour"
@@ -24,12 +25,12 @@ MEMBERSHIP = f"""
 
 @dataclass
 class Service:
-    """Two server processes on one database, and a session of Ada's."""
+    """Two server processes on one database, each with a connection that is kept, and a session of Ada's."""
 
-    base_urls: list[str]
+    connections: list[Connection]
     database_url: str
     env: dict[str, str]
-    etags: dict[str, str] = field(default_factory=dict)
+    etags: dict[Connection, str] = field(default_factory=dict)
 
     def sign_in(self) -> None:
         self.cookie = f"__session={manage('issue_session', ADA, env=self.env).strip()}"
@@ -43,11 +44,11 @@ class Service:
     def answers(self) -> list[Answer]:
         """What each process says to a client that polls: that has its last answer, if it has not changed."""
         answers = []
-        for base_url in self.base_urls:
-            condition = {"If_None_Match": self.etags[base_url]} if base_url in self.etags else {}
-            answer = request(base_url, MEMBERSHIPS, Cookie=self.cookie, **condition)
+        for connection in self.connections:
+            condition = {"If_None_Match": self.etags[connection]} if connection in self.etags else {}
+            answer = connection.request(MEMBERSHIPS, Cookie=self.cookie, **condition)
             if answer.status == 200:
-                self.etags[base_url] = answer.headers["ETag"]
+                self.etags[connection] = answer.headers["ETag"]
             answers.append(answer)
         return answers
 
@@ -64,8 +65,10 @@ def service() -> Iterator[Service]:
         env = demo_environment(postgres.url)
         manage("migrate", "--verbosity=0", env=env)
         manage("load_demo", env=env)
-        with running_server(env) as one, running_server(env) as other:
-            yield Service([one, other], postgres.url, env)
+        with ExitStack() as stack:
+            servers = [stack.enter_context(running_server(env)) for _ in range(2)]
+            connections = [stack.enter_context(Connection(server)) for server in servers]
+            yield Service(connections, postgres.url, env)
 
 
 @pytest.fixture(autouse=True)
