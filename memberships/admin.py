@@ -12,7 +12,7 @@ from django.urls import path
 from unfold.decorators import action
 
 from accounts.admin import DATES
-from config.staff.filters import RelatedFilter
+from config.staff.filters import RelatedFilter, WhenFilter
 from config.staff.links import names, plural
 from config.staff.pages import StaffAdmin
 from memberships import actions  # noqa: F401
@@ -49,7 +49,12 @@ class MembershipAdmin(StaffAdmin):
 class OrganizationMembershipAdmin(MembershipAdmin):
     identity = ("organization", "user")
     list_display = ("user", "organization", "given", "created_at")
-    list_filter = (("organization", RelatedFilter), ("roles", RelatedFilter), ("deployment", RelatedFilter))
+    list_filter = (
+        ("organization", RelatedFilter),
+        ("roles", RelatedFilter),
+        ("deployment", RelatedFilter),
+        ("created_at", WhenFilter),
+    )
     list_select_related = ("user", "organization")
     search_fields = ("user", "organization")
     autocomplete_fields = ("organization", "user")
@@ -82,6 +87,7 @@ class WorkspaceMembershipAdmin(MembershipAdmin):
         ("workspace", RelatedFilter),
         ("roles", RelatedFilter),
         ("organization__deployment", RelatedFilter),
+        ("created_at", WhenFilter),
     )
     list_select_related = ("user", "workspace", "organization")
     search_fields = ("user", "workspace")

@@ -61,7 +61,8 @@ def page(browser: Browser) -> Iterator[Page]:
     page.on("request", lambda sent: None if "//127.0.0.1:" in sent.url else trouble.append(sent.url))
     yield page
     context.close()
-    assert [item for item in trouble if not item.startswith("data:")] == []
+    trouble = [item for item in trouble if not item.startswith("data:")]
+    assert trouble == [], trouble
 
 
 def choose(page: Page, select: Locator, label: str) -> None:
@@ -69,6 +70,12 @@ def choose(page: Page, select: Locator, label: str) -> None:
     select.locator("xpath=following-sibling::*[contains(@class, 'select2')]").click()
     page.locator(".select2-search__field").last.fill(label.partition(" (")[0])
     page.get_by_role("option", name=label, exact=True).click()
+
+
+def follow(page: Page, link_or_button: Locator) -> None:
+    """Click what leads to another page, and wait for that one."""
+    with page.expect_navigation():
+        link_or_button.click()
 
 
 def sign_in_as_staff(page: Page, demo: Demo) -> None:

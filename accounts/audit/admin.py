@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from django.apps import apps
@@ -15,36 +14,17 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
-from django.utils.timezone import make_aware
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from accounts.audit.names import model_of, name_subjects, referred_to
 from accounts.audit.triggers import is_audited
 from accounts.models import AuditEntry, Deployment
+from config.staff.filters import WhenFilter
 from config.staff.links import address, link_to
 from config.staff.pages import ReadOnlyAdmin
 from config.staff.scope import PRIVATE_METADATA, visible_to
 
 HIDDEN = "(hidden)"
 """Stands for what the reader may not see."""
-
-
-class WhenFilter(RangeDateTimeFilter):
-    """unfold's, in the time zone of the service (UTC), and content with a date without a time."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        for end, lookup in (("from", "at__gte"), ("to", "at__lte")):
-            parts = [str(self.used_parameters.get(f"at_{end}_{part}") or "") for part in (0, 1)]
-            if moment := _moment(" ".join(parts).strip()):
-                queryset = queryset.filter(**{lookup: moment})
-        return queryset
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        return make_aware(datetime.fromisoformat(text))
-    except ValueError:
-        return None
 
 
 class ModelFilter(admin.SimpleListFilter):

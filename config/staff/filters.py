@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, cast
 
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Model
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+from django.utils.timezone import make_aware
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.forms import RangeDateTimeForm
 
 
 class RelatedFilter(AutocompleteSelectFilter):
@@ -18,3 +23,29 @@ class RelatedFilter(AutocompleteSelectFilter):
         for choice in super().choices(changelist):
             choice["form"].fields[self.lookup_kwarg].queryset = page.get_queryset(self.request)
             yield choice
+
+
+class _WhenForm(RangeDateTimeForm):
+    class Media:
+        extend = False
+        js = (reverse_lazy("admin:jsi18n"), *RangeDateTimeForm.Media.js)  # which the latter need
+
+
+class WhenFilter(RangeDateTimeFilter):
+    """unfold's, in the time zone of the service (UTC), and content with dates without a time: both whole days count."""
+
+    form_class = _WhenForm
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        for end, lookup, default in (("from", "gte", "00:00"), ("to", "lte", "23:59:59.999999")):
+            day, time = (str(self.used_parameters.get(f"{self.field_path}_{end}_{part}") or "") for part in (0, 1))
+            if moment := _moment(f"{day} {time or default}"):
+                queryset = queryset.filter(**{f"{self.field_path}__{lookup}": moment})
+        return queryset
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return make_aware(datetime.fromisoformat(text))
+    except ValueError:
+        return None

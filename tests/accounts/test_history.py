@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.audit import actors
 from accounts.models import AuditEntry, StaffAccess
@@ -104,6 +105,8 @@ def test_the_trail_is_found_by_when(admin_client: Client) -> None:
     past = {"at_to_0": "2020-01-01", "at_to_1": "00:00:00"}
     assert found(admin_client, **past) == set()
     assert found(admin_client, at_from_0="2020-01-01", at_from_1="00:00:00") != set()
+    today = f"{timezone.now():%Y-%m-%d}"
+    assert found(admin_client, at_from_0=today, at_to_0=today) != set()
 
 
 @pytest.mark.parametrize("term", ["%", "\0", "9" * 40, "²"])

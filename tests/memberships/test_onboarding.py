@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import Demo, choose, in_a_browser, sign_in_as_staff
+from tests.browser import Demo, choose, follow, in_a_browser, sign_in_as_staff
 
 pytestmark = in_a_browser
 
@@ -27,8 +27,8 @@ def one_more(page: Page, rows: str) -> Locator:
 
 def add(page: Page, title: str, of: str) -> None:
     """Open the form of a new one of the list ``title`` of the sidebar, and choose what it belongs ``of`` to."""
-    page.get_by_role("navigation").get_by_role("link", name=title, exact=True).first.click()
-    page.get_by_title("Add ").click()
+    follow(page, page.get_by_role("navigation").get_by_role("link", name=title, exact=True).first)
+    follow(page, page.get_by_title("Add "))
     choose(page, page.locator("#id_deployment"), of)
 
 
@@ -37,7 +37,7 @@ def field(page: Page | Locator, name: str) -> Locator:
 
 
 def save(page: Page, button: str = "Save") -> None:
-    page.get_by_role("button", name=button, exact=True).click()
+    follow(page, page.get_by_role("button", name=button, exact=True))
     expect(page.get_by_text("successfully")).to_be_visible()
 
 
@@ -68,7 +68,7 @@ def make_the_organization(page: Page) -> None:
 
 def fill_the_workspace(page: Page) -> None:
     """It gets an allow-list, whose first line is wrong at first, a role, and in a second step members with roles."""
-    page.get_by_role("link", name="Open Quay").click()
+    follow(page, page.get_by_role("link", name="Open Quay"))
     page.locator("#id_enable_ip_restriction").press("Space")
     page.locator("#id_whitelisted_ips").fill(f"203.0.113.300\n{OFFICE}")
     expect(page.get_by_text("Line 1:")).to_be_visible()
@@ -115,9 +115,9 @@ def test_a_customer_is_onboarded_and_a_refusal_explained(page: Page, demo: Demo)
 
     page.goto(f"{demo.base_url}/admin/")
     page.get_by_label("Find a user").fill(LIV)
-    page.get_by_role("button", name="Search").click()
-    page.get_by_role("link", name=LIV).first.click()
-    page.get_by_role("link", name="Why can't they enter?").click()
+    follow(page, page.get_by_role("button", name="Search"))
+    follow(page, page.get_by_role("link", name=LIV).first)
+    follow(page, page.get_by_role("link", name="Why can't they enter?"))
     quay = page.locator("section[data-workspace]").filter(has=page.get_by_role("heading", name="Quay"))
     expect(page.get_by_label("From the address")).to_have_value("127.0.0.1")  # where they signed in from
     expect(quay).to_contain_text("May not enter (ip_not_allowed)")

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import Demo, choose, in_a_browser, sign_in_as_staff
+from tests.browser import Demo, choose, follow, in_a_browser, sign_in_as_staff
 
 pytestmark = in_a_browser
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _users(demo: Demo) -> None:
-    """1,000 users who are members of nothing yet."""
+    """1,000 users who are members of nothing yet; the members that there are have been so for a day."""
+    demo.sql("UPDATE memberships_workspacemembership SET created_at = created_at - interval '1 day'")
     demo.sql(
         "INSERT INTO accounts_user (deployment_id, email, public_metadata, private_metadata)"
         " SELECT organization.deployment_id, 'member' || n || '@demo.example', '{}', '{}'"
@@ -71,6 +72,46 @@ def test_1000_lines_with_3_bad_ones_are_refused_put_right_and_imported(page: Pag
     assert memberships(demo) == before + 1000
 
 
+def test_an_import_into_the_wrong_workspace_is_undone_by_reading_the_history(
+    page: Page, demo: Demo, tmp_path: Path
+) -> None:
+    before = memberships(demo)
+    file = tmp_path / "members.csv"
+    file.write_text(rows().replace(",Bench,", ",Clean room,"))
+    page.goto(f"{demo.base_url}/admin/memberships/workspacemembership/import/")
+    page.locator("input[type=file]").set_input_files(file)
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("1000 lines, all good.")
+
+    page.goto(f"{demo.base_url}/admin/organizations/workspace/?q=Clean")
+    follow(page, page.get_by_role("link", name="Clean room"))
+    workspace = page.url
+    follow(page, page.get_by_role("link", name="History"))
+    told = page.locator("tbody tr", has_text="member1000@demo.example").filter(has_text="Workspace membership ")
+    expect(told.first).to_contain_text("Added")
+    expect(told.first).to_contain_text("admin · Staff from 127.0.0.1")
+    follow(page, told.first.get_by_role("link", name="Workspace membership "))
+    day, time = page.locator(".field-row", has_text="Created at").locator(".readonly").inner_text().split()
+
+    page.goto(workspace)
+    follow(page, page.get_by_role("link", name="Workspace memberships", exact=True).last)
+    page.get_by_role("button", name="Filters").press("Enter")
+    page.locator("[name=created_at_from_0]").fill(day)
+    page.locator("[name=created_at_from_1]").fill(time)
+    follow(page, page.get_by_role("button", name="Apply Filters"))
+    page.get_by_label("Select all").check()
+    page.get_by_role("link", name="Select all 1000").click()
+    page.locator("select[name=action]").select_option(label="Remove from the workspace …")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("heading", name="What will happen: 1000 of 1000 change")).to_be_visible()
+    page.get_by_role("button", name="Do it").click()
+    expect(page.get_by_text("Remove from the workspace: 1,000 changed.")).to_be_visible()
+    assert memberships(demo) == before
+
+    page.goto(workspace.replace("/change/", "/history/"))
+    expect(page.locator("tbody tr").first).to_contain_text("Deleted")
+
+
 def test_a_refusal_is_explained_to_staff(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.base_url}/admin/accounts/user/?q=ada")
     page.get_by_role("link", name="ada@demo.example").first.click()
@@ -98,13 +139,30 @@ def test_users_are_added_to_a_workspace_after_a_preview(page: Page, demo: Demo) 
     expect(page.get_by_text("Add to a workspace: 1 changed.")).to_be_visible()
 
 
+def test_a_list_is_paged_through_by_keys(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.base_url}/admin/accounts/user/")
+    pages = page.get_by_role("navigation", name="Pages")
+    expect(pages.locator("[aria-current=page]")).to_have_text("1")
+    expect(page.get_by_text("1,008 users", exact=True)).to_be_visible()
+    pages.get_by_role("link", name="2", exact=True).press("Enter")
+    expect(pages.locator("[aria-current=page]")).to_have_text("2")
+    expect(pages).to_contain_text("…")
+    expect(pages.get_by_role("link", name="…")).to_have_count(0)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_fit_a_phone(browser: Browser, page: Page, demo: Demo, scheme: Any) -> None:
     context = browser.new_context(
         viewport={"width": 360, "height": 720}, color_scheme=scheme, storage_state=page.context.storage_state()
     )
     narrow = context.new_page()
-    for path in ("memberships/workspacemembership/import/", "accounts/user/2/entry/"):
+    paths = ["memberships/workspacemembership/import/", "accounts/user/2/entry/", "accounts/signingkey/1/change/"]
+    for path in [*paths, "organizations/organization/1/history/"]:
         narrow.goto(f"{demo.base_url}/admin/{path}")
         assert narrow.evaluate("document.documentElement.scrollWidth") == 360, path
+        cut_off = narrow.locator("#result_list").evaluate_all(
+            "lists => lists.flatMap(list => [...list.querySelectorAll('td')])"
+            ".filter(cell => cell.scrollHeight > cell.clientHeight + 1).map(cell => cell.textContent)"
+        )
+        assert cut_off == [], path
     context.close()

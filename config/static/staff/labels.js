@@ -1,10 +1,17 @@
-/* For who listens to the page: names select2's choices by the labels of their fields, which it leaves out, and silences icons, each of which is a word in a font that draws it. */
+/* For who listens to the page or has no mouse: names what unfold and select2 leave nameless, and lets keys press what unfold only lets a mouse click. */
 "use strict";
 
 {
+    const ICON = ".material-symbols-outlined"; // a word, in a font that draws it
+    const CLICKED = "[x-on\\:click]:not(button, [href], input)";
+    const ICON_NAMES = {
+        computer: "Theme", dark_mode: "Theme", light_mode: "Theme",
+        dock_to_right: "Navigation", fact_check: "Home", more_horiz: "More", more_vert: "More",
+    };
+
     const columnOf = (cell) => cell?.closest("table")?.querySelectorAll("thead th")[cell.cellIndex]?.textContent.trim();
 
-    const name = (box) => {
+    const nameChoice = (box) => {
         const select = box.closest(".select2")?.previousElementSibling;
         const label = select?.labels?.[0];
         if (label) {
@@ -18,17 +25,39 @@
         box.dataset.named = "";
     };
 
-    const silence = (icon) => {
-        icon.setAttribute("aria-hidden", "true");
-        const control = icon.closest("a, button");
-        if (control && !control.title && control.innerText.trim() === icon.innerText.trim()) control.ariaLabel ??= icon.innerText.trim().replaceAll("_", " ");
+    const hasText = (control) => {
+        const copy = control.cloneNode(true);
+        copy.querySelectorAll(ICON).forEach((icon) => icon.remove());
+        return copy.textContent.trim() !== "";
+    };
+
+    const silenceIcon = (icon) => {
+        const word = icon.textContent.trim();
+        if (!word) return; // Alpine is still to write it
+        const control = icon.closest(`a, button, ${CLICKED}`);
+        if (control === icon || (control && !control.title && !hasText(control))) control.ariaLabel ??= ICON_NAMES[word] ?? word;
+        if (control !== icon) icon.setAttribute("aria-hidden", "true");
+        icon.dataset.named = "";
+    };
+
+    const makeButton = (element) => {
+        if (!element.textContent.trim()) return; // what lies around a dialog; Escape closes that
+        element.setAttribute("role", "button");
+        element.tabIndex = 0;
     };
 
     const attend = () => {
-        document.querySelectorAll(".select2 [role=combobox]:not([data-named])").forEach(name);
-        document.querySelectorAll(".material-symbols-outlined:not([aria-hidden])").forEach(silence);
+        document.querySelectorAll(".select2 [role=combobox]:not([data-named])").forEach(nameChoice);
+        document.querySelectorAll(`${ICON}:not([data-named])`).forEach(silenceIcon);
+        document.querySelectorAll(`${CLICKED}:not([role])`).forEach(makeButton);
     };
 
-    // select2 makes them whenever it gets to it: after the page has loaded, and for every row that is added to it.
+    // select2 and Alpine make them whenever they get to it: after the page has loaded, and for every row that is added.
     new MutationObserver(attend).observe(document, { childList: true, subtree: true });
+
+    document.addEventListener("keydown", (event) => {
+        if (!event.target.matches?.(`${CLICKED}[role=button]`) || !["Enter", " "].includes(event.key)) return;
+        event.preventDefault();
+        event.target.click();
+    });
 }
