@@ -9,10 +9,11 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from tests.server import demo_environment, manage, own_postgres, running_server
+from tests.server import PATIENCE, demo_environment, manage, own_postgres, running_server
 
+expect.set_options(timeout=PATIENCE * 1000)  # of Playwright's own five seconds a busy machine takes more
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 

@@ -578,7 +578,9 @@ def ask(rows: list[Rows], question: Question) -> tuple[int, list[dict[str, Any]]
     if question.sent_as == "parameter":
         query += f"&__dev_session__={token}"
     client = ApiClient(rows[question.host_of].deployment, token=token if question.sent_as == "cookie" else None)
-    response = client.get(query=query, REMOTE_ADDR=question.address)
+    # The second time most of it is remembered, and asked by the short way.
+    response, again = [client.get(query=query, REMOTE_ADDR=question.address) for _ in range(2)]
+    assert (again.status_code, again.content) == (response.status_code, response.content)
     body = response.json()
     if response.status_code != 200:
         return body["errors"][0]["code"], []
