@@ -19,5 +19,7 @@ from config import local_postgres
 local_postgres.provide()
 
 from config.settings import *
+from config.settings.database import DATABASES
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
+DATABASES["default"]["OPTIONS"]["options"] += " -c rollcall.emptying=on"  # for Django, after tests with transactions

@@ -72,7 +72,17 @@ class AuditEntry(models.Model):
                     IF TG_OP = 'DELETE' AND current_setting('rollcall.pruning', true) = 'on' THEN RETURN OLD; END IF;
                     {refuse("append_only", "the audit trail cannot be changed; prune_audit_trail deletes what is old")}
                 """,
-            )
+            ),
+            pgtrigger.Trigger(
+                name="never_emptied",
+                operation=pgtrigger.Truncate,
+                when=pgtrigger.Before,
+                level=pgtrigger.Statement,
+                func=f"""
+                    IF current_setting('rollcall.emptying', true) = 'on' THEN RETURN NULL; END IF;
+                    {refuse("never_emptied", "the audit trail cannot be emptied; see prune_audit_trail")}
+                """,
+            ),
         ]
 
     def __str__(self) -> str:

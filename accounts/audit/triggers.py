@@ -188,9 +188,9 @@ def _deployment(model: Any, row: str) -> str:
     return f"(SELECT parent.{column} FROM {parent.db_table} parent WHERE parent.id = {row}.{field.column})"
 
 
-def is_audited(model: type[Model]) -> bool:
-    """Whether changes of the table of ``model`` are in the trail."""
-    return bool(_audits(model))
+def audited_models() -> list[type[Model]]:
+    """Those the changes of whose tables are in the trail."""
+    return [model for model in apps.get_models() if _audits(model)]
 
 
 def is_named(model: type[Model]) -> bool:

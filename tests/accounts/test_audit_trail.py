@@ -362,6 +362,13 @@ def test_the_trail_can_be_neither_changed_nor_deleted(statement: str) -> None:
         execute(statement)
 
 
+def test_the_trail_cannot_be_emptied() -> None:
+    OrganizationFactory.create()
+    execute("SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL rollcall.emptying = 'off'")
+    with refused("never_emptied"):
+        execute("TRUNCATE accounts_auditentry")
+
+
 def test_old_entries_are_pruned_by_a_command_that_leaves_its_own_trace(capsys: pytest.CaptureFixture[str]) -> None:
     OrganizationFactory.create()
     number = AuditEntry.objects.count()
