@@ -71,14 +71,29 @@ def pages() -> Iterator[str]:
     yield f"{memberships}?organization__deployment__id__exact={deployment.pk}"
     yield f"{address(User, 'changelist')}?disabled__exact=1"
     yield f"{address(Workspace, 'changelist')}?enforce_2fa__exact=1"
-    rows: list[Model] = [deployment, user, organization, workspace, membership]
+    yield f"{memberships}?created_at_from_0=2020-01-01&created_at_to_0=2020-12-31"
+    yield f"{memberships}?created_at_from_0=2000-01-01&created_at_to_0=2000-12-31"
+    rows: list[Model] = [deployment, user, organization, workspace, membership, *newest_rows()]
     yield from (address(row, "change") for row in rows)
-    for field in ("user", "workspace"):
+    for model, field in sorted(choices(), key=str):
         for term in ("", "user-0012", "Brew", "e", "zzzz"):
             yield (
-                "/admin/autocomplete/?app_label=memberships&model_name=workspacemembership"
+                f"/admin/autocomplete/?app_label={model._meta.app_label}&model_name={model._meta.model_name}"
                 f"&field_name={field}&term={term}"
             )
+
+
+def newest_rows() -> Iterator[Model]:
+    """One row of each model that has pages and rows."""
+    for model in admin.site._registry:
+        yield from model._default_manager.order_by("-pk")[:1]
+
+
+def choices() -> set[tuple[type[Model], str]]:
+    """Every field that offers choices by search, on the page of a model or in a list on it."""
+    pages: list[Any] = list(admin.site._registry.values())
+    inlines = [inline for page in pages for inline in page.get_inlines(None, None)]
+    return {(page.model, name) for page in [*pages, *inlines] for name in page.autocomplete_fields}
 
 
 def measured(client: Client, page: str, runs: int) -> dict[str, Any]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import http
 import socket
-import threading
 import time
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
 import orjson
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
 from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, NoMoreData, ParseException
@@ -32,8 +30,6 @@ MAX_REMEMBERED_HEADS = 5_000
 SLOW = 0.25
 """Seconds that an answer at once should not take; after a slower one all is left to the threads for ``PAUSE``."""
 PAUSE = 1.0
-MOST_WAITING = "1s"
-"""How long the main thread waits for a statement at most, for instance while its table is locked."""
 
 
 class RollcallWorker(ThreadWorker):
@@ -49,7 +45,6 @@ class RollcallWorker(ThreadWorker):
     def init_process(self) -> None:
         self._questions: dict[tuple[bytes, str], Any] = {}
         self._paused_until = 0.0
-        connection_created.connect(_wait_less_in_the_main_thread)
         super().init_process()
 
     def on_client_socket_readable(self, conn: Any, client: socket.socket) -> None:
@@ -119,18 +114,12 @@ class RollcallWorker(ThreadWorker):
             self.log.error("A request failed outside of the application", exc_info=exc)
         body = orjson.dumps(error_body(problem))
         head = (
-            f"HTTP/1.1 {_STATUS_LINES[problem.status]}\r\n"
+            f"HTTP/1.1 {problem.status} {http.HTTPStatus(problem.status).phrase}\r\n"
             "Connection: close\r\nContent-Type: application/json\r\n"
             f"Cache-Control: private, no-cache\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         with suppress(OSError):  # the client may be gone
             util.write_nonblock(client, head.encode() + body)
-
-
-def _wait_less_in_the_main_thread(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    if threading.current_thread() is threading.main_thread():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, false)", [MOST_WAITING])
 
 
 def _message(answer: Answer) -> bytes:

@@ -186,7 +186,7 @@ def compose(reading: Reading, *, caller: SignedIn, address: Address | None) -> C
                 before, ref(workspace), shows[is_admin], between, ref(organization), shows[is_organization_admin], after
             )
         )
-    session = rendering.json_text(caller.session_summary)
+    session = orjson.dumps(caller.session_summary)
     audience = deployment.private_metadata_audience.encode()
     everything = b"\n".join([session, audience, reading.memberships or b"", *digests])
     parts: tuple[Owner | Place | Role, ...] = (

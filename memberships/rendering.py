@@ -22,11 +22,6 @@ from organizations.models import Segment
 JsonObject = dict[str, Any]
 
 
-def json_text(value: Any) -> bytes:
-    """``value`` as JSON text to be remembered: a copy, because orjson's own keeps the kilobytes it was written in."""
-    return bytes(memoryview(orjson.dumps(value)))
-
-
 def workspace_membership(
     row: MembershipRow, *, user_id: bytes, roles: bytes, restriction: bytes
 ) -> tuple[bytes, bytes, bytes]:
@@ -57,7 +52,7 @@ def organization_membership(
 
 def workspace(row: WorkspaceRow, *, shows_private_metadata: bool) -> bytes:
     """A ``Workspace``."""
-    return json_text(
+    return orjson.dumps(
         {
             "id": str(row.id),
             "name": row.name,
@@ -79,7 +74,7 @@ def workspace(row: WorkspaceRow, *, shows_private_metadata: bool) -> bytes:
 def organization(row: OrganizationRow, *, shows_private_metadata: bool) -> bytes:
     """An ``Organization``."""
     auto_assigned = row.auto_assigned_workspace_id
-    return json_text(
+    return orjson.dumps(
         {
             "id": str(row.id),
             "name": row.name,
@@ -101,7 +96,7 @@ def organization(row: OrganizationRow, *, shows_private_metadata: bool) -> bytes
 
 def workspace_role(row: WorkspaceRoleRow) -> bytes:
     """A ``WorkspaceRole``."""
-    return json_text(
+    return orjson.dumps(
         {
             "id": str(row.id),
             "name": row.name,
