@@ -1,6 +1,7 @@
 """The apps "config" and, in place of ``django.contrib.admin``, "config.apps.StaffAdminConfig"."""
 
 from django.apps import AppConfig
+from django.apps import apps as installed
 from django.contrib.admin import apps
 from django.db.backends.signals import connection_created
 
@@ -20,3 +21,7 @@ class StaffAdminConfig(apps.AdminConfig):
 
     default = False
     default_site = "config.staff.site.StaffSite"
+
+    def ready(self) -> None:
+        super().ready()
+        installed.get_app_config("auth").verbose_name = "Staff"  # the other users are the deployments'

@@ -62,10 +62,14 @@ TASKS: dict[str, list[Entry]] = {
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The TASKS and pages that the member of staff may open, as unfold's SIDEBAR takes them."""
-    tasks = [
+    tasks: list[dict[str, Any]] = [
         {"title": task, "items": [_item(entry) for entry in entries if _may_open(request, entry)]}
         for task, entries in TASKS.items()
     ]
+    items = [item for task in tasks for item in task["items"]]
+    here = max((item["link"] for item in items if request.path.startswith(item["link"])), key=len, default="")
+    for item in items:
+        item["active"] = item["link"] == here
     home = {"items": [{"title": "Home", "icon": "home", "link": reverse("admin:index")}]}
     return [home, *(task for task in tasks if task["items"])]
 

@@ -73,14 +73,6 @@ class StaffSite(UnfoldAdminSite):
             super().has_permission(request) and not self.has_permission(request) and not user_has_device(request.user)
         )
 
-    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
-        """What Django calls "Authentication and Authorization" is the staff: the other users are the deployments'."""
-        apps_shown = super().get_app_list(request, app_label)
-        for app in apps_shown:
-            if app["app_label"] == "auth":
-                app["name"] = "Staff"
-        return apps_shown
-
     def autocomplete_view(self, request: HttpRequest) -> Any:
         return _Autocomplete.as_view(admin_site=self)(request)
 

@@ -288,3 +288,16 @@ def test_choices_cost_the_same_for_3_rows_and_20(admin_client: Client) -> None:
     for _ in range(17):
         NEW_ROW[WorkspaceRole]()
     assert queries_of(admin_client, address) == of_few
+
+
+@pytest.mark.parametrize(
+    ("address", "entry"),
+    [
+        ("/admin/memberships/workspacemembership/", "Workspace memberships"),
+        ("/admin/memberships/workspacemembership/add/", "Workspace memberships"),
+        ("/admin/memberships/workspacemembership/import/", "Import memberships"),
+    ],
+)
+def test_the_sidebar_marks_the_one_entry_where_one_is(admin_client: Client, address: str, entry: str) -> None:
+    groups = admin_client.get(address).context["sidebar_navigation"]
+    assert [item["title"] for group in groups for item in group["items"] if item["active"]] == [entry]
