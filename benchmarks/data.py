@@ -83,7 +83,7 @@ def _prepare(url: str, users: int, workers: int) -> Data:
         "KEY_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
         "DATABASE_URL": url,
         "WORKERS": str(workers),
-        "THREADS": os.environ.get("THREADS", "4"),
+        "THREADS": os.environ.get("THREADS", "2"),
     }
     os.environ.update(env, DJANGO_SETTINGS_MODULE="config.settings")
     import django
