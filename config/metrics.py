@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -36,5 +37,11 @@ class MetricsMiddleware:
 
 def count(method: str, route: str, status: int, seconds: float) -> None:
     """Count an answer that took so many ``seconds``."""
-    REQUESTS.labels(method, route, status).inc()
-    SECONDS.labels(route).observe(seconds)
+    counter, histogram = _of(method, route, status)
+    counter.inc()
+    histogram.observe(seconds)
+
+
+@cache
+def _of(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(method, route, status), SECONDS.labels(route)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import http
 import socket
+import threading
 import time
 from contextlib import suppress
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
 import orjson
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, NoMoreData, ParseException
@@ -30,6 +33,8 @@ MAX_REMEMBERED_HEADS = 5_000
 SLOW = 0.25
 """Seconds that an answer at once should not take; after a slower one all is left to the threads for ``PAUSE``."""
 PAUSE = 1.0
+MOST_WAITING = "1s"
+"""How long the main thread waits for a statement at most, for instance while its table is locked."""
 
 
 class RollcallWorker(ThreadWorker):
@@ -45,6 +50,7 @@ class RollcallWorker(ThreadWorker):
     def init_process(self) -> None:
         self._questions: dict[tuple[bytes, str], Any] = {}
         self._paused_until = 0.0
+        connection_created.connect(_wait_less_in_the_main_thread)
         super().init_process()
 
     def on_client_socket_readable(self, conn: Any, client: socket.socket) -> None:
@@ -83,10 +89,13 @@ class RollcallWorker(ThreadWorker):
             self._questions.pop((head, conn.client[0]), None)
             conn.parser.unreader.unread(head)
             return None
-        message = memoryview(_message(answer))
+        head = _head(answer)
+        sent = 0
         with suppress(OSError):  # the client is slow, or gone
-            return message[conn.sock.send(message) :]
-        return message
+            sent = conn.sock.sendmsg([head, answer.body])
+        if sent < len(head):
+            return memoryview(head + answer.body)[sent:]
+        return memoryview(answer.body)[sent - len(head) :]
 
     def _question(self, head: bytes, conn: Any) -> Any:
         """What the request that begins with ``head`` asks; None if that is not all of it, or it goes the long way."""
@@ -114,7 +123,7 @@ class RollcallWorker(ThreadWorker):
             self.log.error("A request failed outside of the application", exc_info=exc)
         body = orjson.dumps(error_body(problem))
         head = (
-            f"HTTP/1.1 {problem.status} {http.HTTPStatus(problem.status).phrase}\r\n"
+            f"HTTP/1.1 {_STATUS_LINES[problem.status]}\r\n"
             "Connection: close\r\nContent-Type: application/json\r\n"
             f"Cache-Control: private, no-cache\r\nContent-Length: {len(body)}\r\n\r\n"
         )
@@ -122,13 +131,24 @@ class RollcallWorker(ThreadWorker):
             util.write_nonblock(client, head.encode() + body)
 
 
-def _message(answer: Answer) -> bytes:
-    """The answer as it goes over the wire, with the headers that gunicorn gives any."""
+def _wait_less_in_the_main_thread(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    if threading.current_thread() is threading.main_thread():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, false)", [MOST_WAITING])
+
+
+def _head(answer: Answer) -> bytes:
+    """The answer but for its body as it goes over the wire, with the headers that gunicorn gives any."""
     fields = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
     return (
-        f"HTTP/1.1 {_STATUS_LINES[answer.status]}\r\nServer: gunicorn\r\nDate: {util.http_date()}\r\n"
+        f"HTTP/1.1 {_STATUS_LINES[answer.status]}\r\nServer: gunicorn\r\nDate: {_date(int(time.time()))}\r\n"
         f"Connection: keep-alive\r\n{fields}\r\n"
-    ).encode("latin-1") + answer.body
+    ).encode("latin-1")
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return str(util.http_date(second))
 
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}

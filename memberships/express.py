@@ -26,7 +26,7 @@ from rest_framework.request import Request
 
 from accounts import sessions, tenants
 from accounts.authentication import require_token
-from accounts.sessions import Caller, keeps, kept_serial
+from accounts.sessions import Caller, keeps
 from accounts.tenants import Tenant
 from accounts.tokens import SessionToken
 from config.api.answers import with_caching
@@ -38,8 +38,8 @@ from config.express import Answer
 from config.metrics import count
 from config.networks import Address
 from memberships import recent
-from memberships.listing import Composed, Reading, compose, read_listing
-from memberships.recent import Listing
+from memberships.listing import Asker, Listing, Reading, asker_of, compose, read_listing
+from memberships.recent import Given
 
 PATH = "/me/workspace-memberships"
 START = b"GET %b" % PATH.encode()
@@ -125,52 +125,63 @@ def answer(question: Question) -> Answer | None:
     began = time.perf_counter()
     try:
         found = _find(question)
-        body = b"" if found is None or found.etag == question.etag else found.body()
     except (ApiError, DatabaseError):
         return None  # the long way says what is wrong
     except Exception:
         logger.warning("The short way failed", exc_info=True)
         return None
-    if found is None or body is None:
+    if found is None:
         return None
     headers = [*question.headers, ("ETag", found.etag)]
-    if body:
+    body = b""
+    if isinstance(found, Listing) and found.etag != question.etag:
+        body = found.body()
         headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     status = 200 if body else 304
     count("GET", _ROUTE, status, time.perf_counter() - began)
     return Answer(status, headers, body)
 
 
-def _find(question: Question) -> Listing | Composed | None:
-    """The answer, remembered or new; None where the long way has more to do. Raises ``ApiError`` as that does."""
+def _find(question: Question) -> Listing | Given | None:
+    """The answer, or the one that the client has if it still stands; None where the long way has more to do.
+
+    Raises ``ApiError`` as that does.
+    """
     tenant = question.tenant
     token = tenants.session_token(question.token, tenant)
     if token.is_anonymous or not tenant.is_current:
         return None
-    known = recent.last_listing(token.session_id, question.organization_id)
-    if known and not (
-        known.deployment is tenant.deployment and known.address == question.address and known.is_intact()
+    given = recent.last_given(token.session_id, question.organization_id)
+    if given and not (
+        given.asker.deployment is tenant.deployment and given.address == question.address and given.is_intact()
     ):
-        known = None
-    reading = _read(question, token, unless_news=known is not None)
-    if known and reading.is_unchanged:
-        if (
-            known.session_version == reading.session_version
-            and known.expires_at > timezone.now()
-            and keeps(token, known.kept_serial)
-            and known.is_intact()  # no other thread has heard news since this one looked
-        ):
-            return known if tenant.is_current else None
+        given = None
+    may_stand = given is not None and given.etag == question.etag
+    reading = _read(question, token, unless_news=may_stand)
+    asker = _asker(question, token, reading, given)
+    if asker is None:
+        return None
+    # No other thread has heard news since this one looked?
+    stands = given is not None and given.asker is asker and given.is_intact()
+    if may_stand and reading.is_unchanged:
+        if stands:
+            return given
         reading = _read(question, token)
+        if reading.session_version != asker.version:
+            return None
     if not (tenant.is_current and reading.is_organization_member):
         return None
-    session = sessions.session_of(reading.session_columns, tenant.deployment)
-    if not keeps(token, kept_serial(session)):
-        return None
-    caller = sessions.signed_in(Caller(tenant.deployment, session, token_serial=token.serial))
-    composed = compose(reading, caller=caller, address=question.address)
-    recent.remember(composed.listing, session.pk, question.organization_id, as_of=reading.as_of)
-    return composed
+    listing = compose(reading, asker, address=question.address)
+    if not (given and stands and given.etag == listing.etag):
+        recent.remember(
+            listing,
+            asker,
+            session_id=token.session_id,
+            address=question.address,
+            organization_id=question.organization_id,
+            as_of=reading.as_of,
+        )
+    return listing
 
 
 def _read(question: Question, token: SessionToken, *, unless_news: bool = False) -> Reading:
@@ -180,3 +191,19 @@ def _read(question: Question, token: SessionToken, *, unless_news: bool = False)
         organization_id=question.organization_id,
         unless_news=unless_news,
     )
+
+
+def _asker(question: Question, token: SessionToken, reading: Reading, given: Given | None) -> Asker | None:
+    """Who asks, known from what was ``given`` before or from what was read; None if the token is due for renewal.
+
+    Raises ``ApiError`` (401) if nobody is signed in.
+    """
+    deployment = question.tenant.deployment
+    if not question.tenant.is_current:
+        return None
+    if given and given.asker.version == reading.session_version and given.asker.expires_at > timezone.now():
+        asker = given.asker
+    else:
+        session = sessions.session_of(reading.session_columns, deployment)
+        asker = asker_of(sessions.signed_in(Caller(deployment, session, token_serial=token.serial)), reading)
+    return asker if keeps(token, asker.kept_serial) else None

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
-from weakref import ref
 
 import orjson
 
@@ -19,11 +19,10 @@ from config.database import memory
 from config.database.memory import NEWS
 from config.database.reading import Result, Statement, number, read, read_together
 from config.networks import Address
-from memberships import pieces, recent, rendering
+from memberships import pieces, rendering
 from memberships.eligibility import UNRESTRICTED, EligibilityRestriction, restriction
 from memberships.pieces import Pieces, Place, Role, shows_private_metadata
-from memberships.read import membership_rows, memberships, workspace_membership_row
-from memberships.recent import Entry, Listing, Owner
+from memberships.read import MembershipRow, memberships, parse_ids, parse_memberships, workspace_membership
 
 LISTING = Statement(f"""
     SELECT
@@ -66,7 +65,7 @@ class Reading:
     is_organization_member: bool
     """Whether the user is a member of the organization that was asked for; true if none was."""
     memberships: bytes | None
-    """For ``membership_rows``; None if there are none, or if they were wanted only with news and there is none."""
+    """For ``parse_memberships``; None if they were wanted only with news and there is none."""
     is_unchanged: bool
     """Whether there is no news, so that memberships which were wanted with news only have not been read."""
     as_of: int
@@ -125,94 +124,108 @@ def read_listing(
     )
 
 
-_UNRESTRICTED = orjson.dumps(UNRESTRICTED)
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: all of a signed-in user that an answer depends on."""
+
+    deployment: Deployment
+    user_id: int
+    has_second_factor: bool
+    session: bytes
+    """As JSON text."""
+    version: bytes
+    """``Reading.session_version``."""
+    expires_at: datetime
+    """When the session or its active sign-in ends."""
+    kept_serial: int | None
+    """See ``accounts.sessions.kept_serial``."""
 
 
-class Composed(NamedTuple):
-    """A new listing, with the pieces that it needs: nobody else might keep them."""
+def asker_of(caller: SignedIn, reading: Reading) -> Asker:
+    """``caller``, whose session is the one that was read."""
+    return Asker(
+        deployment=caller.deployment,
+        user_id=caller.user.pk,
+        has_second_factor=caller.has_second_factor,
+        session=rendering.json_text(caller.session_summary),
+        version=reading.session_version,
+        expires_at=min(caller.session.expires_at, caller.sign_in.expires_at),
+        kept_serial=kept_serial(caller.session),
+    )
 
-    listing: Listing
-    pieces: Pieces
 
-    @property
-    def etag(self) -> str:
-        return self.listing.etag
+class Listing(NamedTuple):
+    """An answer that is ready to be written, and what it depends on."""
+
+    etag: str
+    """Of a digest of all that the answer is made of: the same answer has the same, in every process."""
+    text: list[bytes]
+    parts: list[Place | Role]
 
     def body(self) -> bytes:
         """The whole success envelope."""
-        body = self.listing.body()
-        assert body is not None  # noqa: S101 - its pieces are here
-        return body
+        return b"".join(self.text)
 
 
-def compose(reading: Reading, *, caller: SignedIn, address: Address | None) -> Composed:
-    """The answer to ``caller`` at ``address``."""
-    owner = recent.owner_of(caller.user.pk, as_of=reading.as_of)
-    rows = membership_rows(reading.memberships)
+_HEAD = b'{"status":200,"message":"Your workspace memberships.","data":['
+_TAIL = b'],"session":%b}'
+_UNRESTRICTED = orjson.dumps(UNRESTRICTED)
+
+
+def compose(reading: Reading, asker: Asker, *, address: Address | None) -> Listing:
+    """The answer to ``asker`` at ``address``."""
+    administered, rows = parse_memberships(reading.memberships)
+    roles_of = {role_ids: parse_ids(role_ids) for role_ids in {row[3] for row in rows}}
     found = pieces.find(
-        {row.workspace_id for row in rows},
-        {row.organization_id for row in rows},
-        {id_ for row in rows for id_ in row.role_ids.split(b",") if id_},
+        {row[1] for row in rows},
+        {row[2] for row in rows},
+        {id_ for role_ids in roles_of.values() for id_ in role_ids},
         reading.known,
     )
-    deployment = caller.deployment
-    user_id = b"%d" % caller.user.pk
-    roles_of: dict[bytes, tuple[bytes, bool]] = {}
-    shows = {is_admin: shows_private_metadata(deployment, is_admin=is_admin) for is_admin in (False, True)}
-    entries = []
-    digests = []
-    for row in rows:
-        workspace = found.workspaces.get(row.workspace_id)
-        organization = found.organizations.get(row.organization_id)
+    members = {
+        role_ids: _member(asker, [found.roles[id_] for id_ in given if id_ in found.roles])
+        for role_ids, given in roles_of.items()
+    }
+    shows = [shows_private_metadata(asker.deployment, is_admin=is_admin) for is_admin in (False, True)]
+    text = [_HEAD]
+    digests = [asker.deployment.private_metadata_audience.encode(), asker.session, reading.memberships or b""]
+    for id_, workspace_id, organization_id, role_ids, own_json in rows:
+        workspace = found.workspaces.get(workspace_id)
+        organization = found.organizations.get(organization_id)
         if workspace is None or organization is None:
             continue  # gone since the rows were read
-        given = roles_of.get(row.role_ids)
-        if given is None:
-            given = roles_of[row.role_ids] = _roles(row.role_ids, found.roles)
-            digests.append(given[0])
-        roles, is_workspace_admin = given
-        is_organization_admin = row.organization_admin == b"t"
+        member, is_workspace_admin = members[role_ids]
+        is_organization_admin = organization_id in administered
         is_admin = is_workspace_admin or is_organization_admin
         if is_admin or not (workspace.has_rules or organization.has_rules):
             kept_out = _UNRESTRICTED
         else:
             kept_out = orjson.dumps(
-                workspace_restriction(workspace, organization, is_admin=is_admin, caller=caller, address=address)
+                workspace_restriction(workspace, organization, is_admin=is_admin, caller=asker, address=address)
             )
-        digests += (workspace.digest, organization.digest, kept_out)
-        before, between, after = rendering.workspace_membership(row, user_id=user_id, roles=roles, restriction=kept_out)
-        entries.append(
-            Entry(
-                before, ref(workspace), shows[is_admin], between, ref(organization), shows[is_organization_admin], after
-            )
+        digests += (workspace.digest, organization.digest, member, kept_out)
+        text += rendering.workspace_membership(
+            id_,
+            workspace.shown if shows[is_admin] else workspace.hidden,
+            organization_id,
+            member,
+            organization.shown if shows[is_organization_admin] else organization.hidden,
+            own_json,
+            kept_out,
         )
-    session = orjson.dumps(caller.session_summary)
-    audience = deployment.private_metadata_audience.encode()
-    everything = b"\n".join([session, audience, reading.memberships or b"", *digests])
-    parts: tuple[Owner | Place | Role, ...] = (
-        owner,
-        *found.workspaces.values(),
-        *found.organizations.values(),
-        *found.roles.values(),
+    if len(text) > 1:
+        text[1] = text[1].removeprefix(b",")
+    text.append(_TAIL % asker.session)
+    return Listing(
+        etag=f'"{hashlib.blake2b(b"".join(digests), digest_size=16).hexdigest()}"',
+        text=text,
+        parts=[*found.workspaces.values(), *found.organizations.values(), *found.roles.values()],
     )
-    listing = Listing(
-        etag=f'"{hashlib.blake2b(everything, digest_size=16).hexdigest()}"',
-        entries=tuple(entries),
-        session=session,
-        parts=tuple([ref(part) for part in parts]),
-        address=address,
-        deployment=deployment,
-        session_version=reading.session_version,
-        expires_at=min(caller.session.expires_at, caller.sign_in.expires_at),
-        kept_serial=kept_serial(caller.session),
-    )
-    return Composed(listing, found)
 
 
-def _roles(role_ids: bytes, roles: dict[bytes, Role]) -> tuple[bytes, bool]:
-    """The JSON text of the roles, without brackets, and whether one of them administers the workspace."""
-    given = [roles[id_] for id_ in role_ids.split(b",") if id_ in roles]
-    return b",".join([role.json for role in given]), any(role.is_admin for role in given)
+def _member(asker: Asker, roles: list[Role]) -> tuple[bytes, bool]:
+    """``rendering.between``, and whether one of the roles administers the workspace."""
+    return rendering.between(asker.user_id, [role.json for role in roles]), any(role.is_admin for role in roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +249,11 @@ class Membership:
 
 def membership_of(user_id: int, workspace_id: int) -> Membership | None:
     """The user's membership of the workspace, None if there is none."""
-    row = workspace_membership_row(user_id=user_id, workspace_id=workspace_id)
-    if row is None:
+    administered, rows = workspace_membership(user_id=user_id, workspace_id=workspace_id)
+    if not rows:
         return None
-    role_ids = [id_ for id_ in row.role_ids.split(b",") if id_]
+    row = MembershipRow._make(rows[0])
+    role_ids = parse_ids(row.role_ids)
     found = pieces.read_afresh([row.workspace_id], [row.organization_id], role_ids)
     if not found.workspaces or not found.organizations:
         return None
@@ -251,12 +265,12 @@ def membership_of(user_id: int, workspace_id: int) -> Membership | None:
         workspace=found.workspaces[row.workspace_id],
         organization=found.organizations[row.organization_id],
         roles=roles,
-        is_admin=row.organization_admin == b"t" or any(role.is_admin for role in roles),
+        is_admin=row.organization_id in administered or any(role.is_admin for role in roles),
     )
 
 
 def workspace_restriction(
-    workspace: Place, organization: Place, *, is_admin: bool, caller: SignedIn, address: Address | None
+    workspace: Place, organization: Place, *, is_admin: bool, caller: SignedIn | Asker, address: Address | None
 ) -> EligibilityRestriction:
     """What keeps ``caller`` out of the workspace: its own rules and its organization's."""
     return restriction(
@@ -268,7 +282,7 @@ def workspace_restriction(
 
 
 def organization_restriction(
-    organization: Place, *, is_admin: bool, caller: SignedIn, address: Address | None
+    organization: Place, *, is_admin: bool, caller: SignedIn | Asker, address: Address | None
 ) -> EligibilityRestriction:
     """What keeps ``caller`` out of the organization as such."""
     return restriction(

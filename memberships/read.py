@@ -69,12 +69,18 @@ class MembershipRow(NamedTuple):
     workspace_id: bytes
     organization_id: bytes
     role_ids: bytes
-    """In the order of the ids, with commas between them."""
-    organization_admin: bytes
-    """``t`` or ``f``: whether the user administers the organization."""
-    public_metadata_json: bytes
-    created_at: bytes
-    updated_at: bytes
+    """In the order of the ids, with commas between them, in braces."""
+    own_json: bytes
+    """What is the membership's own, without braces: metadata and times."""
+
+
+class Memberships(NamedTuple):
+    """A user's memberships of workspaces."""
+
+    administered: set[bytes]
+    """The ids of the organizations that the user administers."""
+    rows: list[list[bytes]]
+    """Each has the fields of a ``MembershipRow``, which would take time to make."""
 
 
 class OrganizationMembershipRow(NamedTuple):
@@ -158,47 +164,56 @@ def workspace_roles(ids: str) -> Statement:
 
 
 def memberships(user_id: str) -> str:
-    """The SQL of one value: the memberships of the user whose id is the SQL ``user_id``, for ``membership_rows``.
+    """The SQL of one value: the memberships of the user whose id is the SQL ``user_id``, for ``parse_memberships``.
 
     In the order of joining; only those in ``%(organization)s`` and of ``%(workspace)s``, unless these are null.
     """
     return f"""
-    (
-        SELECT convert_to(string_agg(concat_ws(
-            E'\\x1f',
-            membership.id,
-            membership.workspace_id,
-            membership.organization_id,
-            coalesce((
-                SELECT string_agg(given.role_id::text, ',' ORDER BY given.role_id)
-                FROM memberships_workspacemembershiprole given WHERE given.membership_id = membership.id
-            ), ''),
-            membership.organization_id = ANY (administered.organizations),
-            membership.public_metadata,
-            {_time("membership.created_at")},
-            {_time("membership.updated_at")}
-        ), E'\\x1e' ORDER BY membership.created_at, membership.id), 'UTF8')
-        FROM memberships_workspacemembership membership
-        CROSS JOIN (
-            SELECT ARRAY (
-                SELECT organization_membership.organization_id
-                FROM memberships_organizationmembership organization_membership
-                JOIN memberships_organizationmembershiprole given ON given.membership_id = organization_membership.id
-                JOIN organizations_organizationrole role ON role.id = given.role_id
-                WHERE organization_membership.user_id = {user_id}
-                    AND '{ORGANIZATION_ADMIN}' = ANY (role.permissions)
-            ) AS organizations
-        ) administered
-        WHERE membership.user_id = {user_id}
-            AND (%(organization)s::bigint IS NULL OR membership.organization_id = %(organization)s)
-            AND (%(workspace)s::bigint IS NULL OR membership.workspace_id = %(workspace)s)
-    )
+    convert_to(concat_ws(
+        E'\\x1e',
+        ARRAY (
+            SELECT organization_membership.organization_id
+            FROM memberships_organizationmembership organization_membership
+            JOIN memberships_organizationmembershiprole given ON given.membership_id = organization_membership.id
+            JOIN organizations_organizationrole role ON role.id = given.role_id
+            WHERE organization_membership.user_id = {user_id} AND '{ORGANIZATION_ADMIN}' = ANY (role.permissions)
+        ),
+        (
+            SELECT string_agg(concat_ws(
+                E'\\x1f',
+                membership.id,
+                membership.workspace_id,
+                membership.organization_id,
+                ARRAY (
+                    SELECT given.role_id FROM memberships_workspacemembershiprole given
+                    WHERE given.membership_id = membership.id ORDER BY given.role_id
+                ),
+                concat(
+                    '"public_metadata":', membership.public_metadata,
+                    ',"created_at":"', {_time("membership.created_at")},
+                    '","updated_at":"', {_time("membership.updated_at")}, '"'
+                )
+            ), E'\\x1e' ORDER BY membership.created_at, membership.id)
+            FROM memberships_workspacemembership membership
+            WHERE membership.user_id = {user_id}
+                AND (%(organization)s::bigint IS NULL OR membership.organization_id = %(organization)s)
+                AND (%(workspace)s::bigint IS NULL OR membership.workspace_id = %(workspace)s)
+        )
+    ), 'UTF8')
     """
 
 
-def membership_rows(value: bytes | None) -> list[MembershipRow]:
-    """The rows in what ``memberships`` selects. JSON text has no control characters, so they can stand between."""
-    return [MembershipRow(*row.split(b"\x1f")) for row in value.split(b"\x1e")] if value else []
+def parse_memberships(value: bytes | None) -> Memberships:
+    """What is in the value of ``memberships``. JSON text has no control characters, so they can stand between."""
+    if value is None:
+        return Memberships(set(), [])
+    administered, *rows = value.split(b"\x1e")
+    return Memberships(set(parse_ids(administered)), [row.split(b"\x1f") for row in rows])
+
+
+def parse_ids(array: bytes) -> list[bytes]:
+    """The ids in PostgreSQL's text of an array."""
+    return array[1:-1].split(b",") if array != b"{}" else []
 
 
 _MEMBERSHIPS = Statement(f"SELECT {memberships('%(user)s::bigint')}")
@@ -231,10 +246,10 @@ _ORGANIZATION_MEMBERSHIPS = Statement(f"""
 """)
 
 
-def workspace_membership_row(*, user_id: int, workspace_id: int) -> MembershipRow | None:
-    """The user's membership of the workspace, None if there is none."""
+def workspace_membership(*, user_id: int, workspace_id: int) -> Memberships:
+    """The user's membership of the workspace, if there is one."""
     values = {"user": number(user_id), "workspace": number(workspace_id), "organization": None}
-    return next(iter(membership_rows(read(_MEMBERSHIPS, values)[0])), None)
+    return parse_memberships(read(_MEMBERSHIPS, values)[0])
 
 
 def organization_membership_rows(

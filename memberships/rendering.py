@@ -11,7 +11,6 @@ from accounts.models import User
 from config.api.answers import timestamp
 from memberships.eligibility import EligibilityRestriction
 from memberships.read import (
-    MembershipRow,
     OrganizationMembershipRow,
     OrganizationRow,
     WorkspaceRoleRow,
@@ -22,16 +21,44 @@ from organizations.models import Segment
 JsonObject = dict[str, Any]
 
 
+def json_text(value: Any) -> bytes:
+    """``value`` as JSON text to be remembered: a copy, because orjson's own keeps the kilobytes it was written in."""
+    return bytes(memoryview(orjson.dumps(value)))
+
+
 def workspace_membership(
-    row: MembershipRow, *, user_id: bytes, roles: bytes, restriction: bytes
-) -> tuple[bytes, bytes, bytes]:
-    """A ``WorkspaceMembership`` in three: what stands before its workspace, before its organization, and after it."""
+    id_: bytes,
+    workspace: bytes,
+    organization_id: bytes,
+    member: bytes,
+    organization: bytes,
+    own_json: bytes,
+    restriction: bytes,
+) -> tuple[bytes, ...]:
+    """A ``WorkspaceMembership`` with a comma before it, in texts that are yet to be joined.
+
+    ``member`` is what ``between`` gives.
+    """
     return (
-        b'{"id":"%b","workspace":' % row.id,
-        b',"organization_id":"%b","user_id":"%b","roles":[%b],"organization":' % (row.organization_id, user_id, roles),
-        b',"public_metadata":%b,"created_at":"%b","updated_at":"%b","eligibility_restriction":%b}'
-        % (row.public_metadata_json, row.created_at, row.updated_at, restriction),
+        b',{"id":"',
+        id_,
+        b'","workspace":',
+        workspace,
+        b',"organization_id":"',
+        organization_id,
+        member,
+        organization,
+        b",",
+        own_json,
+        b',"eligibility_restriction":',
+        restriction,
+        b"}",
     )
+
+
+def between(user_id: int, roles: list[bytes]) -> bytes:
+    """What stands between the organization's id and the organization in many a ``WorkspaceMembership``."""
+    return b'","user_id":"%d","roles":[%b],"organization":' % (user_id, b",".join(roles))
 
 
 def organization_membership(
@@ -52,7 +79,7 @@ def organization_membership(
 
 def workspace(row: WorkspaceRow, *, shows_private_metadata: bool) -> bytes:
     """A ``Workspace``."""
-    return orjson.dumps(
+    return json_text(
         {
             "id": str(row.id),
             "name": row.name,
@@ -74,7 +101,7 @@ def workspace(row: WorkspaceRow, *, shows_private_metadata: bool) -> bytes:
 def organization(row: OrganizationRow, *, shows_private_metadata: bool) -> bytes:
     """An ``Organization``."""
     auto_assigned = row.auto_assigned_workspace_id
-    return orjson.dumps(
+    return json_text(
         {
             "id": str(row.id),
             "name": row.name,
@@ -96,7 +123,7 @@ def organization(row: OrganizationRow, *, shows_private_metadata: bool) -> bytes
 
 def workspace_role(row: WorkspaceRoleRow) -> bytes:
     """A ``WorkspaceRole``."""
-    return orjson.dumps(
+    return json_text(
         {
             "id": str(row.id),
             "name": row.name,

@@ -18,7 +18,7 @@ from config.api.errors import ApiError, Problem
 from config.api.requests import id_parameter
 from config.client_address import client_address_of
 from memberships import read, recent, rendering, schema
-from memberships.listing import compose, organization_restriction
+from memberships.listing import asker_of, compose, organization_restriction
 from memberships.lookup import Lookup
 from memberships.pieces import organization_place, shows_private_metadata
 
@@ -39,9 +39,17 @@ class WorkspaceMembershipViewSet(SessionViewSet):
         caller, reading = cast(SignedIn, request.auth), self.lookup.reading
         if not reading.is_organization_member:  # the same whether or not the organization exists
             raise ApiError(Problem.NOT_A_MEMBER)
-        composed = compose(reading, caller=caller, address=client_address_of(request))
-        recent.remember(composed.listing, caller.session.pk, organization_id, as_of=reading.as_of)
-        return conditional_answer(request, etag=composed.etag, write=composed.body)
+        asker, address = asker_of(caller, reading), client_address_of(request)
+        listing = compose(reading, asker, address=address)
+        recent.remember(
+            listing,
+            asker,
+            session_id=caller.session.pk,
+            address=address,
+            organization_id=organization_id,
+            as_of=reading.as_of,
+        )
+        return conditional_answer(request, etag=listing.etag, write=listing.body)
 
 
 class OrganizationMembershipViewSet(SessionViewSet):

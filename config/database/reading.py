@@ -13,7 +13,8 @@ from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
 import psycopg
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
@@ -82,19 +83,21 @@ def read_together(*asked: tuple[Statement, Values]) -> list[Result]:
 
 
 def _asking(ask: Callable[[psycopg.Connection], T], statements: list[Statement]) -> T:
+    connection = connections[DEFAULT_DB_ALIAS]
     if connection.queries_logged:
         connection.queries_log.extend({"sql": statement.sql.decode(), "time": ""} for statement in statements)
     try:
-        return _ask(ask)
+        return _ask(connection, ask)
     except (OperationalError, InterfaceError):
         if connection.in_atomic_block or connection.is_usable():
             raise
         connection.close()
-        return _ask(ask)
+        return _ask(connection, ask)
 
 
-def _ask(ask: Callable[[psycopg.Connection], T]) -> T:
-    connection.ensure_connection()
+def _ask(connection: BaseDatabaseWrapper, ask: Callable[[psycopg.Connection], T]) -> T:
+    if connection.connection is None:
+        connection.ensure_connection()
     with connection.wrap_database_errors:
         return ask(cast(Any, connection.connection))
 

@@ -20,6 +20,7 @@ from config.database.reading import Statement, read
 from config.models import Invalidation
 from memberships.listing import read_listing
 from memberships.pieces import find
+from memberships.read import parse_memberships
 from organizations.models import Workspace, WorkspaceSegment
 from tests.api import memberships
 from tests.factories import SegmentFactory, UserFactory, WorkspaceFactory, member_of_new_workspace, session_of
@@ -220,7 +221,7 @@ def test_whatever_order_transactions_end_in_what_is_read_is_what_is_committed(st
 
 def descriptions_read(session: Session) -> dict[int, str]:
     reading = read_listing(session.deployment, session_id=session.pk, organization_id=None)
-    rows = [row.split(b"\x1f") for row in (reading.memberships or b"").split(b"\x1e")]
+    rows = parse_memberships(reading.memberships).rows
     found = find({row[1] for row in rows}, set(), set(), reading.known)
     return {int(id_): json.loads(place.shown)["description"] for id_, place in found.workspaces.items()}
 

@@ -6,22 +6,28 @@ import json
 import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
+from config.worker import PAUSE
 from tests.api import MEMBERSHIPS
-from tests.server import Connection, demo_environment, manage, own_postgres, running_server
+from tests.server import Connection, demo_environment, manage, own_postgres, request, running_server, wait_until
 
 MANY = 100
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[str, dict[str, str]]]:
-    """The base URL of a server with one thread, and its environment."""
+    """The base URL of a server with two threads, and its environment."""
     with own_postgres() as postgres:
-        env = demo_environment(postgres.url) | {"THREADS": "1"}
+        env = demo_environment(postgres.url) | {"THREADS": "2"}
         manage("migrate", "--verbosity=0", env=env)
         manage("load_demo", env=env)
-        with running_server(env) as base_url:
+        with running_server(env) as base_url, Connection(base_url) as first:
+            cookie = f"__session={manage('issue_session', 'chioma@demo.example', env=env).strip()}"
+            for _ in range(3):  # the main thread connects to the database, and is slow then
+                first.request(MEMBERSHIPS, Cookie=cookie)
+            time.sleep(PAUSE)
             yield base_url, env
 
 
@@ -39,7 +45,7 @@ def busy_cookie(server: tuple[str, dict[str, str]]) -> str:
 
 @pytest.fixture
 def connection(server: tuple[str, dict[str, str]], cookie: str) -> Iterator[Connection]:
-    """One that is kept; the server knows all that it has to know to answer at once."""
+    """One that is kept; the server remembers all that it needs to answer at once."""
     with Connection(server[0]) as connection:
         assert [connection.request(MEMBERSHIPS, Cookie=cookie).status for _ in range(3)] == [200] * 3
         yield connection
@@ -52,12 +58,34 @@ def names(body: bytes) -> list[str]:
 def test_it_answers_while_all_threads_are_occupied(
     server: tuple[str, dict[str, str]], connection: Connection, cookie: str
 ) -> None:
-    with Connection(server[0]) as slow:
-        slow.send(b"GET /healthz HTTP/1.1\r\nHost: ")  # the only thread waits for the rest
+    with Connection(server[0]) as one, Connection(server[0]) as another:
+        for slow in (one, another):
+            slow.send(b"GET /healthz HTTP/1.1\r\nHost: ")  # a thread waits for the rest
         time.sleep(0.2)
         assert connection.request(MEMBERSHIPS, Cookie=cookie).status == 200
-        slow.send(b"127.0.0.1\r\n\r\n")
-        assert slow.receive().status == 200
+        for slow in (one, another):
+            slow.send(b"127.0.0.1\r\n\r\n")
+            assert slow.receive().status == 200
+
+
+def test_a_locked_table_keeps_nobody_waiting_who_does_not_ask_for_it(
+    server: tuple[str, dict[str, str]], connection: Connection, cookie: str
+) -> None:
+    with psycopg.connect(server[1]["DATABASE_URL"]) as migration:
+        migration.execute("LOCK accounts_session IN ACCESS EXCLUSIVE MODE")
+        connection.send(connection.head(MEMBERSHIPS, Cookie=cookie))
+        wait_until(lambda: somebody_waits(server[1]["DATABASE_URL"]), "it waits for the table")
+        began = time.monotonic()
+        assert request(server[0], "/healthz").status == 200
+        assert time.monotonic() - began < 10  # a statement may take thirty seconds
+        migration.rollback()
+        assert connection.receive().status == 200
+
+
+def somebody_waits(database_url: str) -> bool:
+    with psycopg.connect(database_url) as observer:
+        query = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock')"
+        return bool((observer.execute(query).fetchone() or [False])[0])
 
 
 def test_the_same_bytes_get_the_same_answer_as_over_a_new_connection(
