@@ -76,11 +76,15 @@ def load_tenant(request: Request) -> Tenant:
     if deployment is None:
         raise ApiError(Problem.UNKNOWN_DEPLOYMENT)
     tenant = Tenant(deployment, {key.kid: key for key in keys})
-    _tenants.remember(str(deployment.pk).encode(), tenant, as_of=as_of)
-    if tenant.is_current:
+    key = str(deployment.pk).encode()
+    remembered = _tenants.get(key)  # under another of its hosts
+    if remembered is None:
+        remembered = tenant
+        _tenants.remember(key, tenant, as_of=as_of)
+    if remembered.is_current:
         if len(_by_host) >= 2 * MAX_TENANTS:
             _by_host.clear()
-        _by_host[host] = tenant
+        _by_host[host] = remembered
     http: Any = request._request
     http.tenant, http.deployment, http.tenant_is_loaded = tenant, deployment, True
     return tenant

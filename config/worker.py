@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from gunicorn import util
@@ -27,14 +28,15 @@ from config.express import Answer, short_way
 # gunicorn's own five, a few connections that say nothing, such as browsers open in advance, would occupy all threads.
 gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.05
 
-MAX_HEAD = 16 * 1024
-"""Bytes of a request that may be answered at once."""
+MAX_HEAD = 4 * 1024
+"""Bytes of a request that may be answered at once. A browser's has one or two thousand."""
 MAX_REMEMBERED_HEADS = 5_000
-SLOW = 0.25
-"""Seconds that an answer at once should not take; after a slower one all is left to the threads for ``PAUSE``."""
-PAUSE = 1.0
-MOST_WAITING = "1s"
-"""How long the main thread waits for a statement at most, for instance while its table is locked."""
+SLOW = 0.05
+"""Seconds that an answer at once should not take; after a slower one all is left to the threads for a while."""
+PAUSE = 10
+"""How many times as long as the slow answer took."""
+MOST_WAITING = 1000
+"""Milliseconds that the main thread waits for a statement at most, for instance while its table is locked."""
 
 
 class RollcallWorker(ThreadWorker):
@@ -50,8 +52,14 @@ class RollcallWorker(ThreadWorker):
     def init_process(self) -> None:
         self._questions: dict[tuple[bytes, str], Any] = {}
         self._paused_until = 0.0
-        connection_created.connect(_wait_less_in_the_main_thread)
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        """gunicorn's, in the process that will answer: connects to the database before anybody asks."""
+        super().load_wsgi()
+        connection_created.connect(_wait_less_in_the_main_thread)
+        with suppress(DatabaseError):  # it may be down, and come back
+            connections[DEFAULT_DB_ALIAS].ensure_connection()
 
     def on_client_socket_readable(self, conn: Any, client: socket.socket) -> None:
         """gunicorn's: a kept connection has something to read."""
@@ -83,8 +91,9 @@ class RollcallWorker(ThreadWorker):
         except Exception:
             self.log.exception("A request could not be answered at once")
             answer = None
-        if time.monotonic() - began > SLOW:
-            self._paused_until = time.monotonic() + PAUSE
+        now = time.monotonic()
+        if now - began > SLOW:
+            self._paused_until = now + PAUSE * (now - began)
         if answer is None:
             self._questions.pop((head, conn.client[0]), None)
             conn.parser.unreader.unread(head)
@@ -134,7 +143,11 @@ class RollcallWorker(ThreadWorker):
 def _wait_less_in_the_main_thread(connection: BaseDatabaseWrapper, **_: Any) -> None:
     if threading.current_thread() is threading.main_thread():
         with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, false)", [MOST_WAITING])
+            cursor.execute(
+                "SELECT set_config('statement_timeout', least(setting::bigint, %s)::text, false) FROM pg_settings "
+                "WHERE name = 'statement_timeout'",
+                [MOST_WAITING],
+            )
 
 
 def _head(answer: Answer) -> bytes:

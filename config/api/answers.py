@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 import orjson
-from django.http import HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
 from rest_framework.request import Request
 
@@ -61,13 +61,6 @@ def conditional_answer(request: Request, *, etag: str, write: Callable[[], bytes
             raise ApiError(Problem.PRECONDITION_FAILED)
     if response is None:
         response = HttpResponse(write(), content_type="application/json")
-    response.headers["ETag"] = etag
-    return with_caching(response)
-
-
-def not_modified(etag: str) -> HttpResponse:
-    """304: the client has the answer."""
-    response: HttpResponse = HttpResponseNotModified()
     response.headers["ETag"] = etag
     return with_caching(response)
 

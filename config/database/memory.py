@@ -83,8 +83,8 @@ class Memory(Generic[Value]):
     def _forget(self, key: bytes) -> None:
         value = self._things.pop(key, None)
         if value is not None:
-            _heard.losses += 1
             value.is_current = False
+            _heard.losses += 1  # last: who sees it looks at what is current
             self._weight -= self._weigh(value)
 
     def _clear(self) -> None:
@@ -102,7 +102,7 @@ class Position(NamedTuple):
 
 
 _BEGINNING = 2**63 - 1
-"""Has heard whatever there is: nothing is remembered yet that could have changed."""
+"""Is told nothing: whoever hears that forgets everything."""
 
 
 class _Heard:
@@ -161,13 +161,14 @@ def hear(question: Question, newest_id: int, snapshot: str, notes: str | None) -
     with _lock:
         is_first_to_hear = question.as_of == _heard.generation
         now = time.monotonic()
-        if now - _heard.at > LONGEST_SILENCE:
+        # Who asked at the beginning was told nothing: what is remembered may have changed since it was read.
+        if position.heard_id == _BEGINNING or now - _heard.at > LONGEST_SILENCE:
             _forget_everything()
         elif notes:
             _forget_noted(notes)
         _heard.at = now
-        # Of two threads, the one whose statement saw less may come last; and who asked at the beginning was told
-        # nothing of what another thread may remember by now.
+        # Of two threads, the one whose statement saw less may come last; and who asked at the beginning knows nothing
+        # of what another thread has heard.
         if position == _heard.position or (
             position.era == _heard.position.era and position.heard_id != _BEGINNING and horizon >= _heard.horizon
         ):

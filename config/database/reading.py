@@ -7,7 +7,7 @@ of the work. Django's own cursors, beside these, prepare nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from typing import Any, TypeVar, cast
 from weakref import WeakSet
@@ -15,9 +15,10 @@ from weakref import WeakSet
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import generators
 from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format
-from psycopg.pq.abc import PGconn, PGresult
+from psycopg.pq.abc import PGresult
 
 Values = Mapping[str, bytes | None]
 """Of parameters by name, as text in PostgreSQL's notation; None is null."""
@@ -84,12 +85,13 @@ def read_together(*asked: tuple[Statement, Values]) -> list[Result]:
 
 def _asking(ask: Callable[[psycopg.Connection], T], statements: list[Statement]) -> T:
     connection = connections[DEFAULT_DB_ALIAS]
+    was_open = connection.connection is not None
     if connection.queries_logged:
         connection.queries_log.extend({"sql": statement.sql.decode(), "time": ""} for statement in statements)
     try:
         return _ask(connection, ask)
     except (OperationalError, InterfaceError):
-        if connection.in_atomic_block or connection.is_usable():
+        if not was_open or connection.in_atomic_block or connection.is_usable():
             raise
         connection.close()
         return _ask(connection, ask)
@@ -102,35 +104,44 @@ def _ask(connection: BaseDatabaseWrapper, ask: Callable[[psycopg.Connection], T]
         return ask(cast(Any, connection.connection))
 
 
-def _pipeline(session: psycopg.Connection, asked: Any) -> list[Result]:
+def _pipeline(session: psycopg.Connection, asked: Iterable[tuple[Statement, Values]]) -> list[Result]:
     """Ask all at once, preparing what the session has not prepared yet."""
     pgconn = session.pgconn
-    new = {statement for statement, _ in asked if session not in statement.prepared_in}
+    prepared: list[Statement | None] = []
     pgconn.enter_pipeline_mode()
     try:
         for statement, values in asked:
-            if statement in new:
+            if session not in statement.prepared_in:
                 pgconn.send_prepare(statement.name, statement.sql)
+                prepared.append(statement)
             parameters = [values[name] for name in statement.parameters]
             pgconn.send_query_prepared(statement.name, parameters, None, Format.BINARY)
+            prepared.append(None)
         pgconn.pipeline_sync()
-        results = _results(pgconn)
+        results = _results(session)
     finally:
         pgconn.exit_pipeline_mode()
-    found = [_result(session, result) for result in results]
-    for statement in new:
-        statement.prepared_in.add(session)
-    return [result for result in found if result.number_of_columns]
+    found = []
+    for new, result in zip(prepared, results, strict=True):
+        checked = _result(session, result)
+        if new is None:
+            found.append(checked)
+        else:  # whatever becomes of its execution
+            new.prepared_in.add(session)
+    return found
 
 
-def _results(pgconn: PGconn) -> list[PGresult]:
-    """Those of all commands up to the one that ends the pipeline."""
+def _results(session: psycopg.Connection) -> list[PGresult]:
+    """Those of all commands up to the one that ends the pipeline; psycopg lets other threads go on meanwhile."""
+    session.wait(generators.send(session.pgconn))
     results: list[PGresult] = []
-    while (result := pgconn.get_result()) is None or result.status != ExecStatus.PIPELINE_SYNC:
+    while (result := session.wait(generators.fetch(session.pgconn))) is None or (
+        result.status != ExecStatus.PIPELINE_SYNC
+    ):
         if result is not None:
             results.append(result)
-        elif pgconn.status == ConnStatus.BAD:
-            break
+        elif session.pgconn.status == ConnStatus.BAD:
+            raise psycopg.OperationalError("the connection is lost")
     return results
 
 

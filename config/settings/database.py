@@ -18,6 +18,7 @@ DATABASES = {
         "OPTIONS": {
             "application_name": "rollcall",
             "connect_timeout": read("int", "DATABASE_CONNECT_TIMEOUT", 3, validate=between(1, 60)),
+            "tcp_user_timeout": 10_000,  # milliseconds, for a server that has vanished while it was asked
             # Prepared statements (config.database.reading) keep one plan. Compiling costs more than any of them takes.
             # django-pgtrigger looks this setting up for every row; where it is unset, each look-up is an exception that
             # PostgreSQL rolls back, and that takes the longer the more rows a statement has written.

@@ -71,11 +71,22 @@ def test_what_takes_the_place_of_another_takes_its_weight_too(things: Memory[Thi
 
 
 def test_what_a_note_names_is_forgotten_and_nothing_else(things: Memory[Thing]) -> None:
+    hear(None)
     gone, kept = remember(things, b"1"), remember(things, b"2")
     hear("workspace:1,organization:2,unheard of:2")
     assert (gone.is_current, kept.is_current) == (False, True)
     hear("everything:0")
     assert not kept.is_current
+
+
+def test_who_was_told_nothing_yet_forgets_what_may_have_changed_meanwhile(things: Memory[Thing]) -> None:
+    memory.begin_anew()
+    thing = remember(things, b"1")
+    as_of = hear(None)
+    assert not thing.is_current
+    things.remember(b"2", Thing(), as_of=as_of)
+    hear(None)
+    assert things.get(b"2") is not None
 
 
 def test_what_was_read_before_another_thread_heard_news_is_not_remembered(things: Memory[Thing]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from config.worker import PAUSE
+from config.worker import PAUSE, SLOW
 from tests.api import MEMBERSHIPS
 from tests.server import Connection, demo_environment, manage, own_postgres, request, running_server, wait_until
 
@@ -25,9 +25,9 @@ def server() -> Iterator[tuple[str, dict[str, str]]]:
         manage("load_demo", env=env)
         with running_server(env) as base_url, Connection(base_url) as first:
             cookie = f"__session={manage('issue_session', 'chioma@demo.example', env=env).strip()}"
-            for _ in range(3):  # the main thread connects to the database, and is slow then
+            for _ in range(4):  # the first ones may be slow, after which the main thread answers nothing for a while
                 first.request(MEMBERSHIPS, Cookie=cookie)
-            time.sleep(PAUSE)
+            time.sleep(PAUSE * SLOW * 4)
             yield base_url, env
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from accounts.models import Deployment, User
 from memberships import express
-from tests.api import MEMBERSHIPS, ApiClient
+from tests.api import MEMBERSHIPS, ApiClient, warm_up
 from tests.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of, token_of
 
 ORIGIN = "https://app.example.com"
@@ -33,7 +33,7 @@ class Ways:
         self.token = token_of(user)
         self.host = user.deployment.host
         self._application = ApiClient(user.deployment, token=self.token)
-        self._application.get()  # from then on the deployment is remembered
+        warm_up(self._application)
 
     def ask(self, query: str = "", **headers: Any) -> tuple[Any, Any]:
         """The answer of the application, which went the short way if it could, and that of the long way."""
@@ -200,3 +200,11 @@ def test_another_deployments_session_is_refused_on_the_short_way(user: User) -> 
     client = ApiClient(user.deployment, token=token_of(other))
     assert client.get().status_code == 401
     assert session_of(other).deployment == other.deployment
+
+
+def test_a_deployment_is_remembered_under_all_of_its_hosts(user: User) -> None:
+    hosts = [user.deployment.host, "alias.example.com"]
+    user.deployment.aliases.create(host=hosts[1])
+    client = ApiClient(user.deployment, user)
+    answers = [client.get(HTTP_HOST=host) for _ in range(4) for host in hosts]
+    assert all(went_the_short_way(answer) for answer in answers[-2:])

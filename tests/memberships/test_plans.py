@@ -78,7 +78,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_no_statement_of_the_endpoint_reads_a_growing_table_from_end_to_end() -> None:
     one, other = load()
     connection.close()  # the next connection has prepared nothing, and its process remembers nothing
-    for user in (one, other):  # the second one's pieces are read by other statements than the first one's
+    for user in (one, one, other):  # the second one's pieces are read by other statements than the first one's
         assert len(ApiClient(user.deployment, user).get().json()["data"]) == 10
     found = plans()
     assert len(found) == 7  # the listing; three kinds of pieces, of the user and by their ids

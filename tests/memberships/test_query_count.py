@@ -14,7 +14,7 @@ from django.db import connection
 from accounts.models import User
 from memberships.models import OrganizationMembership, WorkspaceMembership, WorkspaceMembershipRole
 from organizations.models import Organization, Segment, Workspace, WorkspaceSegment
-from tests.api import ApiClient, error_code
+from tests.api import ApiClient, error_code, warm_up
 from tests.factories import OrganizationFactory, UserFactory, join_organization, member_of_new_workspace
 
 COLD = 5
@@ -73,7 +73,7 @@ def test_it_takes_one_query_for_any_number_of_memberships_and_a_few_to_begin_wit
 ) -> None:
     join_many(user, number)
     client = ApiClient(user.deployment, user)
-    for queries in (COLD, WARM):
+    for queries in (COLD, COLD, WARM):  # at first it cannot know what has changed since it read
         with django_assert_num_queries(queries):
             response = client.get()
         assert len(response.json()["data"]) == number
@@ -83,7 +83,7 @@ def test_it_takes_one_query_for_any_number_of_memberships_and_a_few_to_begin_wit
 def test_it_takes_one_round_trip_and_two_to_begin_with(user: User, number: int) -> None:
     join_many(user, number)
     client = ApiClient(user.deployment, user)
-    for expected in (2, 1):
+    for expected in (2, 2, 1):
         with round_trips(expected):
             assert len(client.get().json()["data"]) == number
 
@@ -93,7 +93,7 @@ def test_what_another_user_has_besides_takes_one_round_trip_more(user: User) -> 
     join_many(user, 10)
     member_of_new_workspace(colleague)
     theirs = ApiClient(user.deployment, colleague)
-    ApiClient(user.deployment, user).get()
+    warm_up(ApiClient(user.deployment, user))
     with round_trips(2):
         assert len(theirs.get().json()["data"]) == 1
 
@@ -101,13 +101,14 @@ def test_what_another_user_has_besides_takes_one_round_trip_more(user: User) -> 
 def test_it_takes_no_more_within_one_organization(user: User, django_assert_num_queries: Any) -> None:
     membership = member_of_new_workspace(user)
     client = ApiClient(user.deployment, user)
-    client.get()
+    warm_up(client)
     with django_assert_num_queries(WARM):
         assert len(client.get(query=f"org_id={membership.organization_id}").json()["data"]) == 1
 
 
 def test_an_unchanged_answer_takes_no_more(user: User, django_assert_num_queries: Any) -> None:
     client = ApiClient(user.deployment, user)
+    warm_up(client)
     etag = client.get().headers["ETag"]
     with django_assert_num_queries(WARM):
         assert client.get(HTTP_IF_NONE_MATCH=etag).status_code == 304
@@ -118,7 +119,7 @@ def test_it_takes_no_more_to_tell_an_empty_organization_from_none(user: User, dj
     join_organization(user, organization)
     member_of_new_workspace(user)
     client = ApiClient(user.deployment, user)
-    client.get()
+    warm_up(client)
     with django_assert_num_queries(WARM):
         assert client.get(query=f"org_id={organization.pk}").json()["data"] == []
     with django_assert_num_queries(REFUSED):
@@ -128,6 +129,6 @@ def test_it_takes_no_more_to_tell_an_empty_organization_from_none(user: User, dj
 def test_it_takes_no_more_for_what_is_no_id(user: User, django_assert_num_queries: Any) -> None:
     member_of_new_workspace(user)
     client = ApiClient(user.deployment, user)
-    client.get()
+    warm_up(client)
     with django_assert_num_queries(WARM):
         assert error_code(client.get(query="org_id=x")) == 40001
