@@ -26,11 +26,3 @@ def user(deployment: Deployment) -> User:
 def _nothing_remembered() -> None:
     """A test's rows are rolled back after it, of which no note tells."""
     memory.begin_anew()
-
-
-LONGEST = ["test_tenancy_graphs", "test_migrations", "test_load_scale"]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The few that take longest begin first, so that they do not keep one process busy when all others are done."""
-    items.sort(key=lambda item: item.path.stem not in LONGEST)
