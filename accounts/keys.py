@@ -44,13 +44,27 @@ def create_signing_key(*, deployment: Deployment) -> SigningKey:
 
 
 def signing_key(deployment: Deployment) -> SigningKey:
-    """The key that signs now; made if the deployment has none yet."""
-    key = (
+    """The key that signs now; made if the deployment has none yet. Of requests that find none at once, one makes it."""
+    return _newest_key(deployment) or _first_key(deployment)
+
+
+def _newest_key(deployment: Deployment) -> SigningKey | None:
+    return (
         SigningKey.objects.filter(deployment=deployment, issuer="", retired_at__isnull=True, revoked_at__isnull=True)
         .order_by("-created_at", "-id")
         .first()
     )
-    return key or create_signing_key(deployment=deployment)
+
+
+@transaction.atomic
+def _first_key(deployment: Deployment) -> SigningKey:
+    _lock_keys(deployment)
+    return _newest_key(deployment) or create_signing_key(deployment=deployment)
+
+
+def _lock_keys(deployment: Deployment) -> None:
+    """Let nobody else make a first key or rotate the keys of ``deployment`` until the transaction's end."""
+    Deployment.objects.select_for_update(no_key=True).get(pk=deployment.pk)
 
 
 def will_sign_until(key: SigningKey, expires_at: datetime) -> None:
@@ -68,6 +82,7 @@ def will_sign_until(key: SigningKey, expires_at: datetime) -> None:
 @transaction.atomic
 def rotate_keys(deployment: Deployment) -> SigningKey:
     """A new key signs; those before it verify until their last token has expired, and then leave the JWKS."""
+    _lock_keys(deployment)
     new = create_signing_key(deployment=deployment)
     SigningKey.objects.filter(deployment=deployment, issuer="", retired_at__isnull=True).exclude(pk=new.pk).update(
         retired_at=timezone.now()

@@ -25,10 +25,10 @@ from django.db import connection, connections, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import sessions, signing_in, tokens
+from accounts import keys, sessions, signing_in, tokens
 from accounts.authentication import COOKIE
 from accounts.hashers import Argon2idHasher
-from accounts.models import Session, SignIn, SignInAttempt, User
+from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
 from accounts.second_factors import new_backup_codes
 from tests.api import MEMBERSHIPS
 from tests.factories import UserFactory, confirmed_authenticator, session_of
@@ -262,6 +262,36 @@ def test_sign_ins_with_one_signed_in_cookie_at_once_all_succeed(new_browser: Ope
     live = sessions.live_sign_ins(session)
     assert set(live.values_list("user_id", flat=True)) == {first.pk, user.pk}
     assert live.count() == len({first.pk, user.pk})
+
+
+@pytest.mark.parametrize("path", ["/session", "/.well-known/jwks.json"])
+def test_the_first_requests_at_once_make_one_signing_key(new_browser: Open, user: User, path: str) -> None:
+    deployment = Deployment.objects.filter(pk=user.deployment_id)
+    user.deployment.signing_keys.all().delete()
+    answers = at_once(new_browser, lambda browser, _: browser.get(path), contended=deployment)
+    assert statuses(answers) == {200: AT_ONCE}
+    key = user.deployment.signing_keys.get()
+    with closing(new_browser()) as browser:
+        assert [jwk["kid"] for jwk in browser.get("/.well-known/jwks.json").body["keys"]] == [key.kid]
+    assert {jwt.get_unverified_header(answer.token)["kid"] for answer in answers if answer.token} <= {key.kid}
+
+
+def test_rotations_at_once_leave_one_key_that_signs(user: User) -> None:
+    at_the_lock = 4
+
+    def rotate(_: int) -> str:
+        with closing(connections["default"]):
+            return keys.rotate_keys(user.deployment).kid
+
+    with ThreadPoolExecutor(at_the_lock) as threads:
+        with transaction.atomic():
+            assert Deployment.objects.select_for_update().get(pk=user.deployment_id)
+            rotations = threads.map(rotate, range(at_the_lock))
+            wait_until(lambda: requests_waiting() == at_the_lock, "the rotations meet at the lock")
+        kids = list(rotations)
+    signing = user.deployment.signing_keys.filter(retired_at__isnull=True)
+    assert signing.get().kid in kids
+    assert user.deployment.signing_keys.count() == 1 + at_the_lock
 
 
 def test_keys_can_be_rotated_under_load(new_browser: Open, user: User) -> None:
