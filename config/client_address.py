@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -28,8 +29,13 @@ class ClientAddressMiddleware:
         peer = _address(request.META.get("REMOTE_ADDR", ""))
         if _is_trusted(peer) and request.META.get("HTTP_X_FORWARDED_PROTO") == "https":
             request.META["wsgi.url_scheme"] = "https"
-        request.client_address = client_address(peer, request.META.get("HTTP_X_FORWARDED_FOR", ""))  # type: ignore[attr-defined]
+        request.client_address = address_in(request.META)  # type: ignore[attr-defined]
         return self.get_response(request)
+
+
+def address_in(environ: dict[str, Any]) -> Address | None:
+    """The address of the client that sent a WSGI request; None if it is unknown."""
+    return client_address(_address(environ.get("REMOTE_ADDR", "")), environ.get("HTTP_X_FORWARDED_FOR", ""))
 
 
 def client_address(peer: Address | None, forwarded_for: str) -> Address | None:

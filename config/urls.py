@@ -1,4 +1,4 @@
-"""Every address of the service."""
+"""Every address of the service but the probes' (``config.operations``)."""
 
 from django.contrib import admin
 from django.urls import path
@@ -6,7 +6,6 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 
 from accounts.staff.second_factor import second_factor
 from accounts.views import DeploymentViewSet, JwksViewSet, SecondFactorViewSet
-from config import operations
 from memberships.playground import playground
 from memberships.session_views import CurrentUserViewSet, SessionStateViewSet, SignInViewSet, SwitchViewSet
 from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
@@ -33,9 +32,6 @@ urlpatterns = [
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
     path("admin/second-factor/", second_factor, name="staff-second-factor"),
     path("admin/", admin.site.urls),
-    path("healthz", operations.healthz),
-    path("readyz", operations.readyz),
-    path("metrics", operations.metrics),
 ]
 
 handler400 = "config.api.exceptions.bad_request"

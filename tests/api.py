@@ -18,6 +18,7 @@ from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator, FormatChecker
 
 from accounts.models import Deployment, User
+from config import operations
 from config.express import short_answer
 from tests.factories import token_of
 
@@ -81,10 +82,10 @@ def encode(body: Any, content_type: str) -> bytes:
 
 
 class _Handler(ClientHandler):
-    """The application as the server has it: the short way, else Django."""
+    """The application as the server has it: probes, the short way, else Django."""
 
     def __call__(self, environ: dict[str, Any]) -> Any:
-        answer = short_answer(environ)
+        answer = operations.answer(environ) or short_answer(environ)
         if answer is None:
             return super().__call__(environ)
         response: Any = HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))

@@ -13,12 +13,11 @@ METRICS_NETWORKS = read("list", "METRICS_NETWORKS", ["127.0.0.0/8", "::1"], vali
 
 HTTPS_ONLY = read("bool", "HTTPS_ONLY", not DEMO)
 SECURE_SSL_REDIRECT = HTTPS_ONLY
-# The API has no redirects, and probes come from within.
+# The API has no redirects.
 SECURE_REDIRECT_EXEMPT = [
     r"^(me|session|auth|deployment)(/|$)",
     r"^\.well-known/",
     r"^openapi\.json$",
-    r"^(healthz|readyz|metrics)$",
 ]
 _hsts_seconds = read("int", "HSTS_SECONDS", 31_536_000, validate=between(0, 10**9))
 SECURE_HSTS_SECONDS = _hsts_seconds if HTTPS_ONLY else 0

@@ -178,12 +178,12 @@ def test_a_failure_of_the_short_way_is_logged_and_the_long_way_answers(
 
 def test_it_counts_as_the_endpoint_it_is(user: User) -> None:
     client = ApiClient(user.deployment, user)
-    before, after = [_counted(client.get()) for _ in range(2)]
+    before, after = [_counted(client, client.get()) for _ in range(2)]
     assert after == before + 1
 
 
-def _counted(_: Any) -> float:
-    metrics = Client().get("/metrics").content.decode()
+def _counted(client: ApiClient, _: Any) -> float:
+    metrics = client.client.get("/metrics").content.decode()
     label = 'method="GET",route="me/workspace-memberships",status="200"'
     return float(next(line for line in metrics.splitlines() if label in line).rpartition(" ")[2])
 
