@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema_field
+from typing import Any
+
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import Deployment, SignInAttempt
+from accounts.tokens import MAX_LENGTH
+from config.api.requests import MAX_TEXT
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {}})
@@ -91,25 +95,55 @@ class SigninAttemptSerializer(serializers.Serializer):
     completed = serializers.BooleanField()
 
 
-class SignInRequestSerializer(serializers.Serializer):
-    strategy = serializers.ChoiceField(choices=["plain_email", "plain_username", "outside_token"])
-    email = serializers.CharField(required=False, help_text="For `plain_email`.")
-    username = serializers.CharField(required=False, help_text="For `plain_username`.")
-    password = serializers.CharField(required=False, help_text="For both.")
-    token = serializers.CharField(
-        required=False, help_text="For `outside_token`: the JWT of an outside issuer that the deployment trusts."
-    )
+class TextField(serializers.RegexField):
+    """A text as ``config.api.requests.text_field`` takes it."""
+
+    def __init__(self, *, max_length: int = MAX_TEXT, **kwargs: Any) -> None:
+        super().__init__(r"^[^\x00]+$", min_length=1, max_length=max_length, **kwargs)
+
+
+def constant(value: str) -> serializers.Field:
+    """A field that has this value and no other."""
+    field: type[serializers.CharField] = type("ConstantField", (serializers.CharField,), {})
+    extend_schema_field({"type": "string", "const": value})(field)
+    return field()
+
+
+class SignInByEmailSerializer(serializers.Serializer):
+    strategy = constant("plain_email")
+    email = TextField()
+    password = TextField()
+
+
+class SignInByUsernameSerializer(serializers.Serializer):
+    strategy = constant("plain_username")
+    username = TextField()
+    password = TextField()
+
+
+class SignInByOutsideTokenSerializer(serializers.Serializer):
+    strategy = constant("outside_token")
+    token = TextField(max_length=MAX_LENGTH, help_text="The JWT of an outside issuer that the deployment trusts.")
+
+
+SIGN_IN_REQUEST = PolymorphicProxySerializer(
+    component_name="SignInRequest",
+    serializers={
+        "plain_email": SignInByEmailSerializer,
+        "plain_username": SignInByUsernameSerializer,
+        "outside_token": SignInByOutsideTokenSerializer,
+    },
+    resource_type_field_name="strategy",
+)
 
 
 class VerifyOTPRequestSerializer(serializers.Serializer):
-    verification_code = serializers.CharField(help_text="Of the authenticator, or a backup code.")
+    verification_code = TextField(max_length=50, help_text="Of the authenticator, or a backup code.")
 
 
 class VerifyAuthenticatorSerializer(serializers.Serializer):
-    authenticator_id = serializers.CharField()
-    codes = serializers.ListField(
-        child=serializers.CharField(), min_length=2, max_length=2, help_text="Two successive codes."
-    )
+    authenticator_id = serializers.RegexField("^[0-9]{1,19}$")
+    codes = serializers.ListField(child=TextField(), min_length=2, max_length=2, help_text="Two successive codes.")
 
 
 class B2BSettingsSerializer(serializers.Serializer):

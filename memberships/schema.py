@@ -6,9 +6,10 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
-from accounts.serializers import SignInRequestSerializer, VerifyOTPRequestSerializer
+from accounts.serializers import SIGN_IN_REQUEST, VerifyOTPRequestSerializer
 from config.api.errors import Problem
 from config.api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, endpoint, envelope, enveloped
+from config.api.requests import ID_PATTERN
 from memberships.serializers import (
     AccessTokenSerializer,
     CurrentUserSerializer,
@@ -178,8 +179,14 @@ _VISITOR_EXAMPLES = {
 _SIGNED_IN_EXAMPLE = {"signed in": enveloped(_SIGNED_IN, "Your session.")}
 
 
-def _id(name: str, description: str) -> OpenApiParameter:
-    return OpenApiParameter(name, str, description=description)
+def _id(name: str, description: str, *, required: bool = False, **options: Any) -> OpenApiParameter:
+    """The query parameter ``name``; unless it is ``required``, empty is the same as absent."""
+    schema = {"type": "string", "pattern": f"^{ID_PATTERN}$" if required else f"^({ID_PATTERN})?$"}
+    return OpenApiParameter(name, schema, required=required, description=description, **options)
+
+
+def _one_of(name: str, *values: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, str, enum=values, description=description)
 
 
 workspace_memberships = endpoint(
@@ -191,10 +198,9 @@ workspace_memberships = endpoint(
         "there and with `eligibility_restriction`: whether the user may enter now, from the address of the request."
     ),
     parameters=[
-        OpenApiParameter(
+        _id(
             "org_id",
-            str,
-            description="Only memberships in this organization. Empty is the same as absent.",
+            "Only memberships in this organization. Empty is the same as absent.",
             examples=[OpenApiExample("absent", value=""), OpenApiExample("one organization", value="92")],
         ),
     ],
@@ -305,7 +311,7 @@ access_token = endpoint(
         "Says who acts, where, and with which permissions, for some seconds; verify it with `/.well-known/jwks.json`. "
         "An organization or workspace that the user has left, or may not enter from here now, is left out."
     ),
-    parameters=[OpenApiParameter("template", str, description="Empty, or `default`.")],
+    parameters=[_one_of("template", "", "default", description="Empty, or `default`.")],
     answers=envelope("AccessTokenResponse", AccessTokenSerializer()),
     examples={
         "a token": enveloped(
@@ -324,7 +330,7 @@ sign_in = endpoint(
         "With a password, by e-mail address or username, or with the token of an outside issuer. `active_signin` is "
         "set if that was all; else the last of `signin_attempts` says which second factor is awaited."
     ),
-    request=SignInRequestSerializer,
+    request=SIGN_IN_REQUEST,
     requests={
         "by e-mail address": {
             "strategy": "plain_email",
@@ -360,8 +366,8 @@ attempt_verification = endpoint(
     method="POST",
     description="A code of the authenticator, or a backup code. Five wrong ones end the attempt.",
     parameters=[
-        _id("attempt_identifier", "The id of the sign-in attempt."),
-        OpenApiParameter("identifier_type", str, description="`signin`, or empty."),
+        _id("attempt_identifier", "The id of the sign-in attempt.", required=True),
+        _one_of("identifier_type", "", "signin", description="`signin`, or empty."),
     ],
     request=VerifyOTPRequestSerializer,
     requests={"a code": {"verification_code": "492039"}, "a backup code": {"verification_code": "k7mq2vxt9a"}},

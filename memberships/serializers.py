@@ -88,7 +88,7 @@ class WorkspaceMembershipSerializer(serializers.Serializer):
     public_metadata = MetadataField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
-    eligibility_restriction = EligibilityRestrictionSerializer(required=False)
+    eligibility_restriction = EligibilityRestrictionSerializer()
 
 
 class OrganizationRoleSerializer(serializers.Serializer):
@@ -110,7 +110,7 @@ class OrganizationMembershipSerializer(serializers.Serializer):
     public_metadata = MetadataField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
-    eligibility_restriction = EligibilityRestrictionSerializer(required=False)
+    eligibility_restriction = EligibilityRestrictionSerializer()
 
 
 class CurrentUserSerializer(CurrentUserBaseSerializer):

@@ -14,7 +14,23 @@ from rest_framework.request import Request
 from config.api.errors import ApiError, Problem
 
 MAX_ID = 2**63 - 1
+MAX_TEXT = 1000
 MAX_BODY = 64 * 1024
+
+
+def _digits_up_to(largest: int) -> str:
+    """A regular expression for the decimal numbers from 0 to ``largest``, leading zeros allowed."""
+    digits = str(largest)
+    smaller = [
+        f"{digits[:index]}[0-{int(digit) - 1}][0-9]{{{len(digits) - index - 1}}}"
+        for index, digit in enumerate(digits)
+        if digit != "0"
+    ]
+    return f"0*([0-9]{{1,{len(digits) - 1}}}|{'|'.join(smaller)}|{digits})"
+
+
+ID_PATTERN = _digits_up_to(MAX_ID)
+"""What ``id_parameter`` takes for an id, as the OpenAPI document says it; arithmetic is quicker for the server."""
 
 
 def single_parameter(request: Request, name: str) -> str:
@@ -56,7 +72,7 @@ def body_of(request: Request) -> Mapping[str, Any]:
     return body
 
 
-def text_field(body: Mapping[str, Any], name: str, *, max_length: int = 1000) -> str:
+def text_field(body: Mapping[str, Any], name: str, *, max_length: int = MAX_TEXT) -> str:
     """The text in the field ``name``; raises ``ApiError`` (400) if there is none, or one that cannot be stored."""
     value = body.get(name, "")
     if not isinstance(value, str) or not value or len(value) > max_length or not is_storable(value):

@@ -19,6 +19,8 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Rollcall",
     "VERSION": "1.0.0",
+    "CONTACT": {"name": "The operators of this service"},
+    "LICENSE": {"name": "All rights reserved", "identifier": "LicenseRef-Proprietary"},
     "OAS_VERSION": "3.1.0",
     "SERVERS": [
         {"url": "/", "description": "The host that serves this document"},

@@ -56,9 +56,10 @@ def test_components_have_the_names_of_the_contract(name: str) -> None:
     assert name in document()["components"]["schemas"]
 
 
-def test_only_the_restriction_may_be_absent_from_a_membership() -> None:
-    membership = document()["components"]["schemas"]["WorkspaceMembership"]
-    assert set(membership["properties"]) - set(membership["required"]) == {"eligibility_restriction"}
+@pytest.mark.parametrize("name", ["WorkspaceMembership", "OrganizationMembership", "Workspace", "Organization"])
+def test_no_field_of_a_membership_may_be_absent(name: str) -> None:
+    schema = document()["components"]["schemas"][name]
+    assert set(schema["properties"]) == set(schema["required"])
 
 
 def test_the_page_tries_requests_at_the_host_that_serves_it() -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.keys import rotate_keys
+from config.environment import BASE_DIR
 from tests.api import document
 from tests.factories import DeploymentFactory, UserFactory, token_of
-from tests.interop.conftest import run
+from tests.interop.conftest import FOLDER, run
 
 
 @pytest.mark.usefixtures("node", "transactional_db")
@@ -43,11 +46,45 @@ def test_a_jwt_library_refuses_another_deployments_tokens(live_server: LiveServe
     assert "JWKSNoMatchingKey" in result.stderr
 
 
-@pytest.mark.usefixtures("node")
-def test_a_typed_client_compiles_against_the_openapi_document(tmp_path: Path) -> None:
-    description = tmp_path / "openapi.json"
-    description.write_text(json.dumps(document()))
-    made = run("npx", "--no-install", "openapi-typescript", str(description), "--output", "generated/openapi.d.ts")
+@pytest.fixture
+def description(tmp_path: Path) -> str:
+    """The name of a file with the OpenAPI document."""
+    path = tmp_path / "openapi.json"
+    path.write_text(json.dumps(document()))
+    return str(path)
+
+
+@pytest.fixture
+def types(node: None, description: str) -> None:
+    """The types that openapi-typescript makes of the OpenAPI document."""
+    made = run("npx", "--no-install", "openapi-typescript", description, "--output", "generated/openapi.d.ts")
     assert made.returncode == 0, made.stderr
+
+
+@pytest.mark.usefixtures("types")
+def test_a_typed_client_compiles_against_the_openapi_document() -> None:
     compiled = run("npx", "--no-install", "tsc", "--project", "tsconfig.json")
     assert compiled.returncode == 0, compiled.stdout
+
+
+@pytest.mark.usefixtures("types")
+def test_the_loop_in_the_readme_compiles() -> None:
+    (loop,) = re.findall(r"(?s)```ts\n(.*?)```", (BASE_DIR / "README.md").read_text())
+    (FOLDER / "generated" / "readme.ts").write_text(dedent(f"   {loop.strip()}"))
+    options = "--strict --noUncheckedIndexedAccess --noUnusedLocals --noEmit --target ES2022 --module preserve"
+    compiled = run("npx", "--no-install", "tsc", *options.split(), "generated/readme.ts")
+    assert compiled.returncode == 0, compiled.stdout
+
+
+@pytest.mark.usefixtures("node")
+def test_redocly_has_nothing_to_say_about_the_openapi_document(description: str) -> None:
+    linted = run("npx", "--no-install", "redocly", "lint", "--format", "json", description)
+    found = json.loads(linted.stdout)
+    assert found["totals"] == {"errors": 0, "warnings": 0, "ignored": 0}, found["problems"]
+
+
+@pytest.mark.usefixtures("node")
+def test_spectral_has_nothing_to_say_about_the_openapi_document(description: str) -> None:
+    linted = run("npx", "--no-install", "spectral", "lint", "--ruleset", "spectral.yaml", "-F", "hint", description)
+    assert linted.returncode == 0, linted.stdout
+    assert "No results with a severity of 'hint' or higher found!" in linted.stdout
