@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -17,8 +18,9 @@ from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminPasswordWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
+from accounts import sessions
 from accounts.audit import admin as audit_admin  # noqa: F401
 from accounts.keys import create_signing_key
 from accounts.models import (
@@ -132,6 +134,9 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         _end(self, request, queryset, "revoked_at", "Revoked")
 
 
+SIGN_OUT = "Sign out the user everywhere"
+
+
 class UserForm(StaffForm):
     new_password = forms.CharField(
         required=False,
@@ -140,6 +145,19 @@ class UserForm(StaffForm):
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         help_text="Leave it empty to keep the present one. Only a hash is stored; nobody can read it back.",
     )
+
+    sign_out = forms.BooleanField(
+        required=False,
+        initial=True,
+        label=SIGN_OUT,
+        widget=UnfoldBooleanWidget,
+        help_text="When this form sets a new password or changes the external id. Other changes sign nobody out.",
+    )
+
+    @property
+    def signs_out(self) -> bool:
+        """Whether the user must sign in anew, as far as staff have left the box ticked."""
+        return bool(self.cleaned_data["sign_out"]) and bool({"new_password", "external_id"} & set(self.changed_data))
 
     def validate_unique(self) -> None:
         super().validate_unique()
@@ -168,14 +186,14 @@ class UserAdmin(StaffAdmin):
     search_help_text = "E-mail address, name or id"
     autocomplete_fields = ("deployment",)
     readonly_fields = (*StaffAdmin.readonly_fields, "second_factor", "has_password")
-    on_change_only = (*StaffAdmin.on_change_only, "second_factor", "has_password")
+    on_change_only = (*StaffAdmin.on_change_only, "second_factor", "has_password", "sign_out")
     save_on_top = True
     fieldsets = (
         (
             None,
             {"fields": ["deployment", "email", "username", "first_name", "last_name", "disabled", "see_also"]},
         ),
-        ("Signing in", {"fields": ["has_password", "new_password", "second_factor", "external_id"]}),
+        ("Signing in", {"fields": ["has_password", "new_password", "second_factor", "external_id", "sign_out"]}),
         ("Metadata", {"fields": ["public_metadata", "private_metadata"]}),
         DATES,
     )
@@ -192,6 +210,11 @@ class UserAdmin(StaffAdmin):
     @method_decorator(sensitive_post_parameters("new_password"))
     def changeform_view(self, *args: Any, **kwargs: Any) -> Any:
         return super().changeform_view(*args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and form.signs_out:
+            _sign_out(self, request, [obj])
 
     @admin.display(description="password", boolean=True)
     def has_password(self, obj: User) -> bool:
@@ -212,12 +235,34 @@ class UserAdmin(StaffAdmin):
 
 
 class SecondFactorAdmin(ReadOnlyAdmin):
-    """Support resets a second factor by deleting it."""
+    """Support resets a second factor by deleting it, and signs the user out unless the box on that page is unticked."""
 
+    delete_confirmation_template = "staff/delete_second_factor.html"
+    delete_selected_confirmation_template = "staff/delete_second_factors.html"
     list_select_related = ("user",)
     search_fields = ("user",)
     search_help_text = "E-mail address or username of the user, or id"
     autocomplete_fields = ("user",)
+
+    def delete_model(self, request: HttpRequest, obj: Authenticator | BackupCode) -> None:
+        users = _users_of([obj])
+        super().delete_model(request, obj)
+        self._sign_out(request, users)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        users = _users_of(list(queryset.select_related("user")))
+        with transaction.atomic():
+            super().delete_queryset(request, queryset)
+            self._sign_out(request, users)
+
+    def _sign_out(self, request: HttpRequest, users: list[User]) -> None:
+        if "sign_out" in request.POST or "sign_out_asked" not in request.POST:
+            _sign_out(self, request, users)
+
+
+def _users_of(factors: list[Any]) -> list[User]:
+    """The users of those of ``factors`` that counted."""
+    return list({factor.user for factor in factors if getattr(factor, "confirmed_at", True) is not None})
 
 
 @admin.register(Authenticator)
@@ -303,19 +348,29 @@ class SignInAdmin(EndableAdmin):
 
     @admin.action(description="End the selected sign-ins", permissions=["end"])
     def end(self, request: HttpRequest, queryset: QuerySet[SignIn]) -> None:
-        _end(self, request, queryset, "ended_at", "Ended")
+        _note_ended(self, request, sessions.end_sign_ins(queryset), "Ended")
 
 
 def _end(page: admin.ModelAdmin, request: HttpRequest, queryset: QuerySet[Any], field: str, done: str) -> None:
     """Write now into ``field`` of the rows that have nothing there yet: what has ended stays ended when it did."""
     rows = list(queryset.filter(**{f"{field}__isnull": True}))
     ended = queryset.model._default_manager.filter(pk__in=[row.pk for row in rows], **{f"{field}__isnull": True})
-    number = ended.update(**{field: timezone.now()})
+    ended.update(**{field: timezone.now()})
+    _note_ended(page, request, rows, done)
+
+
+def _note_ended(page: admin.ModelAdmin, request: HttpRequest, rows: list[Any], done: str) -> None:
     if rows:
         LogEntry.objects.log_actions(
             user_id=cast(int, request.user.pk), queryset=rows, action_flag=CHANGE, change_message=f"{done}."
         )
-    page.message_user(request, f"{done}: {_number(number, str(page.opts.verbose_name))}.", messages.SUCCESS)
+    page.message_user(request, f"{done}: {_number(len(rows), str(page.opts.verbose_name))}.", messages.SUCCESS)
+
+
+def _sign_out(page: admin.ModelAdmin, request: HttpRequest, users: list[User]) -> None:
+    ended = sessions.sign_out_everywhere(users)
+    if ended:
+        page.message_user(request, f"Signed out: {_number(len(ended), 'sign-in')} ended.", messages.SUCCESS)
 
 
 def _number(number: int, noun: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from accounts.models import Session, SignIn, User
+from accounts.sessions import sign_out_everywhere
 from config.bulk import Change
 
 
@@ -22,14 +22,7 @@ def set_disabled(users: Sequence[User], disabled: bool) -> list[Change]:
 
 def end_sign_ins(users: Sequence[User]) -> list[Change]:
     """Sign ``users`` out everywhere; a session that nobody else is signed in to ends."""
-    now = timezone.now()
-    live = SignIn.objects.filter(ended_at__isnull=True, expires_at__gt=now)
-    ended = list(live.filter(user__in=users).select_for_update().values_list("pk", "user_id", "session_id"))
-    SignIn.objects.filter(pk__in=[pk for pk, _, _ in ended]).update(ended_at=now)
-    Session.objects.filter(pk__in={session_id for _, _, session_id in ended}, ended_at__isnull=True).exclude(
-        Exists(live.filter(session=OuterRef("pk")))
-    ).update(ended_at=now)
-    numbers = Counter(user_id for _, user_id, _ in ended)
+    numbers = Counter(sign_in.user_id for sign_in in sign_out_everywhere(users))
     return [Change(user, _signed_out(numbers[user.pk])) for user in users]
 
 

@@ -11,8 +11,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts import encryption
-from accounts.models import Authenticator, BackupCode, User
+from accounts import encryption, sessions
+from accounts.models import Authenticator, BackupCode, Session, User
 
 PERIOD = 30
 """Seconds that a TOTP code is for."""
@@ -65,10 +65,10 @@ def unconfirmed(user: User, authenticator_id: str) -> Authenticator | None:
     return user.authenticators.filter(pk=authenticator_id, confirmed_at__isnull=True).select_related("user").first()
 
 
-def confirm_authenticator(authenticator: Authenticator, codes: list[str]) -> bool:
+def confirm_authenticator(authenticator: Authenticator, codes: list[str], *, keep: Session | None = None) -> bool:
     """Whether ``codes`` are two successive ones of ``authenticator``, of now or a moment ago; with that it counts.
 
-    It takes the place of an earlier one.
+    It takes the place of an earlier one, and the user is signed out everywhere but in the session ``keep``.
     """
     if len(codes) != 2:
         return False
@@ -77,11 +77,11 @@ def confirm_authenticator(authenticator: Authenticator, codes: list[str]) -> boo
     now = _step()
     for step in range(now - DRIFT - 1, now + DRIFT + 1):
         if _same(totp, step, first) and _same(totp, step + 1, second):
-            return _confirm(authenticator, step + 1)
+            return _confirm(authenticator, step + 1, keep)
     return False
 
 
-def _confirm(authenticator: Authenticator, last_step: int) -> bool:
+def _confirm(authenticator: Authenticator, last_step: int, keep: Session | None) -> bool:
     """Let ``authenticator`` count and its predecessors go; false if it was replaced meanwhile."""
     with transaction.atomic():
         User.objects.select_for_update().get(pk=authenticator.user_id)
@@ -89,16 +89,21 @@ def _confirm(authenticator: Authenticator, last_step: int) -> bool:
         if waiting.update(confirmed_at=timezone.now(), last_step=last_step) == 0:
             return False
         authenticator.user.authenticators.exclude(pk=authenticator.pk).delete()
+        sessions.sign_out_everywhere([authenticator.user], keep=keep)
     return True
 
 
-def new_backup_codes(user: User) -> list[str]:
-    """Fresh backup codes, in clear for this once; those before them are void."""
+def new_backup_codes(user: User, *, keep: Session | None = None) -> list[str]:
+    """Fresh backup codes, in clear for this once; those before them are void.
+
+    The user is signed out everywhere but in the session ``keep``.
+    """
     codes = ["".join(secrets.choice(_ALPHABET) for _ in range(_BACKUP_CODE_LENGTH)) for _ in range(BACKUP_CODES)]
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
         user.backup_codes.all().delete()
         BackupCode.objects.bulk_create(BackupCode(user=user, code_hash=_backup_hash(user, code)) for code in codes)
+        sessions.sign_out_everywhere([user], keep=keep)
     return codes
 
 

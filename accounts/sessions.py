@@ -8,7 +8,7 @@ at once sign anybody out. An older token than that has been copied, by whom we c
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -16,10 +16,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, User
+from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SignInAttempt, User
 from accounts.tokens import SessionToken, sign_session_token
 from config.api.answers import SessionSummary, timestamp
 from config.api.errors import ApiError, Problem
@@ -145,19 +145,54 @@ def sign_out(caller: Caller, sign_in_id: int | None) -> Caller:
     ``ApiError`` (404) if the sign-in is not there.
     """
     session = caller.session
-    if sign_in_id is not None:
-        with transaction.atomic():
-            Session.objects.select_for_update().get(pk=session.pk)
-            chosen = live_sign_ins(session).filter(pk=sign_in_id)
-            if chosen.update(ended_at=timezone.now()) == 0:
-                raise ApiError(Problem.NOT_FOUND, "There is no such sign-in in this session.")
-            remaining = live_sign_ins(session).select_related("user").last()
-            if session.active_sign_in_id == sign_in_id:
-                _make_active(session, remaining)
-        if remaining is not None:
-            return caller
-    end_session(session)
-    return visitor(caller.deployment)
+    if sign_in_id is None:
+        end_session(session)
+        return visitor(caller.deployment)
+    if not end_sign_ins(live_sign_ins(session).filter(pk=sign_in_id)):
+        raise ApiError(Problem.NOT_FOUND, "There is no such sign-in in this session.")
+    session.refresh_from_db(fields=["active_sign_in", "ended_at", "updated_at"])
+    return caller if session.ended_at is None else visitor(caller.deployment)
+
+
+@transaction.atomic
+def end_sign_ins(sign_ins: QuerySet[SignIn]) -> list[SignIn]:
+    """End those of ``sign_ins`` that are live; gives them.
+
+    In the place of a session's active sign-in that ended, the newest live one becomes active. A session that has no
+    live one any more ends.
+    """
+    now = timezone.now()
+    live = sign_ins.filter(ended_at__isnull=True, expires_at__gt=now).order_by()
+    # The rows that ``sign_in`` locks, in one order: nobody is added to these sessions meanwhile.
+    list(Session.objects.filter(pk__in=live.values("session")).order_by("pk").select_for_update().values_list("pk"))
+    ended = list(live)
+    SignIn.objects.filter(pk__in=[row.pk for row in ended]).update(ended_at=now)
+    touched = Session.objects.filter(pk__in={row.session_id for row in ended}, ended_at__isnull=True)
+    remaining = SignIn.objects.filter(
+        session=OuterRef("pk"), ended_at__isnull=True, expires_at__gt=now, user__disabled=False
+    )
+    touched.filter(active_sign_in__in=[row.pk for row in ended]).update(
+        active_sign_in=Subquery(remaining.order_by("-created_at", "-id").values("pk")[:1])
+    )
+    _end(list(touched.exclude(Exists(remaining)).values_list("pk", flat=True)))
+    return ended
+
+
+@transaction.atomic
+def sign_out_everywhere(users: Collection[User], *, keep: Session | None = None) -> list[SignIn]:
+    """End the sign-ins of ``users`` in all sessions but ``keep``, and their sign-ins under way; gives those that ended.
+
+    To be called, in the same transaction, when somebody who knows what they signed in with until now must not be signed
+    in any longer: their password, their second factor or their external id has changed. Others who are signed in to the
+    same sessions stay signed in.
+    """
+    # A sign-in that is being completed either comes before this and ends, or sees what has changed: it locks the user.
+    list(User.objects.filter(pk__in=[user.pk for user in users]).order_by("pk").select_for_update(no_key=True))
+    SignInAttempt.objects.filter(user__in=users, completed_at__isnull=True, expires_at__gt=timezone.now()).update(
+        expires_at=timezone.now()
+    )
+    sign_ins = SignIn.objects.filter(user__in=users)
+    return end_sign_ins(sign_ins if keep is None else sign_ins.exclude(session=keep))
 
 
 def find_session(deployment: Deployment, session_id: int) -> Session:
@@ -325,10 +360,14 @@ def _of_serial(session: Session, serial: int) -> QuerySet[Session]:
 
 def end_session(session: Session) -> None:
     """Nothing can be done in the session any more."""
+    _end([session.pk])
+
+
+@transaction.atomic
+def _end(session_ids: Collection[int]) -> None:
     now = timezone.now()
-    with transaction.atomic():
-        Session.objects.filter(pk=session.pk, ended_at__isnull=True).update(ended_at=now)
-        SignIn.objects.filter(session=session, ended_at__isnull=True).update(ended_at=now)
+    Session.objects.filter(pk__in=session_ids, ended_at__isnull=True).update(ended_at=now)
+    SignIn.objects.filter(session__in=session_ids, ended_at__isnull=True).update(ended_at=now)
 
 
 def sweep(*, before: datetime) -> int:

@@ -91,7 +91,9 @@ def sign_in_with_second_factor(caller: Caller, client: Client, *, attempt_id: in
         throttling.count_failure(limits)
         raise ApiError(Problem.WRONG_CODE)
     attempt.completed_at = timezone.now()
-    waiting = SignInAttempt.objects.filter(pk=attempt.pk, completed_at__isnull=True)
+    waiting = SignInAttempt.objects.filter(
+        pk=attempt.pk, completed_at__isnull=True, expires_at__gt=attempt.completed_at
+    )
     if waiting.update(completed_at=attempt.completed_at) == 0:
         raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
     return replace(_complete(caller, caller.session, attempt.user, client), attempt=attempt)
@@ -158,6 +160,7 @@ def _new_session(caller: Caller) -> Session:
 def _complete(caller: Caller, session: Session, user: User, client: Client) -> SignInResult:
     """Sign ``user`` in to ``session``, or to a new one if the caller's token has no say in that one any more."""
     with transaction.atomic():
+        _require_unchanged(user)
         if not (caller.is_visitor or _may_join(caller)):
             session = _new_session(caller)
         sessions.sign_in(
@@ -169,6 +172,18 @@ def _complete(caller: Caller, session: Session, user: User, client: Client) -> S
         )
         sessions.supersede_tokens(session)
     return SignInResult(session, is_complete=True)
+
+
+def _require_unchanged(user: User) -> None:
+    """Raise ``ApiError`` (401) if what ``user`` signed in with has changed since it was read.
+
+    The row is locked from here on: a change waits, and ends this sign-in with the others.
+    """
+    row = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
+    if row is None or (row.password, row.external_id) != (user.password, user.external_id):
+        raise ApiError(Problem.WRONG_CREDENTIALS)
+    if row.disabled:
+        raise ApiError(Problem.USER_DISABLED)
 
 
 def _may_join(caller: Caller) -> bool:

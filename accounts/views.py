@@ -67,7 +67,7 @@ class SecondFactorViewSet(SessionViewSet):
         authenticator = second_factors.unconfirmed(caller.user, text_field(body, "authenticator_id", max_length=19))
         if authenticator is None:
             raise ApiError(Problem.NOT_FOUND, "There is no such authenticator to confirm; begin anew.")
-        if not second_factors.confirm_authenticator(authenticator, codes):
+        if not second_factors.confirm_authenticator(authenticator, codes, keep=caller.session):
             raise ApiError(Problem.WRONG_CODE, "These are not two successive codes of now; take the next two.")
         return answer(
             request,
@@ -82,6 +82,6 @@ class SecondFactorViewSet(SessionViewSet):
         return answer(
             request,
             message="Keep these codes; they are not shown again, and those before them are void.",
-            data=second_factors.new_backup_codes(caller.user),
+            data=second_factors.new_backup_codes(caller.user, keep=caller.session),
             session=caller.session_summary,
         )

@@ -68,7 +68,7 @@ class StaffUserAdmin(UserAdmin, StaffAdmin):  # type: ignore[misc]
     @admin.action(description="Reset the second factor", permissions=["change"])
     def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[Staff]) -> None:
         for staff in queryset:
-            forget(staff)
+            forget(staff, but=request.session.session_key)
             self.log_change(request, staff, "Reset the second factor.")
             self.message_user(request, f"{staff} sets up a second factor at the next sign-in.", messages.SUCCESS)
 

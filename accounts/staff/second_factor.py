@@ -7,12 +7,15 @@ from typing import Any
 import segno
 from django import forms
 from django.contrib import admin
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User as Staff
 from django.contrib.auth.views import redirect_to_login
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django_otp import login, user_has_device
@@ -52,6 +55,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
         if device.verify_token("".join(form.cleaned_data["code"].split())):
             codes = _confirm(device)
             login(request, device)
+            _sign_out(user, but=request.session.session_key)
         else:
             form.add_error("code", "This is not the code that the authenticator should show now.")
     context: dict[str, Any] = admin.site.each_context(request) | {
@@ -87,7 +91,19 @@ def _confirm(device: TOTPDevice) -> list[str]:
     return codes
 
 
-def forget(user: Staff) -> None:
-    """Delete the second factor of ``user``, whatever it is."""
+@transaction.atomic
+def forget(user: Staff, *, but: str | None = None) -> None:
+    """Delete the second factor of ``user``, whatever it is, and end their sessions but the one with the key ``but``."""
     TOTPDevice.objects.filter(user=user).delete()
     StaticDevice.objects.filter(user=user).delete()
+    _sign_out(user, but=but)
+
+
+def _sign_out(user: Staff, *, but: str | None = None) -> None:
+    """End the sessions of ``user``, but the one with the key ``but``.
+
+    All sessions of staff are read for it: they are few, and only their content says whose they are.
+    """
+    for session in Session.objects.exclude(session_key=but or "").filter(expire_date__gt=timezone.now()):
+        if session.get_decoded().get(SESSION_KEY) == str(user.pk):
+            session.delete()
