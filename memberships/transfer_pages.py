@@ -82,6 +82,7 @@ def import_page(page: admin.ModelAdmin, request: HttpRequest) -> HttpResponseBas
         "opts": page.opts,
         "form": form,
         "media": page.media + form.media,
+        "max_bytes": MAX_BYTES,
     }
     if request.method != "POST" or not form.is_valid():
         status = 200 if request.method != "POST" else 422

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views import csrf, defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions as drf
@@ -77,6 +78,13 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if _is_for_staff(request):
         return csrf.csrf_failure(request, reason)
     return error_response(Problem.FORBIDDEN)
+
+
+def body_too_large(request: HttpRequest, limit: int) -> HttpResponse:
+    """413: the body is longer than ``limit`` bytes."""
+    if _is_for_staff(request):
+        return render(request, "413.html", {"limit": limit}, status=413)
+    return error_response(Problem.BODY_TOO_LARGE)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -15,7 +15,6 @@ from config.api.errors import ApiError, Problem
 
 MAX_ID = 2**63 - 1
 MAX_TEXT = 1000
-MAX_BODY = 64 * 1024
 
 
 def _digits_up_to(largest: int) -> str:
@@ -52,13 +51,6 @@ def id_parameter(request: Request, name: str, problem: Problem = Problem.INVALID
     if not re.fullmatch(r"[0-9]+", value, re.ASCII) or len(digits) > 19 or int(digits) > MAX_ID:
         raise ApiError(problem, f"{name} must be an id: decimal digits that fit into 64 bits.")
     return int(digits)
-
-
-def require_small_body(request: Request) -> None:
-    """Raise ``ApiError`` (413) if the body is longer than ``MAX_BODY`` bytes."""
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > MAX_BODY:
-        raise ApiError(Problem.BODY_TOO_LARGE)
 
 
 def body_of(request: Request) -> Mapping[str, Any]:

@@ -9,8 +9,6 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
-from config.api.requests import require_small_body
-
 
 class ApiViewSet(ViewSet):
     """A view set whose answers, 405 and OPTIONS included, do not depend on who asks for them too early."""
@@ -19,7 +17,6 @@ class ApiViewSet(ViewSet):
         """Refuse a method that the endpoint lacks before asking for a session."""
         if request.method not in self.allowed_methods:
             raise MethodNotAllowed(str(request.method))
-        require_small_body(request)
         if request.method != "OPTIONS":
             super().initial(request, *args, **kwargs)
 

@@ -47,12 +47,17 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "config.bodies.BodyLimitMiddleware",
     "config.staff.middleware.StaffSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.staff.middleware.StaffAuthenticationMiddleware",
     "config.staff.middleware.StaffSecondFactorMiddleware",
     "config.staff.middleware.StaffMessageMiddleware",
 ]
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+STAFF_UPLOADS = {"/admin/memberships/workspacemembership/import/": 51 * 2**20}
+"""Where staff who have signed in may send more than DATA_UPLOAD_MAX_MEMORY_SIZE, and how many bytes (config.bodies)."""
 
 EXPRESS = "memberships.express"
 EXPRESS_MIDDLEWARE = [

@@ -5,6 +5,10 @@ const steps = document.getElementById("steps");
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
+  if (form.elements.file.files[0]?.size > Number(form.dataset.maxBytes)) {
+    tell("The file is larger than 50 MB: import it by manage.py import_memberships.");
+    return;
+  }
   const body = new FormData(form, event.submitter);
   const buttons = form.querySelectorAll("button");
   buttons.forEach((button) => { button.disabled = true; });

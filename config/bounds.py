@@ -1,0 +1,56 @@
+"""Bounds that a request keeps before Django sees it: what of its head is read, and how much of its body."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+from django.conf import settings
+
+MAX_BODY = 64 * 1024
+"""Bytes that an endpoint of the API takes."""
+MAX_CONTENT_TYPE = 1000
+"""Characters. The longest that anybody needs names a boundary of 70 (RFC 2046, 5.1.1)."""
+MAX_ETAGS = 8 * 1024
+"""Characters of ETags that a condition may name. A client of the API keeps one ETag for an address."""
+MAX_COOKIES = 500
+"""Browsers send fewer than 200 to a host."""
+
+_CHARSET = re.compile(r""";\s*charset\s*=\s*"?([^";\s]*)"?""", re.IGNORECASE)
+_READABLE = {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1"}
+
+
+def tidy(environ: dict[str, Any]) -> None:
+    """Keep from Django what it would fail on unhandled, or take seconds to read."""
+    content_type = environ.get("CONTENT_TYPE", "")
+    if len(content_type) > MAX_CONTENT_TYPE:  # the time that Python takes grows with the square of its length
+        environ["CONTENT_TYPE"] = "application/octet-stream"
+    else:
+        named = _CHARSET.findall(content_type)
+        if named and not all(name.lower() in _READABLE for name in named):
+            environ["CONTENT_TYPE"] = _CHARSET.sub("", content_type)  # Python knows zlib, for instance, but not as one
+    for name in ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"):
+        if len(environ.get(name, "")) > MAX_ETAGS:  # each of them is looked at
+            environ[name] = environ[name][:MAX_ETAGS]
+    cookies = environ.get("HTTP_COOKIE", "")
+    if "\\" in cookies or cookies.count(";") > MAX_COOKIES:
+        # No cookie holds a backslash (RFC 6265, 4.1.1), and the time to take one for an escape grows like that too.
+        pairs = cookies.split(";", MAX_COOKIES)[:MAX_COOKIES]
+        environ["HTTP_COOKIE"] = ";".join(pair for pair in pairs if "\\" not in pair)
+
+
+def limit_at(path: str) -> int:
+    """How many bytes anybody may send to ``path``."""
+    staff: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return staff if path.startswith("/admin/") else MAX_BODY
+
+
+def read_chunks(environ: dict[str, Any]) -> None:
+    """Give a body that came in chunks (RFC 9112, 7.1) a Content-Length, without which Django takes it for empty.
+
+    No more of it is read than ``limit_at`` allows, and one byte, by which the middleware sees that it is longer.
+    """
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        body = environ["wsgi.input"].read(limit_at(environ["PATH_INFO"]) + 1)
+        environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
