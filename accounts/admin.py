@@ -105,7 +105,7 @@ class DeploymentAdmin(StaffAdmin):
 class SigningKeyAdmin(ReadOnlyAdmin):
     """Keys come from an action on deployments; here they go."""
 
-    list_display = ("kid", "deployment", "issuer", "created_at", "retired_at", "revoked_at")
+    list_display = ("kid", "deployment", "issuer", "algorithm", "created_at", "retired_at", "revoked_at")
     list_filter = (
         ("retired_at", admin.EmptyFieldListFilter),
         ("revoked_at", admin.EmptyFieldListFilter),
@@ -116,7 +116,17 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     search_help_text = "Key id (kid), deployment or id"
     actions = ("retire", "revoke")
     readonly_fields = ("created_at",)
-    fields = ("deployment", "issuer", "kid", "public_key", "created_at", "tokens_until", "retired_at", "revoked_at")
+    fields = (
+        "deployment",
+        "issuer",
+        "kid",
+        "algorithm",
+        "public_key",
+        "created_at",
+        "tokens_until",
+        "retired_at",
+        "revoked_at",
+    )
     autocomplete_fields = ("deployment",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -135,6 +145,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
 
 
 SIGN_OUT = "Sign out the user everywhere"
+_SIGNS_IN_BY = {"new_password", "external_id", "external_issuer"}
 
 
 class UserForm(StaffForm):
@@ -157,10 +168,11 @@ class UserForm(StaffForm):
     @property
     def signs_out(self) -> bool:
         """Whether the user must sign in anew, as far as staff have left the box ticked."""
-        return bool(self.cleaned_data["sign_out"]) and bool({"new_password", "external_id"} & set(self.changed_data))
+        return bool(self.cleaned_data["sign_out"]) and not _SIGNS_IN_BY.isdisjoint(self.changed_data)
 
     def validate_unique(self) -> None:
         super().validate_unique()
+        self._check_issuer()
         if password := self.cleaned_data.get("new_password"):
             try:
                 # Not earlier: the password is compared with the names of the user as the form changes them.
@@ -168,10 +180,27 @@ class UserForm(StaffForm):
             except ValidationError as error:
                 self.add_error("new_password", error)
 
+    def _check_issuer(self) -> None:
+        """An external id that nobody could sign in by is refused, unless it has been there before."""
+        user = self.instance
+        if user.deployment_id is None or not {"external_id", "external_issuer"} & set(self.changed_data):
+            return
+        issuers = user.deployment.outside_issuers()
+        if user.external_issuer and user.external_issuer not in issuers:
+            self.add_error("external_issuer", f"The deployment trusts no such issuer, but {_listed(issuers)}.")
+        elif user.external_id and not user.external_issuer and len(issuers) > 1:
+            self.add_error(
+                "external_issuer", f"Say whose the external id is: the deployment trusts {_listed(issuers)}."
+            )
+
     def save(self, commit: bool = True) -> Any:
         if password := self.cleaned_data["new_password"]:
             self.instance.set_password(password)
         return super().save(commit)
+
+
+def _listed(issuers: list[str]) -> str:
+    return ", ".join(issuers) or "none (see manage.py trust_issuer)"
 
 
 @admin.register(User)
@@ -193,7 +222,10 @@ class UserAdmin(StaffAdmin):
             None,
             {"fields": ["deployment", "email", "username", "first_name", "last_name", "disabled", "see_also"]},
         ),
-        ("Signing in", {"fields": ["has_password", "new_password", "second_factor", "external_id", "sign_out"]}),
+        (
+            "Signing in",
+            {"fields": ["has_password", "new_password", "second_factor", "external_id", "external_issuer", "sign_out"]},
+        ),
         ("Metadata", {"fields": ["public_metadata", "private_metadata"]}),
         DATES,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from datetime import datetime, timedelta
@@ -11,11 +10,9 @@ from typing import Any, cast
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from jwt import PyJWK, PyJWTError
 from jwt.algorithms import ECAlgorithm
 
 from accounts import encryption
@@ -23,8 +20,7 @@ from accounts.models import Deployment, SigningKey
 
 ALGORITHM = "ES256"
 KID = re.compile(r"[A-Za-z0-9_.:=+/-]{1,64}", re.ASCII)
-"""What names a key; outside issuers use more than the hexadecimal digits of our own."""
-MAX_ISSUER = 500
+"""What names a key of a deployment's own."""
 _ROUNDING = timedelta(hours=1)
 
 
@@ -97,11 +93,11 @@ def revoke_key(key: SigningKey) -> None:
 
 
 def usable() -> Q:
-    """Of keys, own and outside, those whose tokens may still be about: no other verifies.
+    """Of keys, the deployment's own whose tokens may still be about: no other verifies its tokens.
 
     What a retired key signs after its last token, somebody signs who should not have it.
     """
-    return Q(revoked_at__isnull=True) & (Q(retired_at__isnull=True) | Q(tokens_until__gt=timezone.now()))
+    return Q(issuer="", revoked_at__isnull=True) & (Q(retired_at__isnull=True) | Q(tokens_until__gt=timezone.now()))
 
 
 def is_usable(key: SigningKey) -> bool:
@@ -114,61 +110,14 @@ def usable_keys(deployment: Deployment) -> QuerySet[SigningKey]:
 
 
 def published_keys(deployment: Deployment) -> QuerySet[SigningKey]:
-    """The own ones of the usable keys, newest first."""
-    return usable_keys(deployment).filter(issuer="").order_by("-created_at", "-id")
+    """The usable keys, newest first."""
+    return usable_keys(deployment).order_by("-created_at", "-id")
 
 
 def jwk(key: SigningKey) -> dict[str, Any]:
     """The public half as a JWK (RFC 7517, 4; RFC 7518, 6.2.1)."""
     numbers: dict[str, Any] = ECAlgorithm.to_jwk(load_public_key(key.public_key), as_dict=True)
     return {name: numbers[name] for name in ("kty", "crv", "x", "y")} | {"kid": key.kid, "use": "sig", "alg": ALGORITHM}
-
-
-@transaction.atomic
-def trust_outside_keys(*, deployment: Deployment, issuer: str, jwks: str) -> list[SigningKey]:
-    """Replace the keys by which ``deployment`` trusts ``issuer`` with those of the JWKS document ``jwks``.
-
-    Raises ``ValidationError`` if the document is none, or holds no usable key: EC on P-256 with a kid. Keys of other
-    kinds are passed over, as RFC 7517, 5 has it. A key that is missing from the document is trusted no longer.
-    """
-    if issuer in ("", deployment.issuer) or len(issuer) > MAX_ISSUER or "\0" in issuer:
-        raise ValidationError(f"An outside issuer has a name of its own, of at most {MAX_ISSUER} characters.")
-    try:
-        documents = [item for item in json.loads(jwks)["keys"] if _is_usable(item)]
-        if any("d" in item for item in documents):
-            raise ValidationError("There is a private key in the document; ask the issuer for the public ones.")
-        keys = [(item["kid"], PyJWK.from_dict(item, algorithm=ALGORITHM).key) for item in documents]
-    except (ValueError, KeyError, TypeError, AttributeError, PyJWTError) as error:
-        raise ValidationError("This is no JWKS document (RFC 7517, 5).") from error
-    if not keys:
-        raise ValidationError("There is no ES256 key with a kid in the document.")
-    known = SigningKey.objects.filter(deployment=deployment, issuer=issuer)
-    known.exclude(kid__in=[kid for kid, _ in keys]).update(revoked_at=timezone.now())
-    return [_trust(deployment, issuer, kid, _public_pem(key)) for kid, key in keys]
-
-
-def _is_usable(item: dict[str, Any]) -> bool:
-    return (
-        item.get("kty") == "EC"
-        and item.get("crv") == "P-256"
-        and item.get("use", "sig") == "sig"
-        and item.get("alg", ALGORITHM) == ALGORITHM
-        and isinstance(item.get("kid"), str)
-        and KID.fullmatch(item["kid"]) is not None
-    )
-
-
-def _trust(deployment: Deployment, issuer: str, kid: str, public_key: str) -> SigningKey:
-    key, _ = SigningKey.objects.get_or_create(
-        deployment=deployment, kid=kid, defaults={"issuer": issuer, "public_key": public_key}
-    )
-    if key.issuer != issuer:
-        raise ValidationError(f"The key {kid!r} is not this issuer's but another's here.")
-    if key.public_key != public_key:
-        raise ValidationError(f"The key {kid!r} is known with other numbers; a new key needs a new kid.")
-    if key.revoked_at is not None:
-        raise ValidationError(f"The key {kid!r} was revoked.")
-    return key
 
 
 def private_key_of(key: SigningKey) -> ec.EllipticCurvePrivateKey:

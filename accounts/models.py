@@ -145,6 +145,11 @@ class Deployment(TimeStamped):
         """The claim ``iss`` of the deployment's session tokens."""
         return f"https://[{self.host}]" if ":" in self.host else f"https://{self.host}"
 
+    def outside_issuers(self) -> list[str]:
+        """The outside issuers that the deployment has ever trusted, those with revoked keys only included."""
+        keys = SigningKey.objects.filter(deployment=self).exclude(issuer="")
+        return list(keys.order_by("issuer").values_list("issuer", flat=True).distinct())
+
 
 class DeploymentAlias(TimeStamped):
     """Another host at which a deployment answers. Its tokens still name the deployment's own host as issuer."""
@@ -188,13 +193,21 @@ class SigningKey(models.Model):
 
     The newest usable key signs. ``retired_at`` stops it signing but lets it verify until ``tokens_until``;
     ``revoked_at`` ends both. A key without private half is that of an outside ``issuer`` whom the deployment trusts to
-    say who signed in.
+    say who signed in (``accounts.outside_issuers``): it verifies that issuer's tokens by its ``algorithm``, never a
+    session token.
     """
 
     deployment_path = "deployment"
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="signing_keys")
-    kid = models.CharField(max_length=64, editable=False)
+    kid = models.CharField(max_length=255, editable=False)
+    algorithm = models.CharField(
+        max_length=10,
+        default="ES256",
+        db_default="ES256",
+        editable=False,
+        help_text="The only one that the key is for.",
+    )
     public_key = models.TextField(editable=False, help_text="PEM, SubjectPublicKeyInfo")
     private_key = models.BinaryField(
         null=True, editable=False, help_text="PEM, PKCS#8, encrypted with KEY_ENCRYPTION_KEYS"
@@ -211,16 +224,16 @@ class SigningKey(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["deployment", "kid"], name="accounts_signingkey_kid_is_unique"),
+            models.UniqueConstraint(fields=["deployment", "issuer", "kid"], name="accounts_signingkey_kid_is_unique"),
             models.CheckConstraint(
                 name="accounts_signingkey_is_own_or_outside",
-                condition=models.Q(issuer="", private_key__isnull=False)
+                condition=models.Q(issuer="", private_key__isnull=False, algorithm="ES256")
                 | (~models.Q(issuer="") & models.Q(private_key__isnull=True)),
             ),
         ]
         indexes = [models.Index(fields=["deployment", "-created_at"], name="accounts_signingkey_newest")]
         triggers = [
-            immutable("deployment", "kid", "public_key", "issuer"),
+            immutable("deployment", "kid", "algorithm", "public_key", "issuer"),
             *audited(naming=["kid"], ignoring=["tokens_until"], secret=["private_key"]),
             *noted("deployment", "deployment_id"),
         ]
@@ -245,6 +258,12 @@ class User(TimeStamped):
         db_default="",
         help_text="The claim sub of the outside issuer that signs this user in, if any.",
     )
+    external_issuer = models.CharField(
+        max_length=500,
+        blank=True,
+        db_default="",
+        help_text="The claim iss that goes with it. Needed only where the deployment has trusted several issuers.",
+    )
     password = models.CharField(max_length=200, blank=True, db_default="", editable=False)
     disabled = models.BooleanField(default=False, db_default=False, help_text="A disabled user cannot use any session.")
     public_metadata = MetadataField()
@@ -268,10 +287,10 @@ class User(TimeStamped):
                 violation_error_message="Another user of this deployment has this username.",
             ),
             models.UniqueConstraint(
-                fields=["deployment", "external_id"],
+                fields=["deployment", "external_issuer", "external_id"],
                 condition=~models.Q(external_id=""),
                 name="accounts_user_external_id_is_unique",
-                violation_error_message="Another user of this deployment has this external id.",
+                violation_error_message="Another user of this deployment has this external id of this issuer.",
             ),
             models.CheckConstraint(
                 name="accounts_user_has_an_identifier",
@@ -467,6 +486,19 @@ class SignInAttempt(TimeStamped):
 
     def __str__(self) -> str:
         return f"sign-in attempt {self.pk}"
+
+
+class SpentToken(models.Model):
+    """A token of an outside issuer that was used; it is good once. See ``accounts.outside_issuers``."""
+
+    digest = models.CharField(max_length=64, primary_key=True, help_text="SHA-256: the token itself is not kept")
+    expires_at = models.DateTimeField(help_text="From then on the token is refused for its age.")
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"], name="accounts_spenttoken_to_sweep")]
+
+    def __str__(self) -> str:
+        return self.digest
 
 
 class FailureCount(models.Model):

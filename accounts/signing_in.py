@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import hashers
@@ -13,11 +12,10 @@ from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from accounts import second_factors, sessions, throttling, tokens
+from accounts import outside_issuers, second_factors, sessions, throttling
 from accounts.models import Deployment, Session, SignInAttempt, User
 from accounts.sessions import Caller
 from config.api.errors import ApiError, Problem
-from config.api.requests import is_storable
 from config.networks import Address
 
 MAX_CODE_FAILURES = 5
@@ -102,25 +100,17 @@ def sign_in_with_second_factor(caller: Caller, client: Client, *, attempt_id: in
 def sign_in_with_outside_token(caller: Caller, client: Client, *, token: str) -> SignInResult:
     """The session in which the user whom a trusted outside issuer names is signed in now.
 
-    The token's ``aud`` must be the deployment's issuer, its ``sub`` a user's external id. A second factor is the
-    issuer's business. Raises ``ApiError`` (401).
+    A token is good once. A second factor is the issuer's business. Raises ``ApiError`` (401).
     """
-    claims = tokens.verify(token, caller.deployment, required=["sub", "aud"], audience=caller.deployment.issuer)
-    if claims["iss"] == caller.deployment.issuer:
-        raise ApiError(Problem.INVALID_SESSION_TOKEN)
-    user = _user_of_outside(caller.deployment, claims)
+    said = outside_issuers.verify_outside_token(token, caller.deployment)
+    user = outside_issuers.user_of(said, caller.deployment)
     if user is None:
         raise ApiError(Problem.WRONG_CREDENTIALS)
     if user.disabled:
         raise ApiError(Problem.USER_DISABLED)
-    return _complete(caller, _own_session(caller), user, client)
-
-
-def _user_of_outside(deployment: Deployment, claims: dict[str, Any]) -> User | None:
-    subject = claims["sub"]
-    if not isinstance(subject, str) or not subject or not is_storable(subject):
-        return None
-    return User.objects.filter(deployment=deployment, external_id=subject).first()
+    with transaction.atomic():
+        outside_issuers.spend(said)
+        return _complete(caller, _own_session(caller), user, client)
 
 
 def _user_called(deployment: Deployment, method: SignInAttempt.Method, name: str) -> User | None:
@@ -180,10 +170,14 @@ def _require_unchanged(user: User) -> None:
     The row is locked from here on: a change waits, and ends this sign-in with the others.
     """
     row = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
-    if row is None or (row.password, row.external_id) != (user.password, user.external_id):
+    if row is None or _credentials(row) != _credentials(user):
         raise ApiError(Problem.WRONG_CREDENTIALS)
     if row.disabled:
         raise ApiError(Problem.USER_DISABLED)
+
+
+def _credentials(user: User) -> tuple[str, ...]:
+    return user.password, user.external_issuer, user.external_id
 
 
 def _may_join(caller: Caller) -> bool:

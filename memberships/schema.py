@@ -354,6 +354,7 @@ sign_in = endpoint(
         Problem.WRONG_CREDENTIALS,
         Problem.INVALID_SESSION_TOKEN,
         Problem.SESSION_EXPIRED,
+        Problem.OUTSIDE_TOKEN_USED,
         Problem.USER_DISABLED,
         Problem.TOO_MANY_REQUESTS,
     ],

@@ -93,6 +93,11 @@ class Problem(enum.Enum):
         "Ask again with the session's new token: this one is from before the last sign-in.",
         "Somebody signed in to the session since the token was issued; with that, older tokens are good for nothing.",
     )
+    OUTSIDE_TOKEN_USED = (
+        40115,
+        "Sign in again: this sign-in was used before.",
+        "The outside issuer's token was used before; each is good for one sign-in.",
+    )
     FORBIDDEN = (
         40301,
         "You may not do this.",

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import timedelta
 from typing import Any
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
-from jwt.algorithms import ECAlgorithm
 
-from accounts import keys, second_factors
+from accounts import second_factors
 from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
 from accounts.sessions import MAX_SIGN_INS
-from accounts.tokens import sign
 from tests.api import FORM, JSON, MULTIPART, ApiClient, data_of, encode, error_code
 from tests.factories import DeploymentFactory, confirmed_authenticator
 from tests.sign_in import (
@@ -567,142 +562,3 @@ def test_a_dead_session_is_not_brought_back_to_life(ada: User, ends: dict[str, A
     dead = session_data(client)["id"]
     Session.objects.update(**ends)
     assert data_of(sign_in(client, ada))["id"] != dead
-
-
-# An outside issuer
-
-ISSUER = "https://login.example.net"
-
-
-@pytest.fixture
-def outside_key(deployment: Deployment) -> ec.EllipticCurvePrivateKey:
-    return trusted_key(deployment)
-
-
-def trusted_key(deployment: Deployment, kid: str = "outside-1", issuer: str = ISSUER) -> ec.EllipticCurvePrivateKey:
-    """The key of an outside issuer whom the deployment trusts from now on."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    public: dict[str, Any] = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
-    jwks = json.dumps({"keys": [public | {"kid": kid, "use": "sig", "alg": "ES256"}]})
-    keys.trust_outside_keys(deployment=deployment, issuer=issuer, jwks=jwks)
-    return key
-
-
-@pytest.fixture
-def sso_user(deployment: Deployment) -> User:
-    return user_with_password(deployment, external_id="idp|42")
-
-
-def outside_token(key: Any, deployment: Deployment, *, kid: str = "outside-1", **claims: Any) -> str:
-    """A good token for ``sso_user``; ``claims`` replace its own, None removes one."""
-    now = int(time.time())
-    good = {"iss": ISSUER, "aud": deployment.issuer, "sub": "idp|42", "iat": now, "nbf": now, "exp": now + 60}
-    all_claims = {name: value for name, value in (good | claims).items() if value is not None}
-    return jwt.encode(all_claims, key, algorithm="ES256", headers={"kid": kid})
-
-
-def with_token(client: ApiClient, token: object) -> Any:
-    return client.post(SIGN_IN, {"strategy": "outside_token", "token": token})
-
-
-def test_a_trusted_issuer_signs_its_user_in(browser: ApiClient, sso_user: User, outside_key: Any) -> None:
-    visitor = session_data(browser)["id"]
-    data = data_of(with_token(browser, outside_token(outside_key, browser.deployment)))
-    assert data["active_signin"]["user_id"] == str(sso_user.pk)
-    assert data["id"] != visitor
-    assert data_of(browser.get("/me"))["id"] == str(sso_user.pk)
-
-
-def test_the_second_factor_is_the_issuers_business(browser: ApiClient, sso_user: User, outside_key: Any) -> None:
-    confirmed_authenticator(sso_user)
-    data = data_of(with_token(browser, outside_token(outside_key, browser.deployment)))
-    assert data["active_signin"]["user_id"] == str(sso_user.pk)
-
-
-@pytest.mark.parametrize(
-    ("claims", "code"),
-    [
-        ({"aud": "https://elsewhere.example.com"}, INVALID_SESSION_TOKEN),
-        ({"aud": ["https://elsewhere.example.com"]}, INVALID_SESSION_TOKEN),
-        ({"aud": None}, INVALID_SESSION_TOKEN),
-        ({"iss": "https://evil.example.com"}, INVALID_SESSION_TOKEN),
-        ({"iss": None}, INVALID_SESSION_TOKEN),
-        ({"sub": None}, INVALID_SESSION_TOKEN),
-        ({"exp": None}, INVALID_SESSION_TOKEN),
-        ({"nbf": None}, INVALID_SESSION_TOKEN),
-        ({"iat": None}, INVALID_SESSION_TOKEN),
-        ({"exp": 1}, SESSION_EXPIRED),
-        ({"nbf": 2**40}, INVALID_SESSION_TOKEN),
-        ({"sub": "idp|43"}, WRONG_CREDENTIALS),
-        ({"sub": "IDP|42"}, WRONG_CREDENTIALS),
-        ({"sub": ""}, WRONG_CREDENTIALS),
-        ({"sub": "idp|42\0"}, WRONG_CREDENTIALS),
-        ({"sub": "\ud800"}, WRONG_CREDENTIALS),
-    ],
-    ids=ascii,
-)
-def test_a_claim_that_does_not_fit_is_refused(
-    browser: ApiClient, sso_user: User, outside_key: Any, claims: dict[str, Any], code: int
-) -> None:
-    assert error_code(with_token(browser, outside_token(outside_key, browser.deployment, **claims))) == code
-    assert not Session.objects.exists()
-
-
-def test_the_issuer_cannot_speak_in_the_deployments_own_name(
-    browser: ApiClient, sso_user: User, outside_key: Any
-) -> None:
-    token = outside_token(outside_key, browser.deployment, iss=browser.deployment.issuer)
-    assert error_code(with_token(browser, token)) == INVALID_SESSION_TOKEN
-
-
-def test_another_key_under_a_trusted_name_is_refused(browser: ApiClient, sso_user: User, outside_key: Any) -> None:
-    token = outside_token(ec.generate_private_key(ec.SECP256R1()), browser.deployment)
-    assert error_code(with_token(browser, token)) == INVALID_SESSION_TOKEN
-
-
-def test_one_issuer_cannot_speak_for_another(browser: ApiClient, sso_user: User, outside_key: Any) -> None:
-    other = trusted_key(browser.deployment, "other-1", "https://other.example.net")
-    token = outside_token(other, browser.deployment, kid="other-1")
-    assert error_code(with_token(browser, token)) == INVALID_SESSION_TOKEN
-
-
-def test_a_revoked_key_signs_nobody_in(browser: ApiClient, sso_user: User, outside_key: Any) -> None:
-    token = outside_token(outside_key, browser.deployment)
-    browser.deployment.signing_keys.filter(kid="outside-1").update(revoked_at=timezone.now())
-    assert error_code(with_token(browser, token)) == INVALID_SESSION_TOKEN
-
-
-def test_an_issuer_is_trusted_by_its_deployment_only(browser: ApiClient, sso_user: User) -> None:
-    elsewhere = trusted_key(DeploymentFactory.create())
-    assert error_code(with_token(browser, outside_token(elsewhere, browser.deployment))) == INVALID_SESSION_TOKEN
-
-
-def test_an_own_token_is_no_outside_token(browser: ApiClient, sso_user: User) -> None:
-    """Not even one of the very claims that an outside issuer would put there."""
-    claims = {"aud": browser.deployment.issuer, "sub": "idp|42", "sess": "1"}
-    token = sign(browser.deployment, claims, expires_at=timezone.now() + timedelta(minutes=1))
-    assert error_code(with_token(browser, token)) == INVALID_SESSION_TOKEN
-    assert error_code(with_token(browser, ApiClient(browser.deployment, sso_user).token)) == INVALID_SESSION_TOKEN
-
-
-def test_a_disabled_user_is_kept_out_of_their_issuers_sign_in(
-    browser: ApiClient, sso_user: User, outside_key: Any
-) -> None:
-    User.objects.update(disabled=True)
-    assert error_code(with_token(browser, outside_token(outside_key, browser.deployment))) == USER_DISABLED
-
-
-def test_an_external_id_of_another_deployment_is_nobody_here(browser: ApiClient, outside_key: Any) -> None:
-    user_with_password(DeploymentFactory.create(), external_id="idp|42")
-    token = outside_token(outside_key, browser.deployment)
-    assert error_code(with_token(browser, token)) == WRONG_CREDENTIALS
-
-
-@pytest.mark.parametrize("token", [None, "", 7, ["x"], "x" * 4097, "\0"], ids=lambda token: ascii(token)[:10])
-def test_an_outside_token_is_a_text(browser: ApiClient, token: Any) -> None:
-    assert error_code(with_token(browser, token)) == INVALID_FIELD
-
-
-@pytest.mark.parametrize("token", ["x", "a.b.c", "\ud83d\ude00", "..", "e30.e30."])
-def test_a_text_that_is_no_token_is_refused(browser: ApiClient, token: str) -> None:
-    assert error_code(with_token(browser, token)) == INVALID_SESSION_TOKEN

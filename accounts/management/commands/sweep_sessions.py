@@ -9,11 +9,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts import sessions, throttling
+from accounts import outside_issuers, sessions, throttling
 
 
 class Command(BaseCommand):
-    help = "Delete the sessions that ended or expired some time ago, and limits that are over. Run it daily."
+    help = (
+        "Delete the sessions that ended or expired some time ago, limits that are over, and used tokens that have "
+        "expired. Run it daily."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--days", type=int, default=90, help="how long ago (default: %(default)s)")
@@ -23,4 +26,5 @@ class Command(BaseCommand):
             raise CommandError("--days takes 0 to 36500.")
         number = sessions.sweep(before=timezone.now() - timedelta(days=options["days"]))
         throttling.sweep()
+        outside_issuers.sweep()
         self.stdout.write(f"{number} sessions deleted")
