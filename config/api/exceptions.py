@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -11,6 +12,7 @@ from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousO
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views import csrf, defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions as drf
@@ -51,7 +53,7 @@ def to_response(exception: Exception, context: dict[str, Any]) -> HttpResponse:
     return error_response(problem, headers=headers)
 
 
-def problem_of(exception: BaseException) -> Problem:
+def problem_of(exception: BaseException | None) -> Problem:
     """The catalogue's entry for an exception of Django, Django REST framework or the database."""
     for types, problem in _PROBLEMS:
         if isinstance(exception, types):
@@ -94,9 +96,15 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    if _is_for_staff(request):
+    """Django calls this while it handles the exception."""
+    problem = problem_of(sys.exception())
+    response = error_response(problem)
+    if not _is_for_staff(request):
+        return response
+    if problem is not Problem.UNAVAILABLE:
         return defaults.server_error(request)
-    return error_response(Problem.INTERNAL_ERROR)
+    page = render_to_string("503.html")
+    return HttpResponse(page, status=503, headers={"Retry-After": response.headers["Retry-After"]})
 
 
 def reads_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -8,7 +8,19 @@ _named = read("dj_db_url", "DATABASE_URL")
 if not _named["ENGINE"].endswith(".postgresql"):
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database; see docs/configuration.md")
 
-_statement_timeout = read("int", "DATABASE_STATEMENT_TIMEOUT", 30_000, validate=between(100, 3_600_000))
+# Prepared statements (config.database.reading) keep one plan. Compiling costs more than any of them takes.
+# django-pgtrigger looks its setting up for every row; where that is unset, each look-up is an exception that PostgreSQL
+# rolls back, and that takes the longer the more rows a statement has written.
+DATABASE_SESSION_SETTINGS = {
+    "statement_timeout": str(read("int", "DATABASE_STATEMENT_TIMEOUT", 30_000, validate=between(100, 3_600_000))),
+    "lock_timeout": str(read("int", "DATABASE_LOCK_TIMEOUT", 3_000, validate=between(100, 3_600_000))),
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "pgtrigger.ignore": "{}",
+}
+"""PostgreSQL's settings for each connection; ``config.database.session_settings`` makes sure of them."""
+
+_options = _named.get("OPTIONS", {})
 
 DATABASES = {
     "default": _named
@@ -19,18 +31,15 @@ DATABASES = {
             "application_name": "rollcall",
             "connect_timeout": read("int", "DATABASE_CONNECT_TIMEOUT", 3, validate=between(1, 60)),
             "tcp_user_timeout": 10_000,  # milliseconds, for a server that has vanished while it was asked
-            # Prepared statements (config.database.reading) keep one plan. Compiling costs more than any of them takes.
-            # django-pgtrigger looks this setting up for every row; where it is unset, each look-up is an exception that
-            # PostgreSQL rolls back, and that takes the longer the more rows a statement has written.
+        }
+        | _options
+        | {
             "options": " ".join(
                 [
-                    f"-c statement_timeout={_statement_timeout}",
-                    "-c plan_cache_mode=force_generic_plan",
-                    "-c jit=off",
-                    "-c pgtrigger.ignore={}",
+                    _options.get("options", ""),
+                    *(f"-c {name}={value}" for name, value in DATABASE_SESSION_SETTINGS.items()),
                 ]
-            ),
-        }
-        | _named.get("OPTIONS", {}),
+            ).strip(),
+        },
     }
 }

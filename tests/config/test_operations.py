@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from django.test.utils import CaptureQueriesContext
+from pytest_django.fixtures import Settings
 
 from config import operations
 from config.express import Answer
@@ -46,7 +47,7 @@ def test_a_probe_is_answered_at_any_host(path: str, host: str) -> None:
 
 
 @each_probe
-def test_a_probe_needs_no_https(path: str, settings: Any) -> None:
+def test_a_probe_needs_no_https(path: str, settings: Settings) -> None:
     settings.SECURE_SSL_REDIRECT = True
     assert ask(path).status == 200
 
@@ -131,7 +132,9 @@ def test_probes_are_counted_by_their_path(path: str) -> None:
         ({"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "127.0.0.1, 192.0.2.1"}, 404),
     ],
 )
-def test_metrics_are_for_the_networks_that_may_read_them(settings: Any, environ: dict[str, str], status: int) -> None:
+def test_metrics_are_for_the_networks_that_may_read_them(
+    settings: Settings, environ: dict[str, str], status: int
+) -> None:
     settings.TRUSTED_PROXIES = ["10.0.0.1"]
     assert ask("/metrics", **environ).status == status
 
