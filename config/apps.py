@@ -10,9 +10,10 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        """Have the process trust its memory for as long only as it talks to the same server."""
-        from config.database import memory
+        """Have each connection keep the limits, and the process trust its memory for one server's time only."""
+        from config.database import memory, session_settings
 
+        connection_created.connect(session_settings.require, dispatch_uid="config.database.session_settings")
         connection_created.connect(memory.begin_anew, dispatch_uid="config.database.memory")
 
 

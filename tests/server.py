@@ -35,6 +35,12 @@ class OwnPostgres:
         self.url = local_postgres.start(folder, "rollcall")
         self._server = get_server(folder)
 
+    @property
+    def system_user(self) -> str | None:
+        """The user of the operating system who runs it; None for the one who runs the tests."""
+        user: str | None = self._server.system_user
+        return user
+
     def stop(self, mode: str) -> None:
         """Stop it as pg_ctl does: "fast" takes leave of the clients, "immediate" is a crash."""
         subprocess.run(

@@ -1,0 +1,37 @@
+"""The settings that each session with PostgreSQL must have, whoever stands in between.
+
+They are options of the connection. Some poolers ignore those without a word, and with them went every limit on how long
+a statement runs or waits.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+# The target list is worked out from left to right: first what was, then what is.
+_REQUIRE = """
+    SELECT wanted.name, current_setting(wanted.name, true), set_config(wanted.name, wanted.value, false)
+    FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)
+"""
+
+logger = logging.getLogger("rollcall")
+_said: set[str] = set()
+
+
+def require(connection: BaseDatabaseWrapper, **signal: Any) -> None:
+    """Set what ``connection`` lacks of DATABASE_SESSION_SETTINGS, in one round trip; the log says so once a process."""
+    wanted = settings.DATABASE_SESSION_SETTINGS
+    with connection.cursor() as cursor:
+        cursor.execute(_REQUIRE, [list(wanted), list(wanted.values())])
+        lost = {name for name, before, after in cursor.fetchall() if before != after}
+    if lost and not _said:
+        _said.update(lost)
+        logger.warning(
+            "The connection to PostgreSQL came without %s: a pooler ignores its options. They are set now; "
+            "docs/operations.md has what a pooler must be set to.",
+            ", ".join(sorted(lost)),
+        )
