@@ -163,7 +163,7 @@ def _find(question: Question) -> Listing | Given | None:
         return None
     # No other thread has heard news since this one looked?
     stands = given is not None and given.asker is asker and given.is_intact()
-    if may_stand and reading.is_unchanged:
+    if may_stand and reading.rows is None:
         if stands:
             return given
         reading = _read(question, token)

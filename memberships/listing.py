@@ -16,27 +16,34 @@ import orjson
 from accounts.models import Deployment
 from accounts.sessions import SESSION_COLUMNS, SESSION_TABLES, SignedIn, kept_serial
 from config.database import memory
-from config.database.memory import NEWS
-from config.database.reading import Result, Statement, number, read, read_together
+from config.database.memory import NEWS, News
+from config.database.reading import Result, Statement, Values, number, read_together
 from config.networks import Address
 from memberships import pieces, rendering
 from memberships.eligibility import UNRESTRICTED, EligibilityRestriction, restriction
 from memberships.pieces import Pieces, Place, Role, shows_private_metadata
-from memberships.read import MembershipRow, memberships, parse_ids, parse_memberships, workspace_membership
+from memberships.read import MembershipRow, Memberships, memberships, parse_ids, parse_memberships, workspace_membership
 
 LISTING = Statement(f"""
     SELECT
-        news.newest_id, news.snapshot, news.notes,
+        {", ".join(f"news.{column}" for column in News._fields)},
         %(organization)s::bigint IS NULL OR EXISTS (
             SELECT 1 FROM memberships_organizationmembership own
             WHERE own.user_id = member.id AND own.organization_id = %(organization)s
         ),
         CASE WHEN NOT (%(unless_news)s AND news.notes IS NULL) THEN {memberships("member.id")} END,
         {SESSION_COLUMNS}
-    FROM (SELECT {NEWS} OFFSET 0) news (newest_id, snapshot, notes)
+    FROM ({NEWS} OFFSET 0) news
     LEFT JOIN ({SESSION_TABLES}) ON session.id = %(session)s::bigint AND session.deployment_id = %(deployment)s::bigint
 """)
-_NEWEST_ID, _SNAPSHOT, _NOTES, _IS_ORGANIZATION_MEMBER, _MEMBERSHIPS, _SESSION = range(6)
+_NEWS = range(len(News._fields))
+_IS_ORGANIZATION_MEMBER, _MEMBERSHIPS, _SESSION = range(len(_NEWS), len(_NEWS) + 3)
+
+NOBODYS: tuple[Statement, Values] = (
+    LISTING,
+    {**dict.fromkeys(LISTING.parameters), **memory.ask().values, "unless_news": b"f"},
+)
+"""What finds nothing, but fails where the list cannot be read."""
 
 _OWN = """
     (SELECT array_agg({column}) FROM memberships_workspacemembership own {join} WHERE own.user_id = (
@@ -45,7 +52,7 @@ _OWN = """
         WHERE session.id = %(session)s::bigint AND session.deployment_id = %(deployment)s::bigint
     ))
 """
-_OWN_PIECES = pieces.statements(
+_OWN_STATEMENTS = pieces.statements(
     [
         _OWN.format(column="own.workspace_id", join=""),
         _OWN.format(column="DISTINCT own.organization_id", join=""),
@@ -57,6 +64,15 @@ _OWN_PIECES = pieces.statements(
 )
 
 
+class Rows(NamedTuple):
+    """A user's memberships, and what they refer to: all as it was at one moment."""
+
+    memberships: Memberships
+    roles_of: dict[bytes, list[bytes]]
+    """The ids in each of the rows' ``role_ids``."""
+    pieces: Pieces
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What the statement found."""
@@ -64,12 +80,11 @@ class Reading:
     row: Result
     is_organization_member: bool
     """Whether the user is a member of the organization that was asked for; true if none was."""
-    memberships: bytes | None
-    """For ``parse_memberships``; None if they were wanted only with news and there is none."""
-    is_unchanged: bool
-    """Whether there is no news, so that memberships which were wanted with news only have not been read."""
+    rows: Rows | None
+    """None if they were wanted only with news and there is none."""
+    text: bytes
+    """Stands for the rows, without what they refer to."""
     as_of: int
-    known: Pieces
 
     @property
     def session_columns(self) -> tuple[Any, ...] | None:
@@ -92,36 +107,46 @@ def read_listing(
     with_pieces: bool = False,
     unless_news: bool = False,
 ) -> Reading:
-    """The session and its user's memberships, of one organization if given; what has changed is forgotten.
+    """The session and its user's memberships, of one organization if given, as they are in one snapshot.
 
-    With ``with_pieces`` comes what they refer to as well, for a process that is likely to remember nothing of it. With
+    What the process lacks of what they refer to is read in a second round trip, from one snapshot with the memberships;
+    ``with_pieces`` does so in the first one, for a process that is likely to remember nothing of it. With
     ``unless_news`` the memberships are read only if anything that processes remember has changed.
     """
-    question = memory.ask()
     values = {
         "session": b"%d" % session_id,
         "deployment": b"%d" % deployment.pk,
         "organization": number(organization_id),
         "workspace": None,
         "unless_news": b"t" if unless_news else b"f",
-        **question.values,
     }
-    if with_pieces:
-        row, *results = read_together((LISTING, values), *((statement, values) for statement in _OWN_PIECES))
-    else:
-        row, results = read(LISTING, values), []
-    newest_id, snapshot, notes = row[_NEWEST_ID] or b"", row[_SNAPSHOT] or b"", row[_NOTES]
-    as_of = memory.hear(
-        question, int.from_bytes(newest_id, "big"), snapshot.decode(), None if notes is None else notes.decode()
+    own: list[tuple[Statement, Values]] = [(statement, values) for statement in _OWN_STATEMENTS]
+    besides = own if with_pieces else []
+    while True:
+        question = memory.ask()
+        row, *results = read_together([(LISTING, {**values, **question.values}), *besides])
+        as_of = memory.hear(question, News._make(row[column] for column in _NEWS))
+        text = row[_MEMBERSHIPS]
+        rows, missing = None, None
+        if not (unless_news and text is None):
+            rows, missing = _rows(text, pieces.learn(results, as_of=as_of) if results else Pieces({}, {}, {}))
+        # What another thread has remembered meanwhile may be newer than the row; what came with the row is not.
+        if not missing and (besides is own or memory.holds(as_of)):
+            return Reading(row, row[_IS_ORGANIZATION_MEMBER] == b"\1", rows, text or b"", as_of)
+        besides = missing if missing and not besides else own
+
+
+def _rows(text: bytes | None, known: Pieces) -> tuple[Rows, list[tuple[Statement, Values]]]:
+    """The memberships in ``text`` with what they refer to, and what reads the rest of that: nothing if it is all."""
+    found = parse_memberships(text)
+    roles_of = {role_ids: parse_ids(role_ids) for role_ids in {row[3] for row in found.rows}}
+    missing = pieces.find(
+        {row[1] for row in found.rows},
+        {row[2] for row in found.rows},
+        {id_ for role_ids in roles_of.values() for id_ in role_ids},
+        known,
     )
-    return Reading(
-        row=row,
-        is_organization_member=row[_IS_ORGANIZATION_MEMBER] == b"\1",
-        memberships=row[_MEMBERSHIPS],
-        is_unchanged=unless_news and notes is None,
-        as_of=as_of,
-        known=pieces.learn(results, as_of=as_of) if results else Pieces({}, {}, {}),
-    )
+    return Rows(found, roles_of, known), missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,26 +199,13 @@ _UNRESTRICTED = orjson.dumps(UNRESTRICTED)
 
 def compose(reading: Reading, asker: Asker, *, address: Address | None) -> Listing:
     """The answer to ``asker`` at ``address``."""
-    administered, rows = parse_memberships(reading.memberships)
-    roles_of = {role_ids: parse_ids(role_ids) for role_ids in {row[3] for row in rows}}
-    found = pieces.find(
-        {row[1] for row in rows},
-        {row[2] for row in rows},
-        {id_ for role_ids in roles_of.values() for id_ in role_ids},
-        reading.known,
-    )
-    members = {
-        role_ids: _member(asker, [found.roles[id_] for id_ in given if id_ in found.roles])
-        for role_ids, given in roles_of.items()
-    }
+    (administered, rows), roles_of, found = reading.rows or _rows(None, Pieces({}, {}, {}))[0]
+    members = {role_ids: _member(asker, [found.roles[id_] for id_ in given]) for role_ids, given in roles_of.items()}
     shows = [shows_private_metadata(asker.deployment, is_admin=is_admin) for is_admin in (False, True)]
     text = [_HEAD]
-    digests = [asker.deployment.private_metadata_audience.encode(), asker.session, reading.memberships or b""]
+    digests = [asker.deployment.private_metadata_audience.encode(), asker.session, reading.text]
     for id_, workspace_id, organization_id, role_ids, own_json in rows:
-        workspace = found.workspaces.get(workspace_id)
-        organization = found.organizations.get(organization_id)
-        if workspace is None or organization is None:
-            continue  # gone since the rows were read
+        workspace, organization = found.workspaces[workspace_id], found.organizations[organization_id]
         member, is_workspace_admin = members[role_ids]
         is_organization_admin = organization_id in administered
         is_admin = is_workspace_admin or is_organization_admin

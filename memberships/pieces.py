@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from accounts.models import Deployment
-from config.database import memory
 from config.database.memory import Memory
-from config.database.reading import Result, Statement, read_together
+from config.database.reading import Result, Statement, Values, read_together
 from memberships import rendering
 from memberships.eligibility import Level
 from memberships.read import OrganizationRow, WorkspaceRoleRow, WorkspaceRow, organizations, workspace_roles, workspaces
@@ -153,10 +152,12 @@ def _stores(pieces: Pieces) -> list[tuple[Memory[Any], dict[bytes, Any]]]:
     return [(_workspaces, pieces.workspaces), (_organizations, pieces.organizations), (_roles, pieces.roles)]
 
 
-def find(workspace_ids: set[bytes], organization_ids: set[bytes], role_ids: set[bytes], known: Pieces) -> Pieces:
-    """These pieces: those ``known``, those remembered, and the rest from the database, in one round trip.
+def find(
+    workspace_ids: set[bytes], organization_ids: set[bytes], role_ids: set[bytes], known: Pieces
+) -> list[tuple[Statement, Values]]:
+    """Add to what is ``known`` the rest of these pieces that is remembered; gives what reads those that are not.
 
-    Only for who has just heard the news. A piece that is gone by now is not among them.
+    Only for who has just heard the news.
     """
     missing: list[list[bytes]] = []
     for wanted, (store, found) in zip((workspace_ids, organization_ids, role_ids), _stores(known), strict=True):
@@ -169,25 +170,19 @@ def find(workspace_ids: set[bytes], organization_ids: set[bytes], role_ids: set[
                 else:
                     found[id_] = piece
         missing.append(lacking)
-    if any(missing):
-        as_of = memory.as_of_now()
-        learnt = learn(_read(*missing), as_of=as_of)
-        for (_, found), (_, more) in zip(_stores(known), _stores(learnt), strict=True):
-            found.update(more)
-    return known
+    return _asking(*missing) if any(missing) else []
 
 
 def read_afresh(workspace_ids: list[bytes], organization_ids: list[bytes], role_ids: list[bytes]) -> Pieces:
     """These pieces as the database has them now, for who has heard no news; those that are gone are not among them."""
-    return _pieces(_read(workspace_ids, organization_ids, role_ids))
+    return _pieces(read_together(_asking(workspace_ids, organization_ids, role_ids)))
 
 
 _STATEMENTS = statements(["%(ids)s::text[]"] * 3)
 
 
-def _read(*ids: list[bytes]) -> list[Result]:
-    values = [{"ids": b"{%b}" % b",".join(some)} for some in ids]
-    return read_together(*zip(_STATEMENTS, values, strict=True))
+def _asking(*ids: list[bytes]) -> list[tuple[Statement, Values]]:
+    return [(statement, {"ids": b"{%b}" % b",".join(some)}) for statement, some in zip(_STATEMENTS, ids, strict=True)]
 
 
 def _pieces(results: Iterable[Result]) -> Pieces:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -43,18 +44,38 @@ class OwnPostgres:
 
     def stop(self, mode: str) -> None:
         """Stop it as pg_ctl does: "fast" takes leave of the clients, "immediate" is a crash."""
-        subprocess.run(
-            [self._server.bin_path / "pg_ctl", "-w", "-m", mode, "-D", self._folder, "stop"],
-            user=self._server.system_user,
-            cwd="/",
-            check=True,
-            capture_output=True,
-            timeout=PATIENCE,
-        )
+        self._run("pg_ctl", "-w", "-m", mode, "-D", self._folder, "stop")
 
     def start(self) -> None:
         """Start it, unless it runs; it takes connections on return."""
         self._server.ensure_postgres_running()
+
+    @contextmanager
+    def standby(self) -> Iterator[str]:
+        """The URL of the same database on a hot standby, which follows this server until the block ends."""
+        with tempfile.TemporaryDirectory() as folder:
+            data = Path(folder) / "data"
+            if self._server.system_user:
+                shutil.chown(folder, self._server.system_user)
+            self._run(
+                "pg_basebackup", "--dbname", self.url, "--pgdata", data, "--write-recovery-conf", "--checkpoint=fast"
+            )
+            options = f"-c listen_addresses= -c unix_socket_directories={folder}"
+            self._run("pg_ctl", "-w", "-D", data, "-l", data / "log", "-o", options, "start")
+            try:
+                yield f"postgresql://{urlsplit(self.url).username}@/rollcall?host={folder}"
+            finally:
+                self._run("pg_ctl", "-w", "-D", data, "-m", "immediate", "stop")
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        subprocess.run(
+            [self._server.bin_path / program, *arguments],
+            user=self._server.system_user,
+            cwd="/",
+            check=True,
+            stdout=subprocess.DEVNULL,
+            timeout=PATIENCE,
+        )
 
     def close(self) -> None:
         """End it in whatever state it is, and forget it."""

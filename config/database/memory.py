@@ -5,9 +5,10 @@ memory reads, in the very statement that it needs anyway, the notes that this pr
 they name is forgotten (``hear``) before anything remembered is used. A statement sees the notes of just the
 transactions whose changes it sees, so what remains in the memory is what the statement itself would have found.
 
-A process knows which notes it has heard by the highest of their ids, and by the transactions that were under way then:
-those may yet commit notes of lower ids. Whoever remembers something says as of when it was read (``as_of``): if another
-thread has heard of a change since, it is not remembered.
+What a later snapshot can see and an earlier one could not is the work of the transactions that were running at the
+earlier one, and of those from its xmax on. So these are the transactions whose notes the next statement reads. The ids
+of notes say nothing about it: a transaction may write a note long before it commits. Whoever remembers something says
+as of when it was read (``as_of``): if another thread has applied a change since, it is not remembered.
 """
 
 from __future__ import annotations
@@ -21,23 +22,39 @@ from config.database.triggers import Kind
 
 MOST_NEWS = 1000
 NEWS = f"""
-    (SELECT coalesce(max(id), 0) FROM config_invalidation),
-    pg_current_snapshot()::text,
-    (
-        SELECT CASE
+    SELECT
+        pg_current_snapshot()::text AS snapshot,
+        own.transaction::text AS own_transaction,
+        max(note.own_id)::text AS own_id,
+        CASE
             WHEN count(*) < {MOST_NEWS} THEN string_agg(note.kind || ':' || note.key, ',') ELSE 'everything:0'
-        END
-        FROM (
-            (
-                SELECT kind, key FROM config_invalidation
-                WHERE id > %(heard_id)s::bigint ORDER BY id LIMIT {MOST_NEWS}
-            )
-            UNION ALL
-            SELECT kind, key FROM config_invalidation WHERE transaction = ANY (%(heard_pending)s::xid8[])
-        ) note
-    )
+        END AS notes
+    FROM (SELECT pg_current_xact_id_if_assigned() AS transaction OFFSET 0) own
+    LEFT JOIN LATERAL (
+        (
+            SELECT kind, key, NULL::bigint AS own_id FROM config_invalidation
+            WHERE transaction >= %(since)s::xid8 AND transaction < pg_snapshot_xmax(pg_current_snapshot())
+                AND transaction IS DISTINCT FROM own.transaction
+            ORDER BY transaction LIMIT {MOST_NEWS}
+        )
+        UNION ALL
+        (
+            SELECT kind, key, NULL FROM config_invalidation
+            WHERE transaction = ANY (%(running)s::xid8[]) AND transaction IS DISTINCT FROM own.transaction
+            LIMIT {MOST_NEWS}
+        )
+        UNION ALL
+        SELECT kind, key, id FROM config_invalidation
+        WHERE transaction = own.transaction AND id > %(own_id)s::bigint
+    ) note ON true
+    GROUP BY own.transaction
 """
-"""Three columns to select: what ``hear`` takes. The limit lets PostgreSQL expect few rows, and use the index."""
+"""One row, to select from: the columns are the fields of ``News``.
+
+The limits let PostgreSQL expect few rows, and use the index. No transaction of this server is as new as xmax or newer,
+but notes that came with a dump of another server may be. A transaction that reads its own notes, as an admin page may,
+reads each of them once.
+"""
 
 LONGEST_SILENCE = 600
 """Seconds without a request after which a process forgets everything, rather than read all the notes since."""
@@ -92,17 +109,34 @@ class Memory(Generic[Value]):
             self._forget(key)
 
 
+class News(NamedTuple):
+    """What the columns of ``NEWS`` hold, as text."""
+
+    snapshot: bytes
+    """In PostgreSQL's notation: xmin, xmax and the running transactions between them."""
+    own_transaction: bytes | None
+    """The id of the transaction that reads, if it has one. It may write more notes, but its snapshot leaves it out."""
+    own_id: bytes | None
+    """The id of the newest note of its own."""
+    notes: bytes | None
+
+
 class Position(NamedTuple):
-    """Up to where the notes have been heard, on one database server: an era is the time on that."""
+    """Which transactions' notes are still to be read, on one database server: an era is the time on that."""
 
     era: int
-    heard_id: int
-    heard_pending: bytes
-    """Transaction ids with commas between them, in braces: an array in PostgreSQL's notation."""
+    since: bytes
+    """The first transaction id of those that are all to be read."""
+    running: bytes
+    """Older ones besides, with commas between them, in braces: an array in PostgreSQL's notation."""
+    own_id: bytes
+    """The newest note that a transaction has read of its own."""
 
 
-_BEGINNING = 2**63 - 1
+_BEGINNING = b"%d" % (2**64 - 1)
 """Is told nothing: whoever hears that forgets everything."""
+OVERTAKEN = -1
+"""The ``as_of`` of what a statement has read that saw less than another thread's."""
 
 
 class _Heard:
@@ -111,7 +145,7 @@ class _Heard:
     ``generation`` counts what was heard of, ``losses`` what went.
     """
 
-    position = Position(0, _BEGINNING, b"{}")
+    position = Position(0, _BEGINNING, b"{}", b"0")
     horizon = (0, 0, 0)
     generation = 0
     losses = 0
@@ -132,7 +166,7 @@ class Question(NamedTuple):
     @property
     def values(self) -> dict[str, bytes]:
         """Those of the parameters of ``NEWS``."""
-        return {"heard_id": b"%d" % self.position.heard_id, "heard_pending": self.position.heard_pending}
+        return {"since": self.position.since, "running": self.position.running, "own_id": self.position.own_id}
 
 
 def ask() -> Question:
@@ -150,49 +184,58 @@ def losses() -> int:
     return _heard.losses
 
 
-def hear(question: Question, newest_id: int, snapshot: str, notes: str | None) -> int:
-    """Forget what the columns of ``NEWS`` name.
+def hear(question: Question, news: News) -> int:
+    """Forget what ``news`` names.
 
-    Returns ``as_of``, for ``Memory.remember``, of what the same statement has read.
+    Returns ``as_of`` of what the same statement has read: see ``holds`` and ``Memory.remember``.
     """
-    oldest_pending, first_unknown, pending = snapshot.split(":")
-    horizon = (int(first_unknown), int(oldest_pending), -len(pending))
+    xmin, xmax, running = news.snapshot.split(b":")
+    horizon = (int(xmax), int(xmin), -len(running))
     position = question.position
     with _lock:
-        is_first_to_hear = question.as_of == _heard.generation
         now = time.monotonic()
         # Who asked at the beginning was told nothing: what is remembered may have changed since it was read.
-        if position.heard_id == _BEGINNING or now - _heard.at > LONGEST_SILENCE:
+        if position.since == _BEGINNING or now - _heard.at > LONGEST_SILENCE:
             _forget_everything()
-        elif notes:
-            _forget_noted(notes)
+        elif news.notes:
+            _forget_noted(news.notes)
         _heard.at = now
         # Of two threads, the one whose statement saw less may come last; and who asked at the beginning knows nothing
         # of what another thread has heard.
-        if position == _heard.position or (
-            position.era == _heard.position.era and position.heard_id != _BEGINNING and horizon >= _heard.horizon
+        if position != _heard.position and (
+            position.era != _heard.position.era or position.since == _BEGINNING or horizon < _heard.horizon
         ):
-            _heard.horizon = horizon
-            _heard.position = Position(position.era, newest_id, b"{%b}" % pending.encode())
-        return _heard.generation if is_first_to_hear else question.as_of
+            return OVERTAKEN
+        _heard.horizon = horizon
+        # A hot standby lists no running transactions, though there may be some from xmin on; elsewhere the two are the
+        # same if there are none.
+        since = xmax if running else xmin
+        unfinished = [ids for ids in (running, news.own_transaction) if ids]
+        _heard.position = Position(position.era, since, b"{%b}" % b",".join(unfinished), news.own_id or position.own_id)
+        return _heard.generation
+
+
+def holds(as_of: int) -> bool:
+    """Whether all that is remembered is as it was then: no thread has heard of a change since."""
+    return as_of == _heard.generation
 
 
 def begin_anew(**signal: Any) -> None:
     """Remember nothing: a new connection may lead to another server, or to the same with less on it."""
     with _lock:
         _forget_everything()
-        _heard.position = Position(_heard.position.era + 1, _BEGINNING, b"{}")
+        _heard.position = Position(_heard.position.era + 1, _BEGINNING, b"{}", b"0")
         _heard.horizon = (0, 0, 0)
 
 
-def _forget_noted(notes: str) -> None:
+def _forget_noted(notes: bytes) -> None:
     _heard.generation += 1
-    for note in notes.split(","):
-        kind, _, key = note.partition(":")
-        if kind == "everything":
+    for note in notes.split(b","):
+        kind, _, key = note.partition(b":")
+        if kind == b"everything":
             _forget_everything()
-        for memory in _memories.get(kind, ()):
-            memory._forget(key.encode())
+        for memory in _memories.get(kind.decode(), ()):
+            memory._forget(key)
 
 
 def _forget_everything() -> None:

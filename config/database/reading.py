@@ -6,35 +6,47 @@ of the work. Django's own cursors, beside these, prepare nothing.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
-from itertools import count
-from typing import Any, TypeVar, cast
-from weakref import WeakSet
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg import generators
+from psycopg import errors, generators
 from psycopg.adapt import Transformer
-from psycopg.pq import ConnStatus, ExecStatus, Format
+from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 Values = Mapping[str, bytes | None]
 """Of parameters by name, as text in PostgreSQL's notation; None is null."""
-T = TypeVar("T")
 
-_numbers = count()
+_prepared: WeakKeyDictionary[psycopg.Connection, set[bytes]] = WeakKeyDictionary()
+"""The names of the statements that each session has prepared."""
+_OUTDATED = (errors.FeatureNotSupported, errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement)
+"""A table has changed since a statement was planned; or a pooler has led to a session that has prepared others."""
 
 
 class Statement:
-    """A statement that PostgreSQL plans once for a connection; ``sql`` names its parameters as ``%(name)s``."""
+    """A statement that PostgreSQL plans once for a session; ``sql`` names its parameters as ``%(name)s``.
+
+    Its name says what it is, so that nobody else's statement can be taken for it, whoever had the session before.
+    """
 
     def __init__(self, sql: str) -> None:
         self.parameters = tuple(dict.fromkeys(re.findall(r"%\((\w+)\)s", sql)))
         self.sql = (sql % {name: f"${number}" for number, name in enumerate(self.parameters, start=1)}).encode()
-        self.name = b"rollcall_%d" % next(_numbers)
-        self.prepared_in: WeakSet[psycopg.Connection] = WeakSet()
+        self.name = b"rollcall_%b" % hashlib.blake2b(self.sql, digest_size=12).hexdigest().encode()
+
+    def parameters_of(self, values: Values) -> Any:
+        """``values`` in their order. (The stubs of psycopg do not say that one may be null.)"""
+        return [values[name] for name in self.parameters]
+
+
+_BEGIN: tuple[Statement, Values] = (Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), {})
+_COMMIT: tuple[Statement, Values] = (Statement("COMMIT"), {})
 
 
 class Result:
@@ -62,72 +74,88 @@ def number(value: int | None) -> bytes | None:
 
 
 def read(statement: Statement, values: Values) -> Result:
-    """What ``statement`` gives.
+    """What ``statement`` gives; as ``read_together``."""
+    return read_together([(statement, values)])[0]
 
-    If the connection turns out to be dead, outside of a transaction, another is opened and asked again: these are
-    reads. Raises Django's database errors.
+
+def read_together(asked: Sequence[tuple[Statement, Values]]) -> list[Result]:
+    """What the statements give, in one round trip and of one snapshot.
+
+    Within a transaction of the caller's, each statement has a snapshot of its own. If the connection turns out to be
+    dead, outside of a transaction, another is opened and asked again: these are reads. Raises Django's database errors.
     """
-
-    def ask(session: psycopg.Connection) -> Result:
-        if session not in statement.prepared_in:
-            return _pipeline(session, [(statement, values)])[0]
-        # The stub does not say that a value may be null.
-        parameters: Any = [values[name] for name in statement.parameters]
-        return _result(session, session.pgconn.exec_prepared(statement.name, parameters, None, Format.BINARY))
-
-    return _asking(ask, [statement])
-
-
-def read_together(*asked: tuple[Statement, Values]) -> list[Result]:
-    """As ``read``, for several statements in one round trip."""
-    return _asking(lambda session: _pipeline(session, asked), [statement for statement, _ in asked])
-
-
-def _asking(ask: Callable[[psycopg.Connection], T], statements: list[Statement]) -> T:
     connection = connections[DEFAULT_DB_ALIAS]
     was_open = connection.connection is not None
     if connection.queries_logged:
-        connection.queries_log.extend({"sql": statement.sql.decode(), "time": ""} for statement in statements)
+        connection.queries_log.extend({"sql": statement.sql.decode(), "time": ""} for statement, _ in asked)
     try:
-        return _ask(connection, ask)
+        return _ask(connection, asked)
     except (OperationalError, InterfaceError):
         if not was_open or connection.in_atomic_block or connection.is_usable():
             raise
         connection.close()
-        return _ask(connection, ask)
+        return _ask(connection, asked)
 
 
-def _ask(connection: BaseDatabaseWrapper, ask: Callable[[psycopg.Connection], T]) -> T:
+def _ask(connection: BaseDatabaseWrapper, asked: Sequence[tuple[Statement, Values]]) -> list[Result]:
+    """As ``read_together``, over the connection that there is; statements that are outdated are prepared anew, once."""
     if connection.connection is None:
         connection.ensure_connection()
+    session: psycopg.Connection = cast(Any, connection.connection)
     with connection.wrap_database_errors:
-        return ask(cast(Any, connection.connection))
+        try:
+            return _execute(session, asked, in_transaction=connection.in_atomic_block)
+        except _OUTDATED:
+            _prepared.pop(session, None)
+            if connection.in_atomic_block:
+                raise
+            session.pgconn.exec_(b"DEALLOCATE ALL")
+            return _execute(session, asked, in_transaction=False)
 
 
-def _pipeline(session: psycopg.Connection, asked: Iterable[tuple[Statement, Values]]) -> list[Result]:
+def _execute(
+    session: psycopg.Connection, asked: Sequence[tuple[Statement, Values]], *, in_transaction: bool
+) -> list[Result]:
+    if len(asked) == 1:
+        (statement, values), *_ = asked
+        if statement.name not in _prepared.get(session, ()):
+            return _pipeline(session, asked)
+        parameters = statement.parameters_of(values)
+        return [_result(session, session.pgconn.exec_prepared(statement.name, parameters, None, Format.BINARY))]
+    if in_transaction:
+        return _pipeline(session, asked)
+    try:
+        return _pipeline(session, [_BEGIN, *asked, _COMMIT])[1:-1]
+    finally:
+        if session.pgconn.transaction_status == TransactionStatus.INERROR:
+            session.pgconn.exec_(b"ROLLBACK")
+
+
+def _pipeline(session: psycopg.Connection, asked: Sequence[tuple[Statement, Values]]) -> list[Result]:
     """Ask all at once, preparing what the session has not prepared yet."""
     pgconn = session.pgconn
-    prepared: list[Statement | None] = []
+    names = _prepared.setdefault(session, set())
+    sent: list[bytes | None] = []
+    """For each command the name of the statement that it prepares; None if it executes one."""
     pgconn.enter_pipeline_mode()
     try:
         for statement, values in asked:
-            if session not in statement.prepared_in:
+            if statement.name not in names and statement.name not in sent:
                 pgconn.send_prepare(statement.name, statement.sql)
-                prepared.append(statement)
-            parameters = [values[name] for name in statement.parameters]
-            pgconn.send_query_prepared(statement.name, parameters, None, Format.BINARY)
-            prepared.append(None)
+                sent.append(statement.name)
+            pgconn.send_query_prepared(statement.name, statement.parameters_of(values), None, Format.BINARY)
+            sent.append(None)
         pgconn.pipeline_sync()
         results = _results(session)
     finally:
         pgconn.exit_pipeline_mode()
     found = []
-    for new, result in zip(prepared, results, strict=True):
+    for name, result in zip(sent, results, strict=True):
         checked = _result(session, result)
-        if new is None:
+        if name is None:
             found.append(checked)
         else:  # whatever becomes of its execution
-            new.prepared_in.add(session)
+            names.add(name)
     return found
 
 

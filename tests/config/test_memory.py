@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,22 +9,18 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 from django.db import connection, transaction
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from accounts.models import Session, User
+from accounts.models import User
 from config.database import memory
-from config.database.memory import NEWS, Memory, Question
+from config.database.memory import NEWS, Memory, News, Question
 from config.database.reading import Statement, read
 from config.models import Invalidation
-from memberships.listing import read_listing
-from memberships.pieces import find
-from memberships.read import parse_memberships
 from organizations.models import Workspace, WorkspaceSegment
 from tests.api import memberships
-from tests.factories import SegmentFactory, UserFactory, WorkspaceFactory, member_of_new_workspace, session_of
+from tests.factories import SegmentFactory, WorkspaceFactory, member_of_new_workspace
+from tests.server import own_postgres, wait_until
 
-SELECT_NEWS = Statement(f"SELECT {NEWS}")
+SELECT_NEWS = Statement(NEWS)
 
 
 @dataclass(eq=False)
@@ -46,8 +41,9 @@ def remember(things: Memory[Thing], key: bytes) -> Thing:
     return thing
 
 
-def hear(notes: str | None, question: Question | None = None, *, snapshot: str = "10:10:", newest: int = 1) -> int:
-    return memory.hear(question or memory.ask(), newest, snapshot, notes)
+def hear(notes: str | None, question: Question | None = None, *, snapshot: str = "10:10:") -> int:
+    told = News(snapshot.encode(), None, None, None if notes is None else notes.encode())
+    return memory.hear(question or memory.ask(), told)
 
 
 def test_it_is_bounded_and_who_came_first_goes_first(things: Memory[Thing]) -> None:
@@ -107,27 +103,40 @@ def test_what_was_read_with_ones_own_news_is_remembered(things: Memory[Thing]) -
 def test_a_thread_that_saw_less_does_not_take_the_position_back(things: Memory[Thing]) -> None:
     hear(None)
     early, late = memory.ask(), memory.ask()
-    hear(None, late, snapshot="12:15:13", newest=8)
-    hear(None, early, snapshot="10:11:", newest=5)
-    assert memory.ask().position[1:] == (8, b"{13}")
+    hear(None, late, snapshot="12:15:13")
+    assert hear(None, early, snapshot="10:11:") == memory.OVERTAKEN
+    assert memory.ask().position[1:3] == (b"15", b"{13}")
+
+
+def test_a_thread_that_saw_more_takes_the_position_on_whoever_came_first(things: Memory[Thing]) -> None:
+    hear(None)
+    early, late = memory.ask(), memory.ask()
+    hear(None, early, snapshot="10:11:")
+    assert memory.holds(hear(None, late, snapshot="12:15:13"))
+    assert memory.ask().position[1:3] == (b"15", b"{13}")
+
+
+def test_a_standby_which_lists_no_running_transactions_is_read_from_the_first_of_them() -> None:
+    hear(None, snapshot="12:15:")
+    assert memory.ask().position[1:3] == (b"12", b"{}")
 
 
 def test_who_asked_before_anything_was_remembered_does_not_move_the_position_of_who_knows_more() -> None:
     first, second = memory.ask(), memory.ask()
-    hear(None, first, snapshot="10:10:", newest=5)
-    hear(None, second, snapshot="20:20:", newest=9)  # nothing was told of what came after note 5
-    assert memory.ask().position.heard_id == 5
+    hear(None, first, snapshot="10:10:")
+    hear(None, second, snapshot="20:20:")  # nothing was told of what came from transaction 10 on
+    assert memory.ask().position.since == b"10"
 
 
 def test_on_another_server_nothing_that_an_earlier_one_said_counts(things: Memory[Thing]) -> None:
-    hear(None, snapshot="900:900:", newest=900)
+    hear(None, snapshot="900:900:")
     question = memory.ask()
     thing = remember(things, b"1")
     memory.begin_anew()
     assert not thing.is_current
-    hear(None, question, snapshot="901:901:", newest=901)
-    hear(None, snapshot="10:10:", newest=3)
-    assert memory.ask().position.heard_id == 3
+    hear(None, question, snapshot="901:901:")
+    hear(None, snapshot="10:10:")
+    assert memory.ask().position.since == b"10"
 
 
 def test_after_a_long_silence_everything_is_forgotten(things: Memory[Thing], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,66 +190,87 @@ def test_notes_are_kept_for_a_day() -> None:
     assert kinds.filter(kind="new").count() == 2000
 
 
+def news(question: Question) -> News:
+    result = read(SELECT_NEWS, question.values)
+    return News._make(result[column] for column in range(len(News._fields)))
+
+
 @pytest.mark.django_db
-def test_the_news_is_what_came_after_the_position() -> None:
+def test_a_transaction_reads_each_note_of_its_own_once() -> None:
     question = memory.ask()
-    (before,) = read(SELECT_NEWS, question.values).rows()
-    assert before[2] is None, "who remembers nothing has nothing to forget"
-    memory.hear(question, *before)
-    Invalidation.objects.create(kind="user", key=7)
-    (after,) = read(SELECT_NEWS, memory.ask().values).rows()
-    assert after[2] == "user:7"
-
-
-# All together: transactions that begin and end in any order, and a reader in between.
-
-WRITERS = 3
+    before = news(question)
+    assert before.notes is None, "who remembers nothing has nothing to forget"
+    memory.hear(question, before)
+    for key in (7, 8):
+        Invalidation.objects.create(kind="user", key=key)
+        question = memory.ask()
+        after = news(question)
+        assert after.notes == b"user:%d" % key
+        memory.hear(question, after)
 
 
 @pytest.mark.django_db(transaction=True)
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-@given(
-    steps=st.lists(
-        st.tuples(st.integers(0, WRITERS - 1), st.sampled_from(["commit", "commit", "rollback"])),
-        min_size=4,
-        max_size=20,
-    )
-)
-def test_whatever_order_transactions_end_in_what_is_read_is_what_is_committed(steps: list[tuple[int, str]]) -> None:
-    """Each writer has a workspace, which it changes and then commits or rolls back, in turn."""
-    user = UserFactory.create()
-    workspaces = [member_of_new_workspace(user).workspace.pk for _ in range(WRITERS)]
-    session = session_of(user)
-    writing: set[int] = set()
-    with ExitStack() as stack:
-        writers = [stack.enter_context(psycopg.connect(**connection.get_connection_params())) for _ in range(WRITERS)]
-        for number, (writer, end) in enumerate(steps):
-            assert descriptions_read(session) == descriptions_committed(workspaces)
-            if writer in writing:
-                getattr(writers[writer], end)()
-            else:
-                writers[writer].execute(
-                    "UPDATE organizations_workspace SET description = %s WHERE id = %s",
-                    [str(number), workspaces[writer]],
-                )
-            writing ^= {writer}
-        assert descriptions_read(session) == descriptions_committed(workspaces)
-        for each in writers:
-            each.rollback()
-
-
-def descriptions_read(session: Session) -> dict[int, str]:
-    reading = read_listing(session.deployment, session_id=session.pk, organization_id=None)
-    rows = parse_memberships(reading.memberships).rows
-    found = find({row[1] for row in rows}, set(), set(), reading.known)
-    return {int(id_): json.loads(place.shown)["description"] for id_, place in found.workspaces.items()}
-
-
-def descriptions_committed(workspaces: list[int]) -> dict[int, str]:
+def test_notes_of_a_transaction_that_has_read_meanwhile_are_read_when_it_has_committed() -> None:
+    memory.hear(question := memory.ask(), news(question))
     with transaction.atomic():
-        return dict(Workspace.objects.filter(pk__in=workspaces).values_list("pk", "description"))
+        Invalidation.objects.create(kind="user", key=7)
+        with psycopg.connect(**connection.get_connection_params()) as other:
+            other.execute("SELECT pg_current_xact_id()")  # a later transaction ends before this one
+        memory.hear(question := memory.ask(), news(question))
+        Invalidation.objects.create(kind="user", key=8)
+    assert b"user:8" in (news(memory.ask()).notes or b"")
+
+
+def test_on_a_standby_notes_are_read_whatever_order_their_transactions_end_in() -> None:
+    """A real one: its snapshots list no running transactions, whatever runs on the primary."""
+    with own_postgres() as primary, primary.standby() as standby_url, ExitStack() as stack:
+        first, last, standby = (
+            stack.enter_context(psycopg.connect(url)) for url in (primary.url, primary.url, standby_url)
+        )
+        standby.autocommit = True
+        first.execute(
+            """
+            CREATE TABLE config_invalidation (
+                id bigserial, kind text, key bigint, transaction xid8 DEFAULT pg_current_xact_id()
+            )
+            """
+        )
+        first.commit()
+
+        def read_on_the_standby() -> News:
+            (end,) = first.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone() or ("",)
+            first.rollback()
+            wait_until(
+                lambda: standby.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [end]).fetchone() == (True,),
+                "the standby has caught up",
+            )
+            row = standby.execute(
+                NEWS, {name: value.decode() for name, value in memory.ask().values.items()}
+            ).fetchone()
+            return News._make(None if value is None else value.encode() for value in row or ())
+
+        memory.hear(memory.ask(), read_on_the_standby())
+        for writer, key in ((last, 1), (first, 2)):
+            writer.execute("INSERT INTO config_invalidation (kind, key) VALUES ('user', %s)", [key])
+        first.commit()
+        seen = read_on_the_standby()
+        assert (seen.notes, seen.snapshot.endswith(b":")) == (b"user:2", True)
+        memory.hear(memory.ask(), seen)
+        last.commit()
+        assert b"user:1" in (read_on_the_standby().notes or b"").split(b",")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_notes_that_came_with_the_dump_of_another_server_are_not_read() -> None:
+    memory.hear(question := memory.ask(), news(question))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO config_invalidation (kind, key, transaction)
+            VALUES ('user', 1, (pg_current_xact_id()::text::bigint + 1000)::text::xid8)
+            """
+        )
+    assert news(memory.ask()).notes is None
 
 
 def test_the_answer_after_a_change_in_the_same_transaction_shows_it(user: User) -> None:

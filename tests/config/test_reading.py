@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
-from threading import Thread
+from collections.abc import Callable, Iterator
+from threading import Event, Thread
+from typing import Any, cast
 
+import psycopg
 import pytest
 from django.db import DataError, connection, transaction
+from psycopg.pq import TransactionStatus
 
-from config.database.reading import Statement, read, read_together
+from config.database.reading import Statement, Values, read, read_together
 
 pytestmark = pytest.mark.django_db
 
@@ -21,12 +25,17 @@ def test_a_statement_whose_first_execution_fails_can_be_asked_again() -> None:
 
 
 def test_one_that_fails_among_several_fails_them_all_and_spoils_none() -> None:
-    statements = [Statement("SELECT 6 / %(divisor)s::int") for _ in range(3)]
+    statements = [Statement(f"SELECT {number} / %(divisor)s::int") for number in (6, 8, 10)]
     for _ in range(2):
         with pytest.raises(DataError), transaction.atomic():
-            read_together(*zip(statements, ({"divisor": divisor} for divisor in (b"1", b"0", b"2")), strict=True))
-    results = read_together(*((statement, {"divisor": b"2"}) for statement in statements))
-    assert [result.rows() for result in results] == [[(3,)]] * 3
+            read_together(
+                [
+                    (statement, {"divisor": divisor})
+                    for statement, divisor in zip(statements, (b"1", b"0", b"2"), strict=True)
+                ]
+            )
+    results = read_together([(statement, {"divisor": b"2"}) for statement in statements])
+    assert [result.rows() for result in results] == [[(3,)], [(4,)], [(5,)]]
 
 
 def test_null_is_null() -> None:
@@ -38,7 +47,7 @@ def test_null_is_null() -> None:
 def test_other_threads_go_on_while_one_waits_for_the_database(number: int) -> None:
     def wait() -> None:
         try:
-            read_together(*((Statement("SELECT pg_sleep(1)::text"), {}) for _ in range(number)))
+            read_together([(Statement("SELECT pg_sleep(1)::text"), {})] * number)
         finally:
             connection.close()
 
@@ -50,3 +59,87 @@ def test_other_threads_go_on_while_one_waits_for_the_database(number: int) -> No
         time.sleep(0.01)
         assert time.monotonic() - before < 0.5  # it would be the whole second
     thread.join()
+
+
+@pytest.fixture
+def changing() -> Iterator[Callable[[str], Any]]:
+    """A table "changing" with one row; executes SQL on another connection."""
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
+        other.execute("CREATE TABLE changing (value varchar(3))")
+        other.execute("INSERT INTO changing VALUES ('one')")
+        yield other.execute
+        other.execute("DROP TABLE changing")
+
+
+ALONE, TOGETHER = 1, 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("number", [ALONE, TOGETHER])
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("ALTER TABLE changing ALTER value TYPE varchar(4)", "one"),
+        ("ALTER TABLE changing ALTER value TYPE int USING 1", 1),
+    ],
+)
+def test_a_statement_is_prepared_anew_when_its_table_has_changed(
+    changing: Callable[[str], Any], number: int, change: str, value: Any
+) -> None:
+    asked: list[tuple[Statement, Values]] = [
+        (Statement(f"SELECT value FROM changing LIMIT {limit}"), {}) for limit in range(1, number + 1)
+    ]
+    read_together(asked)
+    changing(change)
+    assert [result.rows() for result in read_together(asked)] == [[(value,)]] * number
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("number", [ALONE, TOGETHER])
+def test_a_statement_that_the_session_has_lost_is_prepared_anew(number: int) -> None:
+    asked: list[tuple[Statement, Values]] = [(Statement(f"SELECT {value}"), {}) for value in range(number)]
+    read_together(asked)
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+    assert [result.rows() for result in read_together(asked)] == [[(value,)] for value in range(number)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_name_that_the_session_has_prepared_before_does_no_harm() -> None:
+    statement = Statement("SELECT 'mine'")
+    with connection.cursor() as cursor:
+        cursor.execute(f"PREPARE {statement.name.decode()} AS SELECT 'not mine'")
+    assert read(statement, {}).rows() == [("mine",)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_read_together_is_of_one_snapshot_and_leaves_no_transaction_open() -> None:
+    snapshot = "SELECT pg_current_snapshot()::text, pg_sleep(0.05)::text, {}"
+    asked: list[tuple[Statement, Values]] = [(Statement(snapshot.format(number)), {}) for number in range(3)]
+    stop = Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            with psycopg.connect(**connection.get_connection_params()) as other:
+                other.execute("SELECT pg_current_xact_id()")
+
+    thread = Thread(target=write)
+    thread.start()
+    try:
+        snapshots = {result.rows()[0][0] for result in read_together(asked)}
+    finally:
+        stop.set()
+        thread.join()
+    assert len(snapshots) == 1
+    assert transaction_status() == TransactionStatus.IDLE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_fails_together_leaves_no_transaction_open() -> None:
+    with pytest.raises(DataError):
+        read_together([(Statement("SELECT 1"), {}), (Statement("SELECT 1 / 0"), {})])
+    assert transaction_status() == TransactionStatus.IDLE
+
+
+def transaction_status() -> TransactionStatus:
+    return TransactionStatus(cast(Any, connection.connection).pgconn.transaction_status)

@@ -1,0 +1,253 @@
+"""No answer is stale when transactions overlap, whatever order they begin, write and end in."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from itertools import count
+from threading import Event
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from django.db import connection, connections
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import User
+from memberships.models import OrganizationMembershipRole, WorkspaceMembershipRole
+from organizations.models import Organization, OrganizationSegment, Segment, WorkspaceSegment
+from tests.api import ApiClient, warm_up
+from tests.factories import (
+    OrganizationRoleFactory,
+    SegmentFactory,
+    UserFactory,
+    WorkspaceRoleFactory,
+    join_organization,
+    member_of_new_workspace,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Poll:
+    """A tab that polls: it sends the ETag of the answer that it has, and keeps that answer for a 304."""
+
+    def __init__(self, user: User) -> None:
+        self._client = ApiClient(user.deployment, user)
+        warm_up(self._client)
+        self._etag = ""
+        self._data: list[dict[str, Any]] = []
+
+    def __call__(self) -> list[dict[str, Any]]:
+        response = self._client.get(HTTP_IF_NONE_MATCH=self._etag)
+        if response.status_code != 304:
+            self._etag, self._data = response.headers["ETag"], response.json()["data"]
+        return self._data
+
+
+class Place(NamedTuple):
+    """The ids of a viewer's membership of a workspace, and of all that its part of the answer is made of."""
+
+    membership: int
+    workspace: int
+    organization: int
+    role: int
+    workspace_segment: int
+    organization_segment: int
+    role_given: int
+
+
+def place_of(user: User) -> Place:
+    membership = member_of_new_workspace(user)
+    workspace = membership.workspace
+    organization = workspace.organization
+    Organization.objects.filter(pk=organization.pk).update(private_metadata={"plan": "team"})
+    role = WorkspaceRoleFactory.create(deployment=user.deployment)
+    organization_role = OrganizationRoleFactory.create(deployment=user.deployment)
+    given = WorkspaceMembershipRole.objects.create(membership=membership, role=role)
+    OrganizationMembershipRole.objects.create(membership=join_organization(user, organization), role=organization_role)
+    segments = [
+        SegmentFactory.create(deployment=user.deployment, type=kind)
+        for kind in (Segment.Type.WORKSPACE, Segment.Type.ORGANIZATION)
+    ]
+    WorkspaceSegment.objects.create(workspace=workspace, segment=segments[0])
+    OrganizationSegment.objects.create(organization=organization, segment=segments[1])
+    return Place(membership.pk, workspace.pk, organization.pk, role.pk, segments[0].pk, segments[1].pk, given.pk)
+
+
+CHANGES = {
+    "a workspace's name": "UPDATE organizations_workspace SET name = %(text)s WHERE id = %(workspace)s",
+    "an organization's text": "UPDATE organizations_organization SET name = %(text)s WHERE id = %(organization)s",
+    "a role's name": "UPDATE organizations_workspacerole SET name = %(text)s WHERE id = %(role)s",
+    "a workspace's segment": "UPDATE organizations_segment SET name = %(text)s WHERE id = %(workspace_segment)s",
+    "an organization's segment": "UPDATE organizations_segment SET name = %(text)s WHERE id = %(organization_segment)s",
+    "a segment that is left": "DELETE FROM organizations_workspacesegment WHERE workspace_id = %(workspace)s",
+    "a membership's metadata": """
+        UPDATE memberships_workspacemembership SET public_metadata = jsonb_build_object('text', %(text)s::text)
+        WHERE id = %(membership)s
+    """,
+    "a role that is taken": "DELETE FROM memberships_workspacemembershiprole WHERE id = %(role_given)s",
+    "a membership that ends": "DELETE FROM memberships_workspacemembership WHERE id = %(membership)s",
+    "a rule": "UPDATE organizations_workspace SET enforce_2fa = NOT enforce_2fa WHERE id = %(workspace)s",
+    "who sees private metadata": """
+        UPDATE accounts_deployment
+        SET private_metadata_audience = CASE private_metadata_audience WHEN 'nobody' THEN 'members' ELSE 'nobody' END
+        WHERE id = (SELECT deployment_id FROM organizations_organization WHERE id = %(organization)s)
+    """,
+}
+COMMITTED = """
+    SELECT
+        membership.id::text, workspace.name, workspace.enforce_2fa, organization.name,
+        membership.public_metadata->>'text',
+        (
+            SELECT organization.private_metadata->>'plan' FROM accounts_deployment
+            WHERE id = organization.deployment_id AND private_metadata_audience <> 'nobody'
+        ),
+        ARRAY (
+            SELECT role.name FROM memberships_workspacemembershiprole given
+            JOIN organizations_workspacerole role ON role.id = given.role_id WHERE given.membership_id = membership.id
+        ),
+        ARRAY (
+            SELECT segment.name FROM organizations_workspacesegment
+            JOIN organizations_segment segment ON segment.id = segment_id WHERE workspace_id = workspace.id
+        ),
+        ARRAY (
+            SELECT segment.name FROM organizations_organizationsegment
+            JOIN organizations_segment segment ON segment.id = segment_id WHERE organization_id = organization.id
+        )
+    FROM memberships_workspacemembership membership
+    JOIN organizations_workspace workspace ON workspace.id = workspace_id
+    JOIN organizations_organization organization ON organization.id = workspace.organization_id
+    WHERE membership.user_id = %s ORDER BY membership.id
+"""
+
+
+def committed(user: User) -> list[tuple[Any, ...]]:
+    """All that ``CHANGES`` change of the answer, as the database holds it: the oracle, which caches nothing."""
+    with psycopg.connect(**connection.get_connection_params()) as reader:
+        return reader.execute(COMMITTED, [user.pk]).fetchall()
+
+
+def shown(data: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """The same of an answer."""
+    return [
+        (
+            item["id"],
+            item["workspace"]["name"],
+            item["workspace"]["enforce_2fa"],
+            item["organization"]["name"],
+            item["public_metadata"].get("text"),
+            item["organization"]["private_metadata"].get("plan"),
+            [role["name"] for role in item["roles"]],
+            [segment["name"] for segment in item["workspace"]["segments"]],
+            [segment["name"] for segment in item["organization"]["segments"]],
+        )
+        for item in data
+    ]
+
+
+@pytest.mark.parametrize("first_to_commit", [0, 1])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_seen_once_it_is_committed(change: str, first_to_commit: int) -> None:
+    """The transaction that begins last makes the change, before the other one writes something else."""
+    user = UserFactory.create()
+    places = [place_of(user) for _ in range(2)]
+    poll = Poll(user)
+    with ExitStack() as stack:
+        writers = [stack.enter_context(psycopg.connect(**connection.get_connection_params())) for _ in range(2)]
+        for writer in writers:
+            writer.execute("SELECT pg_current_xact_id()")
+        before = shown(poll())
+        writers[1].execute(CHANGES[change], {**places[1]._asdict(), "text": "changed"})
+        writers[0].execute(CHANGES["a workspace's name"], {**places[0]._asdict(), "text": "other"})
+        writers[first_to_commit].commit()
+        assert shown(poll()) == committed(user)
+        writers[1 - first_to_commit].commit()
+        assert shown(poll()) == committed(user) != before
+
+
+STEPS = ["begin", "poll", "commit", "roll back", *["change"] * 4]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 3), st.sampled_from(STEPS), st.sampled_from(sorted(CHANGES))), min_size=4, max_size=30
+    )
+)
+def test_whatever_transactions_interleave_each_poll_shows_what_is_committed(
+    steps: list[tuple[int, str, str]],
+) -> None:
+    """Each of four writers has a place of its own. What would wait for another writer is left out."""
+    user = UserFactory.create()
+    places = [place_of(user) for _ in range(4)]
+    poll = Poll(user)
+    with ExitStack() as stack:
+        writers = [stack.enter_context(psycopg.connect(**connection.get_connection_params())) for _ in range(4)]
+        for writer in writers:
+            writer.execute("SET lock_timeout = '10ms'")
+            writer.commit()
+        for number, (index, step, change) in enumerate(steps):
+            writer = writers[index]
+            if step == "begin":
+                writer.execute("SELECT pg_current_xact_id()")
+            elif step == "commit":
+                writer.commit()
+            elif step == "roll back":
+                writer.rollback()
+            elif step == "change":
+                with suppress(psycopg.errors.LockNotAvailable), writer.transaction():
+                    writer.execute(CHANGES[change], {**places[index]._asdict(), "text": str(number)})
+            else:
+                assert shown(poll()) == committed(user)
+        for writer in writers:
+            writer.rollback()
+            assert shown(poll()) == committed(user)
+
+
+def test_everything_in_one_answer_is_of_one_moment() -> None:
+    """Each transaction writes one number to all that an answer is made of, so no answer has two numbers."""
+    user = UserFactory.create()
+    place = place_of(user)
+    Poll(user)()  # what is built once for a process is built by one thread
+    params = {**connection.get_connection_params(), "autocommit": False}
+    stop = Event()
+
+    def write() -> None:
+        with psycopg.connect(**params) as writer:
+            for number in count():
+                if stop.is_set():
+                    break
+                for change in (
+                    "a workspace's name",
+                    "an organization's text",
+                    "a role's name",
+                    "a membership's metadata",
+                ):
+                    writer.execute(CHANGES[change], {**place._asdict(), "text": str(number)})
+                writer.commit()
+
+    def numbers_seen(_: int) -> list[set[str]]:
+        try:
+            poll = Poll(user)
+            return [
+                {item["workspace"]["name"], item["organization"]["name"], item["roles"][0]["name"], text}
+                for _ in range(200)
+                for item in poll()
+                if (text := item["public_metadata"].get("text"))
+            ]
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor() as threads:
+        writing = threads.submit(write)
+        try:
+            seen = [numbers for of_poll in threads.map(numbers_seen, range(2)) for numbers in of_poll]
+        finally:
+            stop.set()
+        writing.result()
+    assert [numbers for numbers in seen if len(numbers) > 1] == []
+    assert len(seen) > 100
