@@ -21,9 +21,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from config import networks
 from config.api.errors import Problem, error_response
 from config.client_address import address_in
-from config.database.reading import Statement, read
+from config.database.reading import Statement, read_together
 from config.express import Answer
 from config.metrics import METHODS, count
+from memberships import listing
 
 _APPLIED = Statement(
     "SELECT count(DISTINCT (app, name)) FROM django_migrations WHERE app || '.' || name = ANY (%(migrations)s::text[])"
@@ -65,11 +66,12 @@ def healthz(environ: dict[str, Any]) -> HttpResponse:
 
 
 def readyz(environ: dict[str, Any]) -> HttpResponse:
-    """200 if the database answers and all migrations have run; 503 otherwise."""
+    """200 if the database answers, all migrations have run and memberships can be listed; 503 otherwise."""
     newest = _newest_migrations()
+    migrations = {"migrations": b"{%b}" % ",".join(newest).encode()}
     try:
-        ((applied,),) = read(_APPLIED, {"migrations": b"{%b}" % ",".join(newest).encode()}).rows()
-    except ProgrammingError:  # there is no table of migrations
+        ((applied,),) = read_together([(_APPLIED, migrations), listing.NOBODYS])[0].rows()
+    except ProgrammingError:  # there is no table of migrations, or of memberships
         applied = 0
     except DatabaseError:
         return error_response(Problem.UNAVAILABLE)

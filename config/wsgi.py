@@ -8,13 +8,13 @@ from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
-from config import operations
 from config.bounds import read_chunks, tidy
-from config.express import short_answer
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-
 _django = get_wsgi_application()
+
+from config import operations  # noqa: E402 (the models are there from here on)
+from config.express import short_answer  # noqa: E402
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Any:

@@ -15,6 +15,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views import csrf, defaults
 from django.views.decorators.csrf import csrf_exempt
+from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework import exceptions as drf
 from rest_framework.views import set_rollback
 
@@ -55,6 +56,8 @@ def to_response(exception: Exception, context: dict[str, Any]) -> HttpResponse:
 
 def problem_of(exception: BaseException | None) -> Problem:
     """The catalogue's entry for an exception of Django, Django REST framework or the database."""
+    if isinstance(exception.__cause__, ReadOnlySqlTransaction):  # a standby, or a server under maintenance
+        return Problem.UNAVAILABLE
     for types, problem in _PROBLEMS:
         if isinstance(exception, types):
             return problem

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from django.db import DataError, InterfaceError, OperationalError, ProgrammingError, connection
 
@@ -19,6 +20,7 @@ from accounts.models import User
 from config import networks
 from memberships import lookup
 from tests.api import MEMBERSHIPS, ApiClient, error_code
+from tests.factories import UserFactory
 from tests.server import (
     Answer,
     Connection,
@@ -92,6 +94,29 @@ def test_an_unreachable_database_is_told_as_something_that_passes(
     assert error_code(response) == UNAVAILABLE
     assert int(response.headers["Retry-After"]) > 0
     assert_tells_nothing(response)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/session/sign-out", None),
+        ("/auth/signin", {"strategy": "plain_email", "email": "nobody@example.com", "password": "wrong"}),
+        ("/session/switch-organization?organization_id=", None),
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+def test_a_write_on_a_read_only_server_is_told_as_something_that_passes(path: str, body: Any) -> None:
+    user = UserFactory.create()
+    client = ApiClient(user.deployment, user)
+    path, _, query = path.partition("?")
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    try:
+        response = client.post(path, body, query)
+    finally:
+        connection.close()
+    assert error_code(response) == UNAVAILABLE
+    assert int(response.headers["Retry-After"]) > 0
 
 
 def test_a_query_that_takes_too_long_is_given_up(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,6 +213,41 @@ def test_a_restart_of_the_database_between_two_requests_goes_unnoticed(demo: Dem
     demo.postgres.stop("fast")
     demo.postgres.start()
     assert [demo.get().status for _ in range(8)] == [200] * 8
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "new_type"),
+    [
+        ("organizations_workspace", "name", "varchar(301)"),
+        ("organizations_workspacerole", "permissions", "varchar(101)[]"),
+        ("accounts_session", "token_serial", "bigint"),
+        ("accounts_deployment", "name", "varchar(301)"),
+    ],
+)
+def test_a_table_that_is_changed_under_the_service_fails_no_request(
+    demo: Demo, table: str, column: str, new_type: str
+) -> None:
+    assert [demo.get().status for _ in range(8)] == [200] * 8  # every thread has prepared its statements
+    with psycopg.connect(demo.postgres.url, autocommit=True) as database:
+        names = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND tgqual IS NOT NULL"
+        for (name,) in database.execute(names, [table]).fetchall():  # they compare the column, as a migration knows
+            database.execute(f"DROP TRIGGER {name} ON {table}")
+        database.execute(f"ALTER TABLE {table} ALTER {column} TYPE {new_type}")
+        assert demo.get("/readyz").status == 200
+        assert [demo.get().status for _ in range(8)] == [200] * 8
+        database.execute("INSERT INTO config_invalidation (kind, key) VALUES ('everything', 0)")
+        assert [demo.get().status for _ in range(8)] == [200] * 8
+    assert demo.get("/readyz").status == 200
+
+
+def test_it_is_not_ready_while_what_it_answers_from_is_missing(demo: Demo) -> None:
+    with psycopg.connect(demo.postgres.url, autocommit=True) as database:
+        database.execute("ALTER TABLE memberships_workspacemembership RENAME TO elsewhere")
+        try:
+            assert code_of(demo.get("/readyz")) == UNAVAILABLE
+        finally:
+            database.execute("ALTER TABLE elsewhere RENAME TO memberships_workspacemembership")
+    assert demo.get("/readyz").status == 200
 
 
 def test_connections_that_say_nothing_keep_nobody_waiting(demo: Demo) -> None:

@@ -58,7 +58,7 @@ def test_a_probe_touches_no_session(path: str, cookie: str) -> None:
     with CaptureQueriesContext(connection) as queries:
         answer = ask(path, HTTP_COOKIE=cookie, HTTP_ORIGIN="https://app.example.com")
     assert not {name for name, _ in answer.headers} & {"Set-Cookie", "Vary", "Access-Control-Allow-Origin"}
-    assert "session" not in str(queries.captured_queries)
+    assert "django_session" not in str(queries.captured_queries)
 
 
 @each_probe
