@@ -11,7 +11,7 @@ from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -234,7 +234,10 @@ class UserAdmin(StaffAdmin):
 
     @action(description="Why can't they enter?", url_path="entry", icon="help")  # type: ignore[operator]
     def entry(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return redirect("admin:memberships_workspacemembership_entry_of", object_id)
+        user = self.get_object(request, object_id)
+        if user is None:
+            raise Http404
+        return redirect("admin:memberships_workspacemembership_entry_of", user.pk)
 
     def label(self, obj: User) -> str:
         return f"{obj} ({obj.deployment})"

@@ -16,6 +16,9 @@ _BETWEEN_WORDS = r"[\u0001-\u002F\u003A-\u0040\u005B-\u0060\u007B-\u00BF\u2000-\
 """Spaces and punctuation, as PostgreSQL's and Python's regular expressions both write it; in no locale else."""
 
 
+_MAX_WORD = 500
+"""Characters: no text that is searched has so many, and PostgreSQL takes a lexeme of at most 2,046 bytes."""
+
 WORDS_FUNCTION = f"""
 CREATE FUNCTION words(texts text) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 1000 AS $$
@@ -49,13 +52,16 @@ class _LowerQuery(Func):
 
 
 def words_begin(fields: tuple[str, ...], text: str) -> _Match | None:
-    """Whether each part of ``text`` begins one of the words in ``fields``; None if ``text`` has nothing to search for.
+    """Whether each part of ``text`` begins one of the words in ``fields``; None if ``text`` has nothing to search for,
+    or a word that is too long to be found.
 
     A part that punctuation joins to a next one ("ada" in "ada@demo") must be a whole word.
     """
     terms = []
     for part in text.replace("\0", "").split():
         *whole, beginning = [word for word in re.split(_BETWEEN_WORDS, part) if word] or [""]
+        if any(len(word) > _MAX_WORD for word in (*whole, beginning)):
+            return None
         terms += [f"'{word}'" for word in whole]
         terms += [f"'{beginning}':*"] if beginning else []
     return _Match(Words(*fields), _LowerQuery(Value(" & ".join(terms)))) if terms else None

@@ -6,7 +6,9 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG
+from django.core.exceptions import BadRequest
 from django.db import DataError, IntegrityError
 from django.http import HttpRequest
 from django.utils.html import format_html_join
@@ -20,9 +22,10 @@ from config.staff.links import address, link_to, plural
 from config.staff.lists import COUNTED, CappedPaginator, StaffChangeList
 from config.staff.refusals import refusal_of
 from config.staff.scope import ScopedPage
-from config.staff.search import MAX_RELATED, is_partial, search
+from config.staff.search import MAX_RELATED, is_id, is_partial, search
 
 PARTIAL = f"So much fits this search that it looked at {MAX_RELATED:,} of it alone. Type more of the name."
+WHOLE_LIST = "The address asked for a page, an order or a filter that this list does not have. This is the whole list."
 
 
 class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
@@ -92,8 +95,27 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
             request.refusal = refusal_of(error)  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra_context)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What a link to the form fills in. Raises ``BadRequest`` if a related row is named by what is no id."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        for field in (*self.opts.concrete_fields, *self.opts.many_to_many):
+            for value in _as_list(initial.get(field.name)) if field.is_relation else ():
+                if not is_id(value):
+                    raise BadRequest(f"{field.name} is no id")
+        return initial
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return StaffChangeList
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Django shows the whole list instead of one that it cannot make sense of; this says so."""
+        try:
+            return super().get_changelist_instance(request)
+        except IncorrectLookupParameters as error:
+            if ERROR_FLAG in request.GET:
+                raise BadRequest(str(error)) from error
+            self.message_user(request, WHOLE_LIST, messages.WARNING)
+            raise
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         response = super().changelist_view(request, extra_context)
@@ -102,7 +124,9 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
         return response
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
-        """Refuse to act on all rows of a list whose end nobody has seen, or counted."""
+        """Refuse to act on all rows of a list whose end nobody has seen, or counted, and on what are no rows."""
+        if not all(is_id(text) for text in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            raise BadRequest("a chosen row is no id")
         if request.POST.get("select_across") == "1" and CappedPaginator(queryset, self.list_per_page).goes_on:
             self.message_user(request, f"These are more than {COUNTED:,}: search or filter first.", messages.ERROR)
             return None
@@ -122,6 +146,11 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
         ]
         links = [(link_to(address(model, "changelist") + query, plural(model)),) for model, query in lists]
         return format_html_join(" · ", "{}", links)
+
+
+def _as_list(value: Any) -> list[str]:
+    """The ids in the part of a query that fills in a related field."""
+    return value if isinstance(value, list) else [value] if value else []
 
 
 class ReadOnlyAdmin(StaffAdmin):

@@ -17,6 +17,9 @@ from django.utils.module_loading import import_string
 
 Row = TypeVar("Row", bound=Model)
 
+LOOKUPS = {"exact", "in", "isnull", "isempty"}
+"""What the filters of lists, and links to lists, ask of a column."""
+
 PRIVATE_METADATA = "accounts.view_private_metadata"
 """The permission to see ``private_metadata``, wherever it is shown, logged or exported."""
 
@@ -62,11 +65,15 @@ class ScopedPage(Scoped):
         ]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """By relations and the filters of the list alone. Django lets anybody guess at any column of the model, hashes
-        of passwords included, one letter after the other.
+        """By relations and the filters of the list alone, and for given values alone.
+
+        Django lets anybody guess at any column of the model, hashes of passwords included, one letter after the other,
+        and apply to it whatever PostgreSQL knows, such as a regular expression to a date.
         """
         page: Any = self
         name = lookup.partition("__")[0]
+        if not set(_lookups(page.model, lookup)) <= LOOKUPS:
+            return False
         try:
             field = page.opts.pk if name == "pk" else page.opts.get_field(name)
         except FieldDoesNotExist:
@@ -84,6 +91,21 @@ class ScopedPage(Scoped):
             raise Http404
         trail: Any = page.admin_site.get_model_admin(apps.get_model(settings.STAFF_AUDIT))
         return trail.history_of(request, row)
+
+
+def _lookups(model: type[Model], path: str) -> list[str]:
+    """The parts of ``path`` after the fields that it names; none if it does not begin with a field of ``model``."""
+    steps = path.split("__")
+    fields: Any = model
+    for number, step in enumerate(steps):
+        try:
+            field: Any = fields._meta.pk if step == "pk" else fields._meta.get_field(step)
+        except FieldDoesNotExist:
+            return steps[number:] if number else []
+        fields = field.related_model
+        if fields is None:
+            return steps[number + 1 :]
+    return []
 
 
 def _filtered(item: Any) -> str:

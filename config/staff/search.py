@@ -32,7 +32,7 @@ def search(request: HttpRequest, page: admin.ModelAdmin, rows: QuerySet, text: s
     texts = tuple(name for name in fields if name not in related)
     parts = text.split(maxsplit=MAX_PARTS - 1) if related else [text]
     found = reduce(and_, (_by_words(texts, part) | _through(request, page, related, part) for part in parts), Q())
-    return rows.filter(found | Q(pk=int(text))) if _is_id(text) else rows.filter(found)
+    return rows.filter(found | Q(pk=int(text))) if is_id(text) else rows.filter(found)
 
 
 def is_partial(request: HttpRequest) -> bool:
@@ -63,6 +63,7 @@ def _is_relation(model: type[Model], name: str) -> bool:
     return "__" not in name and model._meta.get_field(name).is_relation
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Whether a row could have the id that ``text`` writes in decimal digits."""
     digits = text.strip()
     return digits.isascii() and digits.isdigit() and len(digits) < 20 and int(digits) <= MAX_ID

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
-from django.db import models
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db import DataError, models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, path, reverse
 from django_otp import user_has_device
 from unfold.sites import UnfoldAdminSite
@@ -19,6 +23,8 @@ from unfold.sites import UnfoldAdminSite
 from config.staff.home import home
 from config.staff.pages import StaffAdmin
 from config.staff.typed import check_typed
+
+logger = logging.getLogger("rollcall")
 
 Response = TypeVar("Response", bound=HttpResponseBase)
 
@@ -49,7 +55,8 @@ class StaffSite(UnfoldAdminSite):
         @wraps(inner)
         def only_here(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             require_admin_host(request)
-            return guarded(inner(request, *args, **kwargs))
+            with _blamed_on(request):
+                return guarded(_rendered(inner(request, *args, **kwargs)))
 
         return only_here
 
@@ -73,6 +80,12 @@ class StaffSite(UnfoldAdminSite):
             super().has_permission(request) and not self.has_permission(request) and not user_has_device(request.user)
         )
 
+    def search(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Pages of the admin by name, for the field above the sidebar; they fit on one page."""
+        if request.GET.get("page", "1") != "1":
+            raise Http404
+        return super().search(request, extra_context)
+
     def autocomplete_view(self, request: HttpRequest) -> Any:
         return _Autocomplete.as_view(admin_site=self)(request)
 
@@ -81,6 +94,13 @@ class _Autocomplete(AutocompleteJsonView):
     """Offers rows by what tells them apart, not by their name alone."""
 
     model_admin: StaffAdmin
+
+    def process_request(self, request: HttpRequest) -> Any:
+        """As Django's, for fields that a form could have: relations that lead back to a model have none."""
+        found = super().process_request(request)
+        if found[2].auto_created:
+            raise PermissionDenied
+        return found
 
     def get_queryset(self) -> models.QuerySet:
         rows = super().get_queryset()
@@ -92,6 +112,29 @@ class _Autocomplete(AutocompleteJsonView):
         if isinstance(self.model_admin, StaffAdmin):
             result["text"] = self.model_admin.label(obj)
         return result
+
+
+@contextmanager
+def _blamed_on(request: HttpRequest) -> Iterator[None]:
+    """Answer 400 if the database cannot make sense of a value that the address has; anything else is our own fault.
+
+    The log keeps what the database said, lest a fault of ours hide there.
+    """
+    try:
+        yield
+    except DataError as error:
+        match = request.resolver_match
+        if not (request.META.get("QUERY_STRING") or (match and match.kwargs)):
+            raise
+        logger.warning("%s %s: the database refused a value", request.method, request.path, exc_info=error)
+        raise BadRequest("the database refused a value") from error
+
+
+def _rendered(response: Response) -> Response:
+    """``response``, written now: some queries run no earlier."""
+    if isinstance(response, SimpleTemplateResponse):
+        response.render()
+    return response
 
 
 def require_admin_host(request: HttpRequest) -> None:
