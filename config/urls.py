@@ -2,10 +2,10 @@
 
 from django.contrib import admin
 from django.urls import path
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from accounts.staff.second_factor import second_factor
 from accounts.views import DeploymentViewSet, JwksViewSet, SecondFactorViewSet
+from config.api.document import OpenApiView, docs
 from memberships.playground import playground
 from memberships.session_views import CurrentUserViewSet, SessionStateViewSet, SignInViewSet, SwitchViewSet
 from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
@@ -28,8 +28,8 @@ urlpatterns = [
     path("session/switch-workspace", SwitchViewSet.as_view({"post": "switch_workspace"})),
     path("session/token", SwitchViewSet.as_view({"get": "token"})),
     path(".well-known/jwks.json", JwksViewSet.as_view({"get": "retrieve"})),
-    path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
+    path("openapi.json", OpenApiView.as_view()),
+    path("docs/", docs),
     path("admin/second-factor/", second_factor, name="staff-second-factor"),
     path("admin/", admin.site.urls),
 ]

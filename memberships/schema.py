@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from accounts.serializers import SIGN_IN_REQUEST, VerifyOTPRequestSerializer
@@ -171,6 +172,10 @@ _NOBODY: dict[str, Any] = {"id": "88121", "active_signin": None, "signins": [], 
 _SIGNED_IN = _NOBODY | {"active_signin": _SIGN_IN, "signins": [_SIGN_IN]}
 _AWAITING_CODE = _NOBODY | {"signin_attempts": [_ATTEMPT]}
 
+# In demo mode the example of a sign-in is one that works; the playground shows the same password.
+_EMAIL, _USERNAME = ("chioma@demo.example", "chioma") if settings.DEMO else ("ada@example.com", "ada")
+_PASSWORD = settings.DEMO_PASSWORD if settings.DEMO else "correct horse battery staple"
+
 _SESSION = envelope("SessionResponse", SessionSerializer())
 _VISITOR_EXAMPLES = {
     "signed in": enveloped(_SIGNED_IN, "Your session."),
@@ -332,16 +337,8 @@ sign_in = endpoint(
     ),
     request=SIGN_IN_REQUEST,
     requests={
-        "by e-mail address": {
-            "strategy": "plain_email",
-            "email": "ada@example.com",
-            "password": "correct horse battery staple",
-        },
-        "by username": {
-            "strategy": "plain_username",
-            "username": "ada",
-            "password": "correct horse battery staple",
-        },
+        "by e-mail address": {"strategy": "plain_email", "email": _EMAIL, "password": _PASSWORD},
+        "by username": {"strategy": "plain_username", "username": _USERNAME, "password": _PASSWORD},
         "by an outside issuer": {"strategy": "outside_token", "token": "eyJhbGciOiJFUzI1NiIs..."},
     },
     answers=_SESSION,

@@ -55,7 +55,9 @@ Times are RFC 3339 in UTC. No field is ever null or absent unless it says so: an
 `[]`, empty metadata `{}`. Answers carry an `ETag`; send it back in `If-None-Match` and an unchanged answer is a
 `304` without a body.
 
-**Errors.** Every status from 400 on has the body `{"errors": [{"message", "code"}]}`. `message` says what to do next;
+## Errors
+
+Every status from 400 on has the body `{"errors": [{"message", "code"}]}`. `message` says what to do next;
 `code` is stable, and is the HTTP status times 100 plus a number:
 
 | code | meaning | message |

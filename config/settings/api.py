@@ -40,12 +40,6 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.api.openapi.describe",
     ],
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_AUTHENTICATION": [],
-    "SERVE_PERMISSIONS": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "tryItOutEnabled": True, "withCredentials": True},
     "ENUM_NAME_OVERRIDES": {
         "SegmentType": "organizations.models.Segment.Type",
         "EligibilityRestrictionType": "memberships.eligibility.RESTRICTION_TYPES",

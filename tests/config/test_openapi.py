@@ -39,6 +39,33 @@ def test_the_served_document_is_the_generated_one() -> None:
     assert json.loads(response.content)["paths"] == document()["paths"]
 
 
+def test_the_document_is_made_once_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Client().get("/openapi.json", headers={"Host": "accounts.example.com"})
+    monkeypatch.delattr("drf_spectacular.generators.SchemaGenerator.get_schema")
+    assert Client().get("/openapi.json", headers={"Host": "other.example.com"}).content == first.content
+
+
+def test_whoever_has_the_document_gets_304() -> None:
+    etag = Client().get("/openapi.json").headers["ETag"]
+    answer = Client().get("/openapi.json", headers={"If-None-Match": etag})
+    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", etag)
+    assert Client().get("/openapi.json", headers={"If-None-Match": '"another"'}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "media_type"),
+    [
+        ("text/html, */*;q=0.8", "application/vnd.oai.openapi+json"),
+        ("application/json", "application/json"),
+        ("application/vnd.oai.openapi+json", "application/vnd.oai.openapi+json"),
+    ],
+)
+def test_the_document_comes_as_the_media_type_that_is_asked_for(accepted: str, media_type: str) -> None:
+    answer = Client().get("/openapi.json", headers={"Accept": accepted})
+    assert answer.headers["Content-Type"] == media_type
+    assert json.loads(answer.content)["openapi"].startswith("3.1")
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import pytest
@@ -43,15 +43,15 @@ def staff_page(browser: Browser, demo: Demo) -> Iterator[Page]:
     context.close()
 
 
-def violations(page: Page) -> list[str]:
-    """What axe-core finds serious or critical: rule, element and what is wrong with it, a line each."""
+def violations(page: Page, impacts: Sequence[str] = ("serious", "critical")) -> list[str]:
+    """What axe-core finds of these ``impacts``: rule, element and what is wrong with it, a line each."""
     page.evaluate((MODULES / "axe-core" / "axe.min.js").read_text())
     found: Any = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{violation['id']}: {node['html']} {node['failureSummary']}"
         for violation in found["violations"]
         for node in violation["nodes"]
-        if node["impact"] in ("serious", "critical")
+        if node["impact"] in impacts
     ]
 
 
@@ -62,6 +62,24 @@ def test_the_sign_in_page_is_accessible(page: Page, demo: Demo, scheme: Scheme) 
     page.emulate_media(color_scheme=scheme)
     page.goto(f"{demo.base_url}/admin/login/")
     assert violations(page) == []
+
+
+@in_a_browser
+@pytest.mark.usefixtures("node")
+@each_scheme
+def test_the_docs_have_no_critical_finding(page: Page, demo: Demo, scheme: Scheme) -> None:
+    """What is less than critical is in Swagger UI's own markup and colours."""
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{demo.base_url}/docs/")
+    page.locator("#operations-Sign-in-SignIn .opblock-summary-control").click()
+    page.locator("#operations-Sign-in-AttemptVerification .opblock-summary-control").click()
+    page.locator("#operations-Me-GetUserWorkspaceMemberships .opblock-summary-control").click()
+    page.get_by_role("button", name="Execute").first.click()
+    page.locator(".live-responses-table").wait_for()
+    assert violations(page, ["critical"]) == []
+    page.locator(".scheme-container").get_by_role("button", name="Authorize").click()
+    page.get_by_role("heading", name="Available authorizations").wait_for()
+    assert violations(page, ["critical"]) == []
 
 
 @in_a_browser
