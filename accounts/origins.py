@@ -14,6 +14,14 @@ from rest_framework.request import Request
 from accounts.deployments import deployment_of
 from config.api.errors import ApiError, Problem
 
+MISSING = (
+    "Say where the request comes from: send the header Origin, as in “Origin: {origin}”, "
+    "or the session's token as Authorization: Bearer."
+)
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_WEB_ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
+
 
 def require_known_origin(request: Request) -> None:
     """Raise ``ApiError`` (403) unless the request says that it comes from a page of the deployment or an allowed one.
@@ -22,9 +30,29 @@ def require_known_origin(request: Request) -> None:
     name.
     """
     origin = request.headers.get("Origin", "")
-    own = f"{request.scheme}://{request.get_host()}"
-    if origin.lower() != own.lower() and origin not in deployment_of(request).allowed_origins:
+    if not origin:
+        raise ApiError(Problem.FOREIGN_ORIGIN, MISSING.format(origin=own_origin(request._request)))
+    if not _is_own(origin, request._request) and origin not in deployment_of(request).allowed_origins:
         raise ApiError(Problem.FOREIGN_ORIGIN)
+
+
+def own_origin(request: HttpRequest) -> str:
+    """The origin of pages at the host that ``request`` was sent to, as browsers write it."""
+    written = f"{request.scheme}://{request.get_host()}".lower()
+    parts = _parts(written)
+    return written if parts is None or parts[2] != _DEFAULT_PORTS[parts[0]] else f"{parts[0]}://{parts[1]}"
+
+
+def _is_own(origin: str, request: HttpRequest) -> bool:
+    """Whether ``origin`` has the scheme, host and port to which ``request`` was sent (RFC 6454, 5)."""
+    parts = _parts(origin)
+    return parts is not None and parts == _parts(own_origin(request))
+
+
+def _parts(origin: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port, which is the scheme's own if none is written; None if ``origin`` is no web page's."""
+    match = _WEB_ORIGIN.fullmatch(origin.lower())
+    return (match[1], match[2], int(match[3] or _DEFAULT_PORTS[match[1]])) if match else None
 
 
 def is_allowed(sender: Any, request: HttpRequest, **kwargs: Any) -> bool:

@@ -27,10 +27,15 @@ class ClientAddressMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         peer = _address(request.META.get("REMOTE_ADDR", ""))
-        if _is_trusted(peer) and request.META.get("HTTP_X_FORWARDED_PROTO") == "https":
+        if _is_trusted(peer) and _came_over_https(request.META.get("HTTP_X_FORWARDED_PROTO", "")):
             request.META["wsgi.url_scheme"] = "https"
         request.client_address = address_in(request.META)  # type: ignore[attr-defined]
         return self.get_response(request)
+
+
+def _came_over_https(forwarded_proto: str) -> bool:
+    """Whether each proxy of those that wrote into the header ``X-Forwarded-Proto`` was asked over https."""
+    return {scheme.strip().lower() for scheme in forwarded_proto.split(",")} == {"https"}
 
 
 def address_in(environ: dict[str, Any]) -> Address | None:

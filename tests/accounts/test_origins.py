@@ -132,6 +132,12 @@ def test_a_foreign_page_cannot_void_the_backup_codes(user: User) -> None:
         (f"http://{HOST.upper()}", {}),
         (f"http://{HOST}:8000", {"HTTP_HOST": f"{HOST}:8000"}),
         (f"https://{HOST}", {"wsgi.url_scheme": "https"}),
+        (f"http://{HOST}", {"HTTP_HOST": f"{HOST}:80"}),
+        (f"http://{HOST}:80", {}),
+        (f"https://{HOST}", {"HTTP_HOST": f"{HOST}:443", "wsgi.url_scheme": "https"}),
+        (f"https://{HOST}:443", {"wsgi.url_scheme": "https"}),
+        (f"http://{HOST}", {"HTTP_HOST": HOST.upper()}),
+        (f"http://{HOST}.", {"HTTP_HOST": f"{HOST}."}),
         (PAGE, {}),
         (PAGE, {"wsgi.url_scheme": "https"}),
         ("https://other.example.net", {}),
@@ -145,6 +151,47 @@ def test_the_deployments_own_pages_and_allowed_ones_may_act(user: User, origin: 
     assert response.status_code == 200
     session.refresh_from_db()
     assert session.ended_at is not None
+
+
+@pytest.mark.parametrize(
+    ("origin", "environ"),
+    [
+        (f"http://{HOST}", {"HTTP_HOST": f"{HOST}:443"}),
+        (f"http://{HOST}:443", {"HTTP_HOST": f"{HOST}:443", "wsgi.url_scheme": "https"}),
+        (f"https://{HOST}", {"HTTP_HOST": f"{HOST}:80", "wsgi.url_scheme": "https"}),
+        (f"https://{HOST}:80", {"wsgi.url_scheme": "https"}),
+        (f"http://{HOST}:٨٠", {}),
+        (f"http://{HOST}:", {}),
+        (f"http://{HOST}:000080", {}),
+    ],
+)
+def test_another_port_is_another_origin(user: User, origin: str, environ: dict[str, str]) -> None:
+    response = ApiClient(user.deployment, user).request("POST", "/session/sign-out", HTTP_ORIGIN=origin, **environ)
+    assert error_code(response) == 40302
+
+
+@pytest.mark.parametrize(
+    ("host", "scheme", "origin"),
+    [
+        (HOST, "http", f"http://{HOST}"),
+        (f"{HOST}:8000", "http", f"http://{HOST}:8000"),
+        (f"{HOST}:443", "https", f"https://{HOST}"),
+    ],
+)
+def test_who_states_no_origin_is_told_what_to_send(user: User, host: str, scheme: str, origin: str) -> None:
+    client = ApiClient(user.deployment, user)
+    environ: dict[str, Any] = {"HTTP_HOST": host, "wsgi.url_scheme": scheme}
+    response = client.request("POST", "/session/sign-out", HTTP_ORIGIN="", **environ)
+    assert error_code(response) == 40302
+    assert f"“Origin: {origin}”" in response.json()["errors"][0]["message"]
+    assert client.request("POST", "/session/sign-out", HTTP_ORIGIN=origin, **environ).status_code == 200
+
+
+def test_a_page_at_an_ipv6_address_may_act_there(db: None) -> None:
+    deployment = DeploymentFactory.create(host="::1")
+    client = ApiClient(deployment, UserFactory.create(deployment=deployment))
+    response = client.request("POST", "/session/sign-out", HTTP_HOST="[::1]:8000", HTTP_ORIGIN="http://[::1]:8000")
+    assert response.status_code == 200
 
 
 def test_a_page_of_an_alias_may_act_there_but_not_at_the_deployments_host(user: User) -> None:
