@@ -53,6 +53,15 @@ def networks(values: list[str]) -> None:
             raise ValidationError(f"{value!r} is no address or CIDR network") from error
 
 
+def secret(value: str) -> None:
+    """Validates a key that nobody can guess: it is long, and no few characters over and over."""
+    if len(value) < 32 or len(set(value)) < 10 or value.startswith("django-insecure-"):
+        raise ValidationError(
+            "32 or more random characters are needed; make a key by "
+            "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+        )
+
+
 def fernet_keys(values: list[str]) -> None:
     """Validates a list of Fernet keys."""
     for value in values:

@@ -106,12 +106,17 @@ class Problem(enum.Enum):
     FOREIGN_ORIGIN = (
         40302,
         "Pages of this origin may not act here; ask the operator to allow it.",
-        "The Origin header of a request that changes something must be the deployment's own origin or an allowed one.",
+        "A request that changes something states no Origin, or one that is neither the deployment's own nor allowed.",
     )
     ENTRY_RESTRICTED = (
         40303,
         "You may not enter from here; the message says what to do.",
         "An eligibility restriction keeps the user out; the message is that of `eligibility_restriction`.",
+    )
+    HTTPS_REQUIRED = (
+        40307,
+        "Use https: over plain http nothing can be sent or changed.",
+        "A request that changes something came over plain http, where only https is taken. It was not processed.",
     )
     UNKNOWN_PATH = (
         40401,

@@ -1,9 +1,9 @@
 """Secrets, hosts, proxies and cookies."""
 
-from config.environment import between, fernet_keys, networks, read
+from config.environment import between, fernet_keys, networks, read, secret
 from config.settings.core import DEMO
 
-SECRET_KEY = read("str", "SECRET_KEY")
+SECRET_KEY = read("str", "SECRET_KEY", validate=secret)
 KEY_ENCRYPTION_KEYS = read("list", "KEY_ENCRYPTION_KEYS", validate=fernet_keys)
 
 ALLOWED_HOSTS = ["*"]  # the deployments' hosts are data; accounts.deployments refuses the others
@@ -12,17 +12,15 @@ TRUSTED_PROXIES = read("list", "TRUSTED_PROXIES", [], validate=networks)
 METRICS_NETWORKS = read("list", "METRICS_NETWORKS", ["127.0.0.0/8", "::1"], validate=networks)
 
 HTTPS_ONLY = read("bool", "HTTPS_ONLY", not DEMO)
-SECURE_SSL_REDIRECT = HTTPS_ONLY
-# The API has no redirects.
-SECURE_REDIRECT_EXEMPT = [
-    r"^(me|session|auth|deployment)(/|$)",
-    r"^\.well-known/",
-    r"^openapi\.json$",
-]
+SECURE_SSL_REDIRECT = False  # accounts.https redirects, to known hosts alone
 _hsts_seconds = read("int", "HSTS_SECONDS", 31_536_000, validate=between(0, 10**9))
 SECURE_HSTS_SECONDS = _hsts_seconds if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
-SECURE_HSTS_PRELOAD = HTTPS_ONLY
+SECURE_HSTS_PRELOAD = read("bool", "HSTS_PRELOAD", False) and HTTPS_ONLY
+SILENCED_SYSTEM_CHECKS = [
+    "security.W008",  # of SECURE_SSL_REDIRECT
+    "security.W021",  # of SECURE_HSTS_PRELOAD: browsers take months to forget a host that was preloaded
+]
 X_FRAME_OPTIONS = "DENY"
 
 CORS_ALLOW_CREDENTIALS = True  # the allowed origins are data; accounts.origins answers for them

@@ -40,7 +40,23 @@ def manage(*arguments: str, without: str = "", **environment: str) -> subprocess
 def test_production_settings_pass_djangos_deployment_checks() -> None:
     result = manage("check", "--deploy", "--fail-level", "WARNING")
     assert result.returncode == 0, result.stderr
-    assert "no issues (0 silenced)" in result.stdout
+    assert "no issues (2 silenced)" in result.stdout  # config.settings.security says which, and why
+
+
+def test_a_weak_secret_key_is_refused_with_the_way_to_a_good_one() -> None:
+    refused = manage("check", SECRET_KEY="x")
+    command = re.search(r"python3 -c '([^']+)'", refused.stderr)
+    assert command is not None
+    good = subprocess.run([sys.executable, "-c", command[1]], capture_output=True, text=True, check=True).stdout.strip()
+    assert manage("check", SECRET_KEY=good).returncode == 0
+
+
+@pytest.mark.parametrize(("value", "expected"), [("", "False"), ("true", "True")])
+def test_browsers_are_asked_to_preload_the_host_only_on_demand(value: str, expected: str) -> None:
+    result = manage(
+        "shell", "-v0", "-c", "from django.conf import settings as s; print(s.SECURE_HSTS_PRELOAD)", HSTS_PRELOAD=value
+    )
+    assert result.stdout.strip() == expected
 
 
 @pytest.mark.parametrize(
@@ -57,6 +73,12 @@ def test_production_settings_pass_djangos_deployment_checks() -> None:
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_CONNECT_TIMEOUT", "soon"),
         ("SECRET_KEY", ""),
+        ("SECRET_KEY", "x"),
+        ("SECRET_KEY", "x" * 100),
+        ("SECRET_KEY", "password" * 10),
+        ("SECRET_KEY", "0123456789abcdef"),
+        ("SECRET_KEY", "django-insecure-0123456789abcdefghijklmnopqrstuvwxyz0123456789"),
+        ("HSTS_PRELOAD", "perhaps"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(name: str, value: str) -> None:
