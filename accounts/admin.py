@@ -20,9 +20,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
-from accounts import sessions
+from accounts import bulk, sessions
 from accounts.audit import admin as audit_admin  # noqa: F401
-from accounts.keys import create_signing_key
+from accounts.keys import state_of, with_successors
 from accounts.models import (
     Authenticator,
     BackupCode,
@@ -35,6 +35,7 @@ from accounts.models import (
     User,
 )
 from accounts.staff import admin as staff_admin  # noqa: F401
+from config.staff.actions import BulkAction, add_actions
 from config.staff.filters import RelatedFilter
 from config.staff.forms import StaffForm
 from config.staff.inlines import EditableInline, ReadOnlyInline
@@ -51,8 +52,15 @@ class AliasInline(EditableInline):
 class SigningKeyInline(ReadOnlyInline):
     model = SigningKey
     verbose_name_plural = "newest signing keys"
-    fields = ("kid", "since", "retired_at", "revoked_at")
-    readonly_fields = ("kid", "since")
+    fields = ("kid", "state", "since", "retired_at", "revoked_at")
+    readonly_fields = ("kid", "state", "since")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SigningKey]:
+        return with_successors(super().get_queryset(request))
+
+    @admin.display(description="state")
+    def state(self, obj: SigningKey) -> str:
+        return state_of(obj)
 
 
 @admin.register(Deployment)
@@ -62,7 +70,6 @@ class DeploymentAdmin(StaffAdmin):
     search_fields = ("name", "host")
     search_help_text = "Name, host, alias or id"
     inlines = (AliasInline, SigningKeyInline)
-    actions = ("create_new_signing_key",)
     save_on_top = True
     fieldsets = (
         (None, {"fields": ["name", "host", "mode", "allowed_origins", "cookie_same_site", "see_also"]}),
@@ -90,22 +97,12 @@ class DeploymentAdmin(StaffAdmin):
         aliases = DeploymentAlias.objects.filter(host__istartswith=search_term.strip().replace("\0", ""))
         return found | queryset.filter(pk__in=aliases.values("deployment")), may_have_duplicates
 
-    def has_create_key_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("accounts.add_signingkey")
-
-    @admin.action(description="Create a new signing key", permissions=["create_key"])
-    def create_new_signing_key(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> None:
-        for deployment in queryset:
-            key = create_signing_key(deployment=deployment)
-            self.log_change(request, deployment, f"Created the signing key {key.kid}.")
-            self.message_user(request, f"{deployment} signs with the new key {key.kid} now.", messages.SUCCESS)
-
 
 @admin.register(SigningKey)
 class SigningKeyAdmin(ReadOnlyAdmin):
     """Keys come from an action on deployments; here they go."""
 
-    list_display = ("kid", "deployment", "issuer", "algorithm", "created_at", "retired_at", "revoked_at")
+    list_display = ("kid", "deployment", "state", "algorithm", "created_at", "retired_at", "revoked_at")
     list_filter = (
         ("retired_at", admin.EmptyFieldListFilter),
         ("revoked_at", admin.EmptyFieldListFilter),
@@ -114,34 +111,22 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     list_select_related = ("deployment",)
     search_fields = ("kid", "deployment")
     search_help_text = "Key id (kid), deployment or id"
-    actions = ("retire", "revoke")
     readonly_fields = ("created_at",)
     fields = (
-        "deployment",
-        "issuer",
-        "kid",
-        "algorithm",
-        "public_key",
-        "created_at",
-        "tokens_until",
-        "retired_at",
-        "revoked_at",
+        *("deployment", "issuer", "kid", "state", "algorithm", "public_key"),
+        *("created_at", "tokens_until", "retired_at", "revoked_at"),
     )
     autocomplete_fields = ("deployment",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields
 
-    def has_end_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("accounts.change_signingkey")
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SigningKey]:
+        return with_successors(super().get_queryset(request))
 
-    @admin.action(description="Retire the selected keys: they sign no more", permissions=["end"])
-    def retire(self, request: HttpRequest, queryset: QuerySet[SigningKey]) -> None:
-        _end(self, request, queryset, "retired_at", "Retired")
-
-    @admin.action(description="Revoke the selected keys: their tokens are refused", permissions=["end"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[SigningKey]) -> None:
-        _end(self, request, queryset, "revoked_at", "Revoked")
+    @admin.display(description="state")
+    def state(self, obj: SigningKey) -> str:
+        return state_of(obj)
 
 
 SIGN_OUT = "Sign out the user everywhere"
@@ -386,14 +371,6 @@ class SignInAdmin(EndableAdmin):
         _note_ended(self, request, sessions.end_sign_ins(queryset), "Ended")
 
 
-def _end(page: admin.ModelAdmin, request: HttpRequest, queryset: QuerySet[Any], field: str, done: str) -> None:
-    """Write now into ``field`` of the rows that have nothing there yet: what has ended stays ended when it did."""
-    rows = list(queryset.filter(**{f"{field}__isnull": True}))
-    ended = queryset.model._default_manager.filter(pk__in=[row.pk for row in rows], **{f"{field}__isnull": True})
-    ended.update(**{field: timezone.now()})
-    _note_ended(page, request, rows, done)
-
-
 def _note_ended(page: admin.ModelAdmin, request: HttpRequest, rows: list[Any], done: str) -> None:
     if rows:
         LogEntry.objects.log_actions(
@@ -410,3 +387,29 @@ def _sign_out(page: admin.ModelAdmin, request: HttpRequest, users: list[User]) -
 
 def _number(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+add_actions(
+    Deployment,
+    BulkAction(
+        name="create_new_signing_key",
+        description="Create a new signing key",
+        permissions=("accounts.add_signingkey",),
+        run=lambda rows, _: bulk.sign_with_new_keys(rows),
+    ),
+)
+add_actions(
+    SigningKey,
+    BulkAction(
+        name="retire",
+        description="Retire keys: they sign no more",
+        permissions=("accounts.change_signingkey",),
+        run=lambda rows, _: bulk.retire_keys(rows),
+    ),
+    BulkAction(
+        name="revoke",
+        description="Revoke keys: their tokens are refused",
+        permissions=("accounts.change_signingkey",),
+        run=lambda rows, _: bulk.revoke_keys(rows),
+    ),
+)

@@ -11,7 +11,7 @@ from typing import Any, cast
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from jwt.algorithms import ECAlgorithm
 
@@ -112,6 +112,27 @@ def usable_keys(deployment: Deployment) -> QuerySet[SigningKey]:
 def published_keys(deployment: Deployment) -> QuerySet[SigningKey]:
     """The usable keys, newest first."""
     return usable_keys(deployment).order_by("-created_at", "-id")
+
+
+def with_successors(keys: QuerySet[SigningKey]) -> QuerySet[SigningKey]:
+    """``keys`` with what ``state_of`` asks: whether a newer key signs in place of each."""
+    newer = SigningKey.objects.filter(
+        deployment=OuterRef("deployment"), issuer="", retired_at__isnull=True, revoked_at__isnull=True
+    ).filter(Q(created_at__gt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), pk__gt=OuterRef("pk")))
+    return keys.annotate(has_successor=Exists(newer))
+
+
+def state_of(key: Any) -> str:
+    """Whether ``key``, which is one of ``with_successors``, signs and verifies, in words for staff."""
+    if key.revoked_at is not None:
+        return "revoked: its tokens are refused"
+    if key.issuer:
+        return f"trusted: verifies tokens of {key.issuer}" if key.retired_at is None else "retired: trusted no longer"
+    if not is_usable(key):
+        return "retired: its last token has expired"
+    if key.retired_at is not None:
+        return f"retired: verifies until {key.tokens_until:%Y-%m-%d %H:%M}"
+    return "replaced: verifies, a newer key signs" if key.has_successor else "active: signs and verifies"
 
 
 def jwk(key: SigningKey) -> dict[str, Any]:

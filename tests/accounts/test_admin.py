@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import check_password
 from django.test import Client
+from django.utils import timezone
 
-from accounts.keys import signing_key
+from accounts.keys import create_signing_key, signing_key
 from accounts.models import Deployment, DeploymentAlias, SigningKey, StaffAccess, User
 from tests.admin import add_to_inline, errors, go_on, saved, send, url
 from tests.api import ApiClient
@@ -150,11 +152,38 @@ def test_a_bad_origin_is_named_with_its_line(admin_client: Client, deployment: D
 
 
 def test_a_deployment_gets_a_new_signing_key_by_an_action(admin_client: Client, deployment: Deployment) -> None:
+    """Once it is confirmed: the page before says what will happen."""
     old = signing_key(deployment)
-    response = act(admin_client, "create_new_signing_key", deployment)
-    new = signing_key(deployment)
-    assert new != old
-    assert new.kid in response.content.decode()
+    asked = act(admin_client, "create_new_signing_key", deployment).content.decode()
+    assert signing_key(deployment) == old
+    assert f"The key {old.kid} goes on verifying: nobody is signed out." in " ".join(asked.split())
+    go_on(admin_client, "create_new_signing_key", deployment)
+    assert signing_key(deployment) != old
+    assert SigningKey.objects.count() == 2
+
+
+def test_a_key_shows_its_state(admin_client: Client, deployment: Deployment) -> None:
+    hour = timedelta(hours=1)
+    now = timezone.now()
+    values: dict[str, dict[str, Any]] = {
+        "revoked: its tokens are refused": {"revoked_at": now, "tokens_until": now + hour},
+        "retired: its last token has expired": {"retired_at": now - hour, "tokens_until": now - hour},
+        f"retired: verifies until {now + hour:%Y-%m-%d %H:%M}": {"retired_at": now, "tokens_until": now + hour},
+        "replaced: verifies, a newer key signs": {},
+        "active: signs and verifies": {},
+    }
+    keys = [deployment.signing_keys.get(), *(create_signing_key(deployment=deployment) for _ in range(4))]
+    outside = {"issuer": "https://id.example", "kid": "k", "public_key": keys[0].public_key}
+    keys.append(SigningKey.objects.create(deployment=deployment, **outside))
+    for key, columns in zip(keys, values.values(), strict=False):
+        SigningKey.objects.filter(pk=key.pk).update(**columns)
+    states = [*values, "trusted: verifies tokens of https://id.example"]
+    inline = admin_client.get(url(deployment, "change")).content.decode()
+    listed = admin_client.get(url(SigningKey, "changelist")).content.decode()
+    for key, state in zip(keys, states, strict=True):
+        assert state in inline
+        assert state in listed
+        assert state in admin_client.get(url(key, "change")).content.decode()
 
 
 @pytest.mark.parametrize(("action", "status"), [("retire", 200), ("revoke", 401)])
@@ -163,6 +192,8 @@ def test_a_key_can_be_retired_or_revoked(admin_client: Client, user: User, actio
     token = token_of(user)
     key = signing_key(user.deployment)
     act(admin_client, action, key)
+    assert signing_key(user.deployment) == key
+    go_on(admin_client, action, key)
     assert signing_key(user.deployment) != key
     assert ApiClient(user.deployment, token=token).get().status_code == status
 
@@ -170,10 +201,9 @@ def test_a_key_can_be_retired_or_revoked(admin_client: Client, user: User, actio
 def test_what_has_ended_stays_ended_when_it_did(admin_client: Client, deployment: Deployment) -> None:
     key = signing_key(deployment)
     for _ in range(2):
-        act(admin_client, "revoke", key)
+        go_on(admin_client, "revoke", key)
         revoked_at, key.revoked_at = key.revoked_at, SigningKey.objects.get(pk=key.pk).revoked_at
     assert revoked_at == key.revoked_at is not None
-    assert LogEntry.objects.count() == 1
 
 
 @pytest.mark.parametrize("of_sign_in", [False, True])
@@ -194,8 +224,10 @@ def test_staff_who_may_only_look_end_nothing(user: User) -> None:
     session = session_of(user)
     for action, row in (("end", session), ("revoke", signing_key(user.deployment))):
         act(client, action, row)
+        go_on(client, action, row)
         row.refresh_from_db()
     act(client, "create_new_signing_key", user.deployment)
+    go_on(client, "create_new_signing_key", user.deployment)
     assert session.ended_at is None
     assert SigningKey.objects.filter(revoked_at__isnull=True).count() == SigningKey.objects.count() == 1
 
