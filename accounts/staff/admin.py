@@ -18,12 +18,17 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from accounts.models import StaffAccess
 from accounts.staff.second_factor import forget
+from config.staff.forms import StaffForm
+from config.staff.links import names
 from config.staff.pages import StaffAdmin
 
 admin.site.unregister(Staff)
 admin.site.unregister(Group)  # permissions come from StaffAccess alone
 admin.site.unregister(StaticDevice)  # they would show secrets
 admin.site.unregister(TOTPDevice)
+
+
+NOWHERE = "Choose a deployment, or tick “All deployments”: without either, these rights would give nothing."
 
 
 def others(request: HttpRequest, rows: QuerySet, staff: str = "") -> QuerySet:
@@ -77,10 +82,19 @@ class StaffUserAdmin(UserAdmin, StaffAdmin):  # type: ignore[misc]
         super().save_model(request, obj, form, change)
 
 
+class StaffAccessForm(StaffForm):
+    def clean(self) -> Any:
+        data = super().clean() or self.cleaned_data
+        if not data.get("all_deployments") and not data.get("deployments") and "deployments" not in self.errors:
+            self.add_error("deployments", NOWHERE)
+        return data
+
+
 @admin.register(StaffAccess)
 class StaffAccessAdmin(StaffAdmin):
+    form = StaffAccessForm
     identity = ("user",)
-    list_display = ("user", "role", "all_deployments", "sees_private_metadata", "created_at")
+    list_display = ("user", "role", "where", "sees_private_metadata", "created_at")
     list_filter = ("role", "all_deployments")
     list_select_related = ("user",)
     label_select_related = ("user",)
@@ -93,7 +107,11 @@ class StaffAccessAdmin(StaffAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return others(request, super().get_queryset(request), "user")
+        return others(request, super().get_queryset(request), "user").prefetch_related("deployments")
+
+    @admin.display(description="deployments")
+    def where(self, obj: StaffAccess) -> str:
+        return "all" if obj.all_deployments else names(obj.deployments.all()) or "none: gives no rights"
 
     def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> Any:
         rows = super().get_field_queryset(db, db_field, request)

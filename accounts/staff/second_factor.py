@@ -65,6 +65,8 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     }
     if not codes:
         context |= {
+            "replaces": user_has_device(user),
+            "may_leave": admin.site.has_permission(request),
             "secret": device.config_url.partition("secret=")[2].partition("&")[0],
             "qr_code": segno.make(device.config_url).svg_data_uri(scale=4, border=2, light="white"),
         }

@@ -1,5 +1,7 @@
 """The look of the pages for staff; ``config/staff`` has their behaviour."""
 
+from django.urls import reverse_lazy
+
 from config.settings.core import STATIC_URL
 
 # Tailwind's blue: unlike unfold's purple it is readable as a link on both backgrounds (WCAG 2.2, 1.4.3).
@@ -30,6 +32,12 @@ UNFOLD = {
     "COLORS": {"primary": _BLUE},
     "STYLES": [f"{STATIC_URL}staff/staff.css"],
     "SCRIPTS": [f"{STATIC_URL}staff/labels.js"],
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+            {"title": "Second factor", "link": reverse_lazy("staff-second-factor")},
+        ]
+    },
     "SIDEBAR": {"navigation": "config.staff.navigation.sidebar", "show_search": True},
 }
 

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User as Staff
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, reverse
 
 from accounts.models import AuditEntry, Deployment, DeploymentAlias, StaffAccess, User
+from accounts.staff.admin import NOWHERE
 from memberships.models import OrganizationMembership, OrganizationMembershipRole
 from organizations.models import (
     Organization,
@@ -346,3 +348,35 @@ def test_ended_access_ends_at_once(own: dict[type[Model], Any]) -> None:
     assert client.get(url(own[User], "change")).status_code == 404
     StaffAccess.objects.all().delete()
     assert client.get(url(own[User], "change")).status_code == 403
+
+
+def test_rights_without_any_deployment_are_refused(admin_client: Client) -> None:
+    member = Staff.objects.create_user("new", is_staff=True)
+    response = send(admin_client, url(StaffAccess, "add"), user=member.pk, role=OPERATOR)
+    assert errors(response) == NOWHERE
+    assert not StaffAccess.objects.exists()
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_rights_in_a_deployment_or_in_all_of_them_are_saved(admin_client: Client, everywhere: bool) -> None:
+    member = Staff.objects.create_user("new", is_staff=True)
+    where = {"all_deployments": "on"} if everywhere else {"deployments": [DeploymentFactory.create(name="Nord").pk]}
+    assert saved(send(admin_client, url(StaffAccess, "add"), user=member.pk, role=OPERATOR, **where))
+    shown = admin_client.get(url(StaffAccess, "changelist")).content.decode()
+    assert (">all<" if everywhere else ">Nord<") in shown
+
+
+def test_rights_that_have_lost_their_last_deployment_say_so(admin_client: Client) -> None:
+    deployment = DeploymentFactory.create()
+    access = StaffAccess.objects.get(user=staff(deployment))
+    deployment.delete()
+    assert "none: gives no rights" in admin_client.get(url(StaffAccess, "changelist")).content.decode()
+    assert errors(send(admin_client, url(access, "change"))) == NOWHERE
+
+
+def test_the_menu_of_every_page_leads_to_the_own_second_factor(own: dict[type[Model], Any]) -> None:
+    client = client_of(own, SUPPORT)
+    for address in (reverse("admin:index"), url(User, "changelist")):
+        page = client.get(address).content.decode()
+        assert f'href="{reverse("staff-second-factor")}"' in page
+        assert f'href="{reverse("admin:password_change")}"' in page
