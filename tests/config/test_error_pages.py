@@ -1,0 +1,93 @@
+"""The pages on which staff land when something is refused or fails: in the look of the others, out of no database."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import pytest
+from django.contrib.auth.models import User as Staff
+from django.contrib.staticfiles import finders
+from django.db import OperationalError, connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from config.staff import home
+
+HOME = "/admin/"
+
+
+def failing_with(monkeypatch: pytest.MonkeyPatch, exception: Exception) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise exception
+
+    monkeypatch.setattr(home, "_numbers", fail)
+
+
+def assert_is_a_page(response: Any, status: int, heading: str) -> None:
+    content = response.content.decode()
+    assert response.status_code == status
+    assert f"<h1>{heading}</h1>" in content
+    assert "/static/staff/refused.css" in content
+    assert 'name="viewport"' in content
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "heading"),
+    [
+        ("/admin/accounts/user/?pk__range=1", 400, "This address makes no sense"),
+        ("/admin/nowhere/", 404, "There is no such page"),
+        ("/admin/accounts/session/add/", 403, "You may not do this"),
+    ],
+)
+def test_what_is_refused_gets_a_page(admin_client: Client, path: str, status: int, heading: str) -> None:
+    assert_is_a_page(admin_client.get(path), status, heading)
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/admin/accounts/user/add/", "/admin/second-factor/"])
+@pytest.mark.parametrize("cookie", [None, "x" * 32])
+def test_a_form_without_its_proof_gets_a_page(admin_user: Staff, path: str, cookie: str | None) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(admin_user)
+    if cookie:
+        client.cookies["staff_csrf"] = cookie
+    assert_is_a_page(client.post(path, {"username": "a"}), 403, "This form could not be accepted")
+
+
+def test_a_failure_gets_a_page_that_tells_nothing(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing_with(monkeypatch, RuntimeError("hunter2"))
+    admin_client.raise_request_exception = False
+    response = admin_client.get(HOME)
+    assert_is_a_page(response, 500, "Something went wrong here")
+    assert "hunter2" not in response.content.decode()
+
+
+@pytest.mark.parametrize("exception", [RuntimeError(), OperationalError("down")])
+def test_the_page_of_a_failure_asks_the_database_nothing(
+    db: None, monkeypatch: pytest.MonkeyPatch, exception: Exception
+) -> None:
+    """Which may be what failed: here it does before anything is read."""
+
+    def fail(*_: object) -> NoReturn:
+        raise exception
+
+    monkeypatch.setattr("django.contrib.sessions.backends.db.SessionStore.load", fail)
+    client = Client(raise_request_exception=False)
+    client.cookies["staff_session"] = "x" * 32
+    with CaptureQueriesContext(connection) as queries:
+        response = client.get(HOME)
+    assert response.status_code == (503 if isinstance(exception, OperationalError) else 500)
+    assert "/static/staff/refused.css" in response.content.decode()
+    assert len(queries) == 0
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "staff/refused.css",
+        "staff/theme.js",
+        "unfold/fonts/inter/Inter-Regular.woff2",
+        "unfold/fonts/inter/Inter-SemiBold.woff2",
+    ],
+)
+def test_the_files_that_the_pages_load_are_there(file: str) -> None:
+    assert finders.find(file)
