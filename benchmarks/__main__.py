@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from benchmarks import curves, memory, plan, report
+from benchmarks import curves, memory, plan, report, soak
 from benchmarks.compare import OURS, TARGETS, compare, comparison
 from benchmarks.data import at_scale
 
@@ -79,6 +79,15 @@ def run_plan(arguments: argparse.Namespace) -> None:
         say(plan.hot_statement(data, memberships=50))
 
 
+def run_soak(arguments: argparse.Namespace) -> None:
+    """is any of --requests answers stale or mixed while writers overlap? exits with 1 if so"""
+    with at_scale(users=arguments.users, workers=arguments.workers) as data:
+        found = soak.soak(data, requests=arguments.requests)
+    say(", ".join(f"{number} {name}" for name, number in found.items()))
+    if found["stale"] or found["mixed"] or found["too new"] or found["failed"]:
+        sys.exit(1)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "compare": run_comparison,
     "concurrency": run_concurrency,
@@ -86,6 +95,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "memory": run_memory,
     "plan": run_plan,
     "plots": run_plots,
+    "soak": run_soak,
 }
 
 
@@ -103,6 +113,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=16, help="at a time (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of a round (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="of each target and size (default: %(default)s)")
+    parser.add_argument("--requests", type=int, default=200_000, help="of the soak (default: %(default)s)")
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=SIZES, choices=SIZES, help="memberships per user (default: all)"
     )

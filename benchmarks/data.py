@@ -43,7 +43,7 @@ class Data:
 
         prefix = "" if memberships is None else f"exactly-{memberships}-"
         users = User.objects.filter(deployment_id=self.deployment_id, email__startswith=prefix)
-        return _signed_in(list(users.order_by("id")))
+        return signed_in(list(users.order_by("id")))
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ def _manage(*arguments: str, env: dict[str, str]) -> None:
     subprocess.run([sys.executable, BASE_DIR / "manage.py", *arguments], env=env, check=True)  # noqa: S603
 
 
-def _signed_in(users: list[User]) -> list[Member]:
+def signed_in(users: list[User]) -> list[Member]:
+    """The users of one deployment, each in a new session, in their order."""
     from django.db import connection
     from django.utils import timezone
 
