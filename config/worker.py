@@ -125,6 +125,20 @@ class RollcallWorker(ThreadWorker):
                 self._questions[key] = question
         return question
 
+    def handle_request(self, req: Any, conn: Any) -> bool:
+        """gunicorn's, but the answer says that the connection ends if the request's body has not come by then."""
+        should_close = req.should_close
+
+        def closes() -> bool:
+            if not should_close():
+                deadline = time.monotonic() + gthread.DEFAULT_WORKER_DATA_TIMEOUT
+                if not conn.parser.finish_body(deadline=deadline):
+                    req.force_close()
+            return bool(should_close())
+
+        req.should_close = closes  # gunicorn asks when it writes the head of the answer, and once more after the body
+        return bool(super().handle_request(req, conn))
+
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer a request that cannot be read, and close."""
         problem = problem_of(exc)

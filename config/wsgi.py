@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +24,15 @@ def application(environ: dict[str, Any], start_response: Any) -> Any:
     answer = operations.answer(environ) or short_answer(environ)
     if answer is None:
         read_chunks(environ)
-        return _django(environ, start_response)
+        return _django(environ, partial(_start, start_response))
     start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.headers)
     return [answer.body]
+
+
+def _start(start_response: Any, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+    """WSGI's start_response, without the length of 0 that Django gives a 304: it would be that of the answer that the
+    client has (RFC 9110, 8.6).
+    """
+    if status.startswith("304"):
+        headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
+    return start_response(status, headers, *exc_info)

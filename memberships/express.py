@@ -32,7 +32,7 @@ from accounts.tokens import SessionToken
 from config.api.answers import with_caching
 from config.api.errors import ApiError
 from config.api.requests import id_parameter
-from config.api.views import surely_accepts_json
+from config.api.views import accepts_json
 from config.client_address import client_address_of
 from config.express import Answer
 from config.metrics import count
@@ -104,7 +104,7 @@ def _ask(http: Any) -> HttpResponse:
     request = Request(http)
     tenant = tenants.remembered_tenant(request)
     etag = _ONE_ETAG.fullmatch(http.META.get("HTTP_IF_NONE_MATCH", '""'))
-    if tenant is None or etag is None or not surely_accepts_json(http):
+    if tenant is None or etag is None or not accepts_json(http):
         raise _NotPlainError
     http.question = Question(
         tenant=tenant,
