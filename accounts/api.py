@@ -7,7 +7,7 @@ from typing import Any
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from accounts.authentication import VisitorAuthentication, write_token
+from accounts.authentication import VisitorAuthentication, carries_bearer, write_token
 from accounts.deployments import deployment_of
 from accounts.origins import require_known_origin
 from config.api.views import ApiViewSet
@@ -25,7 +25,7 @@ class SessionViewSet(ApiViewSet):
         deployment_of(request)
 
     def perform_authentication(self, request: Request) -> None:
-        if request.method not in ("GET", "HEAD"):
+        if request.method not in ("GET", "HEAD") and not carries_bearer(request):
             require_known_origin(request)
         super().perform_authentication(request)
 

@@ -23,13 +23,13 @@ from config.api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, endpoint, envelo
 
 
 class SessionAuthenticationScheme(OpenApiAuthenticationExtension):
-    """How the OpenAPI document describes the two ways to send a token."""
+    """How the OpenAPI document describes the ways to send a token."""
 
     target_class = SessionAuthentication
-    name = ["sessionCookie", "devSessionQuery"]
+    name = ["sessionCookie", "devSessionQuery", "sessionBearer"]
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
-        """One of the two is enough."""
+        """One of them is enough."""
         return [{name: []} for name in self.name]
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
@@ -45,6 +45,12 @@ class SessionAuthenticationScheme(OpenApiAuthenticationExtension):
                 "in": "query",
                 "name": STAGING_PARAMETER,
                 "description": "The session JWT in staging deployments only, where cookies may not be available.",
+            },
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "The session JWT of a client that is no browser. Such a request needs no Origin.",
             },
         ]
 

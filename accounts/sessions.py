@@ -2,7 +2,8 @@
 
 A token is renewed by one with the next serial. The token before stays good until the new one has been seen in use, and
 for a grace after that, in which it brings the same new token again: so neither a lost answer nor two tabs that renew
-at once sign anybody out. An older token than that has been copied, by whom we cannot tell: the session ends.
+at once sign anybody out. An older token than that has been copied, by whom we cannot tell: the session ends. Not so in
+staging, where tokens travel in addresses, and each tab may keep its own.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SignInAttempt, User
-from accounts.tokens import SessionToken, sign_session_token
+from accounts.tokens import PassingError, SessionToken, sign_session_token
 from config.api.answers import SessionSummary, timestamp
 from config.api.errors import ApiError, Problem
 from config.networks import Address
@@ -38,6 +40,8 @@ class Caller:
     deployment: Deployment
     session: Session
     token_serial: int | None = field(default=None, kw_only=True)
+    new_token: str | None = field(default=None, kw_only=True)
+    """What the client should have instead of the token that it sent."""
 
     @property
     def is_visitor(self) -> bool:
@@ -50,6 +54,14 @@ class Caller:
             "created_at": timestamp(self.session.created_at),
             "updated_at": timestamp(self.session.updated_at),
         }
+
+
+class TokenReusedError(ApiError):
+    """The refusal (401) of a token that was copied, of ``session``: whoever raises it to the client ends that."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(Problem.TOKEN_REUSED)
+        self.session = session
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,31 +290,44 @@ def signed_in(caller: Caller) -> SignedIn:
     )
 
 
-def renew(session: Session, token: SessionToken) -> str | None:
-    """The token that the client should have instead of ``token``; None if it may keep it.
+def is_signed_in(caller: Caller) -> bool:
+    """Whether ``signed_in`` has somebody to give."""
+    try:
+        signed_in(caller)
+    except ApiError:
+        return False
+    return True
 
-    Raises ``ApiError`` (401) if ``token`` has long been replaced: then the session has ended. One from before a
-    sign-in is refused without that: it may be a tab's that has not heard of it yet, or that of somebody who planted
-    the session.
+
+def renew(session: Session, token: SessionToken, *, is_renewable: bool = True) -> str | None:
+    """The token that the client should have instead of ``token``; None if it may keep it, or if none is to be sent
+    because it would not be kept: the token is not ``is_renewable``.
+
+    Raises ``ApiError`` (401): ``TokenReusedError`` if ``token`` has long been replaced, except in staging, where tokens
+    travel in addresses and each tab may keep its own. One from before a sign-in is refused without that: it may be a
+    tab's that has not heard of it yet, or that of somebody who planted the session.
     """
-    if token.serial is None or keeps(token, kept_serial(session)):
+    if token.serial is None or keeps(token, kept_serial(session), is_renewable=is_renewable):
         return None
     if token.serial < session.token_floor:
-        raise ApiError(Problem.TOKEN_REPLACED)
-    now = timezone.now()
-    if token.serial == session.token_serial:
-        if session.token_seen_at is None:
-            _of_serial(session, token.serial).filter(token_seen_at__isnull=True).update(token_seen_at=now)
-        if now - token.issued_at < settings.USER_SESSION_RENEW_AFTER:
-            return None
-        return replace_token(session, token.serial)
-    seen = session.token_seen_at
-    if token.serial == session.token_serial - 1 and (seen is None or now - seen < settings.USER_SESSION_REUSE_GRACE):
-        return session_token(session)
+        raise PassingError(Problem.TOKEN_REPLACED)
     if token.serial > session.token_serial:
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
-    end_session(session)
-    raise ApiError(Problem.TOKEN_REUSED)
+    if token.serial == session.token_serial:
+        if session.token_seen_at is None:
+            _of_serial(session, token.serial).filter(token_seen_at__isnull=True).update(token_seen_at=Now())
+        if not is_renewable or _is_young(token):
+            return None
+        return replace_token(session, token.serial)
+    if session.deployment.mode != Deployment.Mode.STAGING and _was_long_replaced(session, token.serial):
+        raise TokenReusedError(session)
+    return session_token(session) if is_renewable else None
+
+
+def _was_long_replaced(session: Session, serial: int) -> bool:
+    """By the database's clock alone: those of two servers may differ by more than the grace."""
+    seen_long_ago = Session.objects.filter(pk=session.pk, token_seen_at__lte=Now() - settings.USER_SESSION_REUSE_GRACE)
+    return serial < session.token_serial - 1 or seen_long_ago.exists()
 
 
 def kept_serial(session: Session) -> int | None:
@@ -310,11 +335,13 @@ def kept_serial(session: Session) -> int | None:
     return None if session.token_seen_at is None else session.token_serial
 
 
-def keeps(token: SessionToken, kept_serial: int | None) -> bool:
+def keeps(token: SessionToken, kept_serial: int | None, *, is_renewable: bool = True) -> bool:
     """Whether ``renew`` has nothing to do for ``token``, in a session with that ``kept_serial``."""
-    return token.serial is None or (
-        token.serial == kept_serial and timezone.now() - token.issued_at < settings.USER_SESSION_RENEW_AFTER
-    )
+    return token.serial is None or (token.serial == kept_serial and (not is_renewable or _is_young(token)))
+
+
+def _is_young(token: SessionToken) -> bool:
+    return timezone.now() - token.issued_at < settings.USER_SESSION_RENEW_AFTER
 
 
 def replace_token(session: Session, serial: int) -> str:
@@ -328,7 +355,7 @@ def replace_token(session: Session, serial: int) -> str:
         Session.objects.filter(pk=session.pk, ended_at__isnull=True).update(expires_at=_slid_end(session))
     _refresh(session)
     if session.token_floor > serial:
-        raise ApiError(Problem.TOKEN_REPLACED)
+        raise PassingError(Problem.TOKEN_REPLACED)
     return session_token(session)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -95,9 +97,19 @@ def session_token(raw: str, tenant: Tenant) -> SessionToken:
     token, key = _verified(raw, tenant)
     if not is_usable(key):
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
-    if token.expires_at + timedelta(seconds=LEEWAY) <= timezone.now():
+    if token.expires_at <= timezone.now() - timedelta(seconds=LEEWAY):
         raise ApiError(Problem.SESSION_EXPIRED)
     return token
+
+
+def first_verified(tokens: Iterable[str], tenant: Tenant) -> SessionToken | None:
+    """The first of ``tokens`` that is good as a ``session_token`` and names a session, None if none is."""
+    for raw in tokens:
+        with suppress(ApiError):
+            token = session_token(raw, tenant)
+            if not token.is_anonymous:
+                return token
+    return None
 
 
 @lru_cache(maxsize=MAX_TOKENS)

@@ -4,7 +4,7 @@ The rules are those of RFC 8725: one algorithm that the token has no say in, eve
 that is looked up among the deployment's own, never taken or fetched from the token. There are three kinds:
 
 - a session token names a session (``sess``); browsers keep it in a cookie. ``ser`` counts its renewals, and is missing
-from a   token that is not renewed, such as those of ``manage.py issue_session``;
+from a token that is not renewed, such as those of ``manage.py issue_session``;
 - a visitor's token is one with ``anon``: its session exists nowhere but in the token, so visitors cost no row;
 - an access token tells the product's own back-ends, for some seconds, who acts (``sub``) and with which permissions.
 """
@@ -15,11 +15,12 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import jwt
+from django.utils import timezone
 
 from accounts import keys
 from accounts.models import Deployment, Session, SigningKey
@@ -45,6 +46,13 @@ class SessionToken:
     is_anonymous: bool
     issued_at: datetime
     expires_at: datetime
+
+
+class PassingError(ApiError):
+    """A refusal that passes: the client may have a good token, or this one will be.
+
+    So it keeps what it has: no answer replaces it, and nothing ends for it.
+    """
 
 
 def sign_session_token(
@@ -73,8 +81,8 @@ def sign(deployment: Deployment, claims: Mapping[str, Any], *, expires_at: datet
 def verify_session_token(token: str, deployment: Deployment, *, find_key: FindKey | None = None) -> SessionToken:
     """What ``token`` says, if it is good; ``find_key`` gives the deployment's usable key of a kid, if it has one.
 
-    Raises ``ApiError`` (401): 40103 if it has expired, 40102 if anything else is wrong with it; what exactly, an
-    attacker need not know.
+    Raises ``ApiError`` (401): 40103 if it has expired, 40112 if it is not valid yet, 40102 if anything else is wrong
+    with it; what exactly, an attacker need not know.
     """
     claims = verify(token, deployment, required=["sess"], find_key=find_key)
     serial = claims.get("ser")
@@ -110,18 +118,39 @@ def verify(
             algorithms=[keys.ALGORITHM],
             issuer=deployment.issuer,
             leeway=LEEWAY,
-            options={"require": ["iss", "iat", "nbf", "exp", *required], "strict_aud": True},
+            options={
+                "require": ["iss", "iat", "nbf", "exp", *required],
+                "strict_aud": True,
+                "verify_iat": False,  # _require_begun does
+                "verify_nbf": False,
+            },
         )
-        # RFC 7519, 2: a JSON number of seconds since 1970. PyJWT would take the text "1" and the value true as well.
-        for name in ("iat", "nbf", "exp"):
-            if not isinstance(claims[name], int | float) or isinstance(claims[name], bool):
-                raise ApiError(Problem.INVALID_SESSION_TOKEN)
-            datetime.fromtimestamp(claims[name], UTC)
+        _require_begun(claims)
     except jwt.ExpiredSignatureError as error:
         raise ApiError(Problem.SESSION_EXPIRED) from error
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, OSError, RecursionError) as error:
         raise ApiError(Problem.INVALID_SESSION_TOKEN) from error
     return claims
+
+
+def _require_begun(claims: Mapping[str, Any]) -> None:
+    """Raise ``ApiError`` (401) if the token is valid only after ``LEEWAY``; ``ValueError`` for what is no time."""
+    begins_at = max(_moment(claims["iat"]), _moment(claims["nbf"]))
+    ends_at = _moment(claims["exp"])
+    if begins_at > timezone.now() + timedelta(seconds=LEEWAY):
+        if begins_at >= ends_at:  # it never will be
+            raise ApiError(Problem.INVALID_SESSION_TOKEN)
+        raise PassingError(Problem.TOKEN_NOT_YET_VALID)
+
+
+def _moment(seconds: object) -> datetime:
+    """The time that a claim tells: a JSON number of seconds since 1970 (RFC 7519, 2).
+
+    PyJWT would take the text "1" and the value true as well.
+    """
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
+        raise ValueError("no time")
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _key(kid: object, find_key: FindKey) -> SigningKey:

@@ -12,7 +12,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -25,7 +25,7 @@ from django.utils.module_loading import import_string
 from rest_framework.request import Request
 
 from accounts import sessions, tenants
-from accounts.authentication import require_token
+from accounts.authentication import Sent, sent_tokens
 from accounts.sessions import Caller, keeps
 from accounts.tenants import Tenant
 from accounts.tokens import SessionToken
@@ -54,7 +54,7 @@ class Question(NamedTuple):
     """What a plain request asks."""
 
     tenant: Tenant
-    token: str
+    sent: Sent
     organization_id: int | None
     etag: str
     """That of the answer which the client has."""
@@ -108,7 +108,7 @@ def _ask(http: Any) -> HttpResponse:
         raise _NotPlainError
     http.question = Question(
         tenant=tenant,
-        token=require_token(request, tenant.deployment),
+        sent=sent_tokens(request, tenant.deployment, partial(tenants.session_token, tenant=tenant)),
         organization_id=id_parameter(request, "org_id"),
         etag=etag[1],
         address=client_address_of(http),
@@ -148,8 +148,8 @@ def _find(question: Question) -> Listing | Given | None:
     Raises ``ApiError`` as that does.
     """
     tenant = question.tenant
-    token = tenants.session_token(question.token, tenant)
-    if token.is_anonymous or not tenant.is_current:
+    token = tenants.first_verified(question.sent.tokens, tenant)
+    if token is None or not tenant.is_current:
         return None
     given = recent.last_given(token.session_id, question.organization_id)
     if given and not (
@@ -206,4 +206,4 @@ def _asker(question: Question, token: SessionToken, reading: Reading, given: Giv
     else:
         session = sessions.session_of(reading.session_columns, deployment)
         asker = asker_of(sessions.signed_in(Caller(deployment, session, token_serial=token.serial)), reading)
-    return asker if keeps(token, asker.kept_serial) else None
+    return asker if keeps(token, asker.kept_serial, is_renewable=question.sent.is_renewable) else None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from rest_framework.request import Request
 
 from accounts import sessions, tenants
-from accounts.authentication import caller_in, require_token
-from accounts.models import Session
-from accounts.sessions import SignedIn
+from accounts.authentication import caller_in, first_good, sent_tokens
+from accounts.sessions import Caller, SignedIn
 from accounts.tenants import Tenant
-from accounts.tokens import SessionToken
 from config.api.errors import ApiError, Problem
 from config.api.requests import id_parameter
 from memberships.listing import Reading, read_listing
@@ -22,38 +22,51 @@ class _OutdatedError(Exception):
 class Lookup:
     """Finds who is signed in, and reads their memberships on the way: ``reading``."""
 
-    reading: Reading
+    def __init__(self) -> None:
+        self._readings: dict[int, Reading] = {}
 
     def find(self, request: Request) -> SignedIn:
         """Who is signed in; raises ``ApiError`` as other endpoints do."""
         tenant = tenants.tenant_of(request)
         try:
-            session, token = self._find(request, tenant)
+            caller = self._find(request, tenant)
         except _OutdatedError:
-            session, token = self._find(request, tenants.load_tenant(request))
-        return sessions.signed_in(caller_in(request, session, token))
+            caller = self._find(request, tenants.load_tenant(request))
+        signed_in = sessions.signed_in(caller)
+        self.reading = self._readings[caller.session.pk]
+        return signed_in
 
-    def _find(self, request: Request, tenant: Tenant) -> tuple[Session, SessionToken]:
-        """The session and the token that names it; raises ``ApiError`` (401).
+    def _find(self, request: Request, tenant: Tenant) -> Caller:
+        """Whose token the request carries; raises ``ApiError`` (401).
 
         Raises ``_OutdatedError`` instead if what is remembered of ``tenant`` has changed, or may have.
         """
-        is_loaded = tenants.is_loaded(request)
-        try:
-            token = tenants.session_token(require_token(request, tenant.deployment), tenant)
+        is_sure = tenants.is_loaded(request)
+        verify = partial(tenants.session_token, tenant=tenant)
+
+        def find(raw: str) -> Caller:
+            token = verify(raw)
             if token.is_anonymous:
-                raise ApiError(Problem.NO_ACTIVE_SIGN_IN)
+                return sessions.visitor(tenant.deployment, token)
+            reading = read_listing(
+                tenant.deployment,
+                session_id=token.session_id,
+                organization_id=_organization_id_of(request),
+                with_pieces=is_sure,
+            )
+            if not (is_sure or tenant.is_current):
+                raise _OutdatedError
+            self._readings[token.session_id] = reading
+            return caller_in(sessions.session_of(reading.session_columns, tenant.deployment), token, sent)
+
+        try:
+            sent = sent_tokens(request, tenant.deployment, verify)
+            caller = first_good(request, sent, find)
         except ApiError as error:
-            raise error if is_loaded else _OutdatedError from error
-        self.reading = read_listing(
-            tenant.deployment,
-            session_id=token.session_id,
-            organization_id=_organization_id_of(request),
-            with_pieces=is_loaded,
-        )
-        if not (is_loaded or tenant.is_current):
+            raise error if is_sure else _OutdatedError from error
+        if caller.is_visitor and not is_sure:
             raise _OutdatedError
-        return sessions.session_of(self.reading.session_columns, tenant.deployment), token
+        return caller
 
 
 def _organization_id_of(request: Request) -> int | None:

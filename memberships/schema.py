@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from accounts.serializers import SIGN_IN_REQUEST, VerifyOTPRequestSerializer
 from config.api.errors import Problem
-from config.api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, endpoint, envelope, enveloped
+from config.api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, UNSETTLED, endpoint, envelope, enveloped
 from config.api.requests import ID_PATTERN
 from memberships.serializers import (
     AccessTokenSerializer,
@@ -255,7 +255,7 @@ sign_out = endpoint(
     parameters=[_id("sign_in_id", "The sign-in to end. Empty is all.")],
     answers=_SESSION,
     examples={"nobody signed in": enveloped(_NOBODY, "Your session.")},
-    fails_with=[Problem.INVALID_PARAMETER, Problem.NOT_FOUND],
+    fails_with=[*UNSETTLED, Problem.INVALID_PARAMETER, Problem.NOT_FOUND],
 )
 
 switch_sign_in = endpoint(
@@ -268,6 +268,7 @@ switch_sign_in = endpoint(
     answers=_SESSION,
     examples=_VISITOR_EXAMPLES,
     fails_with=[
+        *UNSETTLED,
         Problem.INVALID_PARAMETER,
         Problem.NO_ACTIVE_SIGN_IN,
         Problem.NOT_FOUND,
@@ -372,6 +373,7 @@ attempt_verification = endpoint(
     answers=_SESSION,
     examples={"signed in": enveloped(_SIGNED_IN | {"signin_attempts": [_COMPLETED]}, "Your session.")},
     fails_with=[
+        *UNSETTLED,
         Problem.INVALID_PARAMETER,
         Problem.INVALID_FIELD,
         Problem.WRONG_CODE,

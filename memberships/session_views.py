@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from accounts import rendering as accounts_rendering
 from accounts import sessions, signing_in, tokens
 from accounts.api import SessionViewSet, VisitorViewSet
-from accounts.authentication import send_token
+from accounts.authentication import end_all_sessions, require_settled, send_token, send_visitors_token
 from accounts.models import SignIn, SignInAttempt
 from accounts.sessions import Caller, SignedIn
 from accounts.signing_in import Client, SignInResult
@@ -35,11 +35,13 @@ class SessionStateViewSet(VisitorViewSet):
     @schema.sign_out
     def sign_out(self, request: Request) -> HttpResponse:
         caller = cast(Caller, request.auth)
+        require_settled(request)
         sign_in_id = id_parameter(request, "sign_in_id")
         if not caller.is_visitor:
             caller = sessions.sign_out(caller, sign_in_id)
             if caller.is_visitor:
-                send_token(request, caller.session, sessions.visitor_token(caller))
+                end_all_sessions(request)
+                send_visitors_token(request, caller)
         elif sign_in_id is not None:
             raise ApiError(Problem.NOT_FOUND, "There is no such sign-in in this session.")
         return session_answer(request, caller)
@@ -47,6 +49,7 @@ class SessionStateViewSet(VisitorViewSet):
     @schema.switch_sign_in
     def switch_sign_in(self, request: Request) -> HttpResponse:
         caller = cast(Caller, request.auth)
+        require_settled(request)
         if caller.is_visitor:
             raise ApiError(Problem.NO_ACTIVE_SIGN_IN)
         sessions.switch_sign_in(caller.session, id_parameter(request, "sign_in_id"))
@@ -118,6 +121,7 @@ class SignInViewSet(VisitorViewSet):
     @schema.attempt_verification
     def attempt_verification(self, request: Request) -> HttpResponse:
         caller = cast(Caller, request.auth)
+        require_settled(request)
         if single_parameter(request, "identifier_type") not in ("", "signin"):
             raise ApiError(Problem.INVALID_PARAMETER, "identifier_type must be signin.")
         attempt_id = id_parameter(request, "attempt_identifier")

@@ -66,7 +66,7 @@ def conditional_answer(request: Request, *, etag: str, write: Callable[[], bytes
 
 
 def with_caching(response: HttpResponse) -> HttpResponse:
-    """``response``, which may be kept but must be checked, and belongs to the cookie and the origin."""
+    """``response``, which may be kept but must be checked, and belongs to the token and the origin."""
     response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = "Cookie, Origin"
+    response.headers["Vary"] = "Cookie, Authorization, Origin"
     return response

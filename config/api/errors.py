@@ -41,12 +41,12 @@ class Problem(enum.Enum):
     NO_SESSION = (
         40101,
         "Sign in first: the request carries no session.",
-        "There is no session token in the cookie `__session` (in staging deployments, nor in `__dev_session__`).",
+        "No session token came in the cookie `__session` or as `Bearer` (in staging, nor in `__dev_session__`).",
     )
     INVALID_SESSION_TOKEN = (
         40102,
         "Sign in again: the session token is not valid here.",
-        "The token is malformed, forged, not yet valid, or was issued by or for another deployment.",
+        "The token is malformed, forged, or was issued by or for another deployment.",
     )
     SESSION_EXPIRED = (
         40103,
@@ -92,6 +92,11 @@ class Problem(enum.Enum):
         40111,
         "Ask again with the session's new token: this one is from before the last sign-in.",
         "Somebody signed in to the session since the token was issued; with that, older tokens are good for nothing.",
+    )
+    TOKEN_NOT_YET_VALID = (
+        40112,
+        "Try again in a few seconds: the token is not valid yet.",
+        "The token is good but lies in the future: the clocks of two servers differ. Keep it.",
     )
     OUTSIDE_TOKEN_USED = (
         40115,
@@ -225,7 +230,7 @@ def error_response(
         orjson.dumps(error_body(problem, message)), status=problem.status, content_type="application/json"
     )
     response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = "Cookie, Origin"
+    response.headers["Vary"] = "Cookie, Authorization, Origin"
     if problem.status == 401:
         response.headers["WWW-Authenticate"] = 'Session realm="rollcall"'  # RFC 9110, 11.6.1: a 401 must name a scheme
     if problem.status == 503:

@@ -33,6 +33,7 @@ EVERYWHERE = (
 )
 READING = (Problem.PRECONDITION_FAILED,)
 WRITING = (Problem.FOREIGN_ORIGIN, Problem.HTTPS_REQUIRED, Problem.UNSUPPORTED_MEDIA_TYPE)
+UNSETTLED = (Problem.TOKEN_REPLACED, Problem.TOKEN_NOT_YET_VALID)
 NEEDING_A_SESSION = (
     Problem.NO_SESSION,
     Problem.INVALID_SESSION_TOKEN,
@@ -41,14 +42,14 @@ NEEDING_A_SESSION = (
     Problem.NO_ACTIVE_SIGN_IN,
     Problem.USER_DISABLED,
     Problem.TOKEN_REUSED,
-    Problem.TOKEN_REPLACED,
+    *UNSETTLED,
 )
 
 DESCRIPTION = """
 Which workspaces is the signed-in user a member of, in which roles, and may they enter now, from here?
 
-**Sign-in.** The session token, a JWT, travels in the cookie `__session`. Staging deployments also take it as the query
-parameter `__dev_session__`; production deployments never do.
+**Sign-in.** The session token, a JWT, travels in the cookie `__session`, or as `Authorization: Bearer`. Staging
+deployments also take it as the query parameter `__dev_session__`; production deployments never do.
 
 **Answers.** Success is `{"status", "message", "data", "session"}`. Ids are strings: 64-bit integers in decimal digits.
 Times are RFC 3339 in UTC. No field is ever null or absent unless it says so: an unset text is `""`, an empty list

@@ -24,7 +24,7 @@ SILENCED_SYSTEM_CHECKS = [
 X_FRAME_OPTIONS = "DENY"
 
 CORS_ALLOW_CREDENTIALS = True  # the allowed origins are data; accounts.origins answers for them
-CORS_ALLOW_HEADERS = ["accept", "content-type", "if-none-match"]
+CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "if-none-match"]
 CORS_ALLOW_METHODS = ["GET", "HEAD", "POST"]
 CORS_EXPOSE_HEADERS = ["ETag", "Retry-After", "X-Development-Session"]
 CORS_PREFLIGHT_MAX_AGE = 600

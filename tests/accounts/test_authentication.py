@@ -115,9 +115,9 @@ def test_a_repeated_parameter_is_a_mistake_in_staging(staging_user: User, query:
     assert error_code(client.get(query=query.format(client.token))) == REPEATED_PARAMETER
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "Session", "JWT"])
+@pytest.mark.parametrize("scheme", ["Basic", "Session", "JWT", "Digest"])
 @pytest.mark.parametrize("mode", Deployment.Mode.values)
-def test_an_authorization_header_does_nothing(db: None, mode: str, scheme: str) -> None:
+def test_another_scheme_than_bearer_does_nothing(db: None, mode: str, scheme: str) -> None:
     user = UserFactory.create(deployment=DeploymentFactory.create(mode=mode))
     response = ApiClient(user.deployment).get(HTTP_AUTHORIZATION=f"{scheme} {token_of(user)}")
     assert error_code(response) == NO_SESSION

@@ -93,13 +93,15 @@ def test_the_page_tries_requests_at_the_host_that_serves_it() -> None:
     assert document()["servers"][0]["url"] == "/"
 
 
-def test_both_ways_to_send_a_token_are_described() -> None:
+def test_all_ways_to_send_a_token_are_described() -> None:
     schemes = document()["components"]["securitySchemes"]
     assert schemes["sessionCookie"]["name"] == "__session"
     assert schemes["devSessionQuery"]["name"] == "__dev_session__"
+    assert (schemes["sessionBearer"]["type"], schemes["sessionBearer"]["scheme"]) == ("http", "bearer")
     assert document()["paths"]["/me/workspace-memberships"]["get"]["security"] == [
         {"sessionCookie": []},
         {"devSessionQuery": []},
+        {"sessionBearer": []},
     ]
 
 

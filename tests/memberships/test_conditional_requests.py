@@ -26,7 +26,7 @@ from tests.factories import (
 
 LISTED = "192.0.2.7"
 UNLISTED = "198.51.100.7"
-CACHING = {"Cache-Control": "private, no-cache", "Vary": "Cookie, Origin"}
+CACHING = {"Cache-Control": "private, no-cache", "Vary": "Cookie, Authorization, Origin"}
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def browser(user: User, membership: WorkspaceMembership) -> Browser:
     return Browser(user)
 
 
-def test_an_answer_may_be_kept_but_must_be_checked_and_belongs_to_the_cookie_and_the_origin(browser: Browser) -> None:
+def test_an_answer_may_be_kept_but_must_be_checked(browser: Browser) -> None:
     headers = browser.get().headers
     assert {name: headers[name] for name in CACHING} == CACHING
 
