@@ -523,7 +523,7 @@ SMALL_RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)
         ({"kty": "oct", "k": "c2VjcmV0"}, "it is a secret that issuer and deployment would share"),
         ({"kty": "AKP"}, "keys of the kind 'AKP' are unknown here"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",  # keys differ from process to process
 )
 def test_a_key_for_anything_else_is_refused_with_the_reason(
     deployment: Deployment, tmp_path: Any, members: dict[str, Any], reason: str
