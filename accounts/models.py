@@ -417,6 +417,11 @@ class SignIn(TimeStamped):
     user = models.ForeignKey(User, models.CASCADE, related_name="sign_ins")
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    last_active_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When the session's token was last renewed with this as the active sign-in.",
+    )
     ip_address = models.GenericIPAddressField(null=True, blank=True)
     user_agent = models.CharField(max_length=300, blank=True, db_default="")
 
@@ -439,7 +444,11 @@ class SignIn(TimeStamped):
                 violation_error_message="The user belongs to another deployment than the session.",
             ),
         ]
-        triggers = [touch(), immutable("deployment", "session", "user"), *audited_ends()]
+        triggers = [
+            touch(ignoring=["last_active_at"]),
+            immutable("deployment", "session", "user"),
+            *audited_ends(ignoring=["last_active_at"]),
+        ]
 
     def __str__(self) -> str:
         return f"sign-in {self.pk}"
@@ -517,4 +526,6 @@ class FailureCount(models.Model):
 
 # Last: it refers to the deployments above.
 from accounts.staff.models import StaffAccess as StaffAccess  # noqa: E402
+from accounts.staff.models import StaffAuthenticator as StaffAuthenticator  # noqa: E402
+from accounts.staff.models import StaffBackupCodes as StaffBackupCodes  # noqa: E402
 from accounts.staff.models import StaffDeployment as StaffDeployment  # noqa: E402

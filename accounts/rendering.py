@@ -67,7 +67,7 @@ def sign_in(
         "active_workspace_membership_id": _id(workspace_membership_id),
         "user": user,
         "expiresAt": timestamp(row.expires_at),
-        "lastActiveAt": timestamp(row.updated_at),
+        "lastActiveAt": timestamp(row.last_active_at or row.created_at),
         "ipAddress": row.ip_address or "",
         "browser": row.user_agent,
         "device": "",
@@ -94,7 +94,7 @@ def sign_in_attempt(attempt: SignInAttempt) -> JsonObject:
         "second_method_authentication_required": True,
         "available_2fa_methods": second_factors.available_methods(attempt.user),
         "user_id": str(attempt.user_id),
-        "current_step": "verify_second_factor",
+        "current_step": "" if is_completed else "verify_second_factor",
         "completed": is_completed,
     }
 
@@ -129,13 +129,13 @@ def deployment(row: Deployment) -> JsonObject:
 
 
 def _email_address(user: User) -> JsonObject:
-    """A ``UserEmailAddress``; staff vouch for it, so it counts as verified. Its id is "" if there is none."""
+    """A ``UserEmailAddress``, its id "" if there is none. Staff typed it, and nobody has proved that it is theirs."""
     return {
         "id": str(user.pk) if user.email else "",
         "email": user.email,
         "is_primary": bool(user.email),
-        "verified": bool(user.email),
-        "verified_at": timestamp(user.created_at) if user.email else "",
+        "verified": False,
+        "verified_at": "",
         "verification_strategy": "otp",
     }
 
@@ -162,8 +162,8 @@ def _b2b_settings(row: Deployment) -> JsonObject:
         "allow_users_to_create_orgs": False,
         "allow_org_deletion": False,
         "allow_workspace_deletion": False,
-        "custom_org_role_enabled": True,
-        "custom_workspace_role_enabled": True,
+        "custom_org_role_enabled": False,
+        "custom_workspace_role_enabled": False,
         "limit_org_creation_per_user": True,
         "limit_workspace_creation_per_org": True,
         "org_creation_per_user_count": 0,

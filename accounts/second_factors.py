@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
+from typing import Any
 
 import pyotp
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts import encryption, sessions
-from accounts.models import Authenticator, BackupCode, Session, User
+from accounts.models import Authenticator, BackupCode, Session, StaffAuthenticator, User
 
 PERIOD = 30
 """Seconds that a TOTP code is for."""
@@ -37,7 +38,7 @@ def take_code(user: User, code: str) -> bool:
     """Whether ``code`` is one of ``user``'s authenticator or an unused backup code; with that it is spent."""
     code = _normalised(code)
     if code.isdigit() and len(code) == 6:
-        return any(_take_totp(authenticator, code) for authenticator in _confirmed(user))
+        return any(take_totp(authenticator, code) for authenticator in _confirmed(user))
     return _take_backup_code(user, code)
 
 
@@ -111,13 +112,15 @@ def _confirmed(user: User) -> list[Authenticator]:
     return list(user.authenticators.filter(confirmed_at__isnull=False))
 
 
-def _take_totp(authenticator: Authenticator, code: str) -> bool:
+def take_totp(authenticator: Authenticator | StaffAuthenticator, code: str) -> bool:
+    """Whether ``code`` is one of ``authenticator``, of about now and newer than the last; with that it is spent."""
     totp = _totp(authenticator)
     now = _step()
     for step in range(now - DRIFT, now + DRIFT + 1):
         if _same(totp, step, code):
             unused = Q(last_step__isnull=True) | Q(last_step__lt=step)
-            return Authenticator.objects.filter(unused, pk=authenticator.pk).update(last_step=step) == 1
+            rows: QuerySet[Any] = type(authenticator)._default_manager.filter(unused, pk=authenticator.pk)
+            return rows.update(last_step=step) == 1
     return False
 
 
@@ -131,8 +134,13 @@ def _backup_hash(user: User, code: str) -> str:
     return salted_hmac("accounts.backup-code", f"{user.pk}:{code}", algorithm="sha256").hexdigest()
 
 
-def _totp(authenticator: Authenticator) -> pyotp.TOTP:
-    return pyotp.TOTP(encryption.decrypt(authenticator.secret).decode(), interval=PERIOD)
+def _totp(authenticator: Authenticator | StaffAuthenticator) -> pyotp.TOTP:
+    return pyotp.TOTP(secret_of(authenticator), interval=PERIOD)
+
+
+def secret_of(authenticator: Authenticator | StaffAuthenticator) -> str:
+    """The secret in base32."""
+    return encryption.decrypt(authenticator.secret).decode()
 
 
 def _same(totp: pyotp.TOTP, step: int, code: str) -> bool:

@@ -52,7 +52,7 @@ class PublicUserDataSerializer(serializers.Serializer):
     first_name = serializers.CharField()
     last_name = serializers.CharField()
     username = serializers.CharField()
-    availability = serializers.CharField()
+    availability = serializers.CharField(help_text="`available`: users cannot say otherwise yet.")
     has_profile_picture = serializers.CharField(help_text="Pictures are not kept.")
     profile_picture_url = serializers.CharField()
     primary_phone_number = UserPhoneNumberSerializer()
@@ -91,7 +91,7 @@ class SigninAttemptSerializer(serializers.Serializer):
         child=serializers.CharField(), help_text="`authenticator` and `backup_code`, as far as the user has them."
     )
     user_id = serializers.CharField()
-    current_step = serializers.CharField(help_text="`verify_second_factor`")
+    current_step = serializers.CharField(help_text='`verify_second_factor`, or "" once that is done.')
     completed = serializers.BooleanField()
 
 

@@ -353,6 +353,7 @@ def replace_token(session: Session, serial: int) -> str:
     _of_serial(session, serial).update(token_serial=serial + 1, token_seen_at=None)
     if session.active_sign_in_id is not None:
         Session.objects.filter(pk=session.pk, ended_at__isnull=True).update(expires_at=_slid_end(session))
+        SignIn.objects.filter(pk=session.active_sign_in_id).update(last_active_at=timezone.now())
     _refresh(session)
     if session.token_floor > serial:
         raise PassingError(Problem.TOKEN_REPLACED)

@@ -87,8 +87,8 @@ _EMAIL_ADDRESS = {
     "id": "5104",
     "email": "ada@example.com",
     "is_primary": True,
-    "verified": True,
-    "verified_at": EXAMPLE_TIME,
+    "verified": False,
+    "verified_at": "",
     "verification_strategy": "otp",
 }
 _PUBLIC_USER = {
@@ -167,7 +167,7 @@ _ATTEMPT = {
     "current_step": "verify_second_factor",
     "completed": False,
 }
-_COMPLETED = _ATTEMPT | {"second_method_authenticated": True, "completed": True}
+_COMPLETED = _ATTEMPT | {"second_method_authenticated": True, "completed": True, "current_step": ""}
 _NOBODY: dict[str, Any] = {"id": "88121", "active_signin": None, "signins": [], "signin_attempts": []}
 _SIGNED_IN = _NOBODY | {"active_signin": _SIGN_IN, "signins": [_SIGN_IN]}
 _AWAITING_CODE = _NOBODY | {"signin_attempts": [_ATTEMPT]}

@@ -128,7 +128,9 @@ class SignInSerializer(serializers.Serializer):
     active_workspace_membership_id = serializers.CharField(help_text='"" if none is active.')
     user = CurrentUserSerializer()
     expiresAt = serializers.DateTimeField()  # noqa: N815
-    lastActiveAt = serializers.DateTimeField()  # noqa: N815
+    lastActiveAt = serializers.DateTimeField(  # noqa: N815
+        help_text="The last renewal of the session's token while this was the active sign-in, else the sign-in itself."
+    )
     ipAddress = serializers.CharField()  # noqa: N815
     browser = serializers.CharField()
     device = serializers.CharField()

@@ -10,10 +10,6 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.models import User as Staff
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django_otp.plugins.otp_static import admin as otp_static_admin  # noqa: F401
-from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp import admin as otp_totp_admin  # noqa: F401
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.models import StaffAccess
@@ -24,8 +20,6 @@ from config.staff.pages import StaffAdmin
 
 admin.site.unregister(Staff)
 admin.site.unregister(Group)  # permissions come from StaffAccess alone
-admin.site.unregister(StaticDevice)  # they would show secrets
-admin.site.unregister(TOTPDevice)
 
 
 NOWHERE = "Choose a deployment, or tick “All deployments”: without either, these rights would give nothing."

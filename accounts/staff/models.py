@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django_otp.models import Device
 
+from accounts import encryption
 from accounts.audit.triggers import audited
 from accounts.models import Deployment
 from config.database.models import TimeStamped
@@ -43,6 +46,28 @@ class StaffAccess(TimeStamped):
 
     def __str__(self) -> str:
         return f"{self.role} {self.user}"
+
+
+class StaffAuthenticator(Device):
+    """A TOTP generator of one of the staff (RFC 6238). Unlike django-otp's own it is encrypted at rest."""
+
+    secret = models.BinaryField(editable=False, help_text="encrypted with KEY_ENCRYPTION_KEYS")
+    last_step = models.BigIntegerField(
+        null=True, editable=False, help_text="The time step of the last code taken: no code is taken twice."
+    )
+
+    def set_secret(self, secret: str) -> None:
+        """Set the base32 secret; the row is not saved."""
+        self.secret = encryption.encrypt(secret.encode())
+
+
+class StaffBackupCodes(Device):
+    """The unused backup codes of one of the staff, each a second factor for one use, kept as hashes."""
+
+    code_hashes = ArrayField(models.CharField(max_length=64), default=list, editable=False)
+
+    class Meta:
+        verbose_name_plural = "staff backup codes"
 
 
 class StaffDeployment(StaffAccess.deployments.through):  # type: ignore[name-defined]

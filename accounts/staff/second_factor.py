@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
+import pyotp
 import segno
 from django import forms
 from django.contrib import admin
@@ -16,16 +18,20 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django_otp import login, user_has_device
-from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp.models import Device
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from accounts import second_factors
+from accounts.models import StaffAuthenticator, StaffBackupCodes
 from config.staff.site import guarded, require_admin_host
 
 BACKUP_CODES = 10
+ISSUER = "Rollcall"
+"""What authenticator apps call the service."""
 
 
 class ConfirmationForm(forms.Form):
@@ -52,7 +58,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     form = ConfirmationForm(request.POST or None)
     codes: list[str] = []
     if form.is_valid():
-        if device.verify_token("".join(form.cleaned_data["code"].split())):
+        if second_factors.take_totp(device, _without_spaces(form.cleaned_data["code"])):
             codes = _confirm(device)
             login(request, device)
             _sign_out(user, but=request.session.session_key)
@@ -64,40 +70,71 @@ def second_factor(request: HttpRequest) -> HttpResponse:
         "codes": codes,
     }
     if not codes:
+        secret = second_factors.secret_of(device)
+        address = pyotp.TOTP(secret).provisioning_uri(name=user.get_username(), issuer_name=ISSUER)
         context |= {
             "replaces": user_has_device(user),
             "may_leave": admin.site.has_permission(request),
-            "secret": device.config_url.partition("secret=")[2].partition("&")[0],
-            "qr_code": segno.make(device.config_url).svg_data_uri(scale=4, border=2, light="white"),
+            "secret": secret,
+            "qr_code": segno.make(address).svg_data_uri(scale=4, border=2, light="white"),
         }
     response = TemplateResponse(request, "staff/second_factor.html", context)
     return guarded(response)
 
 
-def _waiting(user: Staff) -> TOTPDevice:
+def _waiting(user: Staff) -> StaffAuthenticator:
     """The authenticator that ``user`` has still to confirm; the same one until they do."""
-    device, _ = TOTPDevice.objects.get_or_create(user=user, confirmed=False, defaults={"name": "authenticator"})
-    return device
+    waiting = StaffAuthenticator.objects.filter(user=user, confirmed=False).first()
+    if waiting is None:
+        waiting = StaffAuthenticator(user=user, confirmed=False, name="authenticator")
+        waiting.set_secret(pyotp.random_base32())
+        waiting.save()
+    return waiting
 
 
 @transaction.atomic
-def _confirm(device: TOTPDevice) -> list[str]:
+def _confirm(device: StaffAuthenticator) -> list[str]:
     """Let ``device`` take the place of whatever the user had; gives their new backup codes, in clear for this once."""
-    TOTPDevice.objects.filter(user=device.user).exclude(pk=device.pk).delete()
-    StaticDevice.objects.filter(user=device.user).delete()
+    StaffAuthenticator.objects.filter(user=device.user).exclude(pk=device.pk).delete()
+    StaffBackupCodes.objects.filter(user=device.user).delete()
     device.confirmed = True
     device.save(update_fields=["confirmed"])
-    backup = StaticDevice.objects.create(user=device.user, name="backup codes")
-    codes = [StaticToken.random_token() for _ in range(BACKUP_CODES)]
-    StaticToken.objects.bulk_create(StaticToken(device=backup, token=code) for code in codes)
+    codes = [secrets.token_hex(6) for _ in range(BACKUP_CODES)]
+    hashes = [_hash(device.user, code) for code in codes]
+    StaffBackupCodes.objects.create(user=device.user, name="backup codes", code_hashes=hashes)
     return codes
+
+
+@transaction.atomic
+def take_code(user: Staff, code: str) -> Device | None:
+    """The second factor of ``user`` that ``code`` is of; with that the code is spent."""
+    code = _without_spaces(code)
+    for authenticator in StaffAuthenticator.objects.filter(user=user, confirmed=True):
+        if second_factors.take_totp(authenticator, code):
+            return authenticator
+    code_hash = _hash(user, code)
+    rows = StaffBackupCodes.objects.select_for_update().filter(user=user, code_hashes__contains=[code_hash])
+    for codes in rows:
+        codes.code_hashes.remove(code_hash)
+        codes.save(update_fields=["code_hashes"])
+        return codes
+    return None
+
+
+def _hash(user: Staff, code: str) -> str:
+    """A keyed hash. A slow one would add nothing: a code has 48 random bits and can be tried a few times only."""
+    return salted_hmac("accounts.staff.backup-code", f"{user.pk}:{code.lower()}", algorithm="sha256").hexdigest()
+
+
+def _without_spaces(code: str) -> str:
+    return "".join(code.split())
 
 
 @transaction.atomic
 def forget(user: Staff, *, but: str | None = None) -> None:
     """Delete the second factor of ``user``, whatever it is, and end their sessions but the one with the key ``but``."""
-    TOTPDevice.objects.filter(user=user).delete()
-    StaticDevice.objects.filter(user=user).delete()
+    StaffAuthenticator.objects.filter(user=user).delete()
+    StaffBackupCodes.objects.filter(user=user).delete()
     _sign_out(user, but=but)
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django import forms
-from django.contrib.auth.models import User as Staff
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.http import HttpRequest
 from django_otp import devices_for_user
-from django_otp.models import Device
 from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import throttling
+from accounts.staff.second_factor import take_code
 from accounts.throttling import Limit
 from config.api.errors import ApiError
 from config.client_address import client_address_of
@@ -56,16 +54,10 @@ class StaffLoginForm(AuthenticationForm):
         user: Any = self.get_user()
         if user is None or not any(devices_for_user(user)):
             return
-        code = "".join(self.cleaned_data.get("code", "").split())
-        if not code:
+        code = self.cleaned_data.get("code", "")
+        if not code.strip():
             raise ValidationError("Enter the code of your authenticator, too, or a backup code.", code="code_required")
-        user.otp_device = device_of(user, code)
+        user.otp_device = take_code(user, code)
         if user.otp_device is None:
             throttling.count_failure(limits)
             raise ValidationError("This code is wrong, or was used before.", code="wrong_code")
-
-
-@transaction.atomic
-def device_of(user: Staff, code: str) -> Device | None:
-    """The confirmed device of ``user`` that ``code`` is of; with that the code is spent."""
-    return next((device for device in devices_for_user(user, for_verify=True) if device.verify_token(code)), None)

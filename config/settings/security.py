@@ -41,9 +41,6 @@ CSRF_COOKIE_SECURE = HTTPS_ONLY
 CSRF_COOKIE_HTTPONLY = True
 
 STAFF_SECOND_FACTOR_REQUIRED = read("bool", "STAFF_SECOND_FACTOR_REQUIRED", not DEMO)
-# Failed codes are counted together with failed passwords; see accounts.throttling.
-OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
-OTP_TOTP_ISSUER = "Rollcall"
 
 AUTHENTICATION_BACKENDS = ["accounts.staff.backend.StaffBackend"]
 PASSWORD_HASHERS = ["accounts.hashers.Argon2idHasher"]

@@ -298,3 +298,25 @@ def test_a_sign_in_ends_by_itself(client: ApiClient, due: Callable[[bool], None]
 
 def assert_about(moment: datetime, expected: datetime) -> None:
     assert abs(moment - expected) < timedelta(seconds=30)
+
+
+def test_a_renewal_shows_when_the_user_was_last_active(client: ApiClient, due: Callable[[bool], None]) -> None:
+    before = session_data(client)["active_signin"]
+    began = timezone.now()
+    due(True)
+    client.get("/me")
+    due(False)
+    after = session_data(client)["active_signin"]
+    assert datetime.fromisoformat(before["lastActiveAt"]) < began
+    assert began <= datetime.fromisoformat(after["lastActiveAt"]) <= timezone.now()
+
+
+def test_a_sign_in_that_is_not_active_is_not_shown_as_used(
+    client: ApiClient, deployment: Deployment, due: Callable[[bool], None]
+) -> None:
+    first = session_data(client)["active_signin"]
+    sign_in(client, user_with_password(deployment))
+    due(True)
+    client.get("/me")
+    due(False)
+    assert session_data(client)["signins"][0]["lastActiveAt"] == first["lastActiveAt"]

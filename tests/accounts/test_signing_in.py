@@ -329,7 +329,7 @@ def test_the_answer_to_the_right_code_shows_the_attempt_completed_and_no_later_o
 ) -> None:
     (awaited,) = data_of(sign_in(browser, grace))["signin_attempts"]
     (completed,) = data_of(verify(browser, awaited["id"], totp()))["signin_attempts"]
-    assert completed == awaited | {"second_method_authenticated": True, "completed": True}
+    assert completed == awaited | {"second_method_authenticated": True, "completed": True, "current_step": ""}
     assert session_data(browser)["signin_attempts"] == []
 
 

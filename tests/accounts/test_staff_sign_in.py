@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import secrets
 import time
+from importlib import import_module
 from typing import Any
 
 import pyotp
 import pytest
+from cryptography.fernet import Fernet
+from django.apps import apps
 from django.contrib.auth.models import User as Staff
+from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
-from django_otp.plugins.otp_static.models import StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from pytest_django.fixtures import Settings
 
-from accounts.models import AuditEntry, FailureCount
+from accounts.models import AuditEntry, FailureCount, StaffAuthenticator, StaffBackupCodes
 from tests.admin import url
 from tests.factories import UserFactory, staff
 
@@ -76,7 +81,7 @@ def test_a_wrong_code_sets_nothing_up(member: Staff) -> None:
     client, _ = sign_in(member)
     client.get(ENROL)
     assert "not the code" in client.post(ENROL, {"code": "000000"}).content.decode()
-    assert not TOTPDevice.objects.filter(confirmed=True).exists()
+    assert not StaffAuthenticator.objects.filter(confirmed=True).exists()
     assert not may_enter(client)
 
 
@@ -96,7 +101,7 @@ def test_a_code_is_taken_once(member: Staff) -> None:
     for code in (next_code(secret), codes[0]):
         assert may_enter(sign_in(member, code=code)[0])
         assert not may_enter(sign_in(member, code=code)[0])
-    assert StaticToken.objects.count() == 9
+    assert len(StaffBackupCodes.objects.get().code_hashes) == 9
 
 
 def test_a_code_of_another_does_not_do(member: Staff) -> None:
@@ -199,5 +204,78 @@ def test_staff_sign_in_at_the_hosts_of_the_admin_alone(member: Staff, settings: 
 
 def test_no_page_shows_the_devices_with_their_secrets(admin_client: Client, settings: Settings) -> None:
     settings.STAFF_SECOND_FACTOR_REQUIRED = False
-    for path in ("otp_totp/totpdevice/", "otp_static/staticdevice/"):
+    for path in ("accounts/staffauthenticator/", "accounts/staffbackupcodes/"):
         assert admin_client.get(f"/admin/{path}").status_code == 404
+
+
+def everything_stored() -> str:
+    """The content of every table, as whoever has a copy of the database can read it."""
+    with connection.cursor() as cursor:
+        tables = connection.introspection.table_names(cursor)
+        texts = []
+        for table in tables:
+            cursor.execute(f'SELECT coalesce(string_agg(row::text, chr(10)), $$$$) FROM "{table}" row')
+            texts.append(cursor.fetchone()[0])
+    return "\n".join(texts)
+
+
+def test_neither_secret_nor_backup_codes_can_be_read_in_the_database(member: Staff) -> None:
+    secret, codes = enrol(sign_in(member)[0])
+    stored = everything_stored()
+    raw = base64.b32decode(secret)
+    for text in (secret, secret.encode().hex(), raw.hex(), base64.b64encode(raw).decode(), *codes):
+        assert text.lower() not in stored.lower()
+
+
+def test_a_second_factor_outlives_a_change_of_the_encryption_key(member: Staff, settings: Settings) -> None:
+    secret, codes = enrol(sign_in(member)[0])
+    settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *settings.KEY_ENCRYPTION_KEYS]
+    for code in (next_code(secret), codes[0]):
+        assert may_enter(sign_in(member, code=code)[0])
+
+
+def test_a_new_second_factor_is_written_with_the_encryption_key_in_front(member: Staff, settings: Settings) -> None:
+    new = Fernet.generate_key().decode()
+    settings.KEY_ENCRYPTION_KEYS = [new, *settings.KEY_ENCRYPTION_KEYS]
+    secret, _ = enrol(sign_in(member)[0])
+    assert Fernet(new).decrypt(bytes(StaffAuthenticator.objects.get().secret)).decode() == secret
+
+
+def test_second_factors_of_before_move_into_the_encrypted_table(member: Staff) -> None:
+    """The tables are those of django-otp, as an older version of the service left them."""
+    raw, used = secrets.token_bytes(20), int(time.time()) // 30 - 5
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            CREATE TABLE otp_totp_totpdevice
+                (id serial, user_id integer, name text, confirmed boolean, key text, last_t bigint);
+            CREATE TABLE otp_static_staticdevice (id serial, user_id integer, name text, confirmed boolean);
+            CREATE TABLE otp_static_statictoken (id serial, device_id integer, token text);
+            """
+        )
+        cursor.execute(
+            "INSERT INTO otp_totp_totpdevice (user_id, name, confirmed, key, last_t) VALUES (%s, 'a', true, %s, %s)",
+            [member.pk, raw.hex(), used],
+        )
+        cursor.execute("INSERT INTO otp_static_staticdevice (user_id, confirmed) VALUES (%s, true)", [member.pk])
+        cursor.execute("INSERT INTO otp_static_statictoken (device_id, token) VALUES (1, 'abcdefgh'), (1, 'ijklmnop')")
+        import_module("accounts.migrations.0012_staff_second_factors").move(apps, None)
+        cursor.execute("SELECT to_regclass('otp_totp_totpdevice'), to_regclass('otp_static_statictoken')")
+        assert cursor.fetchone() == (None, None)
+    assert StaffAuthenticator.objects.get().last_step == used
+    for code in (pyotp.TOTP(base64.b32encode(raw).decode()).now(), "abcdefgh", "ijklmnop"):
+        assert may_enter(sign_in(member, code=code)[0])
+    assert not may_enter(sign_in(member, code="abcdefgh")[0])
+
+
+def test_a_command_resets_the_second_factor_of_the_last_superuser(member: Staff) -> None:
+    client = sign_in(member)[0]
+    enrol(client)
+    call_command("reset_second_factor", member.username)
+    assert not may_enter(client)
+    assert sign_in(member)[0].get(HOME, follow=True).redirect_chain[-1][0] == ENROL
+
+
+def test_a_reset_of_somebody_unknown_is_an_error(db: None) -> None:
+    with pytest.raises(CommandError, match="No member of staff is called 'nobody'"):
+        call_command("reset_second_factor", "nobody")

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts import second_factors
-from accounts.models import Deployment, User
+from accounts.models import Deployment, Session, User
 from memberships.models import OrganizationMembership
 from organizations.models import Segment, UserSegment
 from tests.api import ApiClient, data_of
@@ -272,11 +272,28 @@ def test_a_user_reads_which_second_factors_they_have(client: ApiClient, user: Us
     before = data_of(client.get("/me"))
     assert (before["authenticators"], before["backup_codes_generated"]) == ([], False)
     row = confirmed_authenticator(user)
-    second_factors.new_backup_codes(user)
+    second_factors.new_backup_codes(user, keep=Session.objects.get())
     after = data_of(client.get("/me"))
     assert [set(item) for item in after["authenticators"]] == [{"id", "created_at"}]
     assert after["authenticators"][0]["id"] == str(row.pk)
     assert after["backup_codes_generated"] is True
+
+
+def test_an_address_that_staff_typed_is_not_verified(client: ApiClient, user: User) -> None:
+    """Nor is it to those who see the user among the members."""
+    membership = join_organization(user, OrganizationFactory.create(deployment=user.deployment))
+    me = data_of(client.get("/me"))
+    (listed,) = data_of(client.get(ORGANIZATIONS))
+    assert listed["id"] == str(membership.pk)
+    for address in (me["primary_email_address"], *me["user_email_addresses"], listed["user"]["primary_email_address"]):
+        assert (address["email"], address["verified"], address["verified_at"]) == (user.email, False, "")
+
+
+def test_no_front_end_is_told_that_it_may_make_roles(deployment: Deployment) -> None:
+    """There is no endpoint for it: staff make them."""
+    settings = data_of(ApiClient(deployment).get("/deployment"))["b2b_settings"]
+    assert not settings["custom_org_role_enabled"]
+    assert not settings["custom_workspace_role_enabled"]
 
 
 def test_a_sign_in_has_all_names_that_clients_read(deployment: Deployment) -> None:
