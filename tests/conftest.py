@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from accounts.models import Deployment, User
 from config.database import memory
@@ -10,6 +11,12 @@ from tests.browser import browser, demo, page
 from tests.factories import DeploymentFactory, UserFactory
 
 __all__ = ["browser", "demo", "page"]
+
+# A busy machine is no fault. Fixtures that a property shares between its examples hold nothing that the examples change.
+settings.register_profile(
+    "rollcall", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("rollcall")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -382,7 +381,7 @@ def test_old_entries_are_pruned_by_a_command_that_leaves_its_own_trace(capsys: p
         execute("DELETE FROM accounts_auditentry")
 
 
-def test_a_bulk_insert_of_20_000_rows_takes_seconds() -> None:
+def test_a_bulk_insert_of_20_000_rows_stays_within_the_statement_timeout() -> None:
     branch = new_branch()
     execute(
         "INSERT INTO accounts_user (deployment_id, email) "
@@ -390,11 +389,9 @@ def test_a_bulk_insert_of_20_000_rows_takes_seconds() -> None:
         [branch.deployment.pk],
     )
     execute("ANALYZE accounts_user")  # else the checks of foreign keys read all of it for each row
-    start = time.perf_counter()
     execute(
         "INSERT INTO memberships_organizationmembership (deployment_id, organization_id, user_id) "
         "SELECT deployment_id, %s, id FROM accounts_user",
         [branch.organization.pk],
     )
-    assert time.perf_counter() - start < 10
     assert AuditEntry.objects.filter(model="memberships.organizationmembership").count() >= 20000

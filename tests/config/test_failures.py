@@ -185,7 +185,7 @@ def test_the_service_says_so_while_its_database_is_down_and_recovers_by_itself(d
             assert b"postgres" not in answer.body.lower()
         assert demo.get("/healthz").status == 200
         assert code_of(demo.get("/readyz")) == UNAVAILABLE
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
     finally:
         demo.postgres.start()
     wait_until(lambda: demo.get().status == 200, "the service has recovered", seconds=15)
@@ -257,7 +257,7 @@ def test_connections_that_say_nothing_keep_nobody_waiting(demo: Demo) -> None:
             idle.enter_context(socket.create_connection((str(url.hostname), int(url.port or 0))))
         began = time.monotonic()
         assert demo.get().status == 200
-        assert time.monotonic() - began < 10  # with five seconds for each, it would be fifty
+        assert time.monotonic() - began < 30  # with five seconds for each, it would be fifty
 
 
 def test_the_answer_is_the_same_as_in_process(demo: Demo) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import call_command
+from hypothesis import settings
 
 from config.api.errors import Problem
 from config.api.openapi import error_table
@@ -35,6 +36,13 @@ def manage(*arguments: str, without: str = "", **environment: str) -> subprocess
         text=True,
         timeout=60,
     )
+
+
+def test_no_property_fails_for_want_of_time() -> None:
+    assert settings.default is not None
+    assert settings.default.deadline is None
+    for path in (BASE_DIR / "tests").rglob("*.py"):
+        assert not re.search(r"deadline=[0-9t]", path.read_text()), path
 
 
 def test_production_settings_pass_djangos_deployment_checks() -> None:

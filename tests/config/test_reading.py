@@ -53,12 +53,11 @@ def test_other_threads_go_on_while_one_waits_for_the_database(number: int) -> No
 
     thread = Thread(target=wait)
     thread.start()
-    began = time.monotonic()
-    while thread.is_alive() and time.monotonic() - began < 0.5:
-        before = time.monotonic()
+    turns = 0
+    while thread.is_alive():
         time.sleep(0.01)
-        assert time.monotonic() - before < 0.5  # it would be the whole second
-    thread.join()
+        turns += 1
+    assert turns > 5  # it would be one or two
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_a_locked_table_keeps_nobody_waiting_who_does_not_ask_for_it(
         wait_until(lambda: somebody_waits(server[1]["DATABASE_URL"]), "it waits for the table")
         began = time.monotonic()
         assert request(server[0], "/healthz").status == 200
-        assert time.monotonic() - began < 10  # a statement may take thirty seconds
+        assert time.monotonic() - began < 25  # a statement may take thirty seconds
         migration.rollback()
         assert connection.receive().status == 200
 

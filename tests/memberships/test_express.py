@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Deployment, User
@@ -140,7 +140,7 @@ HEADERS = {
 
 
 @pytest.mark.django_db
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(
     headers=st.fixed_dictionaries({}, optional=HEADERS),
     query=st.sampled_from(["", "org_id=", "org_id=0", "org_id=00", "org_id=%31", "org_id=1&x=2", "a=b&org_id", "&&"]),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 from django.db import connection, connections
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
@@ -170,9 +170,7 @@ def test_a_change_is_seen_once_it_is_committed(change: str, first_to_commit: int
 STEPS = ["begin", "poll", "commit", "roll back", *["change"] * 4]
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=60)
 @given(
     steps=st.lists(
         st.tuples(st.integers(0, 3), st.sampled_from(STEPS), st.sampled_from(sorted(CHANGES))), min_size=4, max_size=30

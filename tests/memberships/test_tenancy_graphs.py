@@ -597,7 +597,6 @@ def test_the_answer_is_the_one_that_a_naive_reading_of_the_contract_gives(shard:
     @settings(
         max_examples=GRAPHS_PER_SHARD,
         database=None,
-        deadline=None,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
