@@ -12,7 +12,7 @@ from tests.factories import DeploymentFactory, UserFactory
 
 __all__ = ["browser", "demo", "page"]
 
-# A busy machine is no fault. Fixtures that a property shares between its examples hold nothing that the examples change.
+# A busy machine is no fault, and what examples share by fixtures they do not change.
 settings.register_profile(
     "rollcall", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
