@@ -248,14 +248,18 @@ class UserAdmin(StaffAdmin):
 
     def _count_second_factors(self, obj: User) -> str:
         confirmed = obj.authenticators.filter(confirmed_at__isnull=False).count()
+        if not confirmed:
+            return "None set up"
         codes = obj.backup_codes.filter(used_at__isnull=True).count()
-        parts = [_number(confirmed, "authenticator")] if confirmed else []
-        parts += [_number(codes, "unused backup code")] if codes else []
-        return " and ".join(parts) or "None set up"
+        parts = [_number(confirmed, "authenticator"), *([_number(codes, "unused backup code")] if codes else [])]
+        return " and ".join(parts)
 
 
 class SecondFactorAdmin(ReadOnlyAdmin):
-    """Support resets a second factor by deleting it, and signs the user out unless the box on that page is unticked."""
+    """Support resets a second factor by deleting the authenticator; the database lets its backup codes go with it.
+
+    That signs the user out unless the box on that page is unticked.
+    """
 
     delete_confirmation_template = "staff/delete_second_factor.html"
     delete_selected_confirmation_template = "staff/delete_second_factors.html"

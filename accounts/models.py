@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pgtrigger
 from django.contrib.auth import hashers
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -337,7 +338,22 @@ class Authenticator(TimeStamped):
                 fields=["user"], condition=models.Q(confirmed_at__isnull=False), name="accounts_authenticator_ready"
             )
         ]
-        triggers = [touch(), immutable("user"), *audited(ignoring=["last_step"], secret=["secret"])]
+        triggers = [
+            touch(),
+            immutable("user"),
+            pgtrigger.Trigger(
+                name="codes_go_along",
+                when=pgtrigger.After,
+                operation=pgtrigger.Delete,
+                func="""
+                    DELETE FROM accounts_backupcode WHERE user_id = OLD.user_id AND NOT EXISTS (
+                        SELECT 1 FROM accounts_authenticator WHERE user_id = OLD.user_id AND confirmed_at IS NOT NULL
+                    );
+                    RETURN NULL;
+                """,
+            ),
+            *audited(ignoring=["last_step"], secret=["secret"]),
+        ]
 
     def __str__(self) -> str:
         return f"authenticator {self.pk}"
@@ -348,7 +364,7 @@ class Authenticator(TimeStamped):
 
 
 class BackupCode(models.Model):
-    """A second factor for one use, kept as a hash."""
+    """Stands in for an authenticator once, kept as a hash. It counts only beside a confirmed authenticator."""
 
     deployment_path = "user__deployment"
 

@@ -15,6 +15,7 @@ from accounts.models import Deployment
 from accounts.serializers import (
     DeploymentSerializer,
     JwksSerializer,
+    StepUpSerializer,
     UserAuthenticatorSerializer,
     VerifyAuthenticatorSerializer,
 )
@@ -71,6 +72,24 @@ class VisitorAuthenticationScheme(SessionAuthenticationScheme):
 _AUTHENTICATOR_ANSWER = envelope("AuthenticatorResponse", UserAuthenticatorSerializer())
 _AUTHENTICATOR = {"id": "61", "created_at": EXAMPLE_TIME}
 _SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105
+_STEPPING_UP = {
+    "a first second factor, just after signing in": {},
+    "a first second factor, later": {"password": "correct horse battery staple"},
+    "with an authenticator": {"verification_code": "492039"},
+}
+_STEP_UP = (
+    "A session alone does not do: a user with an authenticator gives one of its codes, or a backup code; one without "
+    "gives their password, unless they signed in within the last ten minutes."
+)
+_STEP_UP_FAILS_WITH = (
+    *NEEDING_A_SESSION,
+    Problem.INVALID_FIELD,
+    Problem.WRONG_CODE,
+    Problem.WRONG_PASSWORD,
+    Problem.CODE_REQUIRED,
+    Problem.RECENT_SIGN_IN_REQUIRED,
+    Problem.TOO_MANY_REQUESTS,
+)
 
 deployment = endpoint(
     "GetDeployment",
@@ -124,7 +143,12 @@ new_authenticator = endpoint(
     "Begin to set up an authenticator",
     tag="Me",
     method="POST",
-    description="It counts as a second factor once confirmed. Unconfirmed ones from before are void.",
+    description=(
+        "It counts as a second factor once confirmed, within ten minutes. Unconfirmed ones from before are void. "
+        f"{_STEP_UP}"
+    ),
+    request=StepUpSerializer,
+    requests=_STEPPING_UP,
     answers=_AUTHENTICATOR_ANSWER,
     examples={
         "to be confirmed": enveloped(
@@ -133,7 +157,7 @@ new_authenticator = endpoint(
             "Scan the code, then confirm with two successive codes.",
         )
     },
-    fails_with=NEEDING_A_SESSION,
+    fails_with=_STEP_UP_FAILS_WITH,
 )
 
 confirm_authenticator = endpoint(
@@ -159,7 +183,16 @@ new_backup_codes = endpoint(
     "Make backup codes",
     tag="Me",
     method="POST",
-    description="Each can be used once in the place of an authenticator's code. Those from before are void.",
+    description=(
+        "Each can be used once in the place of a code of the authenticator, which there must be. Those from before are "
+        f"void. {_STEP_UP} The first codes need no more than that the authenticator was confirmed in this sign-in "
+        "within the last ten minutes."
+    ),
+    request=StepUpSerializer,
+    requests={
+        "just after confirming the authenticator": {},
+        "at any time": {"verification_code": "492039"},
+    },
     answers=envelope("BackupCodesResponse", serializers.ListField(child=serializers.CharField())),
     examples={
         "ten codes": enveloped(
@@ -167,5 +200,5 @@ new_backup_codes = endpoint(
             "Keep these codes; they are not shown again, and those before them are void.",
         )
     },
-    fails_with=NEEDING_A_SESSION,
+    fails_with=[*_STEP_UP_FAILS_WITH, Problem.AUTHENTICATOR_REQUIRED],
 )

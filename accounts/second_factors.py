@@ -1,9 +1,14 @@
-"""Second factors: authenticators (TOTP, RFC 6238) and backup codes. No code of either is ever taken twice."""
+"""Second factors: authenticators (TOTP, RFC 6238) and the backup codes that stand in for one.
+
+No code of either is ever taken twice. Backup codes can neither be made nor do they count without a confirmed
+authenticator.
+"""
 
 from __future__ import annotations
 
 import secrets
 import time
+from datetime import timedelta
 from typing import Any
 
 import pyotp
@@ -14,11 +19,14 @@ from django.utils.crypto import salted_hmac
 
 from accounts import encryption, sessions
 from accounts.models import Authenticator, BackupCode, Session, StaffAuthenticator, User
+from config.api.errors import ApiError, Problem
 
 PERIOD = 30
 """Seconds that a TOTP code is for."""
 DRIFT = 1
 """Periods by which a client's clock may be early or late."""
+ENROLMENT_LIFETIME = timedelta(minutes=10)
+"""For so long a new authenticator can be confirmed: the proof with which it was asked for gets no older."""
 BACKUP_CODES = 10
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _BACKUP_CODE_LENGTH = 10
@@ -26,20 +34,24 @@ _BACKUP_CODE_LENGTH = 10
 
 def available_methods(user: User) -> list[str]:
     """The second factors that ``user`` has, under the names of the API."""
-    methods = []
-    if user.authenticators.filter(confirmed_at__isnull=False).exists():
-        methods.append("authenticator")
-    if user.backup_codes.filter(used_at__isnull=True).exists():
-        methods.append("backup_code")
-    return methods
+    if not has_authenticator(user):
+        return []
+    has_codes = user.backup_codes.filter(used_at__isnull=True).exists()
+    return ["authenticator", "backup_code"] if has_codes else ["authenticator"]
+
+
+def has_authenticator(user: User) -> bool:
+    """Whether ``user`` has a confirmed authenticator, and with it a second factor."""
+    return user.authenticators.filter(confirmed_at__isnull=False).exists()
 
 
 def take_code(user: User, code: str) -> bool:
     """Whether ``code`` is one of ``user``'s authenticator or an unused backup code; with that it is spent."""
     code = _normalised(code)
+    authenticators = list(user.authenticators.filter(confirmed_at__isnull=False))
     if code.isdigit() and len(code) == 6:
-        return any(take_totp(authenticator, code) for authenticator in _confirmed(user))
-    return _take_backup_code(user, code)
+        return any(take_totp(authenticator, code) for authenticator in authenticators)
+    return bool(authenticators) and _take_backup_code(user, code)
 
 
 def new_authenticator(user: User) -> tuple[Authenticator, str]:
@@ -48,7 +60,7 @@ def new_authenticator(user: User) -> tuple[Authenticator, str]:
     authenticator = Authenticator(user=user)
     authenticator.set_secret(secret)
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=user.pk)
+        lock(user)
         user.authenticators.filter(confirmed_at__isnull=True).delete()
         authenticator.save()
     return authenticator, secret
@@ -60,10 +72,13 @@ def otp_url(user: User, secret: str) -> str:
 
 
 def unconfirmed(user: User, authenticator_id: str) -> Authenticator | None:
-    """The user's authenticator of this id that still has to be confirmed."""
+    """The user's authenticator of this id that still has to be confirmed, if it was made a moment ago."""
     if not (authenticator_id.isascii() and authenticator_id.isdigit() and int(authenticator_id) < 2**63):
         return None
-    return user.authenticators.filter(pk=authenticator_id, confirmed_at__isnull=True).select_related("user").first()
+    waiting = user.authenticators.filter(
+        pk=authenticator_id, confirmed_at__isnull=True, created_at__gt=timezone.now() - ENROLMENT_LIFETIME
+    )
+    return waiting.select_related("user").first()
 
 
 def confirm_authenticator(authenticator: Authenticator, codes: list[str], *, keep: Session | None = None) -> bool:
@@ -83,33 +98,43 @@ def confirm_authenticator(authenticator: Authenticator, codes: list[str], *, kee
 
 
 def _confirm(authenticator: Authenticator, last_step: int, keep: Session | None) -> bool:
-    """Let ``authenticator`` count and its predecessors go; false if it was replaced meanwhile."""
+    """Let ``authenticator`` count and its predecessors go; false if it was replaced meanwhile.
+
+    Backup codes pass on from one authenticator to the next. A first one finds none: codes that are left over from an
+    authenticator that was removed do not come back to life.
+    """
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=authenticator.user_id)
+        user = lock(authenticator.user)
+        if not has_authenticator(user):
+            user.backup_codes.all().delete()
         waiting = Authenticator.objects.filter(pk=authenticator.pk, confirmed_at__isnull=True)
         if waiting.update(confirmed_at=timezone.now(), last_step=last_step) == 0:
             return False
-        authenticator.user.authenticators.exclude(pk=authenticator.pk).delete()
-        sessions.sign_out_everywhere([authenticator.user], keep=keep)
+        user.authenticators.exclude(pk=authenticator.pk).delete()
+        sessions.sign_out_everywhere([user], keep=keep)
     return True
 
 
 def new_backup_codes(user: User, *, keep: Session | None = None) -> list[str]:
     """Fresh backup codes, in clear for this once; those before them are void.
 
-    The user is signed out everywhere but in the session ``keep``.
+    The user is signed out everywhere but in the session ``keep``. Raises ``ApiError`` (403) if they have no
+    authenticator that the codes could stand in for.
     """
     codes = ["".join(secrets.choice(_ALPHABET) for _ in range(_BACKUP_CODE_LENGTH)) for _ in range(BACKUP_CODES)]
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=user.pk)
+        lock(user)
+        if not has_authenticator(user):
+            raise ApiError(Problem.AUTHENTICATOR_REQUIRED)
         user.backup_codes.all().delete()
         BackupCode.objects.bulk_create(BackupCode(user=user, code_hash=_backup_hash(user, code)) for code in codes)
         sessions.sign_out_everywhere([user], keep=keep)
     return codes
 
 
-def _confirmed(user: User) -> list[Authenticator]:
-    return list(user.authenticators.filter(confirmed_at__isnull=False))
+def lock(user: User) -> User:
+    """The row of ``user`` as it is now; until the transaction ends nobody else changes it or their second factors."""
+    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 def take_totp(authenticator: Authenticator | StaffAuthenticator, code: str) -> bool:

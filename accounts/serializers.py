@@ -141,6 +141,18 @@ class VerifyOTPRequestSerializer(serializers.Serializer):
     verification_code = TextField(max_length=50, help_text="Of the authenticator, or a backup code.")
 
 
+class StepUpSerializer(serializers.Serializer):
+    """More than the session to show that the users themselves change their second factor."""
+
+    verification_code = serializers.CharField(
+        required=False, help_text="Of the present authenticator, or a backup code; for users who have one."
+    )
+    password = serializers.CharField(
+        required=False,
+        help_text="For users without authenticator who signed in more than ten minutes ago.",
+    )
+
+
 class VerifyAuthenticatorSerializer(serializers.Serializer):
     authenticator_id = serializers.RegexField("^[0-9]{1,19}$")
     codes = serializers.ListField(child=TextField(), min_length=2, max_length=2, help_text="Two successive codes.")

@@ -21,7 +21,7 @@ from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SignInAttempt, User
+from accounts.models import Authenticator, Deployment, Session, SignIn, SignInAttempt, User
 from accounts.tokens import PassingError, SessionToken, sign_session_token
 from config.api.answers import SessionSummary, timestamp
 from config.api.errors import ApiError, Problem
@@ -217,10 +217,7 @@ def find_session(deployment: Deployment, session_id: int) -> Session:
     session = (
         Session.objects.filter(pk=session_id, deployment=deployment)
         .select_related("active_sign_in__user")
-        .annotate(
-            has_second_factor=Q(Exists(Authenticator.objects.filter(user=user, confirmed_at__isnull=False)))
-            | Q(Exists(BackupCode.objects.filter(user=user, used_at__isnull=True)))
-        )
+        .annotate(has_second_factor=Exists(Authenticator.objects.filter(user=user, confirmed_at__isnull=False)))
         .first()
     )
     return _alive(session, deployment)
@@ -241,7 +238,6 @@ SESSION_COLUMNS = f"""
     {", ".join(f"member.{name}" for name in _USER_FIELDS)},
     EXISTS (SELECT 1 FROM accounts_authenticator factor
             WHERE factor.user_id = member.id AND factor.confirmed_at IS NOT NULL)
-        OR EXISTS (SELECT 1 FROM accounts_backupcode code WHERE code.user_id = member.id AND code.used_at IS NULL)
 """
 SESSION_TABLES = """
     accounts_session session

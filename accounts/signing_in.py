@@ -50,9 +50,9 @@ def sign_in_with_password(
     Raises ``ApiError``: 429 after too many failures, else 401 for a wrong name or password. An unknown name takes as
     long and reads as a wrong password.
     """
-    limits = throttling.limits(caller.deployment, account=name, address=client.address)
-    throttling.require_within(limits)
     user = _user_called(caller.deployment, method, name)
+    limits = throttling.limits(caller.deployment, account=user or name, address=client.address)
+    throttling.require_within(limits)
     if not _has_password(user, password) or user is None:
         throttling.count_failure(limits)
         raise ApiError(Problem.WRONG_CREDENTIALS)
@@ -77,9 +77,7 @@ def sign_in_with_second_factor(caller: Caller, client: Client, *, attempt_id: in
     many.
     """
     attempt = _open_attempt(caller, attempt_id)
-    limits = throttling.limits(
-        caller.deployment, kind="second factor", account=str(attempt.user_id), address=client.address
-    )
+    limits = throttling.limits(caller.deployment, kind="second factor", account=attempt.user, address=client.address)
     throttling.require_within(limits)
     # One try is taken before the code is looked at, so that no number of tries at once gets more of them.
     tries = SignInAttempt.objects.filter(pk=attempt.pk, completed_at__isnull=True, failures__lt=MAX_CODE_FAILURES)

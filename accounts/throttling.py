@@ -1,7 +1,8 @@
 """Limits on failed sign-ins, per account and per address, counted in the database: they hold over all processes.
 
-The window of a count begins with its first failure. A name that no user has is counted as any other, so limits tell
-nothing about who exists. Successes do not count.
+The window of a count begins with its first failure. A user is one account, whichever of their names is typed; a name
+that no user has is an account of its own, under the same limits, so that these do not say who exists. Successes do not
+count.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts.models import Deployment, FailureCount
+from accounts.models import Deployment, FailureCount, User
 from config.api.errors import ApiError, Problem
 from config.networks import Address
 
@@ -25,16 +26,20 @@ class Limit:
     failures: int
 
 
-def limits(deployment: Deployment, *, account: str, address: Address | None, kind: str = "account") -> list[Limit]:
-    """The limits that a sign-in to ``account`` from ``address`` is under. An IPv6 network (/64) counts as one
-    address; accounts of each ``kind`` are counted apart.
+def limits(
+    deployment: Deployment, *, account: User | str, address: Address | None, kind: str = "account"
+) -> list[Limit]:
+    """The limits that a sign-in to ``account``, a user or a name that no user has, from ``address`` is under.
+
+    An IPv6 network (/64) counts as one address; accounts of each ``kind`` are counted apart.
     """
-    return _limits(str(deployment.pk), kind, account, address)
+    name = f"user {account.pk}" if isinstance(account, User) else f"name {_folded(account)}"
+    return _limits(str(deployment.pk), kind, name, address)
 
 
 def staff_limits(*, account: str, address: Address | None) -> list[Limit]:
     """The limits that a sign-in of staff is under, apart from those of all users."""
-    return _limits("staff", "account", account, address)
+    return _limits("staff", "account", _folded(account), address)
 
 
 def _limits(realm: str, kind: str, account: str, address: Address | None) -> list[Limit]:
@@ -42,7 +47,7 @@ def _limits(realm: str, kind: str, account: str, address: Address | None) -> lis
     if address is not None and address.version == 6:
         source = str(int(address) >> 64)
     return [
-        Limit(_key(realm, kind, _folded(account)), settings.SIGN_IN_FAILURES_PER_ACCOUNT),
+        Limit(_key(realm, kind, account), settings.SIGN_IN_FAILURES_PER_ACCOUNT),
         Limit(_key(realm, "address", source), settings.SIGN_IN_FAILURES_PER_ADDRESS),
     ]
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import keys, rendering, schema, second_factors
+from accounts import keys, rendering, schema, second_factors, step_up
 from accounts.api import SessionViewSet, VisitorViewSet
 from accounts.deployments import deployment_of
 from accounts.sessions import Caller, SignedIn
 from config.api.answers import answer, json_answer
 from config.api.errors import ApiError, Problem
-from config.api.requests import body_of, text_field, texts_field
+from config.api.requests import body_of, optional_text_field, text_field, texts_field
 from config.api.views import ApiViewSet
+from config.client_address import client_address_of
 
 
 class DeploymentViewSet(VisitorViewSet):
@@ -44,12 +46,12 @@ class JwksViewSet(ApiViewSet):
 
 
 class SecondFactorViewSet(SessionViewSet):
-    """Enrolling second factors."""
+    """Enrolling second factors. What is secret is shown only to who has proven more than that they have the session."""
 
     @schema.new_authenticator
     def new_authenticator(self, request: Request) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
-        authenticator, secret = second_factors.new_authenticator(caller.user)
+        authenticator, secret = step_up.change(caller, _proof(request), second_factors.new_authenticator)
         return answer(
             request,
             message="Scan the code, then confirm with two successive codes.",
@@ -79,9 +81,20 @@ class SecondFactorViewSet(SessionViewSet):
     @schema.new_backup_codes
     def new_backup_codes(self, request: Request) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
+        make = partial(second_factors.new_backup_codes, keep=caller.session)
+        codes = step_up.change(caller, _proof(request), make, ends_enrolment=True)
         return answer(
             request,
             message="Keep these codes; they are not shown again, and those before them are void.",
-            data=second_factors.new_backup_codes(caller.user, keep=caller.session),
+            data=codes,
             session=caller.session_summary,
         )
+
+
+def _proof(request: Request) -> step_up.Proof:
+    body = body_of(request)
+    return step_up.Proof(
+        code=optional_text_field(body, "verification_code", max_length=50),
+        password=optional_text_field(body, "password"),
+        address=client_address_of(request),
+    )

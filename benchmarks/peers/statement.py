@@ -98,9 +98,7 @@ WITH caller AS MATERIALIZED (
         deployment.ip_allowlist_per_org_enabled, deployment.ip_allowlist_per_workspace_enabled,
         deployment.enforce_mfa_per_org_enabled, deployment.enforce_mfa_per_workspace_enabled,
         EXISTS (SELECT 1 FROM accounts_authenticator factor
-                WHERE factor.user_id = member.id AND factor.confirmed_at IS NOT NULL)
-            OR EXISTS (SELECT 1 FROM accounts_backupcode code WHERE code.user_id = member.id AND code.used_at IS NULL)
-            AS has_second_factor
+                WHERE factor.user_id = member.id AND factor.confirmed_at IS NOT NULL) AS has_second_factor
     FROM accounts_session session
     JOIN accounts_deployment deployment ON deployment.id = session.deployment_id
     JOIN accounts_signin sign_in ON sign_in.id = session.active_sign_in_id

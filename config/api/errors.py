@@ -98,6 +98,11 @@ class Problem(enum.Enum):
         "Try again in a few seconds: the token is not valid yet.",
         "The token is good but lies in the future: the clocks of two servers differ. Keep it.",
     )
+    WRONG_PASSWORD = (
+        40113,
+        "The password is wrong.",
+        "The password that came to confirm a change is not the signed-in user's.",
+    )
     OUTSIDE_TOKEN_USED = (
         40115,
         "Sign in again: this sign-in was used before.",
@@ -117,6 +122,21 @@ class Problem(enum.Enum):
         40303,
         "You may not enter from here; the message says what to do.",
         "An eligibility restriction keeps the user out; the message is that of `eligibility_restriction`.",
+    )
+    CODE_REQUIRED = (
+        40304,
+        "Enter a code of your present authenticator, or a backup code, to go on.",
+        "A second factor changes only with a code of the present one, in the field `verification_code`.",
+    )
+    RECENT_SIGN_IN_REQUIRED = (
+        40305,
+        "Enter your password, or sign in again, to go on.",
+        "A first second factor takes the password, in the field `password`, or a sign-in of the last ten minutes.",
+    )
+    AUTHENTICATOR_REQUIRED = (
+        40306,
+        "Set up an authenticator first: backup codes stand in for it.",
+        "Backup codes can be made only beside a confirmed authenticator.",
     )
     HTTPS_REQUIRED = (
         40307,

@@ -72,6 +72,11 @@ def text_field(body: Mapping[str, Any], name: str, *, max_length: int = MAX_TEXT
     return value
 
 
+def optional_text_field(body: Mapping[str, Any], name: str, *, max_length: int = 1000) -> str:
+    """As ``text_field``, but "" if there is none."""
+    return "" if body.get(name, "") == "" else text_field(body, name, max_length=max_length)
+
+
 def texts_field(body: Mapping[str, Any], name: str, *, number: int) -> list[str]:
     """The ``number`` texts in the field ``name``: a JSON array, or the field of a form repeated (``name`` or
     ``name[]``).

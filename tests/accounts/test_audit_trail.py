@@ -210,6 +210,7 @@ def test_no_secret_is_in_the_trail() -> None:
     user.set_password("correct horse battery staple")
     user.save()
     authenticator, secret = second_factors.new_authenticator(user)
+    confirmed_authenticator(user)
     codes = second_factors.new_backup_codes(user)
     key = create_signing_key(deployment=user.deployment)
     hashes = user.backup_codes.values_list("code_hash", flat=True)
@@ -280,8 +281,8 @@ def test_staff_are_named_with_their_address(admin_client: Client) -> None:
 
 
 def test_a_user_of_the_api_is_named(user: User) -> None:
-    ApiClient(user.deployment, user).post("/me/backup-codes", {})
-    entry = AuditEntry.objects.filter(model="accounts.backupcode").latest("pk")
+    ApiClient(user.deployment, user).post("/me/authenticator")
+    entry = AuditEntry.objects.filter(model="accounts.authenticator").latest("pk")
     assert (entry.actor_kind, entry.actor_id, entry.actor_name) == ("user", user.pk, str(user))
     assert entry.address == "127.0.0.1"
 

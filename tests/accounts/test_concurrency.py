@@ -201,10 +201,10 @@ def test_old_and_new_tokens_at_once_sign_nobody_out(new_browser: Open, user: Use
 @pytest.mark.parametrize("kind", ["backup code", "authenticator"])
 def test_one_code_at_once_lets_one_in(new_browser: Open, user: User, kind: str) -> None:
     contended: QuerySet[Any]
+    confirmed_authenticator(user)
     if kind == "backup code":
         code, contended = new_backup_codes(user)[0], user.backup_codes.all()
     else:
-        confirmed_authenticator(user)
         code, contended = totp(), user.authenticators.all()
     attempts = [pending_attempt(user) for _ in range(AT_ONCE // signing_in.MAX_CODE_FAILURES)]
 
@@ -232,7 +232,7 @@ def pending_attempt(user: User) -> tuple[SignInAttempt, str]:
 
 
 def test_wrong_codes_at_once_get_no_more_tries_than_one_after_the_other(new_browser: Open, user: User) -> None:
-    new_backup_codes(user)
+    confirmed_authenticator(user)
     attempt, token = pending_attempt(user)
     path = f"/auth/attempt-verification?attempt_identifier={attempt.pk}&identifier_type=signin"
     answers = at_once(new_browser, lambda browser, _: browser.post(path, token, verification_code="wrong"))

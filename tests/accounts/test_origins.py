@@ -10,7 +10,14 @@ from accounts.models import Deployment, DeploymentAlias, Session, User
 from accounts.sessions import session_token
 from memberships.models import ActiveMembership
 from tests.api import MEMBERSHIPS, ApiClient, check_answer, document, error_code
-from tests.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of, token_of
+from tests.factories import (
+    DeploymentFactory,
+    UserFactory,
+    confirmed_authenticator,
+    member_of_new_workspace,
+    session_of,
+    token_of,
+)
 from tests.sign_in import sign_in, user_with_password
 
 PAGE = "https://app.example.net"
@@ -119,6 +126,7 @@ def test_a_foreign_page_cannot_switch_the_workspace(user: User) -> None:
 
 def test_a_foreign_page_cannot_void_the_backup_codes(user: User) -> None:
     client = ApiClient(user.deployment, user)
+    confirmed_authenticator(user)
     assert client.request("POST", "/me/backup-codes", HTTP_ORIGIN=PAGE).status_code == 200
     before = set(user.backup_codes.values_list("code_hash", flat=True))
     assert error_code(client.request("POST", "/me/backup-codes", HTTP_ORIGIN="null")) == 40302

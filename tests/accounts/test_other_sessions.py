@@ -134,6 +134,7 @@ def test_a_user_who_confirms_an_authenticator_keeps_the_present_session_only(ada
 
 def test_a_user_who_makes_backup_codes_keeps_the_present_session_only(ada: User) -> None:
     present, other = polling(ada), polling(ada)
+    confirmed_authenticator(ada)
     second_factors.new_backup_codes(ada, keep=Session.objects.get(pk=session_data(present)["id"]))
     assert status(present) == 200
     assert error_code(other.get()) == SESSION_ENDED

@@ -1,23 +1,29 @@
-"""Setting up an authenticator and backup codes: POST /me/authenticator, its attempt-verification, /me/backup-codes."""
+"""Setting up an authenticator and backup codes: POST /me/authenticator, its attempt-verification, /me/backup-codes.
+
+For what it takes to replace a second factor see test_step_up.py.
+"""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts import encryption, second_factors
 from accounts.models import Authenticator, BackupCode, User
 from tests.api import FORM, MULTIPART, ApiClient, data_of, error_code
 from tests.factories import UserFactory, confirmed_authenticator, member_of_new_workspace
-from tests.sign_in import attempt_of, sign_in, signed_in, totp, user_with_password, verify
+from tests.sign_in import attempt_of, sign_in, signed_in, totp, user_with_password, user_with_second_factor, verify
 
 INVALID_FIELD = 40004
 NO_SESSION = 40101
 NO_ACTIVE_SIGN_IN = 40105
 WRONG_CODE = 40109
+AUTHENTICATOR_REQUIRED = 40306
 NOT_FOUND = 40404
 
 AUTHENTICATOR = "/me/authenticator"
@@ -45,6 +51,12 @@ def confirm(client: ApiClient, new: dict[str, Any], *steps: int, **fields: Any) 
     """The answer to the codes of these periods, counted from now."""
     codes = [totp(step, secret=new["totp_secret"]) for step in steps]
     return client.post(CONFIRM, {"authenticator_id": new["id"], "codes": codes} | fields)
+
+
+def backup_code_in_clear(user: User) -> str:
+    """A backup code of ``user``, written past all rules."""
+    BackupCode.objects.create(user=user, code_hash=second_factors._backup_hash(user, "k7mq2vxt9a"))
+    return "k7mq2vxt9a"
 
 
 def enrolled(client: ApiClient) -> dict[str, Any]:
@@ -142,7 +154,7 @@ def test_a_later_authenticator_voids_an_unconfirmed_one(client: ApiClient) -> No
 
 def test_the_former_authenticator_counts_until_the_new_one_is_confirmed(client: ApiClient, user: User) -> None:
     former = enrolled(client)
-    new = data_of(client.post(AUTHENTICATOR))
+    new = data_of(client.post(AUTHENTICATOR, {"verification_code": totp(1, secret=former["totp_secret"])}))
     assert [item["id"] for item in data_of(client.get("/me"))["authenticators"]] == [former["id"]]
     assert confirm(client, new, -1, 0).status_code == 200
     assert [item["id"] for item in data_of(client.get("/me"))["authenticators"]] == [new["id"]]
@@ -163,12 +175,14 @@ def test_the_codes_of_the_enrolment_sign_nobody_in(client: ApiClient, user: User
 
 
 def test_backup_codes_are_ten_that_differ(client: ApiClient) -> None:
+    enrolled(client)
     codes = data_of(client.post(BACKUP_CODES))
     assert len(codes) == len(set(codes)) == 10
     assert all(code.isalnum() and len(code) == 10 for code in codes)
 
 
 def test_backup_codes_are_shown_once_and_kept_as_hashes(client: ApiClient) -> None:
+    enrolled(client)
     codes = data_of(client.post(BACKUP_CODES))
     me = client.get("/me")
     assert data_of(me)["backup_codes_generated"] is True
@@ -184,45 +198,86 @@ def test_the_hash_of_a_code_is_another_for_another_user(user: User) -> None:
 
 
 def test_new_backup_codes_void_those_before(client: ApiClient, user: User) -> None:
+    enrolled(client)
     before = data_of(client.post(BACKUP_CODES))
-    after = data_of(client.post(BACKUP_CODES))
+    after = data_of(client.post(BACKUP_CODES, {"verification_code": before[0]}))
     assert not any(second_factors.take_code(user, code) for code in before)
     assert all(second_factors.take_code(user, code) for code in after)
 
 
 def test_new_backup_codes_of_one_user_leave_those_of_another(client: ApiClient) -> None:
-    other = user_with_password(client.deployment)
+    other = user_with_second_factor(client.deployment)
     (code, *_) = second_factors.new_backup_codes(other)
-    client.post(BACKUP_CODES)
+    enrolled(client)
+    assert client.post(BACKUP_CODES).status_code == 200
     assert second_factors.take_code(other, code)
 
 
 # What they are for
 
 
-@pytest.mark.parametrize("by", ["authenticator", "backup codes"])
-def test_a_second_factor_opens_what_requires_one_at_once(client: ApiClient, user: User, by: str) -> None:
+def test_a_confirmed_authenticator_opens_what_requires_one_at_once(client: ApiClient, user: User) -> None:
     member_of_new_workspace(user, enforce_2fa=True)
     (before,) = data_of(client.get())
     assert before["eligibility_restriction"]["type"] == "mfa_required"
-    if by == "authenticator":
-        new = data_of(client.post(AUTHENTICATOR))
-        (unconfirmed,) = data_of(client.get())
-        assert unconfirmed["eligibility_restriction"]["type"] == "mfa_required"
-        confirm(client, new, -1, 0)
-    else:
-        client.post(BACKUP_CODES)
+    new = data_of(client.post(AUTHENTICATOR))
+    (unconfirmed,) = data_of(client.get())
+    assert unconfirmed["eligibility_restriction"]["type"] == "mfa_required"
+    confirm(client, new, -1, 0)
     (after,) = data_of(client.get())
     assert after["eligibility_restriction"] == {"type": "none", "message": ""}
 
 
-def test_used_up_backup_codes_are_no_second_factor(client: ApiClient, user: User) -> None:
+def test_backup_codes_cannot_be_made_without_an_authenticator(client: ApiClient, user: User) -> None:
+    assert error_code(client.post(BACKUP_CODES)) == AUTHENTICATOR_REQUIRED
+    client.post(AUTHENTICATOR)
+    assert error_code(client.post(BACKUP_CODES)) == AUTHENTICATOR_REQUIRED
+    assert not user.backup_codes.exists()
+
+
+def test_backup_codes_alone_count_for_nothing(client: ApiClient, user: User) -> None:
+    """As they may lie in the database from before they needed an authenticator."""
     member_of_new_workspace(user, enforce_2fa=True)
-    client.post(BACKUP_CODES)
-    BackupCode.objects.update(used_at=timezone.now())
+    code = backup_code_in_clear(user)
     (item,) = data_of(client.get())
     assert item["eligibility_restriction"]["type"] == "mfa_required"
     assert data_of(client.get("/me"))["backup_codes_generated"] is False
+    assert data_of(sign_in(ApiClient(user.deployment), user))["active_signin"] is not None
+    assert not second_factors.take_code(user, code)
+
+
+def test_a_first_authenticator_brings_no_old_backup_codes_back(client: ApiClient, user: User) -> None:
+    code = backup_code_in_clear(user)
+    enrolled(client)
+    assert data_of(client.get("/me"))["backup_codes_generated"] is False
+    assert not second_factors.take_code(user, code)
+
+
+def test_backup_codes_pass_on_to_the_next_authenticator(client: ApiClient, user: User) -> None:
+    enrolled(client)
+    first, second, *_ = data_of(client.post(BACKUP_CODES))
+    new = data_of(client.post(AUTHENTICATOR, {"verification_code": first}))
+    assert confirm(client, new, -1, 0).status_code == 200
+    assert second_factors.take_code(user, second)
+
+
+def test_the_backup_codes_go_with_the_last_confirmed_authenticator(client: ApiClient, user: User) -> None:
+    new = enrolled(client)
+    client.post(BACKUP_CODES)
+    user.authenticators.create(secret=b"")
+    user.authenticators.exclude(pk=new["id"]).delete()
+    assert user.backup_codes.count() == 10
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM accounts_authenticator WHERE id = %s", [new["id"]])
+    assert not user.backup_codes.exists()
+
+
+def test_an_authenticator_can_be_confirmed_for_ten_minutes(client: ApiClient, user: User) -> None:
+    new = data_of(client.post(AUTHENTICATOR))
+    user.authenticators.update(created_at=timezone.now() - timedelta(minutes=10))
+    assert error_code(confirm(client, new, -1, 0)) == NOT_FOUND
+    user.authenticators.update(created_at=timezone.now() - timedelta(minutes=9))
+    assert confirm(client, new, -1, 0).status_code == 200
 
 
 @pytest.mark.parametrize("path", [AUTHENTICATOR, CONFIRM, BACKUP_CODES])

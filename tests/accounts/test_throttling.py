@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import second_factors, throttling
 from accounts.models import Deployment, FailureCount, User
 from tests.api import ApiClient, error_code
-from tests.factories import DeploymentFactory
+from tests.factories import DeploymentFactory, confirmed_authenticator
 from tests.sign_in import SIGN_IN, attempt_of, sign_in, totp, user_with_password, user_with_second_factor, verify
 
 WRONG_CREDENTIALS = 40108
@@ -69,7 +69,7 @@ def test_the_answer_says_when_to_come_back(ada: User) -> None:
 
 @pytest.mark.parametrize("left", [timedelta(milliseconds=300), timedelta(seconds=1)])
 def test_nobody_is_told_to_come_back_at_once(ada: User, left: timedelta) -> None:
-    limits = throttling.limits(ada.deployment, account=ada.email, address=None)
+    limits = throttling.limits(ada.deployment, account=ada, address=None)
     for limit in limits:
         FailureCount.objects.create(key=limit.key, failures=99, window_ends_at=timezone.now() + left)
     response = sign_in(ApiClient(ada.deployment), ada)
@@ -100,6 +100,35 @@ def test_an_unknown_name_is_locked_as_a_known_one_is(ada: User) -> None:
 def test_all_spellings_of_a_name_count_together(ada: User, spelling: str) -> None:
     fail(User(deployment=ada.deployment, email=spelling), 3)
     assert is_throttled(ada)
+
+
+def by_username(deployment: Deployment, username: str) -> int:
+    """The code of the answer to ``username`` with a wrong password."""
+    body = {"strategy": "plain_username", "username": username, "password": "wrong"}
+    return error_code(ApiClient(deployment).post(SIGN_IN, body))
+
+
+def test_failures_by_address_and_by_username_count_together(ada: User) -> None:
+    fail(ada, 2)
+    assert by_username(ada.deployment, "ada") == WRONG_CREDENTIALS
+    assert by_username(ada.deployment, "ada") == TOO_MANY_REQUESTS
+    assert is_throttled(ada)
+    assert set(FailureCount.objects.values_list("failures", flat=True)) == {3}
+
+
+def test_a_failure_leaves_as_many_counts_for_an_unknown_name(ada: User) -> None:
+    fail(ada, 1)
+    known = FailureCount.objects.count()
+    FailureCount.objects.all().delete()
+    fail_with_somebody(ada.deployment, 1)
+    assert FailureCount.objects.count() == known
+
+
+def test_no_typed_name_is_taken_for_the_id_of_a_user(ada: User) -> None:
+    for _ in range(3):
+        assert by_username(ada.deployment, f"user {ada.pk}") == WRONG_CREDENTIALS
+    assert by_username(ada.deployment, f"user {ada.pk}") == TOO_MANY_REQUESTS
+    assert not is_throttled(ada)
 
 
 @pytest.mark.parametrize("spelling", ["mina", "MINA", "MİNA", "mİna"])
@@ -196,6 +225,7 @@ def test_a_refusal_is_not_counted(ada: User) -> None:
 
 def test_wrong_codes_are_limited_over_all_attempts(ada: User, settings: Any) -> None:
     settings.SIGN_IN_FAILURES_PER_ADDRESS = 100
+    confirmed_authenticator(ada)
     code, *_ = second_factors.new_backup_codes(ada)
     for _ in range(3):
         client = ApiClient(ada.deployment)

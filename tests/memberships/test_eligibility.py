@@ -256,18 +256,18 @@ def confirmed_and_unconfirmed_authenticators(user: User) -> None:
     an_unconfirmed_authenticator(user)
 
 
-def an_unused_backup_code(user: User) -> None:
+def an_unused_backup_code_alone(user: User) -> None:
     backup_code(user)
 
 
-def backup_codes_that_are_used_up(user: User) -> None:
-    backup_code(user, used_at=timezone.now())
-    backup_code(user, used_at=timezone.now())
-
-
-def backup_codes_one_of_which_is_left(user: User) -> None:
-    backup_codes_that_are_used_up(user)
+def a_backup_code_and_an_unconfirmed_authenticator(user: User) -> None:
     backup_code(user)
+    an_unconfirmed_authenticator(user)
+
+
+def an_authenticator_and_used_backup_codes(user: User) -> None:
+    confirmed_authenticator(user)
+    backup_code(user, used_at=timezone.now())
 
 
 def those_of_another_user(user: User) -> None:
@@ -283,9 +283,9 @@ def those_of_another_user(user: User) -> None:
         (an_unconfirmed_authenticator, "mfa_required"),
         (confirmed_authenticator, "none"),
         (confirmed_and_unconfirmed_authenticators, "none"),
-        (an_unused_backup_code, "none"),
-        (backup_codes_that_are_used_up, "mfa_required"),
-        (backup_codes_one_of_which_is_left, "none"),
+        (an_unused_backup_code_alone, "mfa_required"),
+        (a_backup_code_and_an_unconfirmed_authenticator, "mfa_required"),
+        (an_authenticator_and_used_backup_codes, "none"),
         (those_of_another_user, "mfa_required"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
@@ -293,7 +293,7 @@ def those_of_another_user(user: User) -> None:
 @pytest.mark.parametrize(
     ("organization", "workspace"), [({"enforce_mfa": True}, {}), ({}, {"enforce_2fa": True})], ids=["mfa", "2fa"]
 )
-def test_a_second_factor_counts_once_it_can_be_used(
+def test_a_confirmed_authenticator_alone_is_a_second_factor(
     user: User, organization: Any, workspace: Any, has: Callable[[User], object], type_: str
 ) -> None:
     member_of(user, organization=organization, workspace=workspace)

@@ -263,7 +263,8 @@ def test_a_second_factor_is_seen_at_once(service: Service) -> None:
     assert all(kind.endswith("mfa_required") for kind in kinds), kinds
     service.execute(
         f"""
-        INSERT INTO accounts_backupcode (user_id, code_hash) SELECT id, 'x' FROM accounts_user WHERE email = '{ADA}'
+        INSERT INTO accounts_authenticator (user_id, secret, confirmed_at)
+        SELECT id, '', now() FROM accounts_user WHERE email = '{ADA}'
         """
     )
     kinds = [of_harbour(data)["eligibility_restriction"]["type"] for data in service.lists()]

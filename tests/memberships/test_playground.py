@@ -117,6 +117,36 @@ def test_entering_is_refused_by_address_and_by_second_factor_until_one_is_set_up
 
 
 @in_a_browser
+def test_a_present_second_factor_is_asked_for_before_another_takes_its_place(page: Page, demo: Demo) -> None:
+    sign_in(page, demo, "elodie")
+    page.get_by_text("Second factor", exact=True).click()
+    page.get_by_role("button", name="Make backup codes").click()
+    expect(page.get_by_role("status")).to_contain_text("Set up an authenticator first")
+    page.get_by_role("button", name="Set up an authenticator").click()
+    expect(page.locator("#secret")).not_to_be_empty()
+    first = page.locator("#secret").inner_text()
+    totp, now = pyotp.TOTP(first), time.time()
+    page.get_by_label("A code", exact=True).fill(totp.at(int(now) - 30))
+    page.get_by_label("The code after it").fill(totp.at(int(now)))
+    page.get_by_role("button", name="Confirm").click()
+    page.get_by_role("button", name="Make backup codes").click()
+    expect(page.locator("#backup-codes li")).to_have_count(10)
+    code = page.locator("#backup-codes li").first.inner_text()
+
+    page.get_by_role("button", name="Set up an authenticator").click()
+    proof = page.get_by_label("A code of your present authenticator, or a backup code")
+    expect(proof).to_be_focused()
+    proof.fill("wrong")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("status")).to_contain_text("40109")
+    expect(page.locator("#secret")).to_have_text(first)
+    proof.fill(code)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("#secret")).not_to_have_text(first)
+    expect(proof).to_be_hidden()
+
+
+@in_a_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone_and_a_keyboard(browser: Browser, demo: Demo, scheme: Any) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 720}, color_scheme=scheme)

@@ -350,7 +350,7 @@ def expected_answer(everything: list[Tenant], question: Question) -> tuple[int, 
             barred_by_address |= not is_listed(question.address, organization.entries)
         if tenant.address_rule_per_workspace and workspace.restricts_address and workspace.entries:
             barred_by_address |= not is_listed(question.address, workspace.entries)
-        barred_by_factor = person.factor not in ("confirmed", "backup code") and (
+        barred_by_factor = person.factor != "confirmed" and (
             (tenant.factor_rule_per_organization and organization.requires_factor)
             or (tenant.factor_rule_per_workspace and workspace.requires_factor)
         )

@@ -1,7 +1,7 @@
 // A front-end in miniature: everything here goes through the public API, as any other front-end would.
 
 const $ = (id) => document.getElementById(id);
-const state = { session: null, memberships: [], organization: "", attempt: null, authenticator: null };
+const state = { session: null, memberships: [], organization: "", attempt: null, authenticator: null, proof: null };
 
 // --- the API -------------------------------------------------------------------------------------------------------
 
@@ -109,7 +109,7 @@ async function attempt(action) {
       notify("The service cannot be reached; try again.", true);
     } else {
       notify(`${error.message} (${error.code})`, true);
-      if (error.status === 401 && ![40108, 40109].includes(error.code)) await loadSession();
+      if (error.status === 401 && ![40108, 40109, 40113].includes(error.code)) await loadSession();
     }
   }
 }
@@ -178,30 +178,60 @@ onSubmit("confirm-form", async ({ first, second }, form) => {
   notify("Your authenticator is set up.");
 });
 
+// The service asks for one of these when the session alone is not enough to change a second factor.
+const PROOFS = {
+  40304: { field: "verification_code", label: "A code of your present authenticator, or a backup code", type: "text" },
+  40305: { field: "password", label: "Your password, once more", type: "password" },
+};
+
+async function changeFactor(path, show, proof) {
+  try {
+    show(await call("POST", path, proof));
+    $("proof-form").hidden = true;
+  } catch (error) {
+    if (!(error.code in PROOFS)) throw error;
+    const { field, label, type } = PROOFS[error.code];
+    state.proof = { path, show, field };
+    $("proof-label").textContent = label;
+    Object.assign($("proof-form").elements.proof, {
+      type,
+      autocomplete: type === "password" ? "current-password" : "one-time-code",
+    });
+    $("proof-form").hidden = false;
+    $("proof-form").elements.proof.focus();
+  }
+}
+
+onSubmit("proof-form", async ({ proof }, form) => {
+  form.reset();
+  await changeFactor(state.proof.path, state.proof.show, { [state.proof.field]: proof });
+});
+
+function showAuthenticator(authenticator) {
+  state.authenticator = authenticator;
+  $("secret").textContent = authenticator.totp_secret;
+  $("otp-url").href = authenticator.otp_url;
+  $("confirm-form").hidden = false;
+  $("confirm-form").elements.first.focus();
+}
+
+function showBackupCodes(codes) {
+  $("backup-codes").replaceChildren(...codes.map((code) => element("li", { text: code })));
+  notify("Keep these codes; they are not shown again.");
+}
+
 $("new-authenticator").addEventListener("click", () =>
-  attempt(async () => {
-    state.authenticator = await call("POST", "/me/authenticator");
-    $("secret").textContent = state.authenticator.totp_secret;
-    $("otp-url").href = state.authenticator.otp_url;
-    $("confirm-form").hidden = false;
-    $("confirm-form").elements.first.focus();
-  }),
+  attempt(() => changeFactor("/me/authenticator", showAuthenticator)),
 );
 
-$("new-backup-codes").addEventListener("click", () =>
-  attempt(async () => {
-    const codes = await call("POST", "/me/backup-codes");
-    $("backup-codes").replaceChildren(...codes.map((code) => element("li", { text: code })));
-    await loadMemberships();
-    notify("Keep these codes; they are not shown again.");
-  }),
-);
+$("new-backup-codes").addEventListener("click", () => attempt(() => changeFactor("/me/backup-codes", showBackupCodes)));
 
 $("sign-out").addEventListener("click", () =>
   attempt(async () => {
     state.session = await call("POST", "/session/sign-out");
     $("backup-codes").replaceChildren();
-    $("confirm-form").hidden = true;
+    for (const form of ["confirm-form", "proof-form"]) $(form).hidden = true;
+    $("proof-form").reset();
     $("secret").textContent = "";
     $("otp-url").removeAttribute("href");
     $("factors").open = false;
