@@ -25,6 +25,7 @@ from accounts.staff.rights import visible_to
 from memberships.transfer.exporting import export
 from memberships.transfer.importing import Progress, Report, run_import
 from memberships.transfer.rejecting import rejected_lines
+from memberships.transfer.sample import sample
 
 MAX_BYTES = 50 * 1024 * 1024
 """Of an upload. The command takes files of any length."""
@@ -81,6 +82,7 @@ def import_page(page: admin.ModelAdmin, request: HttpRequest) -> HttpResponseBas
         "title": "Import memberships",
         "opts": page.opts,
         "form": form,
+        "sample": _data_address(sample()),
         "media": page.media + form.media,
         "max_bytes": MAX_BYTES,
     }
@@ -114,14 +116,19 @@ def _steps(request: HttpRequest, file: BinaryIO, **options: Any) -> Iterator[str
 
 
 def _told(file: BinaryIO, report: Report, *, dry_run: bool, **_: Any) -> dict[str, Any]:
-    rejected = b"".join(rejected_lines(file, report.problems)) if report.problems else b""
+    rejected = b"".join(rejected_lines(file, report.problems)) if report.lines else b""
     return {
         "report": report,
         "dry_run": dry_run,
         "problems": report.problems[:SHOWN],
         "more": max(0, len(report.problems) - SHOWN),
-        "rejected": base64.b64encode(rejected).decode(),
+        "rejected": _data_address(rejected) if rejected else "",
     }
+
+
+def _data_address(file: bytes) -> str:
+    """The address at which a page has the CSV ``file`` in itself, to be downloaded."""
+    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(file).decode()}"
 
 
 def export_page(memberships: QuerySet[Any]) -> HttpResponse | StreamingHttpResponse:

@@ -1,10 +1,16 @@
-"""The columns of a file of memberships, and how a cell is written so that no spreadsheet takes it for a formula."""
+"""The columns of a file of memberships, and how a cell is written so that no spreadsheet takes it for a formula.
+
+Spreadsheets do not agree on what parts the cells: one that parts them by semicolons finds several in a cell that holds
+a semicolon, be it quoted or not. So what is exported holds no mark that could part cells but the commas within
+quotation marks, and the semicolons between roles, whose names begin with a letter or digit.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterable
 
 DEPLOYMENT = "deployment"
@@ -21,10 +27,15 @@ NOTES = (LINE, ERROR)
 """Columns that a file of rejected lines has besides; reading passes over them."""
 
 ROLE_SEPARATOR = ";"
+PARTING = ";|\t\r\n"
+"""What parts cells, or lines, for one spreadsheet or another, besides the comma."""
 ID_MARK = "#"
 """``#12`` is the row with the id 12, whatever any row is called."""
 
+_FILLERS = "\u034f\u115f\u1160\u2800\u3164\uffa0"
+"""Letters, marks and symbols, says Unicode, of which nothing is seen."""
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+_FORMULA_WITHIN = re.compile(r"([,;|\t\r\n])(?=[\s'\"]*[=+\-@＝＋－＠])")
 _GUARDED = re.compile(r"'+[=+\-@\t\r\n＝＋－＠]")
 
 
@@ -38,11 +49,37 @@ def unguard(cell: str) -> str:
     return cell[1:] if _GUARDED.match(cell) else cell
 
 
+def without_formulas(text: str) -> str:
+    """``text`` for people alone, with an apostrophe wherever a spreadsheet could see a formula in a cell of its own."""
+    return _FORMULA_WITHIN.sub(r"\1'", text)
+
+
 def reference(name: str, row_id: int, *, is_unique: bool) -> str:
     """How a file names a row: by ``name`` where that means this row alone when it is read back, by id otherwise."""
-    is_plain = name == name.strip() and name != "" and ROLE_SEPARATOR not in name
+    is_plain = name == name.strip() and name != "" and not any(mark in name for mark in PARTING)
     looks_like_an_id = name.removeprefix(ID_MARK).isdecimal()
     return name if is_unique and is_plain and not looks_like_an_id else f"{ID_MARK}{row_id}"
+
+
+def role_reference(name: str, row_id: int, *, is_unique: bool) -> str:
+    """The same for one of several roles in a cell: what follows a semicolon may begin a cell."""
+    return reference(name, row_id, is_unique=is_unique and name[:1].isalnum())
+
+
+def metadata_cell(text: str) -> str:
+    """The JSON ``text`` with nothing in it that could part cells. Marks that do stand within strings only."""
+    return "" if text == "{}" else text.replace(";", r"\u003b").replace("|", r"\u007c")
+
+
+def visible(text: str) -> str:
+    """``text`` for people: each character that cannot be seen is named, as in ``Ada[U+200B]``."""
+    return "".join(f"[U+{ord(character):04X}]" if _is_invisible(character) else character for character in text)
+
+
+def _is_invisible(character: str) -> bool:
+    if character == " ":
+        return False
+    return character in _FILLERS or unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs")
 
 
 def join_roles(references: Iterable[str]) -> str:
@@ -56,7 +93,7 @@ def split_roles(text: str) -> list[str] | None:
 
 
 def csv_line(texts: Iterable[str], delimiter: str = ",") -> bytes:
-    """A line of a CSV file (RFC 4180) in UTF-8, its cells guarded. Bytes that were no UTF-8 are what they were."""
+    """A line of a CSV file (RFC 4180) in UTF-8, its cells guarded."""
     buffer = io.StringIO()
     csv.writer(buffer, delimiter=delimiter).writerow([guard(text) for text in texts])
-    return buffer.getvalue().encode(errors="surrogateescape")
+    return buffer.getvalue().encode()

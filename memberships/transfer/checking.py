@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from django.db import connection
 
+from memberships.transfer.cells import visible
 from memberships.transfer.staging import Problem
 
 
@@ -25,7 +26,7 @@ def problems() -> list[Problem]:
     """All that is wrong, in the order of the lines."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT line, message FROM staged_problem ORDER BY line, message")
-        return [Problem(*row) for row in cursor]
+        return [Problem(line, visible(message)) for line, message in cursor]
 
 
 def discard_lines_with_problems() -> None:
@@ -36,19 +37,26 @@ def discard_lines_with_problems() -> None:
 def _find(found: str, *, scope: str, references: str, ways: list[str]) -> str:
     """Make the table ``found``: the ids that each of the distinct ``references`` may mean within its ``scope``.
 
-    Each of the ``ways`` joins ``wanted`` by equalities, so that hashes and indexes serve however many there are.
+    Each of the ``ways`` joins ``wanted`` by equalities, so that hashes and indexes serve however many there are. A name
+    is looked for as it is written, and, if nothing is called so, composed and decomposed (Unicode's NFC and NFD).
     """
-    candidates = " UNION ".join(f"SELECT wanted.{scope}, reference, found.id FROM wanted JOIN {way}" for way in ways)
+    candidates = " UNION ".join(
+        f"SELECT wanted.{scope}, reference, is_as_written, found.id FROM wanted JOIN {way}" for way in ways
+    )
     return f"""
         CREATE TEMPORARY TABLE {found} ON COMMIT DROP AS
         WITH wanted AS MATERIALIZED (
-            SELECT {scope}, reference,
-                CASE WHEN reference !~ '^#[0-9]+$' THEN reference END AS name,
+            SELECT DISTINCT {scope}, reference, form = reference AS is_as_written,
+                CASE WHEN reference !~ '^#[0-9]+$' THEN form END AS name,
                 CASE WHEN reference ~ '^#?[0-9]{{1,18}}$' THEN ltrim(reference, '#')::bigint END AS id
             FROM (SELECT DISTINCT {scope}, {references} AS reference FROM staged WHERE {scope} IS NOT NULL) lines
+            CROSS JOIN LATERAL unnest(ARRAY[reference, normalize(reference, NFC), normalize(reference, NFD)]) form
             WHERE reference IS NOT NULL
         )
-        SELECT {scope}, reference, array_agg(id ORDER BY id) AS ids FROM ({candidates}) candidate
+        SELECT {scope}, reference, coalesce(
+            array_agg(id ORDER BY id) FILTER (WHERE is_as_written), array_agg(id ORDER BY id)
+        ) AS ids
+        FROM ({candidates}) candidate
         GROUP BY {scope}, reference;
         ANALYZE {found};
     """

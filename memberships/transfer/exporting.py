@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Count, QuerySet
 
 from memberships.models import OrganizationMembership, WorkspaceMembership
-from memberships.transfer.cells import COLUMNS, csv_line, join_roles, reference
+from memberships.transfer.cells import COLUMNS, csv_line, join_roles, metadata_cell, reference, role_reference
 from organizations.models import Organization
 
 CHUNK = 2_000
@@ -35,11 +35,11 @@ def export(memberships: QuerySet[OrganizationMembership] | QuerySet[WorkspaceMem
                 [
                     host,
                     reference(name, organization_id, is_unique=(deployment_id, name) not in several),
-                    "" if workspace is None else _reference(_json(workspace)),
+                    "" if workspace is None else _written(reference, _json(workspace)),
                     _user(*_json(user)),
-                    join_roles(map(_reference, _json(roles))),
-                    join_roles(map(_reference, _json(organization_roles))),
-                    "" if metadata == "{}" else metadata,
+                    join_roles(_written(role_reference, role) for role in _json(roles)),
+                    join_roles(_written(role_reference, role) for role in _json(organization_roles)),
+                    metadata_cell(metadata),
                 ]
             )
 
@@ -49,7 +49,7 @@ def _json(value: Any) -> Any:
     return orjson.loads(value) if isinstance(value, str) else value
 
 
-def _reference(named: Any) -> str:
+def _written(reference: Callable[..., str], named: Any) -> str:
     name, row_id, is_unique = named
     return reference(name, row_id, is_unique=is_unique)
 

@@ -36,7 +36,8 @@ class Progress:
 class Report:
     """What came of an import. ``saved`` is false after a dry run, and where there are problems: nothing changed then.
 
-    After a dry run without problems ``changes`` are those that the import would make.
+    After a dry run without problems ``changes`` are those that the import would make. Without ``lines`` none could be
+    read, and a problem is about the file.
     """
 
     lines: int
@@ -49,8 +50,18 @@ class Report:
         return len({problem.line for problem in self.problems})
 
     @property
+    def finding(self) -> str:
+        """One sentence for people: which lines are good."""
+        if not self.lines:
+            return "The file was not imported." if self.problems else "The file has no lines but the first."
+        lines = "1 line" if self.lines == 1 else f"{self.lines:,} lines"
+        if not self.problems:
+            return f"{lines}, all good."
+        return f"{self.bad_lines:,} of {lines} {'is' if self.bad_lines == 1 else 'are'} bad."
+
+    @property
     def outcome(self) -> str:
-        """One sentence for people."""
+        """Another: what became of them."""
         if self.saved:
             return f"Saved: {self.changes}."
         if self.problems:
@@ -76,7 +87,7 @@ def run_import(
             hosts = _hosts(deployments, default)
             report = yield from _run(file, hosts, dry_run=dry_run, skips_bad_lines=skips_bad_lines)
     except UnreadableFile as error:
-        report = _nothing(Problem(1, str(error)))
+        report = _nothing(Problem(error.line, str(error)))
     except (IntegrityError, OperationalError):
         report = _nothing(Problem(0, "Somebody changed the same data meanwhile, or it took too long. Import it again."))
     yield report  # not before the end of the transaction: with it, people stop listening

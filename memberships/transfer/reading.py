@@ -1,10 +1,12 @@
 """From the bytes of a CSV file (RFC 4180) to records, each with its line number. No file is too long: it is streamed.
 
-Taken are UTF-8 with or without byte order mark, any of four delimiters, any line ends, and empty lines.
+Taken are UTF-8 with or without byte order mark, UTF-16 with one, any of four delimiters or the one that a first line
+"sep=" names, any line ends, and empty lines.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -12,16 +14,35 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from memberships.transfer.cells import COLUMNS, NOTES, REQUIRED, unguard
+from memberships.transfer.cells import COLUMNS, NOTES, REQUIRED, unguard, visible
 
 DELIMITERS = ",;\t|"
 MAX_CELL = 131_072
 """Characters of a cell; longer ones are a quote that nobody closed."""
-_UNDECODABLE = re.compile("[\ud800-\udfff]")
+CHUNK = 1 << 20
+"""Bytes read at once."""
+
+_SEPARATOR_LINE = re.compile(r'"?sep=([^\w\s"]|\t)"?', re.IGNORECASE)
+_SAVE_AS_CSV = "Save the sheet as “CSV UTF-8” and import that."
+_SPREADSHEET = f"a spreadsheet (such as .xlsx, .xls or .ods), not CSV. {_SAVE_AS_CSV}"
+_ZIP = b"PK\x03\x04"
+_NO_TEXT = {
+    _ZIP: "",
+    b"\xd0\xcf\x11\xe0": _SPREADSHEET,
+    b"%PDF": f"a PDF, from which no table can be read. {_SAVE_AS_CSV}",
+    b"\x1f\x8b": "compressed: unpack it, and import what is in it.",
+    b"{\\rtf": f"a text document, not CSV. {_SAVE_AS_CSV}",
+    b"<": f"a web page or XML, not CSV. {_SAVE_AS_CSV}",
+}
+"""By their first bytes, files that people take for CSV, since a spreadsheet opens them, and what they are."""
 
 
 class UnreadableFile(Exception):  # noqa: N818
-    """Nothing can be read, or no line can be understood: the message says what to do. It is about line 1."""
+    """No line can be understood: the message says what to do, and is about ``line``."""
+
+    def __init__(self, message: str, *, line: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,39 +74,100 @@ class Table:
 
 def read(file: BinaryIO) -> Table:
     """Read the header of ``file`` from its beginning; raises ``UnreadableFile`` if there is none that makes sense."""
+    encoding = _encoding(file)
+    _require_encoded(file, encoding)
     file.seek(0)
-    if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-        raise UnreadableFile("The file is UTF-16; save it as “CSV UTF-8”.")
-    file.seek(0)
-    # Bytes that are no UTF-8 become lone surrogates, so that they can be told of line by line.
-    text = io.TextIOWrapper(
-        io.BufferedReader(_Unclosable(file)), encoding="utf-8-sig", errors="surrogateescape", newline=""
-    )
+    text = io.TextIOWrapper(io.BufferedReader(_Unclosable(file)), encoding=encoding, newline="")
     lines = _Lines(text)
-    first = next((line for line in lines if line.strip()), "")
+    first = _first_line(lines)
+    separator = _SEPARATOR_LINE.fullmatch(first)
+    if separator:
+        first = _first_line(lines)
     if not first:
         raise UnreadableFile("The file is empty; its first line names the columns.")
-    delimiter = max(DELIMITERS, key=lambda candidate: len(set(_names(first, candidate)) & set(COLUMNS)))
+    delimiter = separator[1] if separator else _likeliest_delimiter(first)
     columns = _names(first, delimiter)
     _require_sensible(columns)
     return Table(columns, delimiter, _records(lines, delimiter, len(columns)))
 
 
+def _encoding(file: BinaryIO) -> str:
+    """The encoding that the file's byte order mark names, UTF-8 if there is none; it must be a file of text."""
+    file.seek(0)
+    beginning = file.read(4096)
+    for magic, kind in _NO_TEXT.items():
+        if beginning.startswith(magic):
+            raise UnreadableFile(f"The file is {_kind_of_zip(beginning) if magic == _ZIP else kind}")
+    if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if b"\0" in beginning.partition(b"\n")[0]:
+        raise UnreadableFile(f"The file is no text, or in an encoding that cannot be told. {_SAVE_AS_CSV}")
+    return "utf-8-sig"
+
+
+def _kind_of_zip(beginning: bytes) -> str:
+    is_sheet = b"[Content_Types].xml" in beginning or b"opendocument.spreadsheet" in beginning or b"xl/" in beginning
+    return _SPREADSHEET if is_sheet else f"a ZIP archive: unpack it. {_SAVE_AS_CSV}"
+
+
+def _require_encoded(file: BinaryIO, encoding: str) -> None:
+    """Raise ``UnreadableFile`` unless the whole file is in ``encoding``.
+
+    Bytes alone do not tell the older encodings apart, and a wrong guess would be saved; so there is none.
+    """
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder(encoding)()
+    lines = 0
+    while True:
+        data = file.read(CHUNK)
+        try:
+            text = decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            before = error.object[: error.start].decode(encoding, errors="replace")
+            raise UnreadableFile(
+                f"The file is not {encoding.removesuffix('-sig').upper()}: here is the first character that shows it. "
+                "Save it as “CSV UTF-8” and import that.",
+                line=lines + _count_line_ends(before) + 1,
+            ) from None
+        lines += _count_line_ends(text)
+        if not data:
+            return
+
+
+def _count_line_ends(text: str) -> int:
+    return max(text.count("\n"), text.count("\r"))
+
+
+def _first_line(lines: _Lines) -> str:
+    """The next line that is not empty, "" if there is none."""
+    return next((line for line in lines if line.strip()), "").strip("\r\n")
+
+
+def _likeliest_delimiter(header: str) -> str:
+    return max(DELIMITERS, key=lambda candidate: len(set(_names(header, candidate)) & set(COLUMNS)))
+
+
 def _names(header: str, delimiter: str) -> list[str]:
+    """The columns that the line ``header`` names, without those to the right of which there is no name."""
     (cells,) = csv.reader([header], delimiter=delimiter)
-    return [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in cells]
+    names = [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    return names
 
 
 def _require_sensible(columns: Sequence[str]) -> None:
-    known = f"Columns are {', '.join(COLUMNS)}."
-    for name in columns:
-        if name not in (*COLUMNS, *NOTES):
-            raise UnreadableFile(f"There is no column “{_printable(name)}”. {known}")
-        if columns.count(name) > 1:
-            raise UnreadableFile(f"The column “{name}” is there twice.")
-    for name in REQUIRED:
-        if name not in columns:
-            raise UnreadableFile(f"The column “{name}” is missing. {known}")
+    unknown = [f"“{visible(name[:100])}”" for name in dict.fromkeys(columns) if name not in (*COLUMNS, *NOTES, "")]
+    twice = [f"“{name}”" for name in dict.fromkeys(columns) if name and columns.count(name) > 1]
+    missing = [f"“{name}”" for name in REQUIRED if name not in columns]
+    faults = [
+        *([f"Unknown columns: {', '.join(unknown)}."] if unknown else []),
+        *([f"Columns that are there twice: {', '.join(twice)}."] if twice else []),
+        *([f"Missing columns: {', '.join(missing)}."] if missing else []),
+        *(f"Column {number} has no name." for number, name in enumerate(columns, start=1) if not name),
+    ]
+    if faults:
+        raise UnreadableFile(f"{' '.join(faults)} Columns are {', '.join(COLUMNS)}.")
 
 
 def _records(lines: _Lines, delimiter: str, width: int) -> Iterator[Record]:
@@ -102,6 +184,8 @@ def _records(lines: _Lines, delimiter: str, width: int) -> Iterator[Record]:
             yield Record(start, ["".join(lines.kept).rstrip("\r\n")], _syntax(error))
             continue
         if any(cell.strip() for cell in cells):
+            while len(cells) > width and not cells[-1].strip():
+                cells.pop()
             yield Record(start, cells, _problem(cells, width))
 
 
@@ -114,15 +198,9 @@ def _syntax(error: csv.Error) -> str:
 def _problem(cells: Sequence[str], width: int) -> str:
     if any("\0" in cell for cell in cells):
         return "There is a NUL character in this line; remove it."
-    if any(_UNDECODABLE.search(cell) for cell in cells):
-        return "This line is not UTF-8; save the file as “CSV UTF-8”."
     if len(cells) != width:
         return f"The line has {len(cells)} cells, but the first one names {width} columns."
     return ""
-
-
-def _printable(text: str) -> str:
-    return _UNDECODABLE.sub("\ufffd", text).replace("\0", "\ufffd")[:100]
 
 
 class _Lines:

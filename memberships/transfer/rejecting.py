@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from memberships.transfer.cells import ERROR, LINE, NOTES, csv_line, unguard
+from memberships.transfer.cells import ERROR, LINE, NOTES, csv_line, unguard, without_formulas
 from memberships.transfer.reading import UnreadableFile, read
 from memberships.transfer.staging import Problem
 
@@ -14,8 +14,8 @@ from memberships.transfer.staging import Problem
 def rejected_lines(file: BinaryIO, problems: Iterable[Problem]) -> Iterator[bytes]:
     """The lines of ``file`` that have ``problems``, with the columns ``line`` and ``error`` besides.
 
-    The import passes over these two. A line that is no CSV is there as it stands, in its first cell; what is no UTF-8
-    stays as it is.
+    The import passes over these two. A line that is no CSV is there as it stands, in its first cell; cells beyond the
+    columns come last. Of a file that cannot be read there are none.
     """
     messages = defaultdict(list)
     for problem in problems:
@@ -30,5 +30,6 @@ def rejected_lines(file: BinaryIO, problems: Iterable[Problem]) -> Iterator[byte
     for record in table.records:
         if record.line in messages:
             cells = [record.cells[index] if index < len(record.cells) else "" for index in kept]
-            notes = [str(record.line), " ".join(messages[record.line])]
-            yield csv_line([unguard(cell) for cell in cells] + notes, table.delimiter)
+            notes = [str(record.line), without_formulas(" ".join(messages[record.line]))]
+            beyond = record.cells[len(table.columns) :]
+            yield csv_line([unguard(cell) for cell in cells] + notes + beyond, table.delimiter)

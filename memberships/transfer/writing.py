@@ -24,7 +24,12 @@ class Changes:
 
     def __str__(self) -> str:
         numbers = [(getattr(self, field.name), field.name.replace("_", " ")) for field in fields(self)]
-        return ", ".join(f"{number:,} {name}" for number, name in numbers if number) or "no change"
+        return ", ".join(f"{number:,} {_counted(name, number)}" for number, name in numbers if number) or "no change"
+
+
+def _counted(name: str, number: int) -> str:
+    """``name``, which is a plural, for ``number`` of them."""
+    return name.replace("members", "member").replace("roles", "role") if number == 1 else name
 
 
 def write(changes: Changes) -> Iterator[tuple[int, float]]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Any
 
 import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from accounts.models import Deployment, User
 from memberships.models import OrganizationMembership, WorkspaceMembership
@@ -40,6 +44,10 @@ STRANGE = [
     "ü\nö",
     "＝x",
 ]
+
+
+FORMULA = re.compile(" *[=+\\-@\t\r\n＝＋－＠]")
+"""Some spreadsheets trim the blanks."""
 
 
 def exported(model: Any = WorkspaceMembership) -> bytes:
@@ -131,6 +139,56 @@ def test_no_cell_begins_as_a_formula(deployment: Deployment) -> None:
     odd_memberships(deployment)
     for row in cells(exported()):
         assert [cell for cell in row.values() if cell[:1] in tuple("=+-@\t\r\n＝＋－＠")] == []
+
+
+def formulas(data: bytes) -> list[str]:
+    """The cells that begin a formula for a spreadsheet, whatever it takes for the mark between cells."""
+    text = data.decode("utf-8-sig")
+    tables = [csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) for delimiter in ",;\t|"]
+    return [cell for table in tables for row in table for cell in row if FORMULA.match(cell)]
+
+
+names = st.text("=+-@'\";,|\t\r\n #1aé＝", min_size=1, max_size=8).filter(str.strip)
+metadata = st.dictionaries(names, st.recursive(names | st.integers() | st.none(), st.lists), max_size=4)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(organization=names, workspace=names, username=names, role=names, public_metadata=metadata)
+def test_no_spreadsheet_finds_a_formula_and_the_export_imports_as_it_was(
+    deployment: Deployment, organization: str, workspace: str, username: str, role: str, public_metadata: Any
+) -> None:
+    with transaction.atomic():
+        place = WorkspaceFactory.create(
+            organization=OrganizationFactory.create(deployment=deployment, name=organization), name=workspace
+        )
+        user = UserFactory.create(deployment=deployment, email="", username=username)
+        own = WorkspaceRoleFactory.create(
+            deployment=deployment, organization=place.organization, workspace=place, name=role
+        )
+        membership = join(user, place, own, deployment.workspace_roles.get(organization=None, name="Admin"))
+        membership.public_metadata = public_metadata
+        membership.save()
+        before = held()
+        data = exported()
+        assert formulas(data) == []
+        assert str(imported(data).changes) == "no change"
+        OrganizationMembership.objects.all().delete()
+        assert imported(data).problems == []
+        assert held() == before
+        transaction.set_rollback(True)
+
+
+def test_metadata_with_semicolons_is_no_formula_and_stays_what_it_is(deployment: Deployment) -> None:
+    membership = join(
+        UserFactory.create(deployment=deployment),
+        WorkspaceFactory.create(organization=OrganizationFactory.create(deployment=deployment)),
+    )
+    membership.public_metadata = {"note": "a;=1+1;b", "path": "x|@y"}
+    membership.save()
+    (row,) = cells(exported())
+    assert row["public_metadata"] == r"""{"note": "a\u003b=1+1\u003bb", "path": "x\u007c@y"}"""
+    assert formulas(exported()) == []
+    assert str(imported(exported()).changes) == "no change"
 
 
 @pytest.mark.parametrize("text", [*STRANGE, "", "''=x", "\r", "x=1"])

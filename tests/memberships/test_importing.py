@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from unicodedata import normalize
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import Deployment, User
 from memberships.models import OrganizationMembership, WorkspaceMembership
+from memberships.transfer.cells import COLUMNS
 from memberships.transfer.importing import Progress, Report, run_import
 from memberships.transfer.rejecting import rejected_lines
 from organizations.models import Organization, Workspace
@@ -24,6 +29,7 @@ from tests.factories import (
     WorkspaceRoleFactory,
 )
 
+FORMS: list[tuple[Literal["NFC", "NFD"], Literal["NFC", "NFD"]]] = [("NFC", "NFD"), ("NFD", "NFC")]
 HEADER = "organization,workspace,user,roles,organization_roles,public_metadata"
 
 
@@ -119,7 +125,7 @@ def test_the_same_file_again_changes_nothing(vault: Workspace, ada: User) -> Non
 def test_a_dry_run_tells_what_the_import_would_do_and_does_nothing(vault: Workspace, ada: User) -> None:
     report = run(lines("Acme,Vault,ada,Admin,Member,"), dry_run=True)
     assert not report.saved
-    assert "1 new members of workspaces" in report.outcome
+    assert "1 new member of workspaces" in report.outcome
     assert everything() == [[], []]
 
 
@@ -228,6 +234,12 @@ def test_a_file_over_several_deployments_names_their_hosts(vault: Workspace, ada
         lambda text: text.replace(",", "\t").encode(),
         lambda text: text.replace("\n", "\n\n ,,\n").encode(),
         lambda text: text.rstrip("\n").encode(),
+        lambda text: text.encode("utf-16"),
+        lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
+        lambda text: text.replace("\n", ",,\n").encode(),
+        lambda text: ("sep=;\n" + text.replace(",", ";")).encode(),
+        lambda text: ('\n"SEP=;"\r\n' + text.replace(",", ";")).encode("utf-8-sig"),
+        lambda text: ("sep=:\n" + text.replace(",", ":")).encode(),
         lambda text: text.replace("organization,workspace", '" Organization ",WORKSPACE').encode(),
     ],
 )
@@ -246,7 +258,6 @@ def test_a_line_number_is_that_of_the_file_with_empty_lines_and_lines_within_cel
     ("row", "message"),
     [
         (b"Acme,Va\0ult,ada,,,", "NUL"),
-        (b"Acme,V\xe4ult,ada,,,", "not UTF-8"),
         (b'Acme,"Vault" x,ada,,,', "quotation marks"),
         (b'Acme,Vault,ada,,,"{""a"": ""\\u0000""}"', "cannot be stored"),
         (b'Acme,Vault,ada,,,"{""a"": 1e999}"', "cannot be stored"),
@@ -270,9 +281,9 @@ def test_a_quotation_mark_that_nobody_closes_is_told_of_the_line_that_opens_it(v
     [
         (b"", "empty"),
         (b"\n\n", "empty"),
-        ("organization,user\n".encode("utf-16"), "UTF-16"),
-        (b"organization,member\n", "There is no column “member”"),
-        (b"organization,workspace\n", "“user” is missing"),
+        (b"organization,member\n", "Unknown columns: “member”. Missing columns: “user”."),
+        (b"organization,workspace\n", "Missing columns: “user”."),
+        (b"organization,,user\n", "Column 2 has no name."),
         (b"organization,user,user\n", "twice"),
     ],
 )
@@ -315,6 +326,129 @@ def test_an_import_costs_the_same_statements_for_3_lines_and_300(
     for number in (3, 300):
         with django_assert_max_num_queries(40):
             assert run(lines(*(f"Acme,Vault,{email},Member,," for email in users[:number]))).saved
+
+
+def test_a_name_is_found_however_its_accents_are_composed(deployment: Deployment) -> None:
+    for form, other in FORMS:
+        organization = OrganizationFactory.create(deployment=deployment, name=normalize(form, f"Søndergård {form}"))
+        workspace = WorkspaceFactory.create(organization=organization, name=normalize(form, "Zoë"))
+        WorkspaceRoleFactory.create(deployment=deployment, organization=organization, name=normalize(form, "Chargé"))
+        user = UserFactory.create(deployment=deployment, username=normalize(form, f"josé{form}"))
+        cells = [organization.name, workspace.name, user.username, "Chargé"]
+        report = run(
+            lines(",".join(normalize(other, cell) for cell in cells), header="organization,workspace,user,roles")
+        )
+        assert report.problems == []
+    assert WorkspaceMembership.objects.count() == 2
+
+
+def test_of_names_that_look_alike_the_one_as_written_is_meant(deployment: Deployment, ada: User) -> None:
+    composed, decomposed = (
+        OrganizationFactory.create(deployment=deployment, name=normalize(form, "Zoë")) for form, _ in FORMS
+    )
+    for organization in (composed, decomposed):
+        assert run(lines(f"{organization.name},ada", header="organization,user")).saved
+    assert set(OrganizationMembership.objects.values_list("organization", flat=True)) == {composed.pk, decomposed.pk}
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("Acme\u200b", "“Acme[U+200B]”"),
+        ("Ac\u00a0me", "“Ac[U+00A0]me”"),
+        ("Ac\u00adme", "“Ac[U+00AD]me”"),
+        ("\u202eAcme", "“[U+202E]Acme”"),
+        ("Ac\tme", "“Ac[U+0009]me”"),
+    ],
+)
+def test_an_invisible_character_is_shown_in_the_message(vault: Workspace, ada: User, cell: str, shown: str) -> None:
+    assert shown in told(run(lines(f"{cell},Vault,ada,,,")))[2]
+
+
+def test_an_invisible_character_is_shown_in_the_name_of_a_column(db: None) -> None:
+    assert "Unknown columns: “us[U+200B]er”." in told(run("organization,us\u200ber\n"))[1]
+
+
+def test_unknown_missing_and_repeated_columns_are_named_all_at_once(db: None) -> None:
+    assert told(run("name,roles,Roles,e-mail\n"))[1] == (
+        "Unknown columns: “name”, “e_mail”. Columns that are there twice: “roles”. "
+        "Missing columns: “organization”, “user”. "
+        "Columns are deployment, organization, workspace, user, roles, organization_roles, public_metadata."
+    )
+
+
+def zipped(name: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, "application/vnd.oasis.opendocument.spreadsheet" if name == "mimetype" else "x")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (zipped("[Content_Types].xml"), "a spreadsheet (such as .xlsx, .xls or .ods), not CSV"),
+        (zipped("mimetype"), "a spreadsheet (such as .xlsx, .xls or .ods), not CSV"),
+        (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(500), "a spreadsheet (such as .xlsx, .xls or .ods), not CSV"),
+        (zipped("members.csv"), "a ZIP archive: unpack it"),
+        (gzip.compress(b"organization,user\n"), "compressed: unpack it"),
+        (b"%PDF-1.7\n%\xe2\xe3", "a PDF"),
+        (b"<html><table>", "a web page"),
+        ("organization,user\n".encode("utf-16-le"), "no text, or in an encoding that cannot be told"),
+    ],
+    ids=["xlsx", "ods", "xls", "zip", "gzip", "pdf", "html", "utf-16 without a mark"],
+)
+def test_a_file_that_is_no_csv_is_called_what_it_is(db: None, content: bytes, kind: str) -> None:
+    report = run(content)
+    assert told(report)[1].startswith(f"The file is {kind}")
+    assert report.finding == "The file was not imported."
+    assert list(rejected_lines(io.BytesIO(content), report.problems)) == []
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_another_encoding_is_told_once_and_saves_nothing(vault: Workspace, ada: User, line_end: str) -> None:
+    content = lines("Acme,Vault,ada,,,", *["Acme,Våult,ada,,,"] * 50).replace("\n", line_end).encode("windows-1252")
+    for options in ({}, {"skips_bad_lines": True}):
+        assert told(run(content, **options)) == {
+            3: "The file is not UTF-8: here is the first character that shows it. "
+            "Save it as “CSV UTF-8” and import that."
+        }
+    assert everything() == [[], []]
+
+
+def test_empty_cells_beyond_the_columns_do_not_count(vault: Workspace, ada: User) -> None:
+    assert run(lines("Acme,Vault,ada,,,,,", "Acme,,ada,,,, , ")).saved
+    assert list(told(run(lines("Acme,Vault,ada,,,,,x")))) == [2]
+
+
+def test_cells_beyond_the_columns_are_not_lost_from_the_rejected_lines(vault: Workspace, ada: User) -> None:
+    content = lines("Acme,Vault,ada,,,,,x").encode()
+    rejected = b"".join(rejected_lines(io.BytesIO(content), run(content).problems)).decode()
+    assert rejected.splitlines()[1].endswith(",,x")
+
+
+@pytest.mark.parametrize(
+    ("rows", "finding"),
+    [
+        ([], "The file has no lines but the first."),
+        (["Acme,Vault,ada,,,"], "1 line, all good."),
+        (["Acme,Vault,ada,,,", "Acme,,ada,,,"], "2 lines, all good."),
+        (["Acme,Vault,x,,,"], "1 of 1 line is bad."),
+        (["Acme,Vault,ada,,,", "Acme,Vault,x,,,"], "1 of 2 lines is bad."),
+        (["Acme,Vault,y,,,", "Acme,Vault,x,,,"], "2 of 2 lines are bad."),
+    ],
+)
+def test_lines_are_counted_in_words_that_fit(vault: Workspace, ada: User, rows: list[str], finding: str) -> None:
+    assert run(lines(*rows)).finding == finding
+
+
+@pytest.mark.parametrize("delimiter", list(",;\t|"))
+def test_what_is_wrong_begins_no_formula_in_the_rejected_lines(vault: Workspace, ada: User, delimiter: str) -> None:
+    content = lines('"a;=1+1,-2\t+3|@x",Vault,ada,,,').encode()
+    rejected = b"".join(rejected_lines(io.BytesIO(content), run(content).problems)).decode("utf-8-sig")
+    note = rejected.splitlines()[1].partition(",2,")[2]
+    assert "There is no organization" in note
+    assert [cell for (cell, *_) in [*csv.reader(note.split(delimiter))] if cell[:1] in tuple("=+-@")] == []
 
 
 # --- manage.py import_memberships ---
@@ -371,6 +505,29 @@ def test_the_command_can_save_the_good_lines_all_the_same(file: Path, tmp_path: 
 
 @pytest.mark.parametrize("arguments", [["--host", "nowhere.example.com"], ["--rejected", "/nowhere/at/all"]])
 def test_wrong_usage_of_the_command_exits_with_2(file: Path, arguments: list[str]) -> None:
+    with pytest.raises(CommandError) as caught:
+        call_command("import_memberships")
+    assert caught.value.returncode == 2
     file.write_text(lines("Acme,Vault,bo,,,"))
     assert command(file, *arguments)[0] == 2
     assert command(file.with_name("missing.csv"))[0] == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"name\n", "organization,user\nå,å\n".encode("windows-1252")])
+def test_the_command_names_no_file_of_rejected_lines_where_there_are_none(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    code, out, err = command(file)
+    assert (code, out) == (1, "The file was not imported. Nothing was saved.\n")
+    assert err.endswith("There are no rejected lines: put the file right and import it again.")
+    assert not file.with_suffix(".rejected.csv").exists()
+
+
+def test_the_command_prints_a_sample_that_is_read(file: Path, ada: User, acme: Organization) -> None:
+    out = io.StringIO()
+    call_command("import_memberships", "--sample", stdout=out)
+    assert out.getvalue().splitlines()[0].split(",") == list(COLUMNS)
+    WorkspaceFactory.create(organization=acme, name="Harbour")
+    UserFactory.create(deployment=ada.deployment, username="bo")
+    ada.deployment.aliases.create(host="accounts.example.com")
+    file.write_text(out.getvalue())
+    assert command(file)[0] == 0

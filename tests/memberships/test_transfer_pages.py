@@ -13,6 +13,7 @@ from django.test import Client
 from accounts.models import AuditEntry
 from memberships import transfer_pages
 from memberships.models import OrganizationMembership, WorkspaceMembership
+from memberships.transfer.sample import sample
 from tests.admin import url
 from tests.factories import World, join, new_world, staff
 
@@ -63,9 +64,22 @@ def test_bad_lines_are_named_and_can_be_downloaded(admin_client: Client, world: 
     page = text(upload(admin_client, HEADER + line(world.own) + line(world.own, "<b>nobody</b>\n")))
     assert "1 of 2 lines is bad. Nothing was saved." in page
     assert "Line 3:</strong> There is no user “&lt;b&gt;nobody&lt;/b&gt;”" in page
-    (encoded,) = re.findall(r'base64,([^"]+)"', page)
+    (encoded,) = re.findall(r'download="rejected.csv" href="data:text/csv;charset=utf-8;base64,([^"]+)"', page)
     assert '<b>nobody</b>,3,"There is no user' in base64.b64decode(encoded).decode("utf-8-sig")
     assert not WorkspaceMembership.objects.exists()
+
+
+def test_a_file_that_cannot_be_read_has_no_bad_lines(admin_client: Client, world: World) -> None:
+    page = text(upload(admin_client, b"PK\x03\x04 xl/workbook.xml"))
+    assert "The file was not imported. Nothing was saved. Put it right, and choose the file again." in page
+    assert "The file is a spreadsheet (such as .xlsx, .xls or .ods), not CSV." in page
+    assert "rejected.csv" not in page
+
+
+def test_the_page_offers_a_sample(admin_client: Client, world: World) -> None:
+    page = text(admin_client.get(IMPORT))
+    (encoded,) = re.findall(r'download="memberships.csv" href="data:text/csv;charset=utf-8;base64,([^"]+)"', page)
+    assert base64.b64decode(encoded) == sample()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""manage.py import_memberships FILE [--dry-run] [--host HOST] [--rejected FILE] [--skip-rejected]"""
+"""manage.py import_memberships FILE [--dry-run] [--host HOST] [--rejected FILE] [--skip-rejected], or --sample"""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from accounts.management.deployments import the_deployment
 from accounts.models import Deployment
 from memberships.transfer.importing import Progress, Report, run_import
 from memberships.transfer.rejecting import rejected_lines
+from memberships.transfer.sample import sample
 
 ERRORS, USAGE = 1, 2
 SHOWN = 20
@@ -28,7 +29,8 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", metavar="FILE", type=Path)
+        parser.add_argument("file", metavar="FILE", type=Path, nargs="?")
+        parser.add_argument("--sample", action="store_true", help="print a file to start from, and import nothing")
         parser.add_argument("--dry-run", action="store_true", help="do it all but save nothing")
         parser.add_argument("--host", help="the deployment of lines without one, by host")
         parser.add_argument(
@@ -37,6 +39,11 @@ class Command(BaseCommand):
         parser.add_argument("--skip-rejected", action="store_true", help="save the good lines though some are bad")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["sample"]:
+            self.stdout.write(sample().decode("utf-8-sig"), ending="")
+            return
+        if options["file"] is None:
+            raise CommandError("Name the FILE to import; --sample prints one to start from.", returncode=USAGE)
         try:
             default = the_deployment(options["host"]) if options["host"] else None
             file = options["file"].open("rb")
@@ -51,7 +58,7 @@ class Command(BaseCommand):
                 skips_bad_lines=options["skip_rejected"],
             )
             report = self._follow(steps)
-            self.stdout.write(f"{report.lines:,} lines, {report.bad_lines:,} of them bad. {report.outcome}")
+            self.stdout.write(f"{report.finding} {report.outcome}")
             if report.problems:
                 self._reject(file, report, options["rejected"] or options["file"].with_suffix(".rejected.csv"))
 
@@ -73,6 +80,10 @@ class Command(BaseCommand):
             self.stderr.write(f"{_place(problem.line)}{problem.message}")
         if len(report.problems) > SHOWN:
             self.stderr.write(f"... and {len(report.problems) - SHOWN:,} more")
+        if not report.lines:
+            raise CommandError(
+                "There are no rejected lines: put the file right and import it again.", returncode=ERRORS
+            )
         try:
             with path.open("wb") as rejected:
                 rejected.writelines(rejected_lines(file, report.problems))
