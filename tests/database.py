@@ -66,3 +66,14 @@ def update_in_bulk(row: models.Model, **values: Any) -> None:
 
 each_insert = pytest.mark.parametrize("insert", [insert_by_sql, insert_in_bulk])
 each_update = pytest.mark.parametrize("update", [update_by_sql, update_in_bulk])
+
+
+def everything_stored() -> str:
+    """The content of every table, as whoever has a copy of the database can read it."""
+    with connection.cursor() as cursor:
+        tables = connection.introspection.table_names(cursor)
+        texts = []
+        for table in tables:
+            cursor.execute(f'SELECT coalesce(string_agg(row::text, chr(10)), $$$$) FROM "{table}" row')
+            texts.append(cursor.fetchone()[0])
+    return "\n".join(texts)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
 from pytest_django import Settings
 
-from accounts import encryption
+from accounts import encryption, second_factors
 from accounts.keys import create_signing_key, load_public_key, private_key_of
 from accounts.models import Authenticator, Deployment, SigningKey, User
 from accounts.tokens import sign_session_token
+from tests.admin import saved, send, url
 from tests.api import ApiClient
-from tests.database import Update, each_update, execute, refused
-from tests.factories import TOTP_SECRET, DeploymentFactory, confirmed_authenticator, session_of
+from tests.database import Update, each_update, everything_stored, execute, refused
+from tests.factories import TOTP_SECRET, DeploymentFactory, confirmed_authenticator, session_of, token_of
 
 
 @pytest.fixture
@@ -134,3 +138,17 @@ def test_a_private_key_may_be_encrypted_anew(key: SigningKey) -> None:
     anew = encryption.encrypt(encryption.decrypt(stored_private_key(key)))
     assert execute("UPDATE accounts_signingkey SET private_key = %s WHERE id = %s", [anew, key.pk]) == 1
     assert private_key_of(SigningKey.objects.get(pk=key.pk)).private_numbers() == private_key_of(key).private_numbers()
+
+
+def test_no_secret_of_a_user_can_be_read_in_the_database(admin_client: Client, user: User) -> None:
+    """Neither where it is kept nor in the audit trail, the history of the admin or the sessions of staff."""
+    password = "a quite unguessable phrase"
+    assert saved(send(admin_client, url(user, "change"), new_password=password))
+    _, secret = second_factors.new_authenticator(user)
+    codes = second_factors.new_backup_codes(confirmed_authenticator(user).user)
+    token = token_of(user)
+    stored = everything_stored()
+    assert user.email in stored
+    raw = base64.b32decode(secret)
+    for text in (password, secret, raw.hex(), base64.b64encode(raw).decode(), *codes, token, token.split(".")[2]):
+        assert text.lower() not in stored.lower()

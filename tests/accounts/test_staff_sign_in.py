@@ -21,6 +21,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import AuditEntry, FailureCount, StaffAuthenticator, StaffBackupCodes
 from tests.admin import url
+from tests.database import everything_stored
 from tests.factories import UserFactory, staff
 
 pytestmark = pytest.mark.django_db
@@ -206,17 +207,6 @@ def test_no_page_shows_the_devices_with_their_secrets(admin_client: Client, sett
     settings.STAFF_SECOND_FACTOR_REQUIRED = False
     for path in ("accounts/staffauthenticator/", "accounts/staffbackupcodes/"):
         assert admin_client.get(f"/admin/{path}").status_code == 404
-
-
-def everything_stored() -> str:
-    """The content of every table, as whoever has a copy of the database can read it."""
-    with connection.cursor() as cursor:
-        tables = connection.introspection.table_names(cursor)
-        texts = []
-        for table in tables:
-            cursor.execute(f'SELECT coalesce(string_agg(row::text, chr(10)), $$$$) FROM "{table}" row')
-            texts.append(cursor.fetchone()[0])
-    return "\n".join(texts)
 
 
 def test_neither_secret_nor_backup_codes_can_be_read_in_the_database(member: Staff) -> None:
