@@ -12,11 +12,13 @@ from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
+from django.db.models.lookups import Regex
 from django.utils.translation import gettext_lazy as _
 
 from accounts import encryption
 from accounts.audit.models import AuditEntry as AuditEntry
 from accounts.audit.triggers import audited, audited_ends
+from accounts.browser_origins import ORIGIN_LINES, as_browsers_write, is_origin
 from config.database.constraints import ForeignKeyConstraint
 from config.database.models import MetadataField, TimeStamped, is_json_object
 from config.database.triggers import immutable, must_match, noted, touch
@@ -25,8 +27,6 @@ from config.database.words import Words
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST_PATTERN = rf"^(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*$|^(?=.*:.*:)[0-9a-f:]{{2,39}}$"
 """A host as the Host header names it once normalised: lower case, no port, no final dot, no brackets."""
-ORIGIN_PATTERN = r"^https?://[a-z0-9.:\[\]-]+$"
-"""An origin as browsers serialise it (RFC 6454): scheme, lower-case host, port if it is not the scheme's own."""
 
 
 def validate_host(value: str) -> None:
@@ -35,8 +35,16 @@ def validate_host(value: str) -> None:
 
 
 def validate_origin(value: str) -> None:
-    if not re.fullmatch(ORIGIN_PATTERN, value):
-        raise ValidationError(_("%(value)s is not an origin such as https://app.example.com."), params={"value": value})
+    if is_origin(value):
+        return
+    if (meant := as_browsers_write(value)) is not None:
+        raise ValidationError(
+            _("%(value)s never matches, because browsers write it as %(meant)s."),
+            params={"value": value.replace("%", "%%"), "meant": meant},
+        )
+    raise ValidationError(
+        _("%(value)s is not an origin such as https://app.example.com."), params={"value": value.replace("%", "%%")}
+    )
 
 
 class Deployment(TimeStamped):
@@ -108,6 +116,19 @@ class Deployment(TimeStamped):
                 name="accounts_deployment_host_is_normalised",
                 condition=models.Q(host__regex=HOST_PATTERN),
                 violation_error_message="The host must be a lower-case host name without port.",
+            ),
+            models.CheckConstraint(
+                name="accounts_deployment_origins_are_origins",
+                condition=Regex(
+                    models.Func(
+                        "allowed_origins",
+                        models.Value("\n"),
+                        function="array_to_string",
+                        output_field=models.TextField(),
+                    ),
+                    ORIGIN_LINES,
+                ),
+                violation_error_message="Each allowed origin must be one that browsers send.",
             ),
             models.CheckConstraint(
                 name="accounts_deployment_mode_is_known",

@@ -59,6 +59,12 @@ def remembered_tenant(request: Request) -> Tenant | None:
     return tenant
 
 
+def last_known(host: str) -> Deployment | None:
+    """The deployment that was last found at ``host``, current or not, for when the database cannot say."""
+    tenant = _by_host.get(host)
+    return tenant.deployment if tenant else None
+
+
 def is_loaded(request: Request) -> bool:
     """Whether the tenant of ``tenant_of`` was loaded for this very request, so that there is no later word on it."""
     return hasattr(request._request, "tenant_is_loaded")

@@ -24,11 +24,21 @@ SILENCED_SYSTEM_CHECKS = [
 X_FRAME_OPTIONS = "DENY"
 
 CORS_ALLOW_CREDENTIALS = True  # the allowed origins are data; accounts.origins answers for them
-CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "if-none-match"]
+CORS_ALLOW_HEADERS = [
+    "accept",
+    "authorization",
+    "baggage",
+    "content-type",
+    "if-none-match",
+    "sentry-trace",
+    "traceparent",
+    "tracestate",
+    "x-requested-with",
+]
 CORS_ALLOW_METHODS = ["GET", "HEAD", "POST"]
 CORS_EXPOSE_HEADERS = ["ETag", "Retry-After", "X-Development-Session"]
 CORS_PREFLIGHT_MAX_AGE = 600
-CORS_URLS_REGEX = r"^/(me|session|auth|deployment|\.well-known)(/|$)"
+CORS_URLS_REGEX = r"^/(?!$|(admin|docs|static)(/|$)|(healthz|readyz|metrics)$)"  # addresses that do not exist, too
 
 SESSION_COOKIE_NAME = "staff_session"
 SESSION_COOKIE_PATH = "/admin/"
