@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ ALGORITHM = "ES256"
 KID = re.compile(r"[A-Za-z0-9_.:=+/-]{1,64}", re.ASCII)
 """What names a key of a deployment's own."""
 _ROUNDING = timedelta(hours=1)
+_LATEST = datetime.max.replace(tzinfo=UTC) - _ROUNDING
 
 
 def create_signing_key(*, deployment: Deployment) -> SigningKey:
@@ -69,7 +70,7 @@ def will_sign_until(key: SigningKey, expires_at: datetime) -> None:
     Rounded up to the hour, so that most tokens cost no write.
     """
     if key.tokens_until is None or key.tokens_until < expires_at:
-        rounded = expires_at + _ROUNDING
+        rounded = min(expires_at, _LATEST) + _ROUNDING
         SigningKey.objects.filter(Q(tokens_until__lt=rounded) | Q(tokens_until__isnull=True), pk=key.pk).update(
             tokens_until=rounded
         )

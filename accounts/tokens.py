@@ -6,12 +6,14 @@ that is looked up among the deployment's own, never taken or fetched from the to
 - a session token names a session (``sess``); browsers keep it in a cookie. ``ser`` counts its renewals, and is missing
 from a token that is not renewed, such as those of ``manage.py issue_session``;
 - a visitor's token is one with ``anon``: its session exists nowhere but in the token, so visitors cost no row;
-- an access token tells the product's own back-ends, for some seconds, who acts (``sub``) and with which permissions.
+- an access token (RFC 9068) tells the product's own back-ends, for some seconds, who acts (``sub``) and with which
+  permissions. Its ``typ`` and its ``aud`` keep it and the others apart: none is taken for another.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +33,10 @@ LEEWAY = 5
 MAX_LENGTH = 4096
 """Characters; browsers keep no longer cookie (RFC 6265bis, 5.5). A real token has about 300."""
 MAX_ID = 2**63 - 1
+
+SESSION_TYPE = "JWT"
+ACCESS_TYPE = "at+jwt"
+"""What the header's ``typ`` says (RFC 8725, 3.11; RFC 9068, 2.1)."""
 
 FindKey = Callable[[str], SigningKey | None]
 
@@ -67,14 +73,26 @@ def sign_session_token(
     return sign(session.deployment, claims, expires_at=expires_at)
 
 
-def sign(deployment: Deployment, claims: Mapping[str, Any], *, expires_at: datetime) -> str:
+def sign_access_token(deployment: Deployment, claims: Mapping[str, Any], *, expires_at: datetime) -> str:
+    """The JWT that tells the back-ends of ``deployment``, until ``expires_at``, what ``claims`` say (RFC 9068, 2).
+
+    Its audience is the deployment's issuer, and so is its client: all front-ends of the deployment are one.
+    """
+    own = {"aud": deployment.issuer, "client_id": deployment.issuer, "jti": secrets.token_hex(16)}
+    return sign(deployment, own | dict(claims), expires_at=expires_at, typ=ACCESS_TYPE)
+
+
+def sign(deployment: Deployment, claims: Mapping[str, Any], *, expires_at: datetime, typ: str = SESSION_TYPE) -> str:
     """The JWT with ``claims`` and those that every token has: iss, iat, nbf, exp."""
     key = keys.signing_key(deployment)
     keys.will_sign_until(key, expires_at)
     now = int(time.time())
     times = {"iss": deployment.issuer, "iat": now, "nbf": now, "exp": int(expires_at.timestamp())}
     return jwt.encode(
-        times | dict(claims), keys.private_key_of(key), algorithm=keys.ALGORITHM, headers={"kid": key.kid}
+        times | dict(claims),
+        keys.private_key_of(key),
+        algorithm=keys.ALGORITHM,
+        headers={"kid": key.kid, "typ": typ},
     )
 
 
@@ -104,14 +122,17 @@ def verify(
     required: list[str],
     find_key: FindKey | None = None,
 ) -> dict[str, Any]:
-    """The claims of ``token``, of which iss, iat, nbf, exp and ``required`` are there and checked.
+    """The claims of ``token``, a session's, of which iss, iat, nbf, exp and ``required`` are there and checked.
 
     Raises ``ApiError`` (401).
     """
     if len(token) > MAX_LENGTH:
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
     try:
-        key = _key(jwt.get_unverified_header(token).get("kid"), find_key or partial(_find_key, deployment))
+        header = jwt.get_unverified_header(token)
+        if str(header.get("typ", SESSION_TYPE)).upper() != SESSION_TYPE:
+            raise ApiError(Problem.INVALID_SESSION_TOKEN)
+        key = _key(header.get("kid"), find_key or partial(_find_key, deployment))
         claims: dict[str, Any] = jwt.decode(
             token,
             keys.load_public_key(key.public_key),

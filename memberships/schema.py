@@ -314,14 +314,15 @@ access_token = endpoint(
     "A short-lived token for the product's own back-ends",
     tag="Session",
     description=(
-        "Says who acts, where, and with which permissions, for some seconds; verify it with `/.well-known/jwks.json`. "
+        "Says who acts, where, and with which permissions, for some seconds (RFC 9068). Verify it with "
+        "`/.well-known/jwks.json`, and check its `typ`, `at+jwt`, and its `aud`, which is its `iss`. "
         "An organization or workspace that the user has left, or may not enter from here now, is left out."
     ),
     parameters=[_one_of("template", "", "default", description="Empty, or `default`.")],
     answers=envelope("AccessTokenResponse", AccessTokenSerializer()),
     examples={
         "a token": enveloped(
-            {"token": "eyJ0eXAiOiJKV1Qi...", "expires": 1772443830000}, "An access token for your back-ends."
+            {"token": "eyJ0eXAiOiJhdCtqd3Qi...", "expires": 1772443830000}, "An access token for your back-ends."
         )
     },
     fails_with=[*NEEDING_A_SESSION, Problem.NOT_FOUND],

@@ -86,7 +86,7 @@ class SwitchViewSet(SessionViewSet):
             "workspace": str(acting.workspace.workspace_id) if acting.workspace else "",
             "workspace_permissions": acting.workspace.permissions if acting.workspace else [],
         }
-        token = tokens.sign(caller.deployment, claims, expires_at=expires_at)
+        token = tokens.sign_access_token(caller.deployment, claims, expires_at=expires_at)
         return answer(
             request,
             message="An access token for your back-ends.",

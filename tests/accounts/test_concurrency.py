@@ -315,7 +315,9 @@ def test_keys_can_be_rotated_under_load(new_browser: Open, user: User) -> None:
                         access_token = answer.body["data"]["token"]
                         jwks = jwt.PyJWKSet.from_dict(browser.get("/.well-known/jwks.json").body)
                         kid = jwt.get_unverified_header(access_token)["kid"]
-                        jwt.decode(access_token, jwks[kid].key, algorithms=["ES256"], leeway=5)
+                        jwt.decode(
+                            access_token, jwks[kid].key, algorithms=["ES256"], leeway=5, audience=user.deployment.issuer
+                        )
                         kids.add(kid)
                     case 1:
                         answer = browser.get("/session", "")

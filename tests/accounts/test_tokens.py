@@ -8,7 +8,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -419,6 +419,18 @@ def test_a_forger_is_not_told_that_the_claims_have_expired(mint: Mint, attacker:
     assert refusal(mint, mint.token(claims=claims, key=attacker)) == INVALID
 
 
+@pytest.mark.parametrize("typ", ['"at+jwt"', '"AT+JWT"', '"application/at+jwt"', '"id_token"', '""', "null", "1", "[]"])
+def test_a_token_of_another_type_is_refused(mint: Mint, typ: str) -> None:
+    """RFC 8725, 3.11: an access token is signed by the same key."""
+    assert refusal(mint, mint.token(header=mint.header(f'"typ": {typ}'))) == INVALID
+
+
+@pytest.mark.parametrize("header", [{"members": '"typ": "jwt"'}, {"without": "typ"}], ids=["lower case", "none"])
+def test_a_type_may_be_missing_or_in_lower_case(mint: Mint, header: dict[str, str]) -> None:
+    """RFC 7519, 5.1."""
+    assert answer(mint.deployment, mint.token(header=mint.header(**header))).status_code == 200
+
+
 # What it says
 
 
@@ -489,6 +501,55 @@ def test_an_expiry_before_all_times_is_one(mint: Mint, value: str) -> None:
 @pytest.mark.parametrize("claim", ["nbf", "iat"])
 def test_a_start_after_all_times_is_refused(mint: Mint, claim: str, value: str) -> None:
     assert refusal(mint, mint.token(claims=mint.claims(f'"{claim}": {value}'))) == INVALID
+
+
+TIMES = [
+    *("0", "-0.0", "-1", "1.5", "1e3", "1e15", "1e300", "-1e300", "1e400", "NaN", "Infinity", "-Infinity", "9" * 400),
+    *(str(2**power + offset) for power in (31, 32, 53, 63, 64, 70) for offset in (-1, 0)),
+    *(
+        "253402300795",
+        "253402300799",
+        "253402300799.9",
+        "253402300800",
+        "-62135596800",
+        "-62135596801",
+        "true",
+        "false",
+    ),
+]
+"""253402300799 is the last second of the year 9999, -62135596800 the first of the year 1."""
+
+
+@pytest.mark.parametrize("value", TIMES)
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat", "ser"])
+@pytest.mark.parametrize("kind", ["session", "visitor"])
+def test_no_number_makes_any_endpoint_fail(mint: Mint, claim: str, value: str, kind: str) -> None:
+    members = f'"{claim}": {value}' + (', "anon": true' if kind == "visitor" else "")
+    client = ApiClient(mint.deployment, token=mint.token(claims=mint.claims(members)))
+    for path in ("/me/workspace-memberships", "/me/workspace-memberships", "/me", "/session", "/session/token"):
+        token = client.token
+        assert client.get(path).status_code in (200, 401)
+        client.token = token
+    assert client.post("/session/sign-out").status_code in (200, 401)
+
+
+@pytest.mark.parametrize("value", ["253402300794", "253402300795", "253402300799", str(2**32), str(2**33)])
+def test_a_token_may_live_to_the_end_of_all_times(mint: Mint, value: str) -> None:
+    token = mint.token(claims=mint.claims(f'"exp": {value}'))
+    for _ in range(3):
+        assert answer(mint.deployment, token).status_code == 200
+    assert ApiClient(mint.deployment, token=token).get("/me").status_code == 200
+
+
+def test_a_session_may_live_to_the_end_of_all_times(mint: Mint, settings: Any) -> None:
+    settings.USER_SESSION_RENEW_AFTER = timedelta(0)
+    mint.session.expires_at = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    mint.session.save()
+    client = ApiClient(
+        mint.deployment, token=sign_session_token(mint.session, expires_at=mint.session.expires_at, serial=1)
+    )
+    for path in ("/me/workspace-memberships", "/me", "/session"):
+        assert client.get(path).status_code == 200
 
 
 # The clock goes on during a test. Where that could change the outcome, a slow machine has three seconds.

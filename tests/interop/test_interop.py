@@ -34,6 +34,7 @@ def test_a_jwt_library_verifies_session_and_access_tokens_across_a_rotation(live
     assert claims["access"]["kid"] == new.kid
     assert claims["access"]["sub"] == str(user.pk)
     assert claims["access"]["sid"] == str(session.pk)
+    assert claims["access"]["aud"] == "https://localhost"
     assert claims["access"]["iss"] == claims["session"]["iss"] == "https://localhost"
 
 

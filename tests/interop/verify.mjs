@@ -14,8 +14,11 @@ async function accessToken() {
   return (await response.json()).data.token;
 }
 
-async function claims(token, requiredClaims) {
-  const { payload, key } = await jwtVerify(token, keys, { ...rules, issuer, requiredClaims: [...times, ...requiredClaims] });
+// What docs/sessions.md has a back-end ask of an access token.
+const accessRules = { issuer, audience: issuer, typ: "at+jwt" };
+
+async function claims(token, own, requiredClaims) {
+  const { payload, key } = await jwtVerify(token, keys, { ...rules, ...own, requiredClaims: [...times, ...requiredClaims] });
   assert.equal(key.type, "public");
   await assert.rejects(
     jwtVerify(token, keys, { ...rules, issuer: "https://elsewhere.example.net" }),
@@ -31,6 +34,18 @@ async function claims(token, requiredClaims) {
   return { kid: decodeProtectedHeader(token).kid, ...payload };
 }
 
-const session = await claims(sessionToken, ["sess"]);
-const access = await claims(await accessToken(), ["sub", "sid"]);
+async function visitorsToken() {
+  const response = await fetch(new URL("/session", base));
+  assert.equal(response.status, 200);
+  return response.headers.get("Set-Cookie").match(/^__session=([^;]+)/)[1];
+}
+
+const session = await claims(sessionToken, { issuer, typ: "JWT" }, ["sess"]);
+const access = await claims(await accessToken(), accessRules, ["sub", "sid", "client_id", "jti"]);
+for (const token of [sessionToken, await visitorsToken()]) {
+  await claims(token, { issuer }, ["sess"]); // signed by the same keys, and yet
+  await assert.rejects(jwtVerify(token, keys, { ...rules, ...accessRules }), errors.JWTClaimValidationFailed);
+  await assert.rejects(jwtVerify(token, keys, { ...rules, issuer, audience: issuer }), errors.JWTClaimValidationFailed);
+  await assert.rejects(jwtVerify(token, keys, { ...rules, issuer, typ: "at+jwt" }), errors.JWTClaimValidationFailed);
+}
 console.log(JSON.stringify({ session, access }));

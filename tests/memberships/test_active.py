@@ -10,6 +10,7 @@ import jwt
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from accounts.keys import load_public_key
 from accounts.models import SignIn, User
 from memberships.models import ActiveMembership, OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
@@ -384,8 +385,14 @@ def access_claims(client: ApiClient, query: str = "", **headers: Any) -> dict[st
         .json()["keys"]
     )
     claims: dict[str, Any] = jwt.decode(
-        token, jwt.PyJWK(jwk), algorithms=["ES256"], issuer=f"https://{client.deployment.host}"
+        token,
+        jwt.PyJWK(jwk),
+        algorithms=["ES256"],
+        issuer=f"https://{client.deployment.host}",
+        audience=f"https://{client.deployment.host}",
     )
+    header = jwt.get_unverified_header(token)
+    assert (header["typ"], header["alg"], header["kid"]) == ("at+jwt", "ES256", jwk["kid"])
     return claims
 
 
@@ -394,8 +401,11 @@ def test_the_access_token_says_who_acts_where(client: ApiClient, user: User, mem
     claims = access_claims(client)
     for name in ("iat", "nbf", "exp"):
         assert isinstance(claims.pop(name), int)
+    assert claims.pop("jti") != access_claims(client)["jti"]
     assert claims == {
         "iss": f"https://{user.deployment.host}",
+        "aud": f"https://{user.deployment.host}",
+        "client_id": f"https://{user.deployment.host}",
         "sub": str(user.pk),
         "sid": session_data(client)["id"],
         "organization": str(membership.organization_id),
@@ -483,6 +493,23 @@ def test_there_is_no_other_template(client: ApiClient, query: str, code: int) ->
 def test_an_access_token_is_no_session_token(client: ApiClient) -> None:
     token = data_of(client.get("/session/token"))["token"]
     assert error_code(ApiClient(client.deployment, token=token).get("/me")) == 40102
+
+
+@pytest.mark.parametrize("whose", ["the user's", "a visitor's"])
+def test_no_session_token_passes_for_an_access_token(client: ApiClient, whose: str) -> None:
+    """Neither to a back-end that asks for the type nor to one that asks for the audience (RFC 9068, 4)."""
+    if whose == "a visitor's":
+        client = ApiClient(client.deployment)
+        client.get("/session")
+    token = str(client.token)
+    assert jwt.get_unverified_header(token)["typ"] == "JWT"
+    with pytest.raises(jwt.MissingRequiredClaimError, match="aud"):
+        jwt.decode(
+            token,
+            load_public_key(client.deployment.signing_keys.get().public_key),
+            algorithms=["ES256"],
+            audience=client.deployment.issuer,
+        )
 
 
 def test_the_token_of_an_alias_names_the_deployments_own_host(client: ApiClient) -> None:
