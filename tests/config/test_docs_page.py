@@ -101,3 +101,19 @@ def test_authorize_sends_the_token_of_a_staging_deployment(browser: Browser, dem
     status, body = execute(page, MEMBERSHIPS)
     assert (status, body["errors"][0]["code"]) == ("401", 40102)  # not 40101: a token came, and was no good
     page.close()
+
+
+def test_authorize_sends_a_token_of_ones_own(browser: Browser, page: Page, demo: Demo) -> None:
+    elsewhere = browser.new_context()
+    body = {"strategy": "plain_username", "username": "chioma", "password": demo.password}
+    elsewhere.request.post(f"{demo.base_url}/auth/signin", data=body, headers={"Origin": demo.base_url})
+    (token,) = [cookie["value"] for cookie in elsewhere.cookies() if cookie["name"] == "__session"]
+    elsewhere.close()
+    open_docs(page, demo.base_url)
+    page.locator(".scheme-container").get_by_role("button", name="Authorize").click()
+    bearer = page.locator(".auth-container", has_text="sessionBearer")
+    bearer.get_by_role("textbox").fill(token)
+    bearer.locator("button.authorize").click()
+    page.locator(".close-modal").click()
+    status, answer = execute(page, MEMBERSHIPS)
+    assert (status, len(answer["data"])) == ("200", 1)
