@@ -56,9 +56,8 @@ def to_response(exception: Exception, context: dict[str, Any]) -> HttpResponse:
 
 def problem_of(exception: BaseException | None) -> Problem:
     """The catalogue's entry for an exception of Django, Django REST framework or the database."""
-    if isinstance(
-        getattr(exception, "__cause__", None), ReadOnlySqlTransaction
-    ):  # a standby, or a server under maintenance
+    # A standby, or a server under maintenance.
+    if isinstance(getattr(exception, "__cause__", None), ReadOnlySqlTransaction):
         return Problem.UNAVAILABLE
     for types, problem in _PROBLEMS:
         if isinstance(exception, types):
