@@ -34,6 +34,7 @@ from accounts.models import (
     SigningKey,
     User,
 )
+from accounts.names import searched
 from accounts.staff import admin as staff_admin  # noqa: F401
 from config.staff.actions import BulkAction, add_actions
 from config.staff.filters import RelatedFilter
@@ -223,6 +224,13 @@ class UserAdmin(StaffAdmin):
         if user is None:
             raise Http404
         return redirect("admin:memberships_workspacemembership_entry_of", user.pk)
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        """Also as the e-mail address or username that is typed is stored."""
+        found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
+        if (stored := searched(search_term)) != search_term:
+            found |= super().get_search_results(request, queryset, stored)[0]
+        return found, may_have_duplicates
 
     def label(self, obj: User) -> str:
         return f"{obj} ({obj.deployment})"

@@ -19,6 +19,7 @@ from accounts import encryption
 from accounts.audit.models import AuditEntry as AuditEntry
 from accounts.audit.triggers import audited, audited_ends
 from accounts.browser_origins import ORIGIN_LINES, as_browsers_write, is_origin
+from accounts.names import AddressField, NameField, is_normal
 from config.database.constraints import ForeignKeyConstraint
 from config.database.models import MetadataField, TimeStamped, is_json_object
 from config.database.triggers import immutable, must_match, noted, touch
@@ -270,8 +271,8 @@ class User(TimeStamped):
     deployment_path = "deployment"
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="users")
-    email = models.EmailField(max_length=254, blank=True, db_default="")
-    username = models.CharField(max_length=150, blank=True, db_default="")
+    email = AddressField(max_length=254, blank=True, db_default="")
+    username = NameField(max_length=150, blank=True, db_default="")
     first_name = models.CharField(max_length=150, blank=True, db_default="")
     last_name = models.CharField(max_length=150, blank=True, db_default="")
     external_id = models.CharField(
@@ -319,6 +320,7 @@ class User(TimeStamped):
                 condition=~models.Q(email="") | ~models.Q(username=""),
                 violation_error_message="A user needs an e-mail address or a username.",
             ),
+            *is_normal("email", "username"),
             *is_json_object("public_metadata", "private_metadata"),
         ]
         indexes = [

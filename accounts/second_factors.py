@@ -19,6 +19,7 @@ from django.utils.crypto import salted_hmac
 
 from accounts import encryption, sessions
 from accounts.models import Authenticator, BackupCode, Session, StaffAuthenticator, User
+from accounts.names import normal_code
 from config.api.errors import ApiError, Problem
 
 PERIOD = 30
@@ -47,7 +48,7 @@ def has_authenticator(user: User) -> bool:
 
 def take_code(user: User, code: str) -> bool:
     """Whether ``code`` is one of ``user``'s authenticator or an unused backup code; with that it is spent."""
-    code = _normalised(code)
+    code = normal_code(code)
     authenticators = list(user.authenticators.filter(confirmed_at__isnull=False))
     if code.isdigit() and len(code) == 6:
         return any(take_totp(authenticator, code) for authenticator in authenticators)
@@ -88,7 +89,7 @@ def confirm_authenticator(authenticator: Authenticator, codes: list[str], *, kee
     """
     if len(codes) != 2:
         return False
-    first, second = (_normalised(code) for code in codes)
+    first, second = (normal_code(code) for code in codes)
     totp = _totp(authenticator)
     now = _step()
     for step in range(now - DRIFT - 1, now + DRIFT + 1):
@@ -174,7 +175,3 @@ def _same(totp: pyotp.TOTP, step: int, code: str) -> bool:
 
 def _step() -> int:
     return int(time.time()) // PERIOD
-
-
-def _normalised(code: str) -> str:
-    return code.replace(" ", "").replace("-", "").lower()

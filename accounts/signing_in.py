@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts import outside_issuers, second_factors, sessions, throttling
 from accounts.models import Deployment, Session, SignInAttempt, User
+from accounts.names import normal_name
 from accounts.sessions import Caller
 from config.api.errors import ApiError, Problem
 from config.networks import Address
@@ -50,6 +51,7 @@ def sign_in_with_password(
     Raises ``ApiError``: 429 after too many failures, else 401 for a wrong name or password. An unknown name takes as
     long and reads as a wrong password.
     """
+    name = normal_name(name)
     user = _user_called(caller.deployment, method, name)
     limits = throttling.limits(caller.deployment, account=user or name, address=client.address)
     throttling.require_within(limits)

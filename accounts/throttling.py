@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.models import Deployment, FailureCount, User
+from accounts.names import normal_name
 from config.api.errors import ApiError, Problem
 from config.networks import Address
 
@@ -54,7 +55,7 @@ def _limits(realm: str, kind: str, account: str, address: Address | None) -> lis
 
 def _folded(account: str) -> str:
     """One text for all spellings that the database takes for the same name: to it, İ is an i."""
-    return account.replace("İ", "i").casefold()
+    return normal_name(account).replace("İ", "i").casefold()
 
 
 def _key(realm: str, kind: str, value: str) -> str:

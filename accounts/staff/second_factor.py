@@ -27,6 +27,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import second_factors
 from accounts.models import StaffAuthenticator, StaffBackupCodes
+from accounts.names import normal_code
 from config.staff.site import guarded, require_admin_host
 
 BACKUP_CODES = 10
@@ -36,7 +37,7 @@ ISSUER = "Rollcall"
 
 class ConfirmationForm(forms.Form):
     code = forms.CharField(
-        max_length=10,
+        max_length=40,
         label="Code",
         help_text="The six digits that the authenticator shows now.",
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
@@ -58,7 +59,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     form = ConfirmationForm(request.POST or None)
     codes: list[str] = []
     if form.is_valid():
-        if second_factors.take_totp(device, _without_spaces(form.cleaned_data["code"])):
+        if second_factors.take_totp(device, normal_code(form.cleaned_data["code"])):
             codes = _confirm(device)
             login(request, device)
             _sign_out(user, but=request.session.session_key)
@@ -108,7 +109,7 @@ def _confirm(device: StaffAuthenticator) -> list[str]:
 @transaction.atomic
 def take_code(user: Staff, code: str) -> Device | None:
     """The second factor of ``user`` that ``code`` is of; with that the code is spent."""
-    code = _without_spaces(code)
+    code = normal_code(code)
     for authenticator in StaffAuthenticator.objects.filter(user=user, confirmed=True):
         if second_factors.take_totp(authenticator, code):
             return authenticator
@@ -124,10 +125,6 @@ def take_code(user: Staff, code: str) -> Device | None:
 def _hash(user: Staff, code: str) -> str:
     """A keyed hash. A slow one would add nothing: a code has 48 random bits and can be tried a few times only."""
     return salted_hmac("accounts.staff.backup-code", f"{user.pk}:{code.lower()}", algorithm="sha256").hexdigest()
-
-
-def _without_spaces(code: str) -> str:
-    return "".join(code.split())
 
 
 @transaction.atomic

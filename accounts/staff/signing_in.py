@@ -12,6 +12,7 @@ from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import throttling
+from accounts.names import normal_code, trimmed
 from accounts.staff.second_factor import take_code
 from accounts.throttling import Limit
 from config.api.errors import ApiError
@@ -31,6 +32,9 @@ class StaffLoginForm(AuthenticationForm):
 
     retry_after: str | None = None
     """Seconds until sign-in may be tried again, if it failed too often."""
+
+    def clean_username(self) -> str:
+        return trimmed(self.cleaned_data["username"])
 
     def clean(self) -> dict[str, Any]:
         limits = throttling.staff_limits(
@@ -54,8 +58,8 @@ class StaffLoginForm(AuthenticationForm):
         user: Any = self.get_user()
         if user is None or not any(devices_for_user(user)):
             return
-        code = self.cleaned_data.get("code", "")
-        if not code.strip():
+        code = normal_code(self.cleaned_data.get("code", ""))
+        if not code:
             raise ValidationError("Enter the code of your authenticator, too, or a backup code.", code="code_required")
         user.otp_device = take_code(user, code)
         if user.otp_device is None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 from django.db import connection
 
+from accounts.names import normal_name
 from config.staff.fields import JsonObjectField
 from memberships.transfer.cells import (
     DEPLOYMENT,
@@ -96,6 +97,6 @@ def _problems(texts: Mapping[str, str], deployment_id: int | None) -> Iterator[s
 
 
 def _row(record: Record, texts: Mapping[str, str], deployment_id: int | None) -> list[object]:
-    names = [texts[name] or None for name in (ORGANIZATION, WORKSPACE, USER)]
+    names = [text or None for text in (texts[ORGANIZATION], texts[WORKSPACE], normal_name(texts[USER]))]
     roles = [split_roles(texts[name]) for name in (ORGANIZATION_ROLES, ROLES)]
     return [record.line, *names, *roles, texts[PUBLIC_METADATA] or None, deployment_id]

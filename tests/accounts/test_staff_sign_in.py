@@ -105,6 +105,19 @@ def test_a_code_is_taken_once(member: Staff) -> None:
     assert len(StaffBackupCodes.objects.get().code_hashes) == 9
 
 
+@pytest.mark.parametrize("mark", ["\u00a0", "\t", "\u200b", "-"], ids=ascii)
+def test_a_code_is_taken_as_staff_type_it(member: Staff, mark: str) -> None:
+    secret, codes = enrol(sign_in(member)[0])
+    for code in (next_code(secret), codes[0]):
+        assert may_enter(sign_in(member, code=f"{code[:3]}{mark}{code[3:].upper()}{mark}")[0])
+
+
+def test_a_name_is_taken_without_what_surrounds_it(member: Staff) -> None:
+    data = {"username": f"\u200b{member.username}\u00a0", "password": PASSWORD}
+    assert Client().post(LOGIN, data).status_code == 302
+    assert Client().post(LOGIN, data | {"password": f"{PASSWORD} "}).status_code == 200
+
+
 def test_a_code_of_another_does_not_do(member: Staff) -> None:
     enrol(sign_in(member)[0])
     other = staff(all_deployments=True)

@@ -96,6 +96,17 @@ def test_a_user_is_named_by_address_username_or_id(vault: Workspace, ada: User, 
     assert WorkspaceMembership.objects.get().user == ada
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["bo@xn--mnchen-3ya.example", "Bo@MU\u0308NCHEN.example", "\u200bame\u0301lie\u00a0", "AM\u00c9LIE"],
+    ids=ascii,
+)
+def test_a_user_is_found_by_any_spelling(vault: Workspace, ada: User, name: str) -> None:
+    bo = UserFactory.create(deployment=ada.deployment, email="bo@m\u00fcnchen.example", username="am\u00e9lie")
+    assert run(lines(f"Acme,Vault,{name},,,")).saved
+    assert WorkspaceMembership.objects.get().user == bo
+
+
 def test_places_and_roles_may_be_named_by_id(vault: Workspace, ada: User) -> None:
     role = WorkspaceRoleFactory.create(
         deployment=ada.deployment, organization=vault.organization, workspace=vault, name="A; B"

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.management.deployments import the_deployment
 from accounts.models import User
+from accounts.names import normal_name
 from accounts.sessions import start_session
 from accounts.tokens import sign_session_token
 from accounts.users import users_called
@@ -47,7 +48,7 @@ def the_user(name: str, host: str | None) -> User:
     users = list(users_called(name, deployment=deployment)[:10])
     if not users:
         raise CommandError(f"No user is called {name!r}.")
-    users = [user for user in users if str(user.pk) == name] or users
+    users = [user for user in users if str(user.pk) == normal_name(name)] or users
     if len(users) > 1:
         found = ", ".join(f"{user.pk} ({user} at {user.deployment.host})" for user in users)
         raise CommandError(f"Several users are called {name!r}; give --host or an id: {found}.")
