@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import User as Staff
-from django.db import transaction
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
+from accounts.deployments import find_deployment
 from accounts.keys import signing_key
 from accounts.models import Authenticator, Deployment, DeploymentAlias, User
 from memberships.models import (
@@ -35,28 +37,73 @@ TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105
 """The authenticator of fumiko@demo.example, so that anybody can try a second factor."""
 
 
+Row = TypeVar("Row", bound=models.Model)
+
+
 @transaction.atomic
-def load() -> None:
-    """Make what is missing of the demo data; what is there stays as it is."""
+def load() -> list[str]:
+    """Make what is missing of the demo data; what is there stays as it is.
+
+    Returns what could not be made beside what staff have made of the rest, in a few words each.
+    """
+    left_out: list[str] = []
     if not Staff.objects.filter(username="admin").exists():
         Staff.objects.create_superuser("admin", "admin@demo.example", settings.DEMO_PASSWORD)
-    _Tenant("Demo", "127.0.0.1", Deployment.Mode.PRODUCTION, alias="localhost").load_production()
-    _Tenant("Demo (staging)", "staging.localhost", Deployment.Mode.STAGING).load_staging()
+    for host, name, mode, alias in (
+        ("127.0.0.1", "Demo", Deployment.Mode.PRODUCTION, "localhost"),
+        ("staging.localhost", "Demo (staging)", Deployment.Mode.STAGING, ""),
+    ):
+        try:
+            with transaction.atomic():
+                deployment = find_deployment(host) or Deployment.objects.create(host=host, name=name, mode=mode)
+                signing_key(deployment)
+                create_default_roles(deployment)
+        except IntegrityError:
+            left_out.append(f"deployment {host}")
+            continue
+        tenant = _Tenant(deployment, left_out)
+        if alias:
+            tenant.alias(alias)
+        if mode == Deployment.Mode.PRODUCTION:
+            tenant.load_production()
+        else:
+            tenant.load_staging()
+    return left_out
 
 
 class _Tenant:
-    """Makes the rows of one deployment, each once, whatever was made before."""
+    """Makes the rows of one deployment, each once, whatever was made before.
 
-    def __init__(self, name: str, host: str, mode: str, *, alias: str | None = None) -> None:
-        self.deployment, _ = Deployment.objects.get_or_create(host=host, defaults={"name": name, "mode": mode})
-        if alias:
-            DeploymentAlias.objects.get_or_create(host=alias, defaults={"deployment": self.deployment})
-        signing_key(self.deployment)
-        create_default_roles(self.deployment)
-        self.organization_admin = self.deployment.organization_roles.get(organization=None, name=ADMIN)
-        self.organization_member = self.deployment.organization_roles.get(organization=None, name=MEMBER)
-        self.workspace_admin = self.deployment.workspace_roles.get(organization=None, name=ADMIN)
-        self.workspace_member = self.deployment.workspace_roles.get(organization=None, name=MEMBER)
+    What cannot be made is None, and so is all that would belong to it.
+    """
+
+    def __init__(self, deployment: Deployment, left_out: list[str]) -> None:
+        self.deployment = deployment
+        self._left_out = left_out
+        organization_roles = deployment.organization_roles.filter(organization=None)
+        workspace_roles = deployment.workspace_roles.filter(organization=None)
+        self.organization_admin = organization_roles.filter(name=ADMIN).first()
+        self.organization_member = organization_roles.filter(name=MEMBER).first()
+        self.workspace_admin = workspace_roles.filter(name=ADMIN).first()
+        self.workspace_member = workspace_roles.filter(name=MEMBER).first()
+
+    def _row(self, model: type[Row], identity: dict[str, Any], **defaults: Any) -> Row | None:
+        """The row that ``identity`` says, made with ``defaults`` if there is none; None if the database refuses it."""
+        row = model._base_manager.filter(**identity).first()
+        return row or self._made(model(**identity, **defaults))
+
+    def _made(self, row: Row) -> Row | None:
+        try:
+            with transaction.atomic():
+                row.save()
+        except IntegrityError:
+            self._left_out.append(f"{row._meta.verbose_name} {row}")
+            return None
+        return row
+
+    def alias(self, host: str) -> None:
+        if find_deployment(host) is None:
+            self._row(DeploymentAlias, {"host": host}, deployment=self.deployment)
 
     def load_production(self) -> None:
         ada = self.user("ada", "Ada", "Lindqvist")
@@ -68,6 +115,7 @@ class _Tenant:
         gus = self.user("gus", "Gus", "Ødegård", disabled=True)
         self.authenticator(fumiko)
 
+        is_new = not self.deployment.organizations.filter(name="Nordlys Logistikk").exists()
         nordlys = self.organization(
             "Nordlys Logistikk",
             description="Freight by rail and sea",
@@ -78,9 +126,13 @@ class _Tenant:
         dispatcher = self._workspace_role("Dispatcher", ["shift:read", "shift:write"], organization=nordlys)
         auditor = self._organization_role("Auditor", ["audit:read"], organization=nordlys)
         havn = self.workspace(nordlys, "Havn · Harbour", description="Quays and cranes", public_metadata={"berths": 12})
-        crane = self._workspace_role("Crane operator", ["crane:drive"], organization=nordlys, workspace=havn)
+        crane = (
+            None
+            if havn is None
+            else self._workspace_role("Crane operator", ["crane:drive"], organization=nordlys, workspace=havn)
+        )
         tog = self.workspace(nordlys, "Tog · Trains")
-        if nordlys.auto_assigned_workspace_id is None:
+        if is_new and nordlys and havn:
             nordlys.auto_assigned_workspace = havn
             nordlys.save(update_fields=["auto_assigned_workspace"])
         cafe = self.organization(
@@ -126,58 +178,59 @@ class _Tenant:
 
     def user(
         self, username: str, first_name: str, last_name: str, *, domain: str = "demo.example", **more: Any
-    ) -> User:
+    ) -> User | None:
+        """The user of this e-mail address, else of this username, since staff may have changed either."""
         email = f"{username}@{domain}"
-        user = User.objects.filter(deployment=self.deployment, email=email).first()
-        if user is None:
-            user = User(
-                deployment=self.deployment,
-                email=email,
-                username=username,
-                first_name=first_name,
-                last_name=last_name,
-                **more,
-            )
-            user.set_password(settings.DEMO_PASSWORD)
-            user.save()
-        return user
+        users = self.deployment.users
+        user = users.filter(email__iexact=email).first() or users.filter(username__iexact=username).first()
+        if user is not None:
+            return user
+        user = User(
+            deployment=self.deployment,
+            email=email,
+            username=username,
+            first_name=first_name,
+            last_name=last_name,
+            **more,
+        )
+        user.set_password(settings.DEMO_PASSWORD)
+        return self._made(user)
 
-    def authenticator(self, user: User) -> None:
-        if not user.authenticators.exists():
+    def authenticator(self, user: User | None) -> None:
+        if user and not user.authenticators.exists():
             authenticator = Authenticator(user=user, confirmed_at=timezone.now())
             authenticator.set_secret(TOTP_SECRET)
-            authenticator.save()
+            self._made(authenticator)
 
-    def organization(self, name: str, **defaults: Any) -> Organization:
-        return Organization.objects.get_or_create(deployment=self.deployment, name=name, defaults=defaults)[0]
+    def organization(self, name: str, **defaults: Any) -> Organization | None:
+        return self._row(Organization, {"deployment": self.deployment, "name": name}, **defaults)
 
-    def workspace(self, organization: Organization, name: str, **defaults: Any) -> Workspace:
-        return Workspace.objects.get_or_create(organization=organization, name=name, defaults=defaults)[0]
+    def workspace(self, organization: Organization | None, name: str, **defaults: Any) -> Workspace | None:
+        return (
+            None
+            if organization is None
+            else self._row(Workspace, {"organization": organization, "name": name}, **defaults)
+        )
 
     def _organization_role(
-        self, name: str, permissions: list[str], organization: Organization | None = None
-    ) -> OrganizationRole:
-        return OrganizationRole.objects.get_or_create(
-            deployment=self.deployment, organization=organization, name=name, defaults={"permissions": permissions}
-        )[0]
+        self, name: str, permissions: list[str], *, organization: Organization | None
+    ) -> OrganizationRole | None:
+        identity = {"deployment": self.deployment, "organization": organization, "name": name}
+        return None if organization is None else self._row(OrganizationRole, identity, permissions=permissions)
 
     def _workspace_role(
         self,
         name: str,
         permissions: list[str],
-        organization: Organization | None = None,
+        *,
+        organization: Organization | None,
         workspace: Workspace | None = None,
-    ) -> WorkspaceRole:
-        return WorkspaceRole.objects.get_or_create(
-            deployment=self.deployment,
-            organization=organization,
-            workspace=workspace,
-            name=name,
-            defaults={"permissions": permissions},
-        )[0]
+    ) -> WorkspaceRole | None:
+        identity = {"deployment": self.deployment, "organization": organization, "workspace": workspace, "name": name}
+        return None if organization is None else self._row(WorkspaceRole, identity, permissions=permissions)
 
-    def segment(self, name: str, type_: Segment.Type, members: list[Any]) -> None:
-        segment, _ = Segment.objects.get_or_create(deployment=self.deployment, name=name, type=type_)
+    def segment(self, name: str, type_: Segment.Type, members: Sequence[models.Model | None]) -> None:
+        segment = self._row(Segment, {"deployment": self.deployment, "name": name, "type": type_})
         links: Any = {
             Segment.Type.USER: (UserSegment, "user"),
             Segment.Type.ORGANIZATION: (OrganizationSegment, "organization"),
@@ -185,27 +238,32 @@ class _Tenant:
         }
         link, field = links[type_]
         for member in members:
-            link.objects.get_or_create(segment=segment, **{field: member})
+            if segment and member:
+                self._row(link, {"segment": segment, field: member})
 
     def member(
         self,
-        user: User,
-        workspace: Workspace,
+        user: User | None,
+        workspace: Workspace | None,
         *,
-        roles: list[WorkspaceRole],
-        organization_roles: list[OrganizationRole] | None = None,
+        roles: Sequence[WorkspaceRole | None],
+        organization_roles: Sequence[OrganizationRole | None] = (),
     ) -> None:
         """``user`` is a member of ``workspace``, and so of its organization, with these roles besides those held."""
+        if not (user and workspace):
+            return
         joined = timezone.now()
-        organization_membership, is_new = OrganizationMembership.objects.get_or_create(
-            organization=workspace.organization, user=user, defaults={"created_at": joined}
+        organization = workspace.organization
+        is_new = not organization.memberships.filter(user=user).exists()
+        in_organization = self._row(
+            OrganizationMembership, {"organization": organization, "user": user}, created_at=joined
         )
         if is_new and not organization_roles:
             organization_roles = [self.organization_member]
-        for organization_role in organization_roles or []:
-            OrganizationMembershipRole.objects.get_or_create(membership=organization_membership, role=organization_role)
-        membership, _ = WorkspaceMembership.objects.get_or_create(
-            workspace=workspace, user=user, defaults={"created_at": joined}
-        )
+        for organization_role in organization_roles:
+            if in_organization and organization_role:
+                self._row(OrganizationMembershipRole, {"membership": in_organization, "role": organization_role})
+        in_workspace = self._row(WorkspaceMembership, {"workspace": workspace, "user": user}, created_at=joined)
         for role in roles:
-            WorkspaceMembershipRole.objects.get_or_create(membership=membership, role=role)
+            if in_workspace and role:
+                self._row(WorkspaceMembershipRole, {"membership": in_workspace, "role": role})

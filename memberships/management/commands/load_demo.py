@@ -7,11 +7,16 @@ from django.core.management.base import BaseCommand, CommandError
 
 from memberships import demo
 
+SHOWN = 5
+
 
 class Command(BaseCommand):
-    help = "Make the demo data, as far as it is missing. Repeatable."
+    help = "Make the demo data, as far as it is missing; what is there stays as it is. Repeatable."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO:
             raise CommandError("Demo users have a known password; set DEMO=true if this is no production database.")
-        demo.load()
+        left_out = demo.load()
+        if left_out:
+            shown = ", ".join(left_out[:SHOWN]) + (" ..." if len(left_out) > SHOWN else "")
+            self.stderr.write(f"The demo data was changed; left as it is, without {shown}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management import call_command
@@ -10,33 +11,31 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.deployments import find_deployment
+from accounts.models import Deployment, User
 from accounts.sessions import start_session
 from accounts.tokens import sign_session_token
-from config.management.commands.serve import require_free
+from config.management.commands.serve import base_url, require_free
 
 BANNER = """
-Rollcall serves at {url}
-
-A plain answer: Chioma is a member of one workspace and may enter it.
-  curl -s -b '__session={chioma}' {url}/me/workspace-memberships
-
-A restricted one: Ada is a member of seven; addresses and second factors keep her out of some.
-  curl -s -b '__session={ada}' {url}/me/workspace-memberships
+{lines}
 
 An error: nobody is signed in.
   curl -s {url}/me/workspace-memberships
 
-Staging, without cookies: Sam's token travels in the query.
-  curl -s -H 'Host: staging.localhost' '{url}/me/workspace-memberships?__dev_session__={sam}'
-
 Playground:     {url}/
-More sessions:  .venv/bin/python manage.py issue_session dmitri@demo.example
+More sessions:  .venv/bin/python manage.py issue_session {email}
 API docs:       {url}/docs/
 Admin:          {url}/admin/  user admin, password {password}
 
 Ctrl-C stops the server and the database.
 """
+
+SHOWN = {
+    "chioma@demo.example": "A plain answer: Chioma is a member of one workspace and may enter it.",
+    "ada@demo.example": "A restricted one: Ada is a member of seven; addresses and second factors restrict some.",
+    "sam@staging.example": "Staging, without cookies: Sam's token travels in the query.",
+}
 
 
 class Command(BaseCommand):
@@ -46,22 +45,32 @@ class Command(BaseCommand):
         require_free(settings.HOST, settings.PORT)
         call_command("migrate", verbosity=0)
         call_command("load_demo")
-        self.stdout.write(BANNER.format(url=base_url(), password=settings.DEMO_PASSWORD, **demo_tokens()))
+        self.stdout.write(banner())
         self.stdout.flush()
         connections.close_all()
         call_command("serve")
 
 
-def base_url() -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.HOST, settings.HOST)  # noqa: S104
-    return f"http://{host}:{settings.PORT}"
+def banner() -> str:
+    """What to try, with commands that work whatever staff have made of the demo data."""
+    enabled = User.objects.filter(disabled=False).select_related("deployment").order_by("pk")
+    users = [user for email in SHOWN if (user := enabled.filter(email=email).first())] or list(enabled[:1])
+    lines = [f"{SHOWN.get(user.email, f'An answer: that of {user}.')}\n  {_curl(user)}" for user in users]
+    return BANNER.format(
+        lines="\n\n".join(lines or ["Nobody is left who can sign in; `make clean` and `make run` begin anew."]),
+        url=base_url(),
+        email=next((user.email or user.username for user in users), "USER"),
+        password=settings.DEMO_PASSWORD,
+    )
 
 
-def demo_tokens() -> dict[str, str]:
-    """A session token for each of the demo users that the banner shows, by username."""
+def _curl(user: User) -> str:
     expires_at = timezone.now() + settings.USER_SESSION_LIFETIME
-    users = User.objects.filter(email__in=["chioma@demo.example", "ada@demo.example", "sam@staging.example"])
-    return {
-        user.username: sign_session_token(start_session(user=user, expires_at=expires_at), expires_at=expires_at)
-        for user in users.select_related("deployment")
-    }
+    token = sign_session_token(start_session(user=user, expires_at=expires_at), expires_at=expires_at)
+    deployment = user.deployment
+    base = base_url()
+    found = find_deployment(urlsplit(base).hostname or "")
+    host = "" if found == deployment else f"-H 'Host: {deployment.host}' "
+    if deployment.mode == Deployment.Mode.STAGING:
+        return f"curl -s {host}'{base}/me/workspace-memberships?__dev_session__={token}'"
+    return f"curl -s {host}-b '__session={token}' {base}/me/workspace-memberships"
