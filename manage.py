@@ -18,7 +18,7 @@ def main() -> None:
         with actors.acting(actors.command(sys.argv[1] if len(sys.argv) > 1 else "help")):
             execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
-        sys.exit(f"rollcall: {error}")
+        sys.exit("\n".join(f"rollcall: {line}" for line in str(error).splitlines()))
     except KeyboardInterrupt:
         sys.exit(130)
 

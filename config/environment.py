@@ -23,25 +23,49 @@ NAMES = {"ENV_FILE"}
 """Every variable that was asked for."""
 
 
+_HOW = {
+    "SECRET_KEY": "make one by python3 -c 'import secrets; print(secrets.token_urlsafe(48))'",
+    "KEY_ENCRYPTION_KEYS": (
+        "make one by python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+    ),
+    "DATABASE_URL": (
+        "set it to postgresql://user:password@host:port/name, or install requirements-local.txt for a first look"
+    ),
+}
+"""How to come by a variable that has no default."""
+
+_problems: dict[str, str] = {}
+
+
 def read(kind: str, name: str, default: Any = ..., **options: Any) -> Any:
     """The variable ``name`` as a ``kind`` of environs ("int", "bool", "list" ...).
 
-    Raises ``ImproperlyConfigured`` with one line that names the variable if it is required and unset, or unreadable.
+    If it is required and unset, or unreadable, ``require_sound`` says so; until then the value is the default, or None.
     An empty variable counts as unset, as it does in most shells' and containers' templates.
     """
     NAMES.add(name)
-    reader = getattr(env, kind)
+    is_required = default is ...
+    value = None if is_required else default
+    if env.str(name, "") == "":
+        if is_required:
+            _problems[name] = f"{name} is not set: {_HOW.get(name, 'it has no default')}"
+        return value
     try:
-        if default is ...:
-            value = reader(name, **options)
-            if value == "" or value == []:
-                raise ImproperlyConfigured(f"{name} must not be empty; see docs/configuration.md")
-            return value
-        if env.str(name, "") == "":
-            return default
-        return reader(name, default, **options)
+        return getattr(env, kind)(name, **options)
     except EnvError as error:
-        raise ImproperlyConfigured(f"{' '.join(str(error).split())}; see docs/configuration.md") from error
+        _problems[name] = " ".join(str(error).split())
+        return value
+
+
+def refuse(name: str, why: str) -> None:
+    """Have ``require_sound`` say that the variable ``name`` is wrong."""
+    _problems.setdefault(name, f"{name} is wrong: {why}")
+
+
+def require_sound() -> None:
+    """Raise ``ImproperlyConfigured`` with one line for each variable that is missing or wrong, if any is."""
+    if _problems:
+        raise ImproperlyConfigured("\n".join(f"{problem}; see docs/configuration.md" for problem in _problems.values()))
 
 
 def networks(values: list[str]) -> None:

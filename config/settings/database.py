@@ -1,12 +1,10 @@
 """PostgreSQL, named by DATABASE_URL."""
 
-from django.core.exceptions import ImproperlyConfigured
+from config.environment import between, read, refuse
 
-from config.environment import between, read
-
-_named = read("dj_db_url", "DATABASE_URL")
-if not _named["ENGINE"].endswith(".postgresql"):
-    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database; see docs/configuration.md")
+_named = read("dj_db_url", "DATABASE_URL") or {}
+if not _named.get("ENGINE", "").endswith(".postgresql"):
+    refuse("DATABASE_URL", "it must name a PostgreSQL database")
 
 # Prepared statements (config.database.reading) keep one plan. Compiling costs more than any of them takes.
 # django-pgtrigger looks its setting up for every row; where that is unset, each look-up is an exception that PostgreSQL

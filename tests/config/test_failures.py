@@ -321,7 +321,7 @@ def test_nobody_can_fill_the_log_with_requests_that_are_answered(
         server.wait_for_it()
         for method, target in [("HEAD", MEMBERSHIPS), ("HEAD", "/docs/"), ("GET", "/nowhere"), ("FOO", "/healthz")]:
             request(server.base_url, target, method=method)
-        assert server.log() == ""
+        assert len(server.log().splitlines()) == 1  # where it serves
     finally:
         server.close()
 

@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import socket
-import subprocess
 import sys
-from types import FrameType
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from config import local_postgres
+
 
 class Command(BaseCommand):
-    help = "Serve with the production server at HOST:PORT, with WORKERS processes of THREADS threads, until stopped."
+    help = (
+        "Serve with the production server at HOST:PORT, with WORKERS processes of THREADS threads, until stopped. "
+        "SIGHUP replaces the processes, SIGTERM ends them."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Become the server: whoever signals or kills this process means it."""
         require_free(settings.HOST, settings.PORT)
+        local_postgres.hand_over()
+        os.chdir(settings.BASE_DIR)
         command = [sys.executable, "-m", "gunicorn", "--config", "python:config.gunicorn", "config.wsgi"]
-        server = subprocess.Popen(command, cwd=settings.BASE_DIR)  # noqa: S603
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            server.terminate()
-
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, stop)
-        status = server.wait()
-        if status:
-            raise CommandError(f"The server ended with status {status}.")
+        os.execv(sys.executable, command)  # noqa: S606
 
 
 def require_free(host: str, port: int) -> None:
     """Raise ``CommandError`` if nothing can listen at ``host``:``port``."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        listen(host, port, is_shared=False).close()
     except OSError as error:
         raise CommandError(f"Cannot listen at {host}:{port}: {error.strerror}. Set HOST and PORT.") from error
+
+
+def listen(host: str, port: int, *, is_shared: bool) -> socket.socket:
+    """A socket that listens at ``host``:``port``, beside others if it ``is_shared``; raises ``OSError``."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server(address[:2], family=family, backlog=2048, reuse_port=is_shared)
+
+
+def base_url() -> str:
+    """The address at which people on this machine reach the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.HOST, settings.HOST)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{settings.PORT}"
