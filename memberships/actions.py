@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from django import forms
@@ -13,8 +14,8 @@ from django.http import HttpRequest
 from accounts import bulk as accounts_bulk
 from accounts.models import Session, User
 from accounts.staff.rights import visible_to
-from config.staff.actions import BulkAction, add_actions
-from config.staff.choices import several
+from config.staff.actions import BulkAction, NothingToAsk, add_actions
+from config.staff.choices import attend, several
 from memberships import bulk
 from memberships.models import (
     OrganizationMembership,
@@ -24,11 +25,11 @@ from memberships.models import (
 )
 
 
-class AddToWorkspaceForm(forms.Form):
+class AddToWorkspaceForm(NothingToAsk):
     """Which workspace, and which roles there."""
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(request, *args, **kwargs)
         field = WorkspaceMembership._meta.get_field("workspace")
         workspaces = field.remote_field.model._default_manager.select_related("organization__deployment")
         self.fields["workspace"] = forms.ModelChoiceField(
@@ -38,20 +39,43 @@ class AddToWorkspaceForm(forms.Form):
             WorkspaceMembershipRole, "role", request, help_text="Given besides those that they hold already."
         )
 
+    def offer_to(self, rows: list[Any]) -> None:
+        given = _common(rows, deployment="deployment_id")
+        attend(WorkspaceMembership._meta.get_field("workspace"), self.fields["workspace"].widget, **given)
+        attend(WorkspaceMembershipRole._meta.get_field("role"), self.fields["roles"].widget, **given)
 
-class ChangeRolesForm(forms.Form):
+
+class ChangeRolesForm(NothingToAsk):
     """Which roles to give and which to take; the links of ``link`` hold them."""
 
     def __init__(self, link: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(request, *args, **kwargs)
+        self.link = link
         self.fields["give"] = several(link, "role", request, label="Roles to give")
         self.fields["take"] = several(link, "role", request, label="Roles to take")
+
+    def offer_to(self, rows: list[Any]) -> None:
+        role = self.link._meta.get_field("role")
+        if hasattr(rows[0], "workspace"):
+            deployment = "workspace.organization.deployment_id"
+            given = _common(rows, workspace="workspace_id") or _common(rows, organization="organization_id")
+        else:
+            deployment = "organization.deployment_id"
+            given = _common(rows, organization="organization_id")
+        for field in self.fields.values():
+            attend(role, field.widget, **(given or _common(rows, deployment=deployment)))
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         if not data.get("give") and not data.get("take"):
             raise forms.ValidationError("Choose roles to give or to take.")
         return data
+
+
+def _common(rows: list[Any], **paths: str) -> dict[str, int]:
+    """By name, the ids at the ``paths`` that are the same for all ``rows``."""
+    found = {name: set(map(attrgetter(path), rows)) for name, path in paths.items()}
+    return {name: ids.pop() for name, ids in found.items() if len(ids) == 1}
 
 
 ADD_TO_WORKSPACE = BulkAction(

@@ -17,7 +17,7 @@ from config.staff.links import names, plural
 from config.staff.pages import StaffAdmin
 from memberships import actions  # noqa: F401
 from memberships.entry_page import entry_page
-from memberships.inlines import GivenOrganizationRoleInline, GivenWorkspaceRoleInline
+from memberships.inlines import GivenOrganizationRoleInline, GivenWorkspaceRoleInline, JoiningForm
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from memberships.transfer_pages import export_page, import_page, may_import
 
@@ -80,6 +80,7 @@ class OrganizationMembershipAdmin(MembershipAdmin):
 
 @admin.register(WorkspaceMembership)
 class WorkspaceMembershipAdmin(MembershipAdmin):
+    form = JoiningForm
     identity = ("workspace", "user")
     list_display = ("user", "workspace", "organization", "given", "created_at")
     list_filter = (

@@ -6,10 +6,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import Q, Subquery
 from django.http import HttpRequest
 
 from accounts.models import SignIn, User
-from config.staff.choices import several
+from config.staff.choices import fits, several
 from config.staff.forms import StaffForm
 from config.staff.inlines import ListInline, ReadOnlyInline, add_inlines
 from config.staff.links import names
@@ -23,7 +24,52 @@ from memberships.models import (
 from organizations.models import Organization, Workspace
 
 
-class NewMemberForm(StaffForm):
+class JoiningForm(StaffForm):
+    """A membership. Who joins a workspace joins its organization, too, as an import has it."""
+
+    joined: OrganizationMembership | None = None
+    """The membership of the organization, to be saved before that of the workspace, if the user has none."""
+
+    def clean(self) -> Any:
+        data = super().clean() or self.cleaned_data
+        self.joined = _joined(data.get("workspace"), data.get("user"))
+        return data
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """With the fields of the one constraint that holds from then on alone; ``joined`` answers for it till then."""
+        exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return exclusions | {"organization", "user"} if self.joined else exclusions
+
+    def validate_row(self) -> None:
+        if self.joined is None:
+            super().validate_row()
+        else:
+            self.joined.validate_constraints()
+            self.instance.validate_constraints(exclude={"organization", "user"})
+
+    def prepare(self) -> str:
+        joined = self.joined
+        if joined is None or _is_member(joined.user, joined.organization):  # by another part of the same page
+            return ""
+        joined.save()
+        return f"{joined.user} became a member of “{joined.organization}”, too, which the workspace belongs to."
+
+
+def _joined(workspace: Workspace | None, user: User | None) -> OrganizationMembership | None:
+    """The membership that ``user`` lacks in the organization of ``workspace``, not saved; None if there is one."""
+    if workspace is None or user is None or workspace.organization_id is None:
+        return None
+    organization = workspace.organization
+    if _is_member(user, organization):
+        return None
+    return OrganizationMembership(organization=organization, user=user, deployment_id=organization.deployment_id)
+
+
+def _is_member(user: User, organization: Organization) -> bool:
+    return OrganizationMembership.objects.filter(user=user, organization=organization).exists()
+
+
+class NewMemberForm(JoiningForm):
     """A new membership with its first roles, which the field ``given`` chooses."""
 
     def validate_unique(self) -> None:
@@ -120,3 +166,55 @@ class GivenOrganizationRoleInline(GivenRoleInline):
 
 class GivenWorkspaceRoleInline(GivenRoleInline):
     model = WorkspaceMembershipRole
+
+
+def _of_organization(pk: Any) -> Q:
+    return Q(deployment__organizations=pk) & (Q(organization=None) | Q(organization=pk))
+
+
+def _of_workspace(pk: Any) -> Q:
+    organization = Q(organization=None) | Q(organization__workspaces=pk)
+    return Q(deployment__organizations__workspaces=pk) & organization & (Q(workspace=None) | Q(workspace=pk))
+
+
+def _of_members_organization(pk: int) -> Q:
+    return _of_organization(Subquery(OrganizationMembership.objects.filter(pk=pk).values("organization")))
+
+
+def _of_members_workspace(pk: int) -> Q:
+    return _of_workspace(Subquery(WorkspaceMembership.objects.filter(pk=pk).values("workspace")))
+
+
+fits(OrganizationMembership, "organization", user="deployment__users", deployment="deployment")
+fits(OrganizationMembership, "user", organization="deployment__organizations", deployment="deployment")
+fits(
+    WorkspaceMembership,
+    "workspace",
+    user="organization__deployment__users",
+    organization="organization",
+    deployment="organization__deployment",
+)
+fits(
+    WorkspaceMembership,
+    "user",
+    workspace="deployment__organizations__workspaces",
+    organization="deployment__organizations",
+    deployment="deployment",
+)
+fits(
+    OrganizationMembershipRole,
+    "role",
+    membership=_of_members_organization,
+    organization=_of_organization,
+    user="deployment__users",
+    deployment="deployment",
+)
+fits(
+    WorkspaceMembershipRole,
+    "role",
+    membership=_of_members_workspace,
+    workspace=_of_workspace,
+    organization=lambda pk: _of_organization(pk) & Q(workspace=None),
+    user="deployment__users",
+    deployment="deployment",
+)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Q
 from django.http import HttpRequest
 
 from accounts.admin import DATES
 from accounts.models import User
+from config.staff.choices import fits
 from config.staff.filters import RelatedFilter
 from config.staff.inlines import ListInline, add_inlines
 from config.staff.pages import StaffAdmin
@@ -268,3 +270,30 @@ class WorkspaceRoleAdmin(RoleAdmin):
 
     def label(self, obj: WorkspaceRole) -> str:
         return f"{obj} ({obj.workspace or obj.organization or obj.deployment})"
+
+
+fits(Organization, "auto_assigned_workspace", id="organization")
+fits(OrganizationRole, "deployment", organization="organizations")
+fits(OrganizationRole, "organization", deployment="deployment")
+fits(WorkspaceRole, "deployment", organization="organizations", workspace="organizations__workspaces")
+fits(WorkspaceRole, "organization", deployment="deployment", workspace="workspaces")
+fits(WorkspaceRole, "workspace", deployment="organization__deployment", organization="organization")
+
+fits(UserSegment, "user", segment="deployment__segments")
+fits(UserSegment, "segment", always=Q(type=UserSegment.type), user="deployment__users", deployment="deployment")
+fits(OrganizationSegment, "organization", segment="deployment__segments")
+fits(
+    OrganizationSegment,
+    "segment",
+    always=Q(type=OrganizationSegment.type),
+    organization="deployment__organizations",
+    deployment="deployment",
+)
+fits(WorkspaceSegment, "workspace", segment="organization__deployment__segments")
+fits(
+    WorkspaceSegment,
+    "segment",
+    always=Q(type=WorkspaceSegment.type),
+    workspace="deployment__organizations__workspaces",
+    organization="deployment__organizations",
+)

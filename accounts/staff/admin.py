@@ -8,12 +8,13 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.contrib.auth.models import User as Staff
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.models import StaffAccess
 from accounts.staff.second_factor import forget
+from config.staff.choices import fits
 from config.staff.forms import StaffForm
 from config.staff.links import names
 from config.staff.pages import StaffAdmin
@@ -110,3 +111,6 @@ class StaffAccessAdmin(StaffAdmin):
     def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> Any:
         rows = super().get_field_queryset(db, db_field, request)
         return others(request, rows) if db_field.name == "user" else rows
+
+
+fits(StaffAccess, "user", always=Q(staff_access=None))

@@ -31,7 +31,7 @@ UNFOLD = {
     "BORDER_RADIUS": "6px",
     "COLORS": {"primary": _BLUE},
     "STYLES": [f"{STATIC_URL}staff/staff.css"],
-    "SCRIPTS": [f"{STATIC_URL}staff/labels.js"],
+    "SCRIPTS": [f"{STATIC_URL}staff/labels.js", f"{STATIC_URL}staff/choices.js"],
     "ACCOUNT": {
         "navigation": [
             {"title": "Change password", "link": reverse_lazy("admin:password_change")},

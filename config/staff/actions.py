@@ -38,6 +38,9 @@ class NothingToAsk(forms.Form):
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
 
+    def offer_to(self, rows: list[Any]) -> None:
+        """Have the fields offer what fits ``rows`` alone."""
+
 
 @dataclass(frozen=True)
 class BulkAction:
@@ -50,7 +53,7 @@ class BulkAction:
     description: str
     permissions: tuple[str, ...]
     run: Run
-    form: Callable[..., forms.Form] = NothingToAsk
+    form: Callable[..., NothingToAsk] = NothingToAsk
     select_related: tuple[str, ...] = ()
 
     def may(self, request: HttpRequest) -> bool:
@@ -67,6 +70,7 @@ class BulkAction:
             return None
         asks = "ids" not in request.POST
         form = self.form(request, None if asks else request.POST)
+        form.offer_to(rows)
         needs_input = bool(form.fields)
         changes: list[Change] | None = None
         reasons: list[str] = []

@@ -12,6 +12,7 @@ from django.db import models
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from config.staff.choices import attend
 from config.staff.typed import typed_field
 
 
@@ -20,6 +21,8 @@ class StaffForm(forms.ModelForm):
 
     refusal = ""
     """What the database said to this very form; see ``StaffAdmin.changeform_view``."""
+    note = ""
+    """What ``prepare`` has told."""
 
     def clean(self) -> Any:
         if self.refusal:
@@ -31,9 +34,22 @@ class StaffForm(forms.ModelForm):
         # Django leaves out a constraint if the form lacks one of its fields, though the row has a value there.
         if not self.errors:
             try:
-                self.instance.validate_constraints()
+                self.validate_row()
             except ValidationError as error:
                 self.add_error(None, error.messages)
+
+    def validate_row(self) -> None:
+        """Raise ``ValidationError`` if the row breaks a constraint."""
+        self.instance.validate_constraints()
+
+    def prepare(self) -> str:
+        """Write what must be there before the row is saved; gives the sentence that tells of it, if any."""
+        return ""
+
+    def save(self, commit: bool = True) -> Any:
+        if commit:
+            self.note = self.prepare()
+        return super().save(commit)
 
 
 class StaffFields:
@@ -51,6 +67,7 @@ class StaffFields:
         if field is not None:
             field.label = _ACRONYMS.sub(lambda match: _SPELLING[match[0].lower()], str(field.label))
         if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
+            attend(db_field, field.widget)
             field.widget.can_delete_related = False  # a cross beside a choice looks like clearing it
         return field
 

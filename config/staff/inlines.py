@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.forms import PaginationInlineFormSet
 
+from config.staff.choices import fix
 from config.staff.forms import StaffFields, StaffForm
 from config.staff.links import address, link_to
 from config.staff.scope import Scoped
@@ -27,6 +28,12 @@ class EditableInline(Scoped, StaffFields, TabularInline):
 
     form = StaffForm
     extra = 0
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
+        formset: Any = super().get_formset(request, obj, **options)
+        for field in formset.form.base_fields.values() if obj else ():
+            fix(field.widget, **{formset.fk.name: obj.pk})
+        return formset
 
 
 class _NewestRows(PaginationInlineFormSet):

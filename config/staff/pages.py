@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, checkbox
 
 from config.staff.actions import added_actions, offered
+from config.staff.choices import fix
 from config.staff.forms import StaffFields, StaffForm
 from config.staff.inlines import added_inlines
 from config.staff.links import address, link_to, plural
@@ -79,6 +80,8 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change, **kwargs)
         form.refusal = getattr(request, "refusal", "")
+        for field in form.base_fields.values() if obj else ():
+            fix(field.widget, id=obj.pk)
         return form
 
     def changeform_view(
@@ -103,6 +106,17 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
                 if not is_id(value):
                     raise BadRequest(f"{field.name} is no id")
         return initial
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Django saves the row itself, not by the form."""
+        if isinstance(form, StaffForm) and (note := form.prepare()):
+            self.message_user(request, note, messages.INFO)
+        super().save_model(request, obj, form, change)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        for note in filter(None, (row.note for row in formset.forms)):
+            self.message_user(request, note, messages.INFO)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return StaffChangeList

@@ -20,6 +20,7 @@ from django.urls import URLPattern, path, reverse
 from django_otp import user_has_device
 from unfold.sites import UnfoldAdminSite
 
+from config.staff.choices import fitting
 from config.staff.home import home
 from config.staff.pages import StaffAdmin
 from config.staff.typed import check_typed
@@ -94,6 +95,7 @@ class _Autocomplete(AutocompleteJsonView):
     """Offers rows by what tells them apart, not by their name alone."""
 
     model_admin: StaffAdmin
+    source_field: Any
 
     def process_request(self, request: HttpRequest) -> Any:
         """As Django's, for fields that a form could have: relations that lead back to a model have none."""
@@ -103,7 +105,7 @@ class _Autocomplete(AutocompleteJsonView):
         return found
 
     def get_queryset(self) -> models.QuerySet:
-        rows = super().get_queryset()
+        rows = fitting(self.source_field, super().get_queryset(), self.request.GET)
         related = getattr(self.model_admin, "label_select_related", ())
         return rows.select_related(*related) if related else rows  # without a name it would follow every foreign key
 

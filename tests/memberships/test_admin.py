@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from memberships.models import OrganizationMembership, WorkspaceMembership
-from organizations.models import Organization
+from organizations.models import Organization, Workspace
 from tests.admin import add_to_inline, errors, saved, send, url
 from tests.factories import (
     OrganizationRoleFactory,
@@ -49,10 +49,45 @@ def test_a_user_joins_an_organization_and_then_a_workspace(admin_client: Client,
 
 
 @each_page
-def test_a_workspace_takes_members_of_its_organization_alone(admin_client: Client, world: World, page: str) -> None:
+def test_who_joins_a_workspace_joins_its_organization_too(admin_client: Client, world: World, page: str) -> None:
+    """As an import has it; the page says so. Who is in the organization already joins it no second time."""
     response = join_by(page, admin_client, world, "workspace", world.own.user)
-    assert errors(response) == "The user is no member of the workspace's organization."
-    assert not WorkspaceMembership.objects.exists()
+    assert saved(response)
+    membership = WorkspaceMembership.objects.get()
+    assert (membership.user, membership.workspace) == (world.own.user, world.own.workspace)
+    assert OrganizationMembership.objects.get().organization == world.own.organization
+    told = f"{world.own.user} became a member of “{world.own.organization}”, too"
+    assert told in admin_client.get("/admin/").content.decode()
+    membership.delete()
+    assert saved(join_by(page, admin_client, world, "workspace", world.own.user))
+    assert OrganizationMembership.objects.count() == 1
+    assert told not in admin_client.get("/admin/").content.decode()
+
+
+@each_page
+def test_a_workspace_takes_users_of_its_deployment_alone(admin_client: Client, world: World, page: str) -> None:
+    response = join_by(page, admin_client, world, "workspace", world.foreign.user)
+    assert errors(response) == "The user belongs to another deployment than the organization."
+    assert not OrganizationMembership.objects.exists()
+
+
+def test_one_form_takes_a_user_into_an_organization_and_its_workspace(admin_client: Client, world: World) -> None:
+    address = url(world.own.user, "change")
+    workspaces = {
+        "workspace_memberships-TOTAL_FORMS": "1",
+        "workspace_memberships-0-workspace": world.own.workspace.pk,
+        "workspace_memberships-0-user": world.own.user.pk,
+    }
+    row = {"organization": world.own.organization.pk}
+    assert saved(add_to_inline(admin_client, address, "organization_memberships", row, **workspaces))
+    assert OrganizationMembership.objects.count() == WorkspaceMembership.objects.count() == 1
+
+
+def test_a_new_workspace_takes_its_first_members_into_the_organization(admin_client: Client, world: World) -> None:
+    fields = {"organization": world.own.organization.pk, "name": "New"}
+    row = {"user": world.own.user.pk}
+    assert saved(add_to_inline(admin_client, url(Workspace, "add"), "memberships", row, **fields))
+    assert OrganizationMembership.objects.get().user == WorkspaceMembership.objects.get().user == world.own.user
 
 
 @each_page
@@ -163,8 +198,6 @@ each_place = pytest.mark.parametrize(
 def test_a_member_gets_roles_where_they_join(
     admin_client: Client, world: World, page: str, kind: str, role_factory: Any
 ) -> None:
-    if kind == "workspace":
-        join_organization(world.own.user, world.own.organization)
     roles = role_factory.create_batch(2, deployment=world.own.deployment)
     given = [role.pk for role in roles]
     assert saved(join_by(page, admin_client, world, kind, world.own.user, given=given))
