@@ -190,7 +190,7 @@ def test_a_deployment_is_strict_unless_told_otherwise(db: None, insert: Insert) 
 
 
 @each_insert
-@pytest.mark.parametrize("email", ["ada@example.com", "ADA@Example.COM"])
+@pytest.mark.parametrize("email", ["ada@example.com", "ADA@example.com"])
 def test_an_e_mail_address_is_one_users_within_a_deployment(deployment: Deployment, insert: Insert, email: str) -> None:
     UserFactory.create(deployment=deployment, email="Ada@example.com")
     with refused("accounts_user_email_is_unique"):
