@@ -11,7 +11,16 @@ from django.contrib.auth.models import User as Staff
 from django.db import IntegrityError
 from django.db.models import Model
 
-from accounts.models import Deployment, FailureCount, StaffAccess, StaffDeployment, User
+from accounts.models import (
+    Deployment,
+    FailureCount,
+    SpentToken,
+    StaffAccess,
+    StaffAuthenticator,
+    StaffBackupCodes,
+    StaffDeployment,
+    User,
+)
 from accounts.staff.rights import PRIVATE_METADATA, permissions_of, rights_of, visible_to
 from memberships.models import ActiveMembership, WorkspaceMembership
 from organizations.models import Organization
@@ -22,7 +31,7 @@ SUPPORT, OPERATOR = StaffAccess.Role.SUPPORT, StaffAccess.Role.OPERATOR
 TENANCY = [
     model for app in ("accounts", "organizations", "memberships") for model in apps.get_app_config(app).get_models()
 ]
-NOT_OF_A_DEPLOYMENT = {FailureCount, StaffAccess, StaffDeployment}
+NOT_OF_A_DEPLOYMENT = {FailureCount, SpentToken, StaffAccess, StaffAuthenticator, StaffBackupCodes, StaffDeployment}
 
 pytestmark = pytest.mark.django_db
 

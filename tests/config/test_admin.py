@@ -22,6 +22,9 @@ from accounts.models import (
     Session,
     SignIn,
     SigningKey,
+    SpentToken,
+    StaffAuthenticator,
+    StaffBackupCodes,
     StaffDeployment,
     User,
 )
@@ -61,7 +64,10 @@ def test_every_model_has_pages_or_a_place_on_anothers(app: str) -> None:
         FailureCount,
         AuditEntry,
         StaffDeployment,
-    }  # keyed hashes and numbers; a choice on the page of StaffAccess
+        SpentToken,
+        StaffAuthenticator,
+        StaffBackupCodes,
+    }  # hashes and numbers; a choice on the page of StaffAccess; the page for one's own second factor
     assert set(apps.get_app_config(app).get_models()) <= {*PAGES, *inlines, *of_no_interest}
 
 

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.forms import modelform_factory
 
-from accounts.models import AuditEntry, FailureCount, StaffAccess
+from accounts.models import AuditEntry, FailureCount, SpentToken, StaffAccess, StaffAuthenticator, StaffBackupCodes
 from memberships.models import (
     ActiveMembership,
     OrganizationMembership,
@@ -418,9 +418,10 @@ def fill(branch: Branch) -> None:
 def row_counts(*app_labels: str) -> dict[type[models.Model], int]:
     """The number of rows of every model of those apps, but for what belongs to no deployment or outlives it."""
     found = (model for app in app_labels for model in apps.get_app_config(app).get_models())
-    return {
-        model: model._base_manager.count() for model in found if model not in {AuditEntry, FailureCount, StaffAccess}
-    }
+    return {model: model._base_manager.count() for model in found if model not in OF_NO_DEPLOYMENT}
+
+
+OF_NO_DEPLOYMENT = {AuditEntry, FailureCount, SpentToken, StaffAccess, StaffAuthenticator, StaffBackupCodes}
 
 
 def test_with_an_organization_membership_all_that_rests_on_it_ends(world: World) -> None:

@@ -26,7 +26,7 @@ class Command(BaseCommand):
             keys = keys.filter(deployment=the_deployment(options["host"]))
         if options["issuer"] is not None:
             keys = keys.filter(issuer=options["issuer"])
-        found = list(keys.select_related("deployment"))
+        found = list(keys.select_related("deployment").order_by("deployment__host", "issuer", "pk"))
         if not found:
             raise CommandError(f"There is no key {options['kid']!r} that could be revoked.")
         if len(found) > 1:
