@@ -1,57 +1,23 @@
-"""The authentication classes of the API: from a request's token to who asks, and from there to the token to send
-back.
-
-A request may carry several values for a token, some of them other products'. The first that is good counts; the others
-harm nothing.
-"""
+"""The authentication classes of the API: who sends a request."""
 
 from __future__ import annotations
 
-import enum
-import re
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from accounts import sessions
-from accounts.deployments import deployment_of
-from accounts.models import Deployment, Session, User
+from accounts.cached_deployments import deployment_of, load_deployment, session_token
+from accounts.lookup import Read, find_caller, look_up
+from accounts.models import User
+from accounts.sent_tokens import Carrier, bearer_token, send_visitors_token, sent_tokens
+from accounts.session_rows import read_session, session_of
 from accounts.sessions import Caller, SignedIn, TokenReusedError
-from accounts.tokens import MAX_LENGTH, PassingError, SessionToken, verify_session_token
-from config.api.errors import ApiError, Problem
-from config.api.requests import single_parameter
-
-COOKIE = "__session"
-STAGING_PARAMETER = "__dev_session__"
-STAGING_HEADER = "X-Development-Session"
-MAX_COOKIES = 10
-"""Different tokens in cookies that are looked at."""
-
-_BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
-_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
-
-
-class Carrier(enum.Enum):
-    """What brought a token."""
-
-    COOKIE = enum.auto()
-    QUERY = enum.auto()
-    BEARER = enum.auto()
-
-
-class Sent(NamedTuple):
-    """The tokens of a request, of which the first that is good counts."""
-
-    tokens: tuple[str, ...]
-    carrier: Carrier
-    is_renewable: bool
-    """Whether an answer can bring a new token. In production that goes by cookie, which no ``Bearer`` is to change."""
+from accounts.tokens import PassingError
+from config.api.errors import ApiError
 
 
 class VisitorAuthentication(BaseAuthentication):
@@ -61,15 +27,14 @@ class VisitorAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[None, Caller]:
-        deployment = deployment_of(request)
         try:
-            return None, caller_of(request, deployment)
+            return None, find_caller(request)
         except ApiError as error:
             if error.problem.status != 401:
                 raise
             _end_what_was_copied(error)
             refusal = error
-        caller = sessions.visitor(deployment)
+        caller = sessions.visitor(deployment_of(request))
         if isinstance(refusal, PassingError):
             http: Any = request._request
             http.passing_refusal = refusal
@@ -96,18 +61,22 @@ def require_settled(request: Request) -> None:
 class SessionAuthentication(BaseAuthentication):
     """Sets ``request.user`` to the ``User`` and ``request.auth`` to the ``SignedIn``; raises ``ApiError`` otherwise.
 
-    ``find`` finds who is signed in, for who has a quicker way to.
+    An endpoint that reads more together with the session gives its own ``read``, and finds the ``reading`` here.
     """
 
-    def __init__(self, find: Callable[[Request], SignedIn] | None = None) -> None:
-        self._find = find or _signed_in
+    reading: Any
+
+    def __init__(self, read: Read[Any] = read_session) -> None:
+        self._read = read
 
     def authenticate(self, request: Request) -> tuple[User, SignedIn]:
         try:
-            caller = self._find(request)
+            found = look_up(request, self._read)
+            caller = sessions.signed_in(found.caller)
         except ApiError as error:
             _end_what_was_copied(error)
             raise
+        self.reading = found.reading
         return caller.user, caller
 
 
@@ -116,174 +85,20 @@ def _end_what_was_copied(error: ApiError) -> None:
         sessions.end_session(error.session)
 
 
-def _signed_in(request: Request) -> SignedIn:
-    return sessions.signed_in(caller_of(request, deployment_of(request)))
-
-
-def caller_of(request: Request, deployment: Deployment) -> Caller:
-    """Whose token the request carries, renewing it if it is due; raises ``ApiError`` (401) if none is good."""
-    verify = partial(verify_session_token, deployment=deployment)
-    sent = sent_tokens(request, deployment, verify)
-
-    def find(raw: str) -> Caller:
-        token = verify(raw)
-        if token.is_anonymous:
-            return sessions.visitor(deployment, token)
-        return caller_in(sessions.find_session(deployment, token.session_id), token, sent)
-
-    return first_good(request, sent, find)
-
-
 def end_all_sessions(request: Request) -> None:
     """End the session of each good token that the request carries, lest one that did not count does from now on."""
-    deployment = deployment_of(request)
-    verify = partial(verify_session_token, deployment=deployment)
-    for raw in sent_tokens(request, deployment, verify).tokens:
+    cached = load_deployment(request)
+    verify = partial(session_token, cached=cached)
+    for raw in sent_tokens(request, cached.deployment, verify).tokens:
         with suppress(ApiError):
-            sessions.end_session(sessions.find_session(deployment, verify(raw).session_id))
-
-
-def caller_in(session: Session, token: SessionToken, sent: Sent) -> Caller:
-    """The caller whose ``token`` names ``session``, with a new token if that is due; raises ``ApiError`` (401)."""
-    renewed = sessions.renew(session, token, is_renewable=sent.is_renewable)
-    return Caller(session.deployment, session, token_serial=token.serial, new_token=renewed)
-
-
-def first_good(request: Request, sent: Sent, find: Callable[[str], Caller]) -> Caller:
-    """Of those whom ``find`` finds for the tokens, the first who is signed in, else who has a session, else a visitor.
-
-    Sends the new token, if there is one. Raises ``ApiError`` (401) if ``find`` does for every token: a refusal that
-    passes rather than one that does not, and of something of ours rather than of what is no token of ours at all.
-    """
-    refusals: list[ApiError] = []
-    found: list[Caller] = []
-    for raw in sent.tokens:
-        try:
-            caller = find(raw)
-        except ApiError as error:
-            if error.problem.status != 401:
-                raise
-            refusals.append(error)
-            continue
-        found.append(caller)
-        if sessions.is_signed_in(caller):
-            break
-    if found:
-        caller = min(found, key=lambda one: (not sessions.is_signed_in(one), one.is_visitor))
-        if caller.new_token is not None:
-            send_token(request, caller.session, caller.new_token)
-        return caller
-    if refusals:
-        raise min(refusals, key=lambda one: (not isinstance(one, PassingError), one.problem is _NOT_OURS))
-    raise ApiError(Problem.NO_SESSION)
-
-
-_NOT_OURS = Problem.INVALID_SESSION_TOKEN
-
-
-def sent_tokens(request: Request, deployment: Deployment, verify: Callable[[str], SessionToken]) -> Sent:
-    """The tokens as they came. Raises ``ApiError`` (400) if the query parameter of a staging deployment is repeated.
-
-    What a client sends on purpose goes before a cookie, which a browser adds unasked: a ``Bearer`` token that is ours,
-    for what proxies and libraries put there may be another product's, and in staging the query parameter.
-    """
-    is_staging = deployment.mode == Deployment.Mode.STAGING
-    bearer = _bearer(request)
-    if bearer and _is_ours(bearer, verify):
-        sent = Sent((bearer,), Carrier.BEARER, is_renewable=is_staging)
-    elif is_staging and (parameter := single_parameter(request, STAGING_PARAMETER)):
-        sent = Sent((parameter,), Carrier.QUERY, is_renewable=True)
-    else:
-        in_cookies = _cookies(request.META.get("HTTP_COOKIE", ""))
-        sent = Sent(in_cookies or (bearer,) if in_cookies or bearer else (), Carrier.COOKIE, is_renewable=True)
-    http: Any = request._request
-    http.sent_tokens = sent
-    return sent
+            reading = read_session(cached.deployment, verify(raw).session_id, is_loaded=True)
+            sessions.end_session(session_of(reading.session_columns, cached.deployment))
 
 
 def carries_bearer(request: Request) -> bool:
     """Whether the request's token is one that no browser adds unasked: no other site's page can be behind it."""
-    deployment = deployment_of(request)
-    verify = partial(verify_session_token, deployment=deployment)
-    return bool(_bearer(request)) and sent_tokens(request, deployment, verify).carrier is Carrier.BEARER
-
-
-def _bearer(request: Request) -> str:
-    match = _BEARER.fullmatch(request.META.get("HTTP_AUTHORIZATION", ""))
-    return match[1] if match else ""
-
-
-def _is_ours(raw: str, verify: Callable[[str], SessionToken]) -> bool:
-    """Whether ``raw`` is a session token of the deployment, be it expired."""
-    try:
-        verify(raw)
-    except ApiError as error:
-        return error.problem is not _NOT_OURS
-    return True
-
-
-def _cookies(header: str) -> tuple[str, ...]:
-    """The values of our cookie, each once; at most ``MAX_COOKIES`` that may be tokens, or else one that may not.
-
-    Quotes may stand around a value (RFC 6265, 4.1.1). Servers join several Cookie headers by commas.
-    """
-    values: dict[str, None] = {}
-    other = ""
-    for value in _values(header):
-        if len(value) > MAX_LENGTH or not _JWT.fullmatch(value):
-            other = other or value
-        elif value not in values:
-            values[value] = None
-            if len(values) == MAX_COOKIES:
-                break
-    return tuple(values) or ((other,) if other else ())
-
-
-def _values(header: str) -> Iterator[str]:
-    for pair in re.split("[;,]", header):
-        name, _, value = pair.partition("=")
-        if name.strip() == COOKIE:
-            value = value.strip()
-            yield value[1:-1] if len(value) >= 2 and value[0] == value[-1] == '"' else value
-
-
-def send_token(request: Request | HttpRequest, session: Session, token: str) -> None:
-    """Have the answer to ``request`` carry ``token``."""
-    _http(request).token_to_send = session, token  # type: ignore[attr-defined]
-
-
-def send_visitors_token(request: Request, caller: Caller) -> None:
-    """Have the answer carry the token of ``caller``, a visitor, unless only a cookie could that is not to change."""
-    sent: Sent | None = getattr(request._request, "sent_tokens", None)
-    if sent is None or sent.is_renewable:
-        send_token(request, caller.session, sessions.visitor_token(caller))
-
-
-def write_token(request: Request | HttpRequest, response: HttpResponseBase) -> None:
-    """Put the token of ``send_token`` into ``response``: as a cookie, in staging as a header besides.
-
-    Who sends the token in a way of their own in staging gets it by the header alone: a link must plant no cookie. The
-    cookie is host-only, and out of reach of scripts and of plain http (RFC 6265bis, 4.1.2).
-    """
-    http = _http(request)
-    if (pending := getattr(http, "token_to_send", None)) is None:
-        return
-    session, token = pending
-    if session.deployment.mode == Deployment.Mode.STAGING:
-        response.headers[STAGING_HEADER] = token
-        sent: Sent | None = getattr(http, "sent_tokens", None)
-        if sent is not None and sent.carrier is not Carrier.COOKIE:
-            return
-    response.set_cookie(
-        COOKIE,
-        token,
-        expires=session.expires_at,
-        path="/",
-        secure=True,
-        httponly=True,
-        samesite=session.deployment.cookie_same_site,
-    )
-
-
-def _http(request: Request | HttpRequest) -> HttpRequest:
-    return request._request if isinstance(request, Request) else request
+    if not bearer_token(request):
+        return False
+    cached = load_deployment(request)
+    verify = partial(session_token, cached=cached)
+    return sent_tokens(request, cached.deployment, verify).carrier is Carrier.BEARER

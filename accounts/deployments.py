@@ -12,24 +12,6 @@ from accounts.models import Deployment
 from config.api.errors import ApiError, Problem
 
 
-def deployment_of(request: Request | HttpRequest) -> Deployment:
-    """The deployment that the Host header names, looked up once a request; raises ``ApiError`` (404) if there is
-    none.
-    """
-    http = request._request if isinstance(request, Request) else request
-    if not hasattr(http, "deployment"):
-        http.deployment = _deployment_of(http)  # type: ignore[attr-defined]
-    deployment: Deployment = http.deployment  # type: ignore[attr-defined]
-    return deployment
-
-
-def _deployment_of(request: HttpRequest) -> Deployment:
-    deployment = find_deployment(host_of(request))
-    if deployment is None:
-        raise ApiError(Problem.UNKNOWN_DEPLOYMENT)
-    return deployment
-
-
 def host_of(request: Request | HttpRequest) -> str:
     """The host that the Host header names, as hosts are stored; raises ``ApiError`` (404) if it names none."""
     http = request._request if isinstance(request, Request) else request

@@ -11,8 +11,8 @@ from django.db import DatabaseError
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-from accounts.deployments import deployment_of, host_of
-from accounts.tenants import last_known
+from accounts.cached_deployments import deployment_of, last_known
+from accounts.deployments import host_of
 from config.api.errors import ApiError, Problem
 
 MISSING = (

@@ -10,8 +10,9 @@ from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
 from accounts import rendering
-from accounts.authentication import COOKIE, STAGING_PARAMETER, SessionAuthentication, VisitorAuthentication
+from accounts.authentication import SessionAuthentication, VisitorAuthentication
 from accounts.models import Deployment
+from accounts.sent_tokens import COOKIE, STAGING_PARAMETER
 from accounts.serializers import (
     DeploymentSerializer,
     JwksSerializer,

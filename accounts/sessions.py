@@ -1,4 +1,4 @@
-"""Sessions: starting and ending them, finding the one that a token names, and renewing its token.
+"""Sessions: starting and ending them, and renewing their tokens.
 
 A token is renewed by one with the next serial. The token before stays good until the new one has been seen in use, and
 for a grace after that, in which it brings the same new token again: so neither a lost answer nor two tabs that renew
@@ -9,19 +9,17 @@ staging, where tokens travel in addresses, and each tab may keep its own.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from accounts.models import Authenticator, Deployment, Session, SignIn, SignInAttempt, User
+from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
 from accounts.tokens import PassingError, SessionToken, sign_session_token
 from config.api.answers import SessionSummary, timestamp
 from config.api.errors import ApiError, Problem
@@ -205,72 +203,6 @@ def sign_out_everywhere(users: Collection[User], *, keep: Session | None = None)
     )
     sign_ins = SignIn.objects.filter(user__in=users)
     return end_sign_ins(sign_ins if keep is None else sign_ins.exclude(session=keep))
-
-
-def find_session(deployment: Deployment, session_id: int) -> Session:
-    """The live session of ``deployment``, with its active sign-in and the user of that, in one query.
-
-    ``session.has_second_factor`` says whether that user has one. Raises ``ApiError`` (401) if the session does not
-    exist there, has ended, or has expired. A session of another deployment does not exist here.
-    """
-    user = OuterRef("active_sign_in__user")
-    session = (
-        Session.objects.filter(pk=session_id, deployment=deployment)
-        .select_related("active_sign_in__user")
-        .annotate(has_second_factor=Exists(Authenticator.objects.filter(user=user, confirmed_at__isnull=False)))
-        .first()
-    )
-    return _alive(session, deployment)
-
-
-def _fields(model: type[Model], *names: str) -> list[str]:
-    """``names`` in the order of the model, in which ``from_db`` takes their values."""
-    return [field.attname for field in model._meta.concrete_fields if not names or field.attname in names]
-
-
-_SESSION_FIELDS = _fields(Session)
-_SIGN_IN_FIELDS = _fields(SignIn, "id", "user_id", "expires_at", "ended_at")
-_USER_FIELDS = _fields(User, "id", "deployment_id", "disabled")
-
-SESSION_COLUMNS = f"""
-    {", ".join(f"session.{name}" for name in _SESSION_FIELDS)},
-    {", ".join(f"sign_in.{name}" for name in _SIGN_IN_FIELDS)},
-    {", ".join(f"member.{name}" for name in _USER_FIELDS)},
-    EXISTS (SELECT 1 FROM accounts_authenticator factor
-            WHERE factor.user_id = member.id AND factor.confirmed_at IS NOT NULL)
-"""
-SESSION_TABLES = """
-    accounts_session session
-    LEFT JOIN accounts_signin sign_in ON sign_in.id = session.active_sign_in_id
-    LEFT JOIN accounts_user member ON member.id = sign_in.user_id
-"""
-"""What ``find_session`` finds, for statements that read more in the same round trip; see ``session_of``."""
-
-
-def session_of(columns: Sequence[Any] | None, deployment: Deployment) -> Session:
-    """As ``find_session``, from the columns ``SESSION_COLUMNS`` of ``deployment``'s session; None if it has none.
-
-    What they lack is loaded when it is asked for.
-    """
-    if columns is None:
-        return _alive(None, deployment)
-    values = iter(columns)
-    session = Session.from_db("default", _SESSION_FIELDS, list(islice(values, len(_SESSION_FIELDS))))
-    sign_in = SignIn.from_db("default", _SIGN_IN_FIELDS, list(islice(values, len(_SIGN_IN_FIELDS))))
-    user = User.from_db("default", _USER_FIELDS, list(islice(values, len(_USER_FIELDS))))
-    if session.active_sign_in_id is not None:
-        session.active_sign_in, sign_in.user, user.deployment = sign_in, user, deployment
-    session.has_second_factor = next(values)  # type: ignore[attr-defined]
-    return _alive(session, deployment)
-
-
-def _alive(session: Session | None, deployment: Deployment) -> Session:
-    if session is None or session.ended_at is not None:
-        raise ApiError(Problem.SESSION_ENDED)
-    if session.expires_at <= timezone.now():
-        raise ApiError(Problem.SESSION_EXPIRED)
-    session.deployment = deployment
-    return session
 
 
 def signed_in(caller: Caller) -> SignedIn:

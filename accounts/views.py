@@ -9,9 +9,9 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts import keys, rendering, schema, second_factors, step_up
-from accounts.api import SessionViewSet, VisitorViewSet
-from accounts.deployments import deployment_of
+from accounts.cached_deployments import deployment_of
 from accounts.sessions import Caller, SignedIn
+from accounts.viewsets import SessionViewSet, VisitorViewSet
 from config.api.answers import answer, json_answer
 from config.api.errors import ApiError, Problem
 from config.api.requests import body_of, optional_text_field, text_field, texts_field

@@ -13,7 +13,7 @@ def hot_statement(data: Data, *, memberships: int) -> str:
     """EXPLAIN (ANALYZE, BUFFERS) of the statement for a user with so many memberships, in a process that is warm."""
     from django.db import connection
 
-    from memberships.listing import LISTING
+    from memberships.listing.statement import LISTING
 
     member = data.members(memberships)[0]
     connection.ensure_connection()

@@ -11,10 +11,10 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         """Have each connection keep the limits, and the process trust its memory for one server's time only."""
-        from config.database import memory, session_settings
+        from config.database import cache, session_settings
 
         connection_created.connect(session_settings.require, dispatch_uid="config.database.session_settings")
-        connection_created.connect(memory.begin_anew, dispatch_uid="config.database.memory")
+        connection_created.connect(cache.clear, dispatch_uid="config.database.cache")
 
 
 class StaffAdminConfig(apps.AdminConfig):

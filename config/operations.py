@@ -19,12 +19,12 @@ from django.http import HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
 from config import networks
+from config.api.answers import Answer
 from config.api.errors import Problem, error_response
 from config.client_address import address_in
-from config.database.reading import Statement, read_together
-from config.express import Answer
+from config.database.prepared import Statement, read_together
 from config.metrics import METHODS, count
-from memberships import listing
+from memberships.listing import statement
 
 _APPLIED = Statement(
     "SELECT count(DISTINCT (app, name)) FROM django_migrations WHERE app || '.' || name = ANY (%(migrations)s::text[])"
@@ -70,7 +70,7 @@ def readyz(environ: dict[str, Any]) -> HttpResponse:
     newest = _newest_migrations()
     migrations = {"migrations": b"{%b}" % ",".join(newest).encode()}
     try:
-        ((applied,),) = read_together([(_APPLIED, migrations), listing.NOBODYS])[0].rows()
+        ((applied,),) = read_together([(_APPLIED, migrations), statement.NOBODYS])[0].rows()
     except ProgrammingError:  # there is no table of migrations, or of memberships
         applied = 0
     except DatabaseError:

@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, which answers what goes the short way at once, and tells all errors in the envelope."""
+"""gunicorn's threaded worker, which answers what takes the fast path at once, and tells all errors in the envelope."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
+from config.api.answers import Answer
 from config.api.errors import Problem, error_body
-from config.express import Answer, short_way
+from config.metrics import count
 
 # A thread takes a new connection for so many seconds before it leaves it to the poller until something is sent. With
 # gunicorn's own five, a few connections that say nothing, such as browsers open in advance, would occupy all threads.
@@ -42,7 +43,7 @@ MOST_WAITING = 1000
 class RollcallWorker(ThreadWorker):
     """Answers a request on a kept connection at once where it can: the threads would take longer to wake each other.
 
-    All else is gunicorn's: the first request of a connection, what goes the long way, and the rest of an answer that
+    All else is gunicorn's: the first request of a connection, what is for Django, and the rest of an answer that
     the client is slow to take.
     """
 
@@ -57,6 +58,9 @@ class RollcallWorker(ThreadWorker):
     def load_wsgi(self) -> None:
         """gunicorn's, in the process that will answer: connects to the database before anybody asks."""
         super().load_wsgi()
+        from memberships.listing import fast_path  # not before Django is set up
+
+        self._fast_path = fast_path
         connection_created.connect(_wait_less_in_the_main_thread)
         with suppress(DatabaseError):  # it may be down, and come back
             connections[DEFAULT_DB_ALIAS].ensure_connection()
@@ -96,7 +100,7 @@ class RollcallWorker(ThreadWorker):
             return None
         try:
             question = self._question(head, conn)
-            answer = None if question is None else short_way().answer(question)
+            answer = None if question is None else self._fast_path.answer(question)
         except Exception:
             self.log.exception("A request could not be answered at once")
             answer = None
@@ -107,6 +111,7 @@ class RollcallWorker(ThreadWorker):
             self._questions.pop((head, conn.client[0]), None)
             conn.parser.unreader.unread(head)
             return None
+        count("GET", self._fast_path.ROUTE, answer.status, now - began)
         head = _head(answer)
         sent = 0
         with suppress(OSError):  # the client is slow, or gone
@@ -116,10 +121,10 @@ class RollcallWorker(ThreadWorker):
         return memoryview(answer.body)[sent - len(head) :]
 
     def _question(self, head: bytes, conn: Any) -> Any:
-        """What the request that begins with ``head`` asks; None if that is not all of it, or it goes the long way."""
+        """What the request that begins with ``head`` asks; None if that is not all of it, or it is for Django."""
         key = head, conn.client[0]
         question = self._questions.get(key)
-        if question is None and head.startswith(short_way().START) and head.find(b"\r\n\r\n") == len(head) - 4:
+        if question is None and head.startswith(self._fast_path.START) and head.find(b"\r\n\r\n") == len(head) - 4:
             try:
                 request = next(RequestParser(self.cfg, iter([head]), conn.client))
             except (ParseException, NoMoreData):
@@ -127,7 +132,7 @@ class RollcallWorker(ThreadWorker):
             if request.should_close() or any(name == "EXPECT" for name, _ in request.headers):
                 return None
             _, environ = wsgi.create(request, conn.sock, conn.client, conn.server, self.cfg)
-            question = short_way().ask(environ)
+            question = self._fast_path.parse(environ)
             if question is not None:
                 if len(self._questions) >= MAX_REMEMBERED_HEADS:
                     del self._questions[next(iter(self._questions))]

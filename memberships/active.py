@@ -16,11 +16,12 @@ from accounts.models import SignIn
 from accounts.sessions import SignedIn
 from config.api.errors import ApiError, Problem
 from config.networks import Address
-from memberships import read
+from memberships import rows
+from memberships.access import Membership, membership_of
 from memberships.eligibility import EligibilityRestriction
-from memberships.listing import Membership, membership_of, organization_restriction, workspace_restriction
+from memberships.listing.composing import organization_restriction, workspace_restriction
+from memberships.listing.fragments import of_organization
 from memberships.models import ActiveMembership
-from memberships.pieces import organization_place
 
 
 def switch_organization(caller: SignedIn, organization_id: int | None, *, address: Address | None) -> None:
@@ -78,7 +79,7 @@ def resume(sign_in: SignIn) -> None:
 class Acting:
     """Where the caller acts now: the memberships that still exist and that may be entered from their address."""
 
-    organization: read.OrganizationMembershipRow | None
+    organization: rows.OrganizationMembershipRow | None
     workspace: Membership | None
 
 
@@ -96,7 +97,7 @@ def acting(caller: SignedIn, *, address: Address | None) -> Acting:
         if membership is not None and _workspace_restriction(membership, caller, address)["type"] == "none":
             workspace = membership
     if organization_id is not None:
-        for organization_row in read.organization_membership_rows(
+        for organization_row in rows.organization_membership_rows(
             user_id=caller.user.pk, deployment_id=caller.deployment.pk, organization_id=organization_id
         ):
             is_free = _organization_restriction(organization_row, caller, address)["type"] == "none"
@@ -106,20 +107,20 @@ def acting(caller: SignedIn, *, address: Address | None) -> Acting:
     return Acting(organization, workspace)
 
 
-def _organization_row(caller: SignedIn, organization_id: int) -> read.OrganizationMembershipRow:
-    rows = read.organization_membership_rows(
+def _organization_row(caller: SignedIn, organization_id: int) -> rows.OrganizationMembershipRow:
+    found = rows.organization_membership_rows(
         user_id=caller.user.pk, deployment_id=caller.deployment.pk, organization_id=organization_id
     )
-    if not rows:
+    if not found:
         raise ApiError(Problem.NOT_A_MEMBER)
-    return rows[0]
+    return found[0]
 
 
 def _organization_restriction(
-    row: read.OrganizationMembershipRow, caller: SignedIn, address: Address | None
+    row: rows.OrganizationMembershipRow, caller: SignedIn, address: Address | None
 ) -> EligibilityRestriction:
     return organization_restriction(
-        organization_place(row.organization), is_admin=row.is_organization_admin, caller=caller, address=address
+        of_organization(row.organization), is_admin=row.is_organization_admin, caller=caller, address=address
     )
 
 

@@ -18,10 +18,10 @@ from django.http import HttpRequest
 from django.urls import resolve
 from django.utils import timezone
 
-from accounts.authentication import COOKIE
 from accounts.keys import signing_key
 from accounts.models import Deployment, Session, User
 from accounts.second_factors import available_methods
+from accounts.sent_tokens import COOKIE
 from accounts.sessions import session_token, start_session
 from config.networks import Address, matching_entry
 from memberships.eligibility import EligibilityRestriction, Level, Outcome
@@ -126,8 +126,8 @@ def _ask(user: User, session: Session, address: Address | None) -> Answer:
         "SERVER_PORT": "443",
         "REMOTE_ADDR": str(address or ""),
         "PATH_INFO": PATH,
+        "HTTP_COOKIE": f"{COOKIE}={session_token(session)}",
     }
-    request.COOKIES = {COOKIE: session_token(session)}
     request.client_address = address  # type: ignore[attr-defined]
     match = resolve(PATH)
     response: Any = match.func(request, *match.args, **match.kwargs)

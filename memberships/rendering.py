@@ -10,7 +10,7 @@ from accounts import rendering as accounts_rendering
 from accounts.models import User
 from config.api.answers import timestamp
 from memberships.eligibility import EligibilityRestriction
-from memberships.read import (
+from memberships.rows import (
     OrganizationMembershipRow,
     OrganizationRow,
     WorkspaceRoleRow,
@@ -22,7 +22,7 @@ JsonObject = dict[str, Any]
 
 
 def json_text(value: Any) -> bytes:
-    """``value`` as JSON text to be remembered: a copy, because orjson's own keeps the kilobytes it was written in."""
+    """``value`` as JSON text to be cached: a copy, because orjson's own keeps the kilobytes it was written in."""
     return bytes(memoryview(orjson.dumps(value)))
 
 

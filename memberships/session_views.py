@@ -12,11 +12,12 @@ from rest_framework.request import Request
 
 from accounts import rendering as accounts_rendering
 from accounts import sessions, signing_in, tokens
-from accounts.api import SessionViewSet, VisitorViewSet
-from accounts.authentication import end_all_sessions, require_settled, send_token, send_visitors_token
+from accounts.authentication import end_all_sessions, require_settled
 from accounts.models import SignIn, SignInAttempt
+from accounts.sent_tokens import send_token, send_visitors_token
 from accounts.sessions import Caller, SignedIn
 from accounts.signing_in import Client, SignInResult
+from accounts.viewsets import SessionViewSet, VisitorViewSet
 from config.api.answers import answer
 from config.api.errors import ApiError, Problem
 from config.api.requests import body_of, id_parameter, single_parameter, text_field

@@ -9,46 +9,41 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from accounts import rendering as accounts_rendering
-from accounts import tenants
-from accounts.api import SessionViewSet
 from accounts.authentication import SessionAuthentication
+from accounts.models import Deployment
 from accounts.sessions import SignedIn
+from accounts.viewsets import SessionViewSet
 from config.api.answers import answer, conditional_answer
 from config.api.errors import ApiError, Problem
 from config.api.requests import id_parameter
 from config.client_address import client_address_of
-from memberships import read, recent, rendering, schema
-from memberships.listing import asker_of, compose, organization_restriction
-from memberships.lookup import Lookup
-from memberships.pieces import organization_place, shows_private_metadata
+from memberships import rendering, rows, schema
+from memberships.listing import poll
+from memberships.listing.composing import organization_restriction
+from memberships.listing.fragments import of_organization, shows_private_metadata
+from memberships.listing.poll import Poll
+from memberships.listing.statement import Reading, read_listing
 
 
 class WorkspaceMembershipViewSet(SessionViewSet):
     """The signed-in user's workspace memberships."""
 
-    def require_deployment(self, request: Request) -> None:
-        tenants.tenant_of(request)
-
     def get_authenticators(self) -> list[BaseAuthentication]:
-        self.lookup = Lookup()
-        return [SessionAuthentication(self.lookup.find)]
+        self.authentication = SessionAuthentication(self._read)
+        return [self.authentication]
+
+    def _read(self, deployment: Deployment, session_id: int, *, is_loaded: bool) -> Reading:
+        try:
+            organization_id = id_parameter(self.request, "org_id")
+        except ApiError:
+            organization_id = 0  # which none has: who is not signed in is told that first
+        return read_listing(deployment, session_id, organization_id=organization_id, is_loaded=is_loaded)
 
     @schema.workspace_memberships
     def list(self, request: Request) -> HttpResponse:
         organization_id = id_parameter(request, "org_id", Problem.INVALID_ORG_ID)
-        caller, reading = cast(SignedIn, request.auth), self.lookup.reading
-        if not reading.is_organization_member:  # the same whether or not the organization exists
-            raise ApiError(Problem.NOT_A_MEMBER)
-        asker, address = asker_of(caller, reading), client_address_of(request)
-        listing = compose(reading, asker, address=address)
-        recent.remember(
-            listing,
-            asker,
-            session_id=caller.session.pk,
-            address=address,
-            organization_id=organization_id,
-            as_of=reading.as_of,
-        )
+        asked = Poll(organization_id, client_address_of(request))
+        listing = poll.answer(asked, cast(SignedIn, request.auth), self.authentication.reading)
         return conditional_answer(request, etag=listing.etag, write=listing.body)
 
 
@@ -61,8 +56,8 @@ class OrganizationMembershipViewSet(SessionViewSet):
         address = client_address_of(request)
         user = accounts_rendering.public_user(caller.user)
         data = []
-        for row in read.organization_membership_rows(user_id=caller.user.pk, deployment_id=caller.deployment.pk):
-            place = organization_place(row.organization)
+        for row in rows.organization_membership_rows(user_id=caller.user.pk, deployment_id=caller.deployment.pk):
+            place = of_organization(row.organization)
             data.append(
                 rendering.organization_membership(
                     row,

@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from accounts.models import Deployment, User
 from config import operations
-from config.express import short_answer
+from config.wsgi import fast_answer
 from tests.factories import token_of
 
 MEMBERSHIPS = "/me/workspace-memberships"
@@ -82,17 +82,17 @@ def encode(body: Any, content_type: str) -> bytes:
 
 
 class _Handler(ClientHandler):
-    """The application as the server has it: probes, the short way, else Django."""
+    """The application as the server has it: probes, the fast path, else Django."""
 
     def __call__(self, environ: dict[str, Any]) -> Any:
-        answer = operations.answer(environ) or short_answer(environ)
+        answer = operations.answer(environ) or fast_answer(environ)
         if answer is None:
             return super().__call__(environ)
         response: Any = HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
         if "Content-Type" not in dict(answer.headers):
             del response.headers["Content-Type"]
         response.wsgi_request = WSGIRequest(environ)
-        response.went_the_short_way = True
+        response.took_the_fast_path = True
         return response
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from accounts.models import Deployment, User
-from config.database import memory
+from config.database import cache
 from tests.browser import browser, demo, page
 from tests.factories import DeploymentFactory, UserFactory
 
@@ -30,6 +30,6 @@ def user(deployment: Deployment) -> User:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
+def _nothing_cached() -> None:
     """A test's rows are rolled back after it, of which no note tells."""
-    memory.begin_anew()
+    cache.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import orjson
 from django.http import HttpResponse
@@ -13,6 +13,14 @@ from django.utils.cache import get_conditional_response
 from rest_framework.request import Request
 
 from config.api.errors import ApiError, Problem
+
+
+class Answer(NamedTuple):
+    """An answer past Django, as WSGI takes it; ``headers`` includes Content-Length where it has a place."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
 
 
 class SessionSummary(TypedDict):

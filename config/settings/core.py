@@ -58,14 +58,13 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 STAFF_UPLOADS = {"/admin/memberships/workspacemembership/import/": 51 * 2**20}
 """Where staff who have signed in may send more than DATA_UPLOAD_MAX_MEMORY_SIZE, and how many bytes (config.bodies)."""
 
-EXPRESS = "memberships.express"
-EXPRESS_MIDDLEWARE = [
+FAST_PATH_MIDDLEWARE = [
     "config.client_address.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "corsheaders.middleware.CorsMiddleware",
 ]
-"""Those of MIDDLEWARE that have a part in what the short way answers (config.express)."""
+"""Those of MIDDLEWARE that have a part in what the fast path answers (memberships.listing.fast_path)."""
 
 TEMPLATES = [
     {

@@ -10,7 +10,7 @@ from django.db import IntegrityError, OperationalError, transaction
 
 from accounts import deployments
 from accounts.models import Deployment, User
-from memberships import lookup
+from memberships import views
 from tests.api import MEMBERSHIPS, ApiClient, error_code, warm_up
 from tests.factories import DeploymentFactory, UserFactory
 from tests.sign_in import sign_in, user_with_password
@@ -143,7 +143,7 @@ def test_an_allowed_page_may_read_failures(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise exception
 
-    monkeypatch.setattr(lookup, "read_listing", fail)
+    monkeypatch.setattr(views, "read_listing", fail)
     response = ApiClient(user.deployment, user).get(HTTP_ORIGIN=PAGE)
     assert (error_code(response), response.headers[ALLOWED]) == (code, PAGE)
 
@@ -158,8 +158,9 @@ def test_an_allowed_page_may_read_that_the_database_is_away(
     def fail(host: str) -> None:
         raise OperationalError
 
-    monkeypatch.setattr("accounts.tenants.remembered_tenant", lambda _: None)
-    monkeypatch.setattr("accounts.tenants.load_tenant", fail)
+    for name in ("accounts.lookup", "memberships.listing.fast_path"):
+        monkeypatch.setattr(f"{name}.cached_deployment", lambda _: None)
+    monkeypatch.setattr("accounts.cached_deployments.load_deployment", fail)
     monkeypatch.setattr(deployments, "find_deployment", fail)
     response = client.client.get(
         path, headers={"host": user.deployment.host, "origin": PAGE, "cookie": f"__session={client.token}"}

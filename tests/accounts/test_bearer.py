@@ -63,11 +63,11 @@ def test_the_schemes_spelling_does_not_matter(user: User, scheme: str) -> None:
     assert ApiClient(user.deployment).get(**bearer(token_of(user), scheme)).status_code == 200
 
 
-def test_it_goes_the_short_way_too(anybody: ApiClient) -> None:
+def test_it_takes_the_fast_path_too(anybody: ApiClient) -> None:
     user = member_of(anybody)
     warm_up(ApiClient(anybody.deployment, user))
     response = anybody.get(**bearer(token_of(user)))
-    assert hasattr(response, "went_the_short_way")
+    assert hasattr(response, "took_the_fast_path")
     assert response.status_code == 200
 
 
@@ -153,11 +153,11 @@ def test_a_token_is_not_renewed_where_only_a_cookie_could_bring_it(user: User, p
     assert session.token_serial == 1
 
 
-def test_an_aged_token_still_goes_the_short_way(user: User) -> None:
+def test_an_aged_token_still_takes_the_fast_path(user: User) -> None:
     session = session_of(user)
     for _ in range(3):
         response = ApiClient(user.deployment).get(**bearer(aged(session)))
-    assert hasattr(response, "went_the_short_way")
+    assert hasattr(response, "took_the_fast_path")
 
 
 @pytest.mark.parametrize("path", READING)

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from accounts import authentication, sessions
+from accounts import cached_deployments, sessions
 from accounts.keys import rotate_keys
 from accounts.models import Deployment, Session, SignIn, User
 from accounts.tokens import sign, verify_session_token
@@ -137,7 +137,7 @@ def test_a_database_that_is_down_takes_nothing(session: Session, monkeypatch: py
         raise OperationalError("down")
 
     client = ApiClient(session.deployment, token=sessions.session_token(session))
-    monkeypatch.setattr(authentication, "verify_session_token", fail)
+    monkeypatch.setattr(cached_deployments, "verify_session_token", fail)
     for path in FOR_EVERYBODY:
         response = client.get(path)
         assert response.status_code == 503

@@ -30,7 +30,7 @@ def caller_of(client: ApiClient) -> Caller:
     """Who ``client`` is, as a request knows it that begins now and ends later."""
     assert client.token is not None
     token = verify_session_token(client.token, client.deployment)
-    session = sessions.find_session(client.deployment, token.session_id)
+    session = Session.objects.get(pk=token.session_id)
     return Caller(client.deployment, session, token_serial=token.serial)
 
 
@@ -62,7 +62,7 @@ def test_a_renewal_that_began_before_a_sign_in_brings_nothing(deployment: Deploy
     settings.USER_SESSION_RENEW_AFTER = timedelta(0)
     assert planted.token is not None
     token = verify_session_token(planted.token, deployment)
-    session = sessions.find_session(deployment, token.session_id)
+    session = Session.objects.get(pk=token.session_id)
     sign_in(planted, user_with_password(deployment))
     with pytest.raises(ApiError) as refusal:
         sessions.renew(session, token)

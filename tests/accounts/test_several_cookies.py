@@ -12,8 +12,8 @@ import pytest
 from django.utils import timezone
 
 from accounts import sessions
-from accounts.authentication import MAX_COOKIES
 from accounts.models import Deployment, Session, User
+from accounts.sent_tokens import MAX_COOKIES
 from accounts.tokens import MAX_LENGTH, sign, sign_session_token
 from tests.api import MEMBERSHIPS, ApiClient, error_code, warm_up
 from tests.factories import DeploymentFactory, UserFactory, session_of, token_of
@@ -80,11 +80,11 @@ def test_a_bad_cookie_of_the_same_name_harms_no_good_one(user: User, path: str, 
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_the_short_way_takes_the_good_one_of_several(user: User, method: str) -> None:
+def test_the_fast_path_takes_the_good_one_of_several(user: User, method: str) -> None:
     client = ApiClient(user.deployment, user)
     warm_up(client)
     response = client.get(HTTP_COOKIE=cookies("junk", foreign_token(), str(client.token), "junk"))
-    assert hasattr(response, "went_the_short_way")
+    assert hasattr(response, "took_the_fast_path")
     assert response.json() == client.get().json()
 
 

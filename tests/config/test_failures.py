@@ -15,10 +15,10 @@ import psycopg
 import pytest
 from django.db import DataError, InterfaceError, OperationalError, ProgrammingError, connection
 
-from accounts import tenants
+from accounts import cached_deployments
 from accounts.models import User
 from config import networks
-from memberships import lookup
+from memberships import views
 from tests.api import MEMBERSHIPS, ApiClient, error_code
 from tests.factories import UserFactory
 from tests.server import (
@@ -54,7 +54,7 @@ def assert_tells_nothing(response: Any) -> None:
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(lookup, "read_listing"), (tenants, "verify_session_token"), (tenants, "load_tenant")],
+    [(views, "read_listing"), (cached_deployments, "verify_session_token"), (cached_deployments, "load_deployment")],
     ids=["reading", "verifying", "finding the deployment"],
 )
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_an_unreachable_database_is_told_as_something_that_passes(
     user: User, monkeypatch: pytest.MonkeyPatch, exception: Exception
 ) -> None:
     client = ApiClient(user.deployment, user)
-    fail_with(monkeypatch, lookup, "read_listing", exception)
+    fail_with(monkeypatch, views, "read_listing", exception)
     response = client.get()
     assert error_code(response) == UNAVAILABLE
     assert int(response.headers["Retry-After"]) > 0
@@ -127,7 +127,7 @@ def test_a_query_that_takes_too_long_is_given_up(user: User, monkeypatch: pytest
         raise AssertionError("the database was to give up")
 
     client = ApiClient(user.deployment, user)
-    monkeypatch.setattr(lookup, "read_listing", read_slowly)
+    monkeypatch.setattr(views, "read_listing", read_slowly)
     assert error_code(client.get()) == UNAVAILABLE
 
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from config import operations
-from config.express import Answer
+from config.api.answers import Answer
 from config.wsgi import application
 
 PROBES = ["/healthz", "/readyz", "/metrics"]

@@ -578,7 +578,7 @@ def ask(rows: list[Rows], question: Question) -> tuple[int, list[dict[str, Any]]
     if question.sent_as == "parameter":
         query += f"&__dev_session__={token}"
     client = ApiClient(rows[question.host_of].deployment, token=token if question.sent_as == "cookie" else None)
-    # The second time most of it is remembered, and asked by the short way.
+    # The second time most of it is cached, and asked by the fast path.
     response, again = [client.get(query=query, REMOTE_ADDR=question.address) for _ in range(2)]
     assert (again.status_code, again.content) == (response.status_code, response.content)
     body = response.json()

@@ -1,4 +1,4 @@
-"""The short way to the answer gives what the long way gives, to the last header (``memberships.express``)."""
+"""The fast path to the answer gives what the long way gives, to the last header (``memberships.listing.fast_path``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Deployment, User
-from memberships import express
+from memberships.listing import poll
 from tests.api import MEMBERSHIPS, ApiClient, warm_up
 from tests.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of, token_of
 
@@ -36,7 +36,7 @@ class Ways:
         warm_up(self._application)
 
     def ask(self, query: str = "", **headers: Any) -> tuple[Any, Any]:
-        """The answer of the application, which went the short way if it could, and that of the long way."""
+        """The answer of the application, which went the fast path if it could, and that of the long way."""
         headers = {"HTTP_HOST": self.host, "HTTP_COOKIE": f"__session={self.token}", **headers}
         django = Client(raise_request_exception=False)
         return self._application.get(query=query, **headers), django.get(MEMBERSHIPS, QUERY_STRING=query, **headers)
@@ -47,8 +47,8 @@ def ways(user: User) -> Ways:
     return Ways(user)
 
 
-def went_the_short_way(response: Any) -> bool:
-    return hasattr(response, "went_the_short_way")
+def took_the_fast_path(response: Any) -> bool:
+    return hasattr(response, "took_the_fast_path")
 
 
 def seen(response: Any) -> Any:
@@ -75,24 +75,24 @@ def seen(response: Any) -> Any:
         ("unknown=1", {}),
     ],
 )
-def test_what_is_plain_goes_the_short_way_to_the_same_answer(ways: Ways, query: str, headers: dict[str, str]) -> None:
+def test_what_is_plain_takes_the_fast_path_to_the_same_answer(ways: Ways, query: str, headers: dict[str, str]) -> None:
     short, long = ways.ask(query, **headers)
-    assert went_the_short_way(short)
+    assert took_the_fast_path(short)
     assert seen(short) == seen(long)
 
 
 @pytest.mark.parametrize("form", ["{0}", "W/{0}", " {0} "])
-def test_an_unchanged_answer_goes_the_short_way(ways: Ways, form: str) -> None:
+def test_an_unchanged_answer_takes_the_fast_path(ways: Ways, form: str) -> None:
     etag = ways.ask()[0].headers["ETag"]
     short, long = ways.ask(HTTP_IF_NONE_MATCH=form.format(etag))
-    assert (short.status_code, went_the_short_way(short)) == (304, True)
+    assert (short.status_code, took_the_fast_path(short)) == (304, True)
     assert seen(short) == seen(long)
 
 
-def test_one_organizations_list_goes_the_short_way(user: User, ways: Ways) -> None:
+def test_one_organizations_list_takes_the_fast_path(user: User, ways: Ways) -> None:
     membership = member_of_new_workspace(user)
     short, long = ways.ask(f"org_id={membership.organization_id}")
-    assert went_the_short_way(short)
+    assert took_the_fast_path(short)
     assert len(short.json()["data"]) == 1
     assert seen(short) == seen(long)
 
@@ -120,7 +120,7 @@ def test_one_organizations_list_goes_the_short_way(user: User, ways: Ways) -> No
 )
 def test_whatever_else_goes_the_long_way(ways: Ways, query: str, headers: dict[str, str]) -> None:
     other, long = ways.ask(query, **headers)
-    assert not went_the_short_way(other)
+    assert not took_the_fast_path(other)
     assert seen(other) == seen(long)
 
 
@@ -162,13 +162,13 @@ def test_both_ways_refuse_the_same_sessions(user: User, ways: Ways, values: dict
     assert seen(short) == seen(long)
 
 
-def test_a_failure_of_the_short_way_is_logged_and_the_long_way_answers(
+def test_a_failure_of_the_fast_path_is_logged_and_the_long_way_answers(
     ways: Ways, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr(express, "_find", fail)
+    monkeypatch.setattr(poll, "answer_from_cache", fail)
     with caplog.at_level("WARNING", logger="rollcall"):
         short, long = ways.ask()
     assert short.status_code == 200
@@ -195,16 +195,16 @@ def test_if_match_goes_before_if_none_match(user: User) -> None:
     assert client.get(HTTP_IF_NONE_MATCH=etag, HTTP_IF_MATCH='"other"').status_code == 412
 
 
-def test_another_deployments_session_is_refused_on_the_short_way(user: User) -> None:
+def test_another_deployments_session_is_refused_on_the_fast_path(user: User) -> None:
     other = UserFactory.create(deployment=DeploymentFactory.create())
     client = ApiClient(user.deployment, token=token_of(other))
     assert client.get().status_code == 401
     assert session_of(other).deployment == other.deployment
 
 
-def test_a_deployment_is_remembered_under_all_of_its_hosts(user: User) -> None:
+def test_a_deployment_is_cached_under_all_of_its_hosts(user: User) -> None:
     hosts = [user.deployment.host, "alias.example.com"]
     user.deployment.aliases.create(host=hosts[1])
     client = ApiClient(user.deployment, user)
     answers = [client.get(HTTP_HOST=host) for _ in range(4) for host in hosts]
-    assert all(went_the_short_way(answer) for answer in answers[-2:])
+    assert all(took_the_fast_path(answer) for answer in answers[-2:])

@@ -1,15 +1,11 @@
-"""The statements behind the endpoints, and the rows that they give.
-
-A user's memberships are narrow rows: ids, and what is the membership's own. What they refer to, workspaces,
-organizations and roles, is read apart (``workspaces``, ``organizations``, ``workspace_roles``): processes remember it.
-"""
+"""Workspaces, organizations, roles and organization memberships as rows, and the statements that read them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import NamedTuple
 
-from config.database.reading import Statement, number, read
+from config.database.prepared import Statement, number, read
 from organizations.models import ORGANIZATION_ADMIN
 
 
@@ -62,27 +58,6 @@ class WorkspaceRoleRow(NamedTuple):
     updated_at: datetime
 
 
-class MembershipRow(NamedTuple):
-    """A user's membership of a workspace, all of it UTF-8 text."""
-
-    id: bytes
-    workspace_id: bytes
-    organization_id: bytes
-    role_ids: bytes
-    """In the order of the ids, with commas between them, in braces."""
-    own_json: bytes
-    """What is the membership's own, without braces: metadata and times."""
-
-
-class Memberships(NamedTuple):
-    """A user's memberships of workspaces."""
-
-    administered: set[bytes]
-    """The ids of the organizations that the user administers."""
-    rows: list[list[bytes]]
-    """Each has the fields of a ``MembershipRow``, which would take time to make."""
-
-
 class OrganizationMembershipRow(NamedTuple):
     """A user's membership of an organization."""
 
@@ -95,7 +70,8 @@ class OrganizationMembershipRow(NamedTuple):
     organization: OrganizationRow
 
 
-def _time(column: str) -> str:
+def time_text(column: str) -> str:
+    """SQL for ``column`` as RFC 3339 in UTC."""
     return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
 
@@ -104,8 +80,8 @@ def _segments(link_table: str, owner: str, owner_id: str) -> str:
         coalesce((
             SELECT json_agg(json_build_object(
                 'id', segment.id::text,
-                'created_at', {_time("segment.created_at")},
-                'updated_at', {_time("segment.updated_at")},
+                'created_at', {time_text("segment.created_at")},
+                'updated_at', {time_text("segment.updated_at")},
                 'deployment_id', segment.deployment_id::text,
                 'name', segment.name,
                 'type', segment.type
@@ -163,61 +139,6 @@ def workspace_roles(ids: str) -> Statement:
     )
 
 
-def memberships(user_id: str) -> str:
-    """The SQL of one value: the memberships of the user whose id is the SQL ``user_id``, for ``parse_memberships``.
-
-    In the order of joining; only those in ``%(organization)s`` and of ``%(workspace)s``, unless these are null.
-    """
-    return f"""
-    convert_to(concat_ws(
-        E'\\x1e',
-        ARRAY (
-            SELECT organization_membership.organization_id
-            FROM memberships_organizationmembership organization_membership
-            JOIN memberships_organizationmembershiprole given ON given.membership_id = organization_membership.id
-            JOIN organizations_organizationrole role ON role.id = given.role_id
-            WHERE organization_membership.user_id = {user_id} AND '{ORGANIZATION_ADMIN}' = ANY (role.permissions)
-        ),
-        (
-            SELECT string_agg(concat_ws(
-                E'\\x1f',
-                membership.id,
-                membership.workspace_id,
-                membership.organization_id,
-                ARRAY (
-                    SELECT given.role_id FROM memberships_workspacemembershiprole given
-                    WHERE given.membership_id = membership.id ORDER BY given.role_id
-                ),
-                concat(
-                    '"public_metadata":', membership.public_metadata,
-                    ',"created_at":"', {_time("membership.created_at")},
-                    '","updated_at":"', {_time("membership.updated_at")}, '"'
-                )
-            ), E'\\x1e' ORDER BY membership.created_at, membership.id)
-            FROM memberships_workspacemembership membership
-            WHERE membership.user_id = {user_id}
-                AND (%(organization)s::bigint IS NULL OR membership.organization_id = %(organization)s)
-                AND (%(workspace)s::bigint IS NULL OR membership.workspace_id = %(workspace)s)
-        )
-    ), 'UTF8')
-    """
-
-
-def parse_memberships(value: bytes | None) -> Memberships:
-    """What is in the value of ``memberships``. JSON text has no control characters, so they can stand between."""
-    if value is None:
-        return Memberships(set(), [])
-    administered, *rows = value.split(b"\x1e")
-    return Memberships(set(parse_ids(administered)), [row.split(b"\x1f") for row in rows])
-
-
-def parse_ids(array: bytes) -> list[bytes]:
-    """The ids in PostgreSQL's text of an array."""
-    return array[1:-1].split(b",") if array != b"{}" else []
-
-
-_MEMBERSHIPS = Statement(f"SELECT {memberships('%(user)s::bigint')}")
-
 _ORGANIZATION_MEMBERSHIPS = Statement(f"""
     SELECT
         membership.id, membership.public_metadata::text, membership.created_at, membership.updated_at,
@@ -232,8 +153,8 @@ _ORGANIZATION_MEMBERSHIPS = Statement(f"""
                 'organization_id', coalesce(role.organization_id::text, ''),
                 'name', role.name,
                 'permissions', role.permissions,
-                'created_at', {_time("role.created_at")},
-                'updated_at', {_time("role.updated_at")}
+                'created_at', {time_text("role.created_at")},
+                'updated_at', {time_text("role.updated_at")}
             ) ORDER BY role.id)::text AS roles,
             bool_or('{ORGANIZATION_ADMIN}' = ANY (role.permissions)) AS is_admin
         FROM memberships_organizationmembershiprole given
@@ -244,12 +165,6 @@ _ORGANIZATION_MEMBERSHIPS = Statement(f"""
         AND (%(organization)s::bigint IS NULL OR membership.organization_id = %(organization)s)
     ORDER BY membership.created_at, membership.id
 """)
-
-
-def workspace_membership(*, user_id: int, workspace_id: int) -> Memberships:
-    """The user's membership of the workspace, if there is one."""
-    values = {"user": number(user_id), "workspace": number(workspace_id), "organization": None}
-    return parse_memberships(read(_MEMBERSHIPS, values)[0])
 
 
 def organization_membership_rows(

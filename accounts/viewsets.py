@@ -7,9 +7,10 @@ from typing import Any
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from accounts.authentication import VisitorAuthentication, carries_bearer, write_token
-from accounts.deployments import deployment_of
+from accounts.authentication import VisitorAuthentication, carries_bearer
+from accounts.cached_deployments import deployment_of
 from accounts.origins import require_known_origin
+from accounts.sent_tokens import write_token
 from config.api.views import ApiViewSet
 
 
@@ -17,12 +18,10 @@ class SessionViewSet(ApiViewSet):
     """For signed-in users: checks where a change comes from, and sends a renewed token along."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        self.require_deployment(request)
-        super().initial(request, *args, **kwargs)
-
-    def require_deployment(self, request: Request) -> None:
         """Nothing is here for a host that no deployment has: raise ``ApiError`` (404)."""
-        deployment_of(request)
+        if request.method not in ("GET", "HEAD") or request.method not in self.allowed_methods:
+            deployment_of(request)  # to read, authentication finds it
+        super().initial(request, *args, **kwargs)
 
     def perform_authentication(self, request: Request) -> None:
         if request.method not in ("GET", "HEAD") and not carries_bearer(request):

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
 from psycopg import errors, generators
 from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
@@ -68,9 +70,34 @@ class Result:
         return transformer.load_rows(0, self._result.ntuples, tuple)
 
 
+def field_names(model: type[Model], *names: str) -> list[str]:
+    """The model's columns, or those of ``names``, in the order in which ``from_db`` takes their values."""
+    return [field.attname for field in model._meta.concrete_fields if not names or field.attname in names]
+
+
+def columns_of(table: str, names: Iterable[str]) -> str:
+    """SQL that selects the columns ``names`` of ``table``."""
+    return ", ".join(f"{table}.{name}" for name in names)
+
+
 def number(value: int | None) -> bytes | None:
     """``value`` as a parameter."""
     return None if value is None else b"%d" % value
+
+
+@contextmanager
+def one_snapshot() -> Iterator[None]:
+    """A transaction in which all that is read is of one snapshot; nothing can be written in it.
+
+    Within a transaction of the caller's it is as that one is.
+    """
+    connection = connections[DEFAULT_DB_ALIAS]
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if is_outermost:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield
 
 
 def read(statement: Statement, values: Values) -> Result:

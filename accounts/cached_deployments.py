@@ -1,0 +1,151 @@
+"""Deployments with their keys, as each process caches them, and the tokens that it has verified with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from rest_framework.request import Request
+
+from accounts.deployments import host_of
+from accounts.keys import is_usable
+from accounts.models import Deployment, SigningKey
+from accounts.tokens import LEEWAY, SessionToken, verify_session_token
+from config.api.errors import ApiError, Problem
+from config.database import cache
+from config.database.cache import CHANGES, Cache, Changes
+from config.database.prepared import Statement, columns_of, field_names, read
+
+MAX_DEPLOYMENTS = 1000
+MAX_TOKENS = 5_000
+
+_DEPLOYMENT_FIELDS = field_names(Deployment)
+_KEY_FIELDS = field_names(
+    SigningKey, "id", "deployment_id", "kid", "algorithm", "public_key", "issuer", "retired_at", "tokens_until"
+)
+_BY_HOST = Statement(f"""
+    SELECT
+        {columns_of("log", Changes._fields)},
+        {columns_of("deployment", _DEPLOYMENT_FIELDS)},
+        {columns_of("signing_key", _KEY_FIELDS)}
+    FROM ({CHANGES} OFFSET 0) log
+    LEFT JOIN (
+        accounts_deployment deployment
+        LEFT JOIN accounts_signingkey signing_key ON signing_key.deployment_id = deployment.id
+            AND signing_key.issuer = '' AND signing_key.revoked_at IS NULL
+    ) ON deployment.id = coalesce(
+        (SELECT named.id FROM accounts_deployment named WHERE named.host = %(host)s),
+        (SELECT alias.deployment_id FROM accounts_deploymentalias alias WHERE alias.host = %(host)s)
+    )
+""")
+
+
+@dataclass(eq=False, slots=True)
+class CachedDeployment:
+    """A deployment and its own keys that are not revoked, by kid."""
+
+    deployment: Deployment
+    keys: dict[str, SigningKey]
+    is_current: bool = True
+
+
+_deployments: Cache[CachedDeployment] = Cache("deployment", bound=MAX_DEPLOYMENTS)
+_by_host: dict[str, CachedDeployment] = {}
+
+
+def deployment_of(request: Request | HttpRequest) -> Deployment:
+    """The deployment that the Host header names, read once a request; raises ``ApiError`` (404) if there is none."""
+    http: Any = request._request if isinstance(request, Request) else request
+    if not hasattr(http, "deployment"):
+        load_deployment(http)
+    deployment: Deployment = http.deployment
+    return deployment
+
+
+def cached_deployment(request: Request) -> CachedDeployment | None:
+    """The deployment that the Host header names, if it is cached.
+
+    It may have changed until a statement that was sent later has applied the log and it ``is_current`` still.
+    """
+    cached = _by_host.get(host_of(request))
+    if cached is None or not cached.is_current:
+        return None
+    http: Any = request._request
+    http.deployment = cached.deployment
+    return cached
+
+
+def last_known(host: str) -> Deployment | None:
+    """The deployment that was last found at ``host``, current or not, for when the database cannot say."""
+    cached = _by_host.get(host)
+    return cached.deployment if cached else None
+
+
+def load_deployment(request: Request | HttpRequest) -> CachedDeployment:
+    """The deployment that the Host header names, from the database; raises ``ApiError`` (404) if there is none."""
+    host = host_of(request)
+    reading = cache.begin()
+    result = read(_BY_HOST, {**reading.values, "host": host.encode()})
+    as_of = cache.apply(reading, Changes.of(result))
+    rows = [row[len(Changes._fields) :] for row in result.rows()]
+    if rows[0][0] is None:
+        raise ApiError(Problem.UNKNOWN_DEPLOYMENT)
+    key = b"%d" % rows[0][0]
+    cached = _deployments.get(key)  # under another of its hosts, and unchanged as of this statement
+    if cached is None:
+        cached = _cached_deployment(rows)
+        _deployments.put(key, cached, as_of=as_of)
+    if cached.is_current:
+        if len(_by_host) >= 2 * MAX_DEPLOYMENTS:
+            _by_host.clear()
+        _by_host[host] = cached
+    http: Any = request._request if isinstance(request, Request) else request
+    http.deployment = cached.deployment
+    return cached
+
+
+def _cached_deployment(rows: list[tuple[Any, ...]]) -> CachedDeployment:
+    """From one row for each key, or one without a key."""
+    own = len(_DEPLOYMENT_FIELDS)
+    deployment = Deployment.from_db("default", _DEPLOYMENT_FIELDS, rows[0][:own])
+    keys = [SigningKey.from_db("default", _KEY_FIELDS, row[own:]) for row in rows if row[own] is not None]
+    return CachedDeployment(deployment, {key.kid: key for key in keys})
+
+
+def session_token(raw: str, cached: CachedDeployment) -> SessionToken:
+    """What the token says, if it is good; a signature is verified once. Raises ``ApiError`` (401)."""
+    token, key = _verified(raw, cached)
+    if not is_usable(key):
+        raise ApiError(Problem.INVALID_SESSION_TOKEN)
+    if token.expires_at <= timezone.now() - timedelta(seconds=LEEWAY):
+        raise ApiError(Problem.SESSION_EXPIRED)
+    return token
+
+
+def first_verified(tokens: Iterable[str], cached: CachedDeployment) -> SessionToken | None:
+    """The first of ``tokens`` that is good as a ``session_token`` and names a session, None if none is."""
+    for raw in tokens:
+        with suppress(ApiError):
+            token = session_token(raw, cached)
+            if not token.is_anonymous:
+                return token
+    return None
+
+
+@lru_cache(maxsize=MAX_TOKENS)
+def _verified(raw: str, cached: CachedDeployment) -> tuple[SessionToken, SigningKey]:
+    used: list[SigningKey] = []
+
+    def find_key(kid: str) -> SigningKey | None:
+        key = cached.keys.get(kid)
+        used[:] = [] if key is None else [key]
+        return key
+
+    token = verify_session_token(raw, cached.deployment, find_key=find_key)
+    return token, used[0]

@@ -1,0 +1,119 @@
+"""Who sends a request: one statement finds the session with its sign-in and user, and confirms the cached deployment.
+
+That statement is the one of ``session_rows``, or an endpoint's own that reads more in the same round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from rest_framework.request import Request
+
+from accounts import cached_deployments, sessions
+from accounts.cached_deployments import CachedDeployment, cached_deployment, session_token
+from accounts.models import Deployment
+from accounts.sent_tokens import first_good, sent_tokens
+from accounts.session_rows import read_session, session_of
+from accounts.sessions import Caller
+from config.api.errors import ApiError
+from config.database.prepared import one_snapshot
+
+MAX_LOADS = 3
+"""How often a deployment that changes meanwhile is loaded before all is read from one snapshot."""
+
+
+class Reading(Protocol):
+    """What a statement found that applied the invalidation log."""
+
+    @property
+    def session_columns(self) -> tuple[Any, ...] | None:
+        """For ``session_of``; None if the deployment has no such session."""
+
+
+R = TypeVar("R", bound=Reading)
+R_co = TypeVar("R_co", bound=Reading, covariant=True)
+
+
+class Read(Protocol[R_co]):
+    """Reads a session, and what an endpoint needs besides; ``is_loaded`` says that little of that is likely cached."""
+
+    def __call__(self, deployment: Deployment, session_id: int, *, is_loaded: bool) -> R_co: ...
+
+
+class Found(NamedTuple, Generic[R]):
+    """The caller, and what was read with their session: None for a visitor, who is in no table."""
+
+    caller: Caller
+    reading: R | None
+
+
+class _OutdatedError(Exception):
+    """The deployment has changed since it was read, or may have."""
+
+
+def find_caller(request: Request) -> Caller:
+    """The caller whose token the request carries, with a new token if that is due; raises ``ApiError`` (401, 404)."""
+    return look_up(request, read_session).caller
+
+
+def look_up(request: Request, read: Read[R]) -> Found[R]:
+    """As ``find_caller``, with ``read`` in place of the statement that finds the session."""
+    cached = cached_deployment(request)
+    if cached is not None:
+        with suppress(_OutdatedError):
+            return _find(request, cached, read, is_loaded=False)
+    for _ in range(MAX_LOADS):
+        with suppress(_OutdatedError):
+            return _find(request, cached_deployments.load_deployment(request), read, is_loaded=True)
+    with one_snapshot():
+        cached = cached_deployments.load_deployment(request)
+        readings = {id_: read(cached.deployment, id_, is_loaded=True) for id_ in _session_ids(request, cached)}
+
+    def read_already(deployment: Deployment, session_id: int, *, is_loaded: bool) -> R:
+        return readings[session_id]
+
+    return _find(request, cached, read_already, is_loaded=True, is_settled=True)
+
+
+def _find(
+    request: Request, cached: CachedDeployment, read: Read[R], *, is_loaded: bool, is_settled: bool = False
+) -> Found[R]:
+    """As ``look_up``, in ``cached``, which was just loaded if it ``is_loaded``.
+
+    Raises ``_OutdatedError`` before anything is changed if it may be outdated, unless all ``is_settled``.
+    """
+    readings: dict[int, R] = {}
+
+    def find(raw: str) -> Caller:
+        token = session_token(raw, cached)
+        if token.is_anonymous:
+            return sessions.visitor(cached.deployment, token)
+        reading = read(cached.deployment, token.session_id, is_loaded=is_loaded)
+        if not (cached.is_current or is_settled):
+            raise _OutdatedError
+        readings[token.session_id] = reading
+        session = session_of(reading.session_columns, cached.deployment)
+        renewed = sessions.renew(session, token, is_renewable=sent.is_renewable)
+        return Caller(cached.deployment, session, token_serial=token.serial, new_token=renewed)
+
+    try:
+        sent = sent_tokens(request, cached.deployment, partial(session_token, cached=cached))
+        caller = first_good(request, sent, find)
+    except ApiError as error:
+        if is_loaded or readings:
+            raise
+        raise _OutdatedError from error
+    if not (is_loaded or readings):
+        raise _OutdatedError
+    return Found(caller, readings.get(caller.session.pk))
+
+
+def _session_ids(request: Request, cached: CachedDeployment) -> Iterator[int]:
+    """Those of the sessions that the tokens name."""
+    verify = partial(session_token, cached=cached)
+    for raw in sent_tokens(request, cached.deployment, verify).tokens:
+        with suppress(ApiError):
+            yield verify(raw).session_id

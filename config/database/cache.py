@@ -1,0 +1,253 @@
+"""What a process caches of the database between requests, without ever giving a stale answer.
+
+Triggers log every change of what may be cached (``config.database.triggers.invalidates``). A request that uses the
+cache reads, in the very statement that it needs anyway, the changes that this process has not applied yet
+(``CHANGES``); what they name is evicted (``apply``) before anything cached is used. A statement sees the log of just
+the transactions whose changes it sees, so what remains in the cache is what the statement itself would have found.
+
+What a later snapshot can see and an earlier one could not is the work of the transactions that were running at the
+earlier one, and of those from its xmax on. So these are the transactions whose changes the next statement reads. The
+ids of log rows say nothing about it: a transaction may log a change long before it commits. Whoever caches something
+says as of when it was read (``as_of``): if another thread has applied a change since, it is not cached.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
+
+from config.database.prepared import Result
+from config.database.triggers import Kind
+
+MAX_CHANGES = 1000
+CHANGES = f"""
+    SELECT
+        pg_current_snapshot()::text AS snapshot,
+        own.transaction::text AS own_transaction,
+        max(change.own_id)::text AS own_id,
+        CASE
+            WHEN count(*) < {MAX_CHANGES} THEN string_agg(change.kind || ':' || change.key, ',') ELSE 'everything:0'
+        END AS entries
+    FROM (SELECT pg_current_xact_id_if_assigned() AS transaction OFFSET 0) own
+    LEFT JOIN LATERAL (
+        (
+            SELECT kind, key, NULL::bigint AS own_id FROM config_invalidation
+            WHERE transaction >= %(since)s::xid8 AND transaction < pg_snapshot_xmax(pg_current_snapshot())
+                AND transaction IS DISTINCT FROM own.transaction
+            ORDER BY transaction LIMIT {MAX_CHANGES}
+        )
+        UNION ALL
+        (
+            SELECT kind, key, NULL FROM config_invalidation
+            WHERE transaction = ANY (%(running)s::xid8[]) AND transaction IS DISTINCT FROM own.transaction
+            LIMIT {MAX_CHANGES}
+        )
+        UNION ALL
+        SELECT kind, key, id FROM config_invalidation
+        WHERE transaction = own.transaction AND id > %(own_id)s::bigint
+    ) change ON true
+    GROUP BY own.transaction
+"""
+"""One row, to select from: its columns are the fields of ``Changes``.
+
+The limits let PostgreSQL expect few rows, and use the index. No transaction of this server is as new as xmax or newer,
+but log rows that came with a dump of another server may be. A transaction that reads the changes that it has made
+itself, as an admin page may, reads each of them once.
+"""
+
+LONGEST_GAP = 600
+"""Seconds without a request after which a process evicts everything, rather than read the whole log since."""
+
+
+class Cacheable(Protocol):
+    """Something that can be in a cache."""
+
+    is_current: bool
+    """False once it has been evicted, or could not be cached: later changes would not reach it."""
+
+
+Value = TypeVar("Value", bound=Cacheable)
+
+
+class Cache(Generic[Value]):
+    """Values of one kind by their ids (decimal digits, in ASCII), of a bounded weight; first in, first out."""
+
+    def __init__(
+        self, kind: Kind | Literal["answer"], *, bound: int, weigh: Callable[[Value], int] = lambda _: 1
+    ) -> None:
+        self._values: dict[bytes, Value] = {}
+        self._bound = bound
+        self._weigh = weigh
+        self._weight = 0
+        self.get = self._values.get
+        _caches.setdefault(kind, []).append(self)
+
+    def put(self, key: bytes, value: Value, *, as_of: int) -> None:
+        """Cache ``value``, unless a change has been applied since it was read."""
+        with _lock:
+            self._evict(key)
+            if as_of != _state.generation:
+                value.is_current = False
+                return
+            self._values[key] = value
+            self._weight += self._weigh(value)
+            while self._weight > self._bound:
+                self._evict(next(iter(self._values)))
+
+    def _evict(self, key: bytes) -> None:
+        value = self._values.pop(key, None)
+        if value is not None:
+            value.is_current = False
+            _state.evictions += 1  # last: whoever sees it looks at what is current
+            self._weight -= self._weigh(value)
+
+    def _clear(self) -> None:
+        for key in list(self._values):
+            self._evict(key)
+
+
+class Changes(NamedTuple):
+    """The row of ``CHANGES``, as text."""
+
+    snapshot: bytes
+    """In PostgreSQL's notation: xmin, xmax and the running transactions between them."""
+    own_transaction: bytes | None
+    """The id of the transaction that reads, if it has one. It may log more changes, but its snapshot leaves it out."""
+    own_id: bytes | None
+    """The id of its own newest log row."""
+    entries: bytes | None
+    """What has changed, as kind:key with commas between; None if nothing has."""
+
+    @classmethod
+    def of(cls, row: Result) -> Changes:
+        """Those of a row that begins with the columns of ``CHANGES``."""
+        return cls(row[0] or b"", *(row[column] for column in range(1, len(cls._fields))))
+
+
+class Position(NamedTuple):
+    """Which transactions' changes are still to be read from the log of one database server."""
+
+    server_epoch: int
+    """Counts the servers: each new connection may lead to another."""
+    since: bytes
+    """The first transaction id of those whose changes are all to be read."""
+    running: bytes
+    """Older ones besides, with commas between them, in braces: an array in PostgreSQL's notation."""
+    own_id: bytes
+    """The newest log row that a transaction has read of its own."""
+
+
+_BEGINNING = b"%d" % (2**64 - 1)
+"""No transaction is that new: nothing is read, and so everything is evicted."""
+OVERTAKEN = -1
+"""The ``as_of`` of a statement that saw less than another thread's."""
+
+
+class _State:
+    """What all caches of the process share. ``generation`` counts the changes that were applied."""
+
+    position = Position(0, _BEGINNING, b"{}", b"0")
+    horizon = (0, 0, 0)
+    generation = 0
+    evictions = 0
+    applied_at = time.monotonic()
+
+
+_lock = Lock()
+_state = _State()
+_caches: dict[str, list[Cache]] = {}
+
+
+class Read(NamedTuple):
+    """A statement that is about to read the log from ``position`` on."""
+
+    position: Position
+    generation: int
+
+    @property
+    def values(self) -> dict[str, bytes]:
+        """The parameters of ``CHANGES``."""
+        return {"since": self.position.since, "running": self.position.running, "own_id": self.position.own_id}
+
+
+def begin() -> Read:
+    """To be called before a statement that includes ``CHANGES``."""
+    with _lock:
+        return Read(_state.position, _state.generation)
+
+
+def as_of_now() -> int:
+    """The ``as_of`` for ``Cache.put`` of what is read after this call by a statement without ``CHANGES``."""
+    return _state.generation
+
+
+def evictions() -> int:
+    """How many values have been evicted: as long as that is the same, those that are current still are."""
+    return _state.evictions
+
+
+def apply(read: Read, changes: Changes) -> int:
+    """Evict what ``changes`` name.
+
+    Returns the ``as_of`` of what the same statement has read: see ``holds`` and ``Cache.put``.
+    """
+    xmin, xmax, running = changes.snapshot.split(b":")
+    horizon = (int(xmax), int(xmin), -len(running))
+    position = read.position
+    with _lock:
+        now = time.monotonic()
+        # From the beginning nothing is read of the log: what is cached may have changed since.
+        if position.since == _BEGINNING or now - _state.applied_at > LONGEST_GAP:
+            _evict_everything()
+        elif changes.entries:
+            _evict_changed(changes.entries)
+        _state.applied_at = now
+        # Of two threads, the one whose statement saw less may come last; and a statement from the beginning knows
+        # nothing of what another thread has applied.
+        if position != _state.position and (
+            position.server_epoch != _state.position.server_epoch
+            or position.since == _BEGINNING
+            or horizon < _state.horizon
+        ):
+            return OVERTAKEN
+        _state.horizon = horizon
+        # A hot standby lists no running transactions, though there may be some from xmin on; elsewhere the two are the
+        # same if there are none.
+        since = xmax if running else xmin
+        unfinished = [ids for ids in (running, changes.own_transaction) if ids]
+        _state.position = Position(
+            position.server_epoch, since, b"{%b}" % b",".join(unfinished), changes.own_id or position.own_id
+        )
+        return _state.generation
+
+
+def holds(as_of: int) -> bool:
+    """Whether all that is cached is as it was then: no thread has applied a change since."""
+    return as_of == _state.generation
+
+
+def clear(**signal: Any) -> None:
+    """Evict everything: a new connection may lead to another server, or to the same one with less on it."""
+    with _lock:
+        _evict_everything()
+        _state.position = Position(_state.position.server_epoch + 1, _BEGINNING, b"{}", b"0")
+        _state.horizon = (0, 0, 0)
+
+
+def _evict_changed(entries: bytes) -> None:
+    _state.generation += 1
+    for entry in entries.split(b","):
+        kind, _, key = entry.partition(b":")
+        if kind == b"everything":
+            _evict_everything()
+        for cache in _caches.get(kind.decode(), ()):
+            cache._evict(key)
+
+
+def _evict_everything() -> None:
+    _state.generation += 1
+    for caches in _caches.values():
+        for cache in caches:
+            cache._clear()

@@ -1,0 +1,105 @@
+"""One poll: from a parsed question to the list, or to the ETag that still stands. Both doors to the endpoint lead here.
+
+The view (``memberships.views``) finds the caller as all endpoints do and answers whatever is asked. The fast path
+(``memberships.listing.fast_path``) takes what mostly happens, and knows viewers from the answers that were sent.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.utils import timezone
+
+from accounts import sessions
+from accounts.cached_deployments import CachedDeployment, first_verified
+from accounts.sent_tokens import Sent as SentTokens
+from accounts.session_rows import session_of
+from accounts.sessions import Caller, SignedIn, keeps
+from accounts.tokens import SessionToken
+from config.api.errors import ApiError, Problem
+from config.networks import Address
+from memberships.listing import etags
+from memberships.listing.composing import Listing, Viewer, compose, viewer_of
+from memberships.listing.etags import Sent
+from memberships.listing.statement import Reading, read_listing
+
+
+class Poll(NamedTuple):
+    """What is asked, from where, and which answer the client has."""
+
+    organization_id: int | None
+    address: Address | None
+    etag: str = ""
+
+
+def answer(poll: Poll, caller: SignedIn, reading: Reading) -> Listing:
+    """The list for ``caller``, whose session was read; raises ``ApiError`` (404) for an organization of others."""
+    return _list(poll, viewer_of(caller, reading), reading, session_id=caller.session.pk)
+
+
+def _list(poll: Poll, viewer: Viewer, reading: Reading, *, session_id: int, sent: Sent | None = None) -> Listing:
+    """The list as read, whose ETag is cached from now on, unless it is that of ``sent``."""
+    if not reading.is_organization_member:  # the same whether or not the organization exists
+        raise ApiError(Problem.NOT_A_MEMBER)
+    listing = compose(reading, viewer, address=poll.address)
+    if sent is None or sent.etag != listing.etag:
+        etags.put(
+            listing,
+            viewer,
+            session_id=session_id,
+            address=poll.address,
+            organization_id=poll.organization_id,
+            as_of=reading.as_of,
+        )
+    return listing
+
+
+def answer_from_cache(poll: Poll, cached: CachedDeployment, tokens: SentTokens) -> Listing | Sent | None:
+    """The list, or the answer that the client has if it still stands; None where the view has more to do.
+
+    The view has more to do if the deployment has changed or a token is due for renewal. Raises ``ApiError`` as it does.
+    """
+    token = first_verified(tokens.tokens, cached)
+    if token is None:
+        return None
+    sent = etags.last_sent(token.session_id, poll.organization_id)
+    if sent and not (sent.viewer.deployment is cached.deployment and sent.address == poll.address and sent.is_intact()):
+        sent = None
+    may_stand = sent is not None and sent.etag == poll.etag
+    reading = _read(poll, cached, token, unless_changed=may_stand)
+    viewer = _viewer(cached, token, tokens, reading, sent)
+    if viewer is None:
+        return None
+    # No other thread has applied a change since this one looked?
+    stands = sent is not None and sent.viewer is viewer and sent.is_intact()
+    if may_stand and reading.rows is None:
+        if stands:
+            return sent
+        reading = _read(poll, cached, token)
+        if reading.session_version != viewer.version or not cached.is_current:
+            return None
+    return _list(poll, viewer, reading, session_id=token.session_id, sent=sent if stands else None)
+
+
+def _read(poll: Poll, cached: CachedDeployment, token: SessionToken, *, unless_changed: bool = False) -> Reading:
+    return read_listing(
+        cached.deployment, token.session_id, organization_id=poll.organization_id, unless_changed=unless_changed
+    )
+
+
+def _viewer(
+    cached: CachedDeployment, token: SessionToken, tokens: SentTokens, reading: Reading, sent: Sent | None
+) -> Viewer | None:
+    """The viewer, known from what was ``sent`` before or from what was read; None where the view has more to do.
+
+    Raises ``ApiError`` (401) if nobody is signed in.
+    """
+    if not cached.is_current:
+        return None
+    if sent and sent.viewer.version == reading.session_version and sent.viewer.expires_at > timezone.now():
+        viewer = sent.viewer
+    else:
+        session = session_of(reading.session_columns, cached.deployment)
+        caller = Caller(cached.deployment, session, token_serial=token.serial)
+        viewer = viewer_of(sessions.signed_in(caller), reading)
+    return viewer if keeps(token, viewer.kept_serial, is_renewable=tokens.is_renewable) else None
