@@ -16,7 +16,6 @@ from django.db.models.lookups import Regex
 from django.utils.translation import gettext_lazy as _
 
 from accounts import encryption
-from accounts.audit.models import AuditEntry as AuditEntry
 from accounts.audit.triggers import audited, audited_ends
 from accounts.browser_origins import ORIGIN_LINES, as_browsers_write, is_origin
 from accounts.names import AddressField, NameField, is_normal
@@ -564,7 +563,3 @@ class FailureCount(models.Model):
 
 
 # Last: it refers to the deployments above.
-from accounts.staff.models import StaffAccess as StaffAccess  # noqa: E402
-from accounts.staff.models import StaffAuthenticator as StaffAuthenticator  # noqa: E402
-from accounts.staff.models import StaffBackupCodes as StaffBackupCodes  # noqa: E402
-from accounts.staff.models import StaffDeployment as StaffDeployment  # noqa: E402

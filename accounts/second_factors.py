@@ -18,9 +18,10 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts import encryption, sessions
-from accounts.models import Authenticator, BackupCode, Session, StaffAuthenticator, User
+from accounts.models import Authenticator, BackupCode, Session, User
 from accounts.names import normal_code
 from config.api.errors import ApiError, Problem
+from staff.models import StaffAuthenticator
 
 PERIOD = 30
 """Seconds that a TOTP code is for."""

@@ -18,7 +18,7 @@ def hot_statement(data: Data, *, memberships: int) -> str:
     member = data.members(memberships)[0]
     connection.ensure_connection()
     session: Any = connection.connection
-    (newest,) = session.execute("SELECT coalesce(max(id), 0) FROM config_invalidation").fetchone()
+    (newest,) = session.execute("SELECT coalesce(max(id), 0) FROM database_invalidation").fetchone()
     values: dict[str, Any] = {
         "session": member.session_id,
         "deployment": data.deployment_id,

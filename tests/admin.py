@@ -12,17 +12,8 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import (
-    AuditEntry,
-    Authenticator,
-    BackupCode,
-    Deployment,
-    Session,
-    SignIn,
-    SigningKey,
-    StaffAccess,
-    User,
-)
+from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SigningKey, User
+from audit.models import AuditEntry
 from memberships.models import (
     OrganizationMembership,
     OrganizationMembershipRole,
@@ -30,6 +21,7 @@ from memberships.models import (
     WorkspaceMembershipRole,
 )
 from organizations.models import Organization, OrganizationRole, Segment, Workspace, WorkspaceRole
+from staff.models import StaffAccess
 from tests.factories import (
     DeploymentFactory,
     OrganizationFactory,
@@ -46,9 +38,11 @@ from tests.factories import (
 )
 
 PAGES: list[type[Model]] = [
-    model for app in ("accounts", "organizations", "memberships") for model in apps.get_app_config(app).get_models()
+    model
+    for app in ("accounts", "organizations", "memberships", "audit", "staff")
+    for model in apps.get_app_config(app).get_models()
     if admin.site.is_registered(model)
-]  # fmt: skip
+]
 
 
 def url(model: type[Model] | Model, page: str) -> str:

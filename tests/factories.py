@@ -13,7 +13,7 @@ from factory.declarations import PostGeneration, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from accounts.keys import create_signing_key
-from accounts.models import Authenticator, BackupCode, Deployment, Session, StaffAccess, User
+from accounts.models import Authenticator, BackupCode, Deployment, Session, User
 from accounts.sessions import start_session
 from accounts.tokens import sign_session_token
 from memberships.models import (
@@ -23,6 +23,7 @@ from memberships.models import (
     WorkspaceMembershipRole,
 )
 from organizations.models import Organization, OrganizationRole, Segment, Workspace, WorkspaceRole
+from staff.models import StaffAccess
 
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 """That of ``confirmed_authenticator``."""

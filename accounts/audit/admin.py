@@ -16,7 +16,8 @@ from django.utils.text import capfirst
 
 from accounts.audit.names import model_of, name_subjects, referred_to
 from accounts.audit.triggers import audited_models
-from accounts.models import AuditEntry, Deployment
+from accounts.models import Deployment
+from audit.models import AuditEntry
 from config.staff.filters import WhenFilter
 from config.staff.links import address, link_to
 from config.staff.pages import ReadOnlyAdmin

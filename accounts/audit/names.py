@@ -10,7 +10,7 @@ from django.apps import apps
 from django.db.models import Model
 
 from accounts.audit.triggers import is_named
-from accounts.models import AuditEntry
+from audit.models import AuditEntry
 
 
 def name_subjects(entries: Iterable[AuditEntry]) -> None:

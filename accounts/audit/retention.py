@@ -23,9 +23,9 @@ def _leave_a_trace(before: datetime, number: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO accounts_auditentry (action, model, object_id, name, subjects,
+            INSERT INTO audit_auditentry (action, model, object_id, name, subjects,
                 actor_kind, actor_id, actor_name, address, before)
-            SELECT 'deleted', 'accounts.auditentry', 0, '', '{}', actor.kind, actor.id, actor.name, actor.address,
+            SELECT 'deleted', 'audit.auditentry', 0, '', '{}', actor.kind, actor.id, actor.name, actor.address,
                 jsonb_build_object('until', %s::timestamptz, 'number', %s)
             FROM audit_actor() actor
             """,
@@ -39,8 +39,8 @@ def _prune_batch(before: datetime) -> int:
         cursor.execute("SET LOCAL rollcall.pruning = 'on'")
         cursor.execute(
             """
-            DELETE FROM accounts_auditentry WHERE id IN (
-                SELECT id FROM accounts_auditentry WHERE at < %s ORDER BY id LIMIT %s
+            DELETE FROM audit_auditentry WHERE id IN (
+                SELECT id FROM audit_auditentry WHERE at < %s ORDER BY id LIMIT %s
             )
             """,
             [before, _BATCH],

@@ -58,7 +58,7 @@ class _Audit(pgtrigger.Trigger):
             source += f", LATERAL (SELECT {before} AS o, {after} AS n OFFSET 0) document WHERE document.o <> document.n"
         names = "".join(f"nullif({row}.{column}, ''), " for column in self.naming)
         return f"""
-            INSERT INTO accounts_auditentry (action, model, object_id, name, subjects, deployment_id,
+            INSERT INTO audit_auditentry (action, model, object_id, name, subjects, deployment_id,
                 actor_kind, actor_id, actor_name, address, before, after)
             SELECT '{self.action}', '{model._meta.label_lower}', {row}.id, coalesce({names}''),
                 {_subjects(model, row)}, {_deployment(model, row)},

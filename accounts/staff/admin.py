@@ -12,12 +12,12 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import StaffAccess
 from accounts.staff.second_factor import forget
 from config.staff.choices import fits
 from config.staff.forms import StaffForm
 from config.staff.links import names
 from config.staff.pages import StaffAdmin
+from staff.models import StaffAccess
 
 admin.site.unregister(Staff)
 admin.site.unregister(Group)  # permissions come from StaffAccess alone

@@ -14,13 +14,13 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Model, Q, QuerySet
 
-from accounts.staff.models import StaffAccess
 from config.staff.scope import PRIVATE_METADATA as PRIVATE_METADATA
+from staff.models import StaffAccess
 
 Row = TypeVar("Row", bound=Model)
 
 NOT_BY_DEPLOYMENT_STAFF = {"accounts.add_deployment", "accounts.delete_deployment"}
-MANAGED_BY_OPERATORS = {"auth.user", "accounts.staffaccess"}
+MANAGED_BY_OPERATORS = {"auth.user", "staff.staffaccess"}
 """Models besides the tenancy data that operators of all deployments manage."""
 
 

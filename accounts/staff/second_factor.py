@@ -26,9 +26,9 @@ from django_otp.models import Device
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import second_factors
-from accounts.models import StaffAuthenticator, StaffBackupCodes
 from accounts.names import normal_code
 from config.staff.site import guarded, require_admin_host
+from staff.models import StaffAuthenticator, StaffBackupCodes
 
 BACKUP_CODES = 10
 ISSUER = "Rollcall"

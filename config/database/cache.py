@@ -33,19 +33,19 @@ CHANGES = f"""
     FROM (SELECT pg_current_xact_id_if_assigned() AS transaction OFFSET 0) own
     LEFT JOIN LATERAL (
         (
-            SELECT kind, key, NULL::bigint AS own_id FROM config_invalidation
+            SELECT kind, key, NULL::bigint AS own_id FROM database_invalidation
             WHERE transaction >= %(since)s::xid8 AND transaction < pg_snapshot_xmax(pg_current_snapshot())
                 AND transaction IS DISTINCT FROM own.transaction
             ORDER BY transaction LIMIT {MAX_CHANGES}
         )
         UNION ALL
         (
-            SELECT kind, key, NULL FROM config_invalidation
+            SELECT kind, key, NULL FROM database_invalidation
             WHERE transaction = ANY (%(running)s::xid8[]) AND transaction IS DISTINCT FROM own.transaction
             LIMIT {MAX_CHANGES}
         )
         UNION ALL
-        SELECT kind, key, id FROM config_invalidation
+        SELECT kind, key, id FROM database_invalidation
         WHERE transaction = own.transaction AND id > %(own_id)s::bigint
     ) change ON true
     GROUP BY own.transaction

@@ -140,9 +140,9 @@ def noted(kind: Kind, key: str = "id", *, joining: str = "", inserts: bool = Tru
         return f"""
             keys := ARRAY(SELECT DISTINCT {key} FROM ({rows}) changed {joining} LIMIT {_MANY} + 1);
             IF cardinality(keys) > {_MANY} THEN
-                INSERT INTO config_invalidation (kind, key) VALUES ('everything', 0);
+                INSERT INTO database_invalidation (kind, key) VALUES ('everything', 0);
             ELSIF cardinality(keys) > 0 THEN
-                INSERT INTO config_invalidation (kind, key) SELECT '{kind}', unnest(keys);
+                INSERT INTO database_invalidation (kind, key) SELECT '{kind}', unnest(keys);
             END IF;
             RETURN NULL;
         """
@@ -168,6 +168,6 @@ def noted(kind: Kind, key: str = "id", *, joining: str = "", inserts: bool = Tru
             level=pgtrigger.Statement,
             when=pgtrigger.After,
             operation=pgtrigger.Truncate,
-            func="INSERT INTO config_invalidation (kind, key) VALUES ('everything', 0); RETURN NULL;",
+            func="INSERT INTO database_invalidation (kind, key) VALUES ('everything', 0); RETURN NULL;",
         ),
     ]

@@ -42,6 +42,6 @@ UNFOLD = {
 }
 
 STAFF_SCOPE = "accounts.staff.rights.visible_to"
-STAFF_AUDIT = "accounts.AuditEntry"
+STAFF_AUDIT = "audit.AuditEntry"
 
 LOGIN_REDIRECT_URL = "admin:index"  # nobody but staff signs in by Django

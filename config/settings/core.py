@@ -15,10 +15,13 @@ WORKERS = read("int", "WORKERS", os.cpu_count() or 1, validate=between(1, 256))
 THREADS = read("int", "THREADS", 2, validate=between(1, 256))
 
 INSTALLED_APPS = [
-    "config",
+    "database",
+    "audit",
     "accounts",
     "organizations",
     "memberships",
+    "config",
+    "staff",
     "corsheaders",
     "pgtrigger",
     "rest_framework",

@@ -51,11 +51,11 @@ TASKS: dict[str, list[Entry]] = {
     "Run the service": [
         Entry("accounts.Deployment", "dns"),
         Entry("accounts.SigningKey", "key"),
-        Entry("accounts.AuditEntry", "history", "Audit trail"),
+        Entry("audit.AuditEntry", "history", "Audit trail"),
     ],
     "Manage staff": [
         Entry("auth.User", "support_agent", "Staff"),
-        Entry("accounts.StaffAccess", "admin_panel_settings", "Rights of staff"),
+        Entry("staff.StaffAccess", "admin_panel_settings", "Rights of staff"),
     ],
 }
 

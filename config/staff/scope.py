@@ -20,7 +20,7 @@ Row = TypeVar("Row", bound=Model)
 LOOKUPS = {"exact", "in", "isnull", "isempty"}
 """What the filters of lists, and links to lists, ask of a column."""
 
-PRIVATE_METADATA = "accounts.view_private_metadata"
+PRIVATE_METADATA = "staff.view_private_metadata"
 """The permission to see ``private_metadata``, wherever it is shown, logged or exported."""
 
 

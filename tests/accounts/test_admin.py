@@ -12,7 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.keys import create_signing_key, signing_key
-from accounts.models import Deployment, DeploymentAlias, SigningKey, StaffAccess, User
+from accounts.models import Deployment, DeploymentAlias, SigningKey, User
+from staff.models import StaffAccess
 from tests.admin import add_to_inline, errors, go_on, saved, send, url
 from tests.api import ApiClient
 from tests.factories import (

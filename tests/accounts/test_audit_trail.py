@@ -18,7 +18,8 @@ from django.utils import timezone
 from accounts import second_factors, sessions
 from accounts.audit import actors
 from accounts.keys import create_signing_key
-from accounts.models import AuditEntry, DeploymentAlias, Session, SignIn, User
+from accounts.models import DeploymentAlias, Session, SignIn, User
+from audit.models import AuditEntry
 from memberships.models import OrganizationMembershipRole, WorkspaceMembership
 from organizations.models import Organization, Segment, UserSegment
 from tests.admin import NEW_ROW, send, url
@@ -214,7 +215,7 @@ def test_no_secret_is_in_the_trail() -> None:
     codes = second_factors.new_backup_codes(user)
     key = create_signing_key(deployment=user.deployment)
     hashes = user.backup_codes.values_list("code_hash", flat=True)
-    (trail,) = _column("SELECT string_agg(entry::text, '') FROM accounts_auditentry entry")
+    (trail,) = _column("SELECT string_agg(entry::text, '') FROM audit_auditentry entry")
     secrets = [user.password, secret, *codes, *hashes]
     secrets += [form for raw in (authenticator.secret, key.private_key) for form in _forms(raw)]
     assert [value for value in secrets if value in trail] == []
@@ -353,9 +354,7 @@ def test_a_change_costs_no_more_queries_for_being_told(django_assert_num_queries
 # The trail itself
 
 
-@pytest.mark.parametrize(
-    "statement", ["UPDATE accounts_auditentry SET actor_name = 'x'", "DELETE FROM accounts_auditentry"]
-)
+@pytest.mark.parametrize("statement", ["UPDATE audit_auditentry SET actor_name = 'x'", "DELETE FROM audit_auditentry"])
 def test_the_trail_can_be_neither_changed_nor_deleted(statement: str) -> None:
     OrganizationFactory.create()
     with refused("append_only"):
@@ -366,7 +365,7 @@ def test_the_trail_cannot_be_emptied() -> None:
     OrganizationFactory.create()
     execute("SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL rollcall.emptying = 'off'")
     with refused("never_emptied"):
-        execute("TRUNCATE accounts_auditentry")
+        execute("TRUNCATE audit_auditentry")
 
 
 def test_old_entries_are_pruned_by_a_command_that_leaves_its_own_trace(capsys: pytest.CaptureFixture[str]) -> None:
@@ -377,9 +376,9 @@ def test_old_entries_are_pruned_by_a_command_that_leaves_its_own_trace(capsys: p
     call_command("prune_audit_trail", "--days", "0")
     assert f"{number} entries deleted" in capsys.readouterr().out
     entry = AuditEntry.objects.get()
-    assert (entry.action, entry.model, (entry.before or {})["number"]) == ("deleted", "accounts.auditentry", number)
+    assert (entry.action, entry.model, (entry.before or {})["number"]) == ("deleted", "audit.auditentry", number)
     with refused("append_only"):
-        execute("DELETE FROM accounts_auditentry")
+        execute("DELETE FROM audit_auditentry")
 
 
 def test_a_bulk_insert_of_20_000_rows_stays_within_the_statement_timeout() -> None:

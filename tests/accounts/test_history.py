@@ -9,8 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.audit import actors
-from accounts.models import AuditEntry, StaffAccess
+from audit.models import AuditEntry
 from organizations.models import Organization
+from staff.models import StaffAccess
 from tests.admin import saved, send, url
 from tests.database import execute
 from tests.factories import (

@@ -31,7 +31,7 @@ def test_staff_set_up_a_second_factor(page: Page, demo: Demo) -> None:
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url("**/admin/")
     with psycopg.connect(demo.database_url) as connection:  # for the other tests, which know the password alone
-        connection.execute("DELETE FROM accounts_staffauthenticator; DELETE FROM accounts_staffbackupcodes")
+        connection.execute("DELETE FROM staff_staffauthenticator; DELETE FROM staff_staffbackupcodes")
 
 
 def test_staff_undo_by_the_history_what_raw_sql_did(page: Page, demo: Demo) -> None:

@@ -11,25 +11,19 @@ from django.contrib.auth.models import User as Staff
 from django.db import IntegrityError
 from django.db.models import Model
 
-from accounts.models import (
-    Deployment,
-    FailureCount,
-    SpentToken,
-    StaffAccess,
-    StaffAuthenticator,
-    StaffBackupCodes,
-    StaffDeployment,
-    User,
-)
+from accounts.models import Deployment, FailureCount, SpentToken, User
 from accounts.staff.rights import PRIVATE_METADATA, permissions_of, rights_of, visible_to
 from memberships.models import ActiveMembership, WorkspaceMembership
 from organizations.models import Organization
+from staff.models import StaffAccess, StaffAuthenticator, StaffBackupCodes, StaffDeployment
 from tests.admin import NEW_ROW
 from tests.factories import DeploymentFactory, OrganizationFactory, UserFactory, new_branch, staff
 
 SUPPORT, OPERATOR = StaffAccess.Role.SUPPORT, StaffAccess.Role.OPERATOR
 TENANCY = [
-    model for app in ("accounts", "organizations", "memberships") for model in apps.get_app_config(app).get_models()
+    model
+    for app in ("accounts", "organizations", "memberships", "audit", "staff")
+    for model in apps.get_app_config(app).get_models()
 ]
 NOT_OF_A_DEPLOYMENT = {FailureCount, SpentToken, StaffAccess, StaffAuthenticator, StaffBackupCodes, StaffDeployment}
 
@@ -120,7 +114,7 @@ def test_operators_of_a_deployment_neither_make_nor_delete_deployments_nor_manag
 
 def test_operators_of_all_deployments_make_deployments_and_manage_staff() -> None:
     permissions = permissions_of(staff(all_deployments=True))
-    assert {"accounts.add_deployment", "accounts.change_staffaccess", "auth.add_user"} <= permissions
+    assert {"accounts.add_deployment", "staff.change_staffaccess", "auth.add_user"} <= permissions
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from django.db.models import Model
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, reverse
 
-from accounts.models import AuditEntry, Deployment, DeploymentAlias, StaffAccess, User
+from accounts.models import Deployment, DeploymentAlias, User
 from accounts.staff.admin import NOWHERE
+from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, OrganizationMembershipRole
 from organizations.models import (
     Organization,
@@ -26,6 +27,7 @@ from organizations.models import (
     UserSegment,
     WorkspaceSegment,
 )
+from staff.models import StaffAccess
 from tests.admin import add_to_inline, errors, saved, send, url
 from tests.factories import (
     DeploymentFactory,

@@ -19,7 +19,9 @@ from django.db import connection
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from accounts.models import AuditEntry, FailureCount, StaffAuthenticator, StaffBackupCodes
+from accounts.models import FailureCount
+from audit.models import AuditEntry
+from staff.models import StaffAuthenticator, StaffBackupCodes
 from tests.admin import url
 from tests.database import everything_stored
 from tests.factories import UserFactory, staff

@@ -14,7 +14,7 @@ from accounts.models import User
 from config.database import cache
 from config.database.cache import CHANGES, Cache, Changes, Read
 from config.database.prepared import Statement, read
-from config.models import Invalidation
+from database.models import Invalidation
 from organizations.models import Workspace, WorkspaceSegment
 from tests.api import memberships
 from tests.factories import SegmentFactory, WorkspaceFactory, member_of_new_workspace
@@ -178,12 +178,12 @@ def test_the_log_is_kept_for_a_day() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO config_invalidation (kind, key, created_at) VALUES
+            INSERT INTO database_invalidation (kind, key, created_at) VALUES
             ('old', 1, now() - interval '25 hours'), ('young', 1, now() - interval '23 hours')
             """
         )
         for _ in range(2000):  # one in a hundred tidies up
-            cursor.execute("INSERT INTO config_invalidation (kind, key) VALUES ('new', 1)")
+            cursor.execute("INSERT INTO database_invalidation (kind, key) VALUES ('new', 1)")
     kinds = Invalidation.objects.values_list("kind", flat=True)
     assert "old" not in kinds
     assert "young" in kinds
@@ -229,7 +229,7 @@ def test_on_a_standby_changes_are_read_whatever_order_transactions_end_in() -> N
         standby.autocommit = True
         first.execute(
             """
-            CREATE TABLE config_invalidation (
+            CREATE TABLE database_invalidation (
                 id bigserial, kind text, key bigint, transaction xid8 DEFAULT pg_current_xact_id()
             )
             """
@@ -250,7 +250,7 @@ def test_on_a_standby_changes_are_read_whatever_order_transactions_end_in() -> N
 
         cache.apply(cache.begin(), read_on_the_standby())
         for writer, key in ((last, 1), (first, 2)):
-            writer.execute("INSERT INTO config_invalidation (kind, key) VALUES ('user', %s)", [key])
+            writer.execute("INSERT INTO database_invalidation (kind, key) VALUES ('user', %s)", [key])
         first.commit()
         seen = read_on_the_standby()
         assert (seen.entries, seen.snapshot.endswith(b":")) == (b"user:2", True)
@@ -265,7 +265,7 @@ def test_log_rows_in_a_dump_of_another_server_are_not_read() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO config_invalidation (kind, key, transaction)
+            INSERT INTO database_invalidation (kind, key, transaction)
             VALUES ('user', 1, (pg_current_xact_id()::text::bigint + 1000)::text::xid8)
             """
         )

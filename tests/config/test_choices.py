@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.test import Client
 
-from accounts.models import Deployment, StaffAccess, User
+from accounts.models import Deployment, User
 from config.staff import choices
 from memberships.models import (
     OrganizationMembership,
@@ -28,6 +28,7 @@ from organizations.models import (
     WorkspaceRole,
     WorkspaceSegment,
 )
+from staff.models import StaffAccess
 from tests.admin import PAGES, choose, url
 from tests.factories import (
     OrganizationRoleFactory,

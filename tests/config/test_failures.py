@@ -235,7 +235,7 @@ def test_a_table_that_is_changed_under_the_service_fails_no_request(
         database.execute(f"ALTER TABLE {table} ALTER {column} TYPE {new_type}")
         assert demo.get("/readyz").status == 200
         assert [demo.get().status for _ in range(8)] == [200] * 8
-        database.execute("INSERT INTO config_invalidation (kind, key) VALUES ('everything', 0)")
+        database.execute("INSERT INTO database_invalidation (kind, key) VALUES ('everything', 0)")
         assert [demo.get().status for _ in range(8)] == [200] * 8
     assert demo.get("/readyz").status == 200
 

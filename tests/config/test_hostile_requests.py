@@ -15,10 +15,12 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import URLPattern, URLResolver
 
-from accounts.models import AuditEntry, SigningKey, StaffAccess, User
+from accounts.models import SigningKey, User
+from audit.models import AuditEntry
 from config.staff import home
 from config.staff.pages import WHOLE_LIST
 from organizations.models import Organization, Segment, Workspace
+from staff.models import StaffAccess
 from tests.admin import NEW_ROW, PAGES, url
 from tests.factories import UserFactory
 

@@ -27,7 +27,7 @@ from tests.sign_in import by_email, user_with_password
 UNAVAILABLE = 50301
 TIMEOUT = 0.2
 READ = {
-    MEMBERSHIPS: ["accounts_session", "accounts_signin", "memberships_workspacemembership", "config_invalidation"],
+    MEMBERSHIPS: ["accounts_session", "accounts_signin", "memberships_workspacemembership", "database_invalidation"],
     "/me": ["accounts_user"],
     "/me/organization-memberships": ["memberships_organizationmembership"],
     "/session": ["accounts_session"],

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from django.apps import apps
 from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import connection, models
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 
-APPS = ["config", "accounts", "organizations", "memberships"]
+APPS = ["database", "audit", "accounts", "organizations", "memberships", "staff"]
 NAME_LIMIT = 63
 """NAMEDATALEN - 1, in bytes. PostgreSQL cuts a longer name without a word, and then errors name another one."""
 
@@ -73,3 +75,12 @@ def test_every_constraint_index_and_trigger_has_its_full_name_in_the_database() 
     assert len(declared) > len(_models())
     assert {name for name in declared if len(name.encode()) > NAME_LIMIT} == set()
     assert declared - {name for _, name, _ in _schema()} == set()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("command", ["migrate", "serve"])
+def test_a_database_of_an_older_set_is_met_with_one_clear_line(command: str) -> None:
+    MigrationRecorder(connection).record_unapplied("database", "0001_initial")
+    with pytest.raises(CommandError, match="make clean") as caught:
+        call_command(command)
+    assert len(str(caught.value).splitlines()) == 1

@@ -89,7 +89,7 @@ def test_readiness_does_not_build_the_graph_of_migrations_each_time(monkeypatch:
     assert ask("/readyz").status == 200
 
 
-@pytest.mark.parametrize("app", ["config", "accounts", "memberships", "organizations", "auth"])
+@pytest.mark.parametrize("app", ["database", "audit", "accounts", "memberships", "organizations", "staff", "auth"])
 def test_a_pending_migration_of_any_app_is_not_ready(app: str) -> None:
     recorder = MigrationRecorder(connection)
     newest = next(name for name in operations._newest_migrations() if name.startswith(f"{app}."))

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from config.environment import BASE_DIR
-from config.management.commands.migrate import ONE_AT_A_TIME
+from database.management.commands.migrate import ONE_AT_A_TIME
 from tests.api import MEMBERSHIPS
 from tests.server import (
     PATIENCE,

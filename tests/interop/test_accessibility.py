@@ -22,7 +22,7 @@ PAGES = {
     "what can only be read": "/admin/accounts/signingkey/1/change/",
     "a question": "/admin/organizations/organization/1/delete/",
     "a history": "/admin/organizations/organization/1/history/",
-    "the audit trail": "/admin/accounts/auditentry/",
+    "the audit trail": "/admin/audit/auditentry/",
     "staff": "/admin/auth/user/",
     "one of the staff": "/admin/auth/user/1/change/",
     "why a user cannot enter": "/admin/accounts/user/1/entry/?address=203.0.113.7",

@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.forms import modelform_factory
 
-from accounts.models import AuditEntry, FailureCount, SpentToken, StaffAccess, StaffAuthenticator, StaffBackupCodes
+from accounts.models import FailureCount, SpentToken
+from audit.models import AuditEntry
 from memberships.models import (
     ActiveMembership,
     OrganizationMembership,
@@ -19,6 +20,7 @@ from memberships.models import (
     WorkspaceMembershipRole,
 )
 from organizations.models import OrganizationSegment, UserSegment, WorkspaceSegment
+from staff.models import StaffAccess, StaffAuthenticator, StaffBackupCodes
 from tests.database import Insert, Update, each_insert, each_update, execute, refused
 from tests.factories import (
     Branch,

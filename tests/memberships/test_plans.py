@@ -19,7 +19,7 @@ GROWING = {
     "accounts_session",
     "accounts_signin",
     "accounts_user",
-    "config_invalidation",
+    "database_invalidation",
     "memberships_organizationmembership",
     "memberships_organizationmembershiprole",
     "memberships_workspacemembership",
@@ -44,7 +44,7 @@ def load() -> tuple[User, User]:
         "SELECT deployment_id, id, (SELECT min(id) FROM accounts_user), expires_at FROM accounts_session"
     )
     execute(
-        "INSERT INTO config_invalidation (kind, key, transaction) "
+        "INSERT INTO database_invalidation (kind, key, transaction) "
         "SELECT 'user', number, number::text::xid8 FROM generate_series(1, 5000) number"
     )
     execute("ANALYZE")

@@ -10,7 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from accounts.models import AuditEntry
+from audit.models import AuditEntry
 from memberships import transfer_pages
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from memberships.transfer.sample import sample

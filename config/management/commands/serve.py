@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connection
 
 from config import local_postgres
+from database.history import require_present_set
 
 
 class Command(BaseCommand):
@@ -22,6 +25,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Become the server: whoever signals or kills this process means it."""
         require_free(settings.HOST, settings.PORT)
+        with suppress(OperationalError):  # the server waits for a database that is down
+            require_present_set(connection)
+        connection.close()
         local_postgres.hand_over()
         os.chdir(settings.BASE_DIR)
         command = [sys.executable, "-m", "gunicorn", "--config", "python:config.gunicorn", "config.wsgi"]

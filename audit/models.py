@@ -53,15 +53,15 @@ class AuditEntry(models.Model):
         verbose_name = "change"
         ordering = ("-id",)
         indexes = [
-            GinIndex(fields=["subjects"], name="accounts_auditentry_by_subject"),
-            models.Index(fields=["deployment_id", "-id"], name="accounts_auditentry_of_tenant"),
-            models.Index(fields=["actor_name", "-id"], name="accounts_auditentry_by_actor"),
+            GinIndex(fields=["subjects"], name="audit_auditentry_by_subject"),
+            models.Index(fields=["deployment_id", "-id"], name="audit_auditentry_of_tenant"),
+            models.Index(fields=["actor_name", "-id"], name="audit_auditentry_by_actor"),
             models.Index(
                 OpClass(Lower("name"), name="text_pattern_ops"),
-                name="accounts_auditentry_by_name",
+                name="audit_auditentry_by_name",
                 condition=~models.Q(name=""),
             ),
-            BrinIndex(fields=["at"], name="accounts_auditentry_by_time"),
+            BrinIndex(fields=["at"], name="audit_auditentry_by_time"),
         ]
         triggers = [
             pgtrigger.Trigger(

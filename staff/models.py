@@ -39,7 +39,7 @@ class StaffAccess(TimeStamped):
         permissions = [("view_private_metadata", "Can see private metadata")]
         constraints = [
             models.CheckConstraint(
-                name="accounts_staffaccess_role_is_known", condition=models.Q(role__in=["operator", "support"])
+                name="staff_staffaccess_role_is_known", condition=models.Q(role__in=["operator", "support"])
             )
         ]
         triggers = [touch(), immutable("user"), *audited()]

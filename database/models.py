@@ -34,7 +34,7 @@ class Invalidation(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        indexes = [models.Index(fields=["transaction"], name="config_invalidation_by_xact")]
+        indexes = [models.Index(fields=["transaction"], name="database_invalidation_by_xact")]
         triggers = [
             pgtrigger.Trigger(
                 name="keep_for_a_day",
@@ -43,9 +43,9 @@ class Invalidation(models.Model):
                 operation=pgtrigger.Insert,
                 func="""
                     IF random() < 0.01 THEN
-                        DELETE FROM config_invalidation WHERE id IN (
-                            SELECT id FROM config_invalidation
-                            WHERE id < (SELECT min(id) + 2000 FROM config_invalidation)
+                        DELETE FROM database_invalidation WHERE id IN (
+                            SELECT id FROM database_invalidation
+                            WHERE id < (SELECT min(id) + 2000 FROM database_invalidation)
                                 AND created_at < now() - interval '1 day'
                             FOR UPDATE SKIP LOCKED
                         );

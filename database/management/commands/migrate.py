@@ -14,6 +14,8 @@ from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from database.history import require_present_set
+
 ONE_AT_A_TIME = 0x526F6C6C63616C6C
 """The key of the advisory lock that a migrate holds."""
 PAUSE = 0.5
@@ -33,6 +35,7 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
+        require_present_set(connection)
         try:
             with self._alone(connection), _unbounded(connection):
                 super().handle(*args, **options)
