@@ -17,7 +17,7 @@ from accounts.sent_tokens import Carrier, bearer_token, send_visitors_token, sen
 from accounts.session_rows import read_session, session_of
 from accounts.sessions import Caller, SignedIn, TokenReusedError
 from accounts.tokens import PassingError
-from config.api.errors import ApiError
+from api.errors import ApiError
 
 
 class VisitorAuthentication(BaseAuthentication):

@@ -17,7 +17,7 @@ from accounts.deployments import host_of
 from accounts.keys import is_usable
 from accounts.models import Deployment, SigningKey
 from accounts.tokens import LEEWAY, SessionToken, verify_session_token
-from config.api.errors import ApiError, Problem
+from api.errors import ApiError, Problem
 from config.database import cache
 from config.database.cache import CHANGES, Cache, Changes
 from config.database.prepared import Statement, columns_of, field_names, read

@@ -9,7 +9,7 @@ from django.http.request import split_domain_port
 from rest_framework.request import Request
 
 from accounts.models import Deployment
-from config.api.errors import ApiError, Problem
+from api.errors import ApiError, Problem
 
 
 def host_of(request: Request | HttpRequest) -> str:

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
 
 from accounts.deployments import find_deployment, host_of
-from config.api.errors import ApiError, Problem, error_response
+from api.errors import ApiError, Problem, error_response
 
 _API = re.compile(r"/(me|session|auth|deployment|\.well-known)(/|$)|/openapi\.json$")
 """No address of the API ever redirects."""

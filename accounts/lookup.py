@@ -18,7 +18,7 @@ from accounts.models import Deployment
 from accounts.sent_tokens import first_good, sent_tokens
 from accounts.session_rows import read_session, session_of
 from accounts.sessions import Caller
-from config.api.errors import ApiError
+from api.errors import ApiError
 from config.database.prepared import one_snapshot
 
 MAX_LOADS = 3

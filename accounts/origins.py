@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from accounts.cached_deployments import deployment_of, last_known
 from accounts.deployments import host_of
-from config.api.errors import ApiError, Problem
+from api.errors import ApiError, Problem
 
 MISSING = (
     "Say where the request comes from: send the header Origin, as in “Origin: {origin}”, "

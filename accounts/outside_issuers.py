@@ -25,8 +25,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from accounts.models import Deployment, SigningKey, SpentToken, User
-from config.api.errors import ApiError, Problem
-from config.api.requests import is_storable
+from api.errors import ApiError, Problem
+from api.requests import is_storable
 
 LEEWAY = 5
 """Seconds by which the clocks of two machines may differ."""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from accounts import second_factors
 from accounts.models import Authenticator, Deployment, SignIn, SignInAttempt, User
 from accounts.sessions import MAX_SIGN_INS
-from config.api.answers import timestamp
+from api.answers import timestamp
 
 JsonObject = dict[str, Any]
 

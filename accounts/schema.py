@@ -20,8 +20,8 @@ from accounts.serializers import (
     UserAuthenticatorSerializer,
     VerifyAuthenticatorSerializer,
 )
-from config.api.errors import Problem
-from config.api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, endpoint, envelope, enveloped
+from api.errors import Problem
+from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, endpoint, envelope, enveloped
 
 
 class SessionAuthenticationScheme(OpenApiAuthenticationExtension):

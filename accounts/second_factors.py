@@ -20,7 +20,7 @@ from django.utils.crypto import salted_hmac
 from accounts import encryption, sessions
 from accounts.models import Authenticator, BackupCode, Session, User
 from accounts.names import normal_code
-from config.api.errors import ApiError, Problem
+from api.errors import ApiError, Problem
 from staff.models import StaffAuthenticator
 
 PERIOD = 30

@@ -19,8 +19,8 @@ from accounts import sessions
 from accounts.models import Deployment, Session
 from accounts.sessions import Caller
 from accounts.tokens import MAX_LENGTH, PassingError, SessionToken
-from config.api.errors import ApiError, Problem
-from config.api.requests import single_parameter
+from api.errors import ApiError, Problem
+from api.requests import single_parameter
 
 COOKIE = "__session"
 STAGING_PARAMETER = "__dev_session__"

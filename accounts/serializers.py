@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from accounts.models import Deployment, SignInAttempt
 from accounts.tokens import MAX_LENGTH
-from config.api.requests import MAX_TEXT
+from api.requests import MAX_TEXT
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {}})
@@ -96,7 +96,7 @@ class SigninAttemptSerializer(serializers.Serializer):
 
 
 class TextField(serializers.RegexField):
-    """A text as ``config.api.requests.text_field`` takes it."""
+    """A text as ``api.requests.text_field`` takes it."""
 
     def __init__(self, *, max_length: int = MAX_TEXT, **kwargs: Any) -> None:
         super().__init__(r"^[^\x00]+$", min_length=1, max_length=max_length, **kwargs)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from django.utils import timezone
 
 from accounts.models import Deployment, Session, SignIn, User
-from config.api.errors import ApiError, Problem
+from api.errors import ApiError, Problem
 from config.database import cache
 from config.database.cache import CHANGES, Changes
 from config.database.prepared import Statement, columns_of, field_names, read

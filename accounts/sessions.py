@@ -21,9 +21,9 @@ from django.utils import timezone
 
 from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
 from accounts.tokens import PassingError, SessionToken, sign_session_token
-from config.api.answers import SessionSummary, timestamp
-from config.api.errors import ApiError, Problem
-from config.networks import Address
+from api.answers import SessionSummary, timestamp
+from api.errors import ApiError, Problem
+from api.networks import Address
 
 ANONYMOUS_LIFETIME = timedelta(days=1)
 PENDING_LIFETIME = timedelta(minutes=10)

@@ -16,8 +16,8 @@ from accounts import outside_issuers, second_factors, sessions, throttling
 from accounts.models import Deployment, Session, SignInAttempt, User
 from accounts.names import normal_name
 from accounts.sessions import Caller
-from config.api.errors import ApiError, Problem
-from config.networks import Address
+from api.errors import ApiError, Problem
+from api.networks import Address
 
 MAX_CODE_FAILURES = 5
 """Wrong codes after which the attempt is over and the password is asked for again."""

@@ -18,8 +18,8 @@ from django.utils import timezone
 from accounts import second_factors, throttling
 from accounts.models import User
 from accounts.sessions import SignedIn
-from config.api.errors import ApiError, Problem
-from config.networks import Address
+from api.errors import ApiError, Problem
+from api.networks import Address
 
 RECENT = timedelta(minutes=10)
 """For so long a sign-in stands for the password, and the confirmation of an authenticator for one of its codes."""

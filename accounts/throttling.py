@@ -17,8 +17,8 @@ from django.utils.crypto import salted_hmac
 
 from accounts.models import Deployment, FailureCount, User
 from accounts.names import normal_name
-from config.api.errors import ApiError, Problem
-from config.networks import Address
+from api.errors import ApiError, Problem
+from api.networks import Address
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from accounts import keys
 from accounts.models import Deployment, Session, SigningKey
-from config.api.errors import ApiError, Problem
+from api.errors import ApiError, Problem
 
 LEEWAY = 5
 """Seconds by which the clocks of two machines may differ."""

@@ -12,11 +12,11 @@ from accounts import keys, rendering, schema, second_factors, step_up
 from accounts.cached_deployments import deployment_of
 from accounts.sessions import Caller, SignedIn
 from accounts.viewsets import SessionViewSet, VisitorViewSet
-from config.api.answers import answer, json_answer
-from config.api.errors import ApiError, Problem
-from config.api.requests import body_of, optional_text_field, text_field, texts_field
-from config.api.views import ApiViewSet
-from config.client_address import client_address_of
+from api.answers import answer, json_answer
+from api.client_address import client_address_of
+from api.errors import ApiError, Problem
+from api.requests import body_of, optional_text_field, text_field, texts_field
+from api.viewsets import ApiViewSet
 
 
 class DeploymentViewSet(VisitorViewSet):

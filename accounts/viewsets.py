@@ -11,7 +11,7 @@ from accounts.authentication import VisitorAuthentication, carries_bearer
 from accounts.cached_deployments import deployment_of
 from accounts.origins import require_known_origin
 from accounts.sent_tokens import write_token
-from config.api.views import ApiViewSet
+from api.viewsets import ApiViewSet
 
 
 class SessionViewSet(ApiViewSet):

@@ -12,7 +12,7 @@ from environs import Env, validate
 from environs.exceptions import EnvError
 from marshmallow import ValidationError
 
-from config.networks import parse_network
+from api.networks import parse_network
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

@@ -18,10 +18,10 @@ from django.db.migrations.loader import MigrationLoader
 from django.http import HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
-from config import networks
-from config.api.answers import Answer
-from config.api.errors import Problem, error_response
-from config.client_address import address_in
+from api import networks
+from api.answers import Answer
+from api.client_address import address_in
+from api.errors import Problem, error_response
 from config.database.prepared import Statement, read_together
 from config.metrics import METHODS, count
 from memberships.listing import statement

@@ -5,7 +5,7 @@ from django.urls import path
 
 from accounts.staff.second_factor import second_factor
 from accounts.views import DeploymentViewSet, JwksViewSet, SecondFactorViewSet
-from config.api.document import OpenApiView, docs
+from api.document import OpenApiView, docs
 from memberships.playground import playground
 from memberships.session_views import CurrentUserViewSet, SessionStateViewSet, SignInViewSet, SwitchViewSet
 from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
@@ -34,7 +34,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler400 = "config.api.exceptions.bad_request"
-handler403 = "config.api.exceptions.permission_denied"
-handler404 = "config.api.exceptions.page_not_found"
-handler500 = "config.api.exceptions.server_error"
+handler400 = "api.exceptions.bad_request"
+handler403 = "api.exceptions.permission_denied"
+handler404 = "api.exceptions.page_not_found"
+handler500 = "api.exceptions.server_error"

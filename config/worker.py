@@ -21,8 +21,8 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
-from config.api.answers import Answer
-from config.api.errors import Problem, error_body
+from api.answers import Answer
+from api.errors import Problem, error_body
 from config.metrics import count
 
 # A thread takes a new connection for so many seconds before it leaves it to the poller until something is sent. With

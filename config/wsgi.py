@@ -10,13 +10,13 @@ from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
-from config.bounds import read_chunks, tidy
+from api.bounds import read_chunks, tidy
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 _django = get_wsgi_application()
 
+from api.answers import Answer  # noqa: E402
 from config import operations  # noqa: E402 (the models are there from here on)
-from config.api.answers import Answer  # noqa: E402
 from config.metrics import count  # noqa: E402
 from memberships.listing import fast_path  # noqa: E402
 

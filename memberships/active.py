@@ -14,8 +14,8 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import SignIn
 from accounts.sessions import SignedIn
-from config.api.errors import ApiError, Problem
-from config.networks import Address
+from api.errors import ApiError, Problem
+from api.networks import Address
 from memberships import rows
 from memberships.access import Membership, membership_of
 from memberships.eligibility import EligibilityRestriction

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypedDict
 
-from config.networks import Address, matches
+from api.networks import Address, matches
 
 RestrictionType = Literal["none", "ip_not_allowed", "mfa_required", "ip_and_mfa_required"]
 RESTRICTION_TYPES: list[tuple[RestrictionType, str]] = [

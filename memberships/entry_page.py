@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Session, SignIn, User
 from accounts.staff.rights import PRIVATE_METADATA, visible_to
-from config.networks import Address, parse_address
+from api.networks import Address, parse_address
 from memberships.eligibility import Outcome
 from memberships.explaining import Explanation, Finding, explain
 

@@ -23,7 +23,7 @@ from accounts.models import Deployment, Session, User
 from accounts.second_factors import available_methods
 from accounts.sent_tokens import COOKIE
 from accounts.sessions import session_token, start_session
-from config.networks import Address, matching_entry
+from api.networks import Address, matching_entry
 from memberships.eligibility import EligibilityRestriction, Level, Outcome
 from memberships.models import OrganizationMembershipRole
 from organizations.models import ORGANIZATION_ADMIN, WORKSPACE_ADMIN

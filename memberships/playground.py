@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from config.api.exceptions import reads_only
+from api.exceptions import reads_only
 from memberships.demo import TOTP_SECRET
 
 DEMO_USERS = [

@@ -8,7 +8,7 @@ import orjson
 
 from accounts import rendering as accounts_rendering
 from accounts.models import User
-from config.api.answers import timestamp
+from api.answers import timestamp
 from memberships.eligibility import EligibilityRestriction
 from memberships.rows import (
     OrganizationMembershipRow,

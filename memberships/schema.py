@@ -8,9 +8,9 @@ from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from accounts.serializers import SIGN_IN_REQUEST, VerifyOTPRequestSerializer
-from config.api.errors import Problem
-from config.api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, UNSETTLED, endpoint, envelope, enveloped
-from config.api.requests import ID_PATTERN
+from api.errors import Problem
+from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, UNSETTLED, endpoint, envelope, enveloped
+from api.requests import ID_PATTERN
 from memberships.serializers import (
     AccessTokenSerializer,
     CurrentUserSerializer,

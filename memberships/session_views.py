@@ -18,10 +18,10 @@ from accounts.sent_tokens import send_token, send_visitors_token
 from accounts.sessions import Caller, SignedIn
 from accounts.signing_in import Client, SignInResult
 from accounts.viewsets import SessionViewSet, VisitorViewSet
-from config.api.answers import answer
-from config.api.errors import ApiError, Problem
-from config.api.requests import body_of, id_parameter, single_parameter, text_field
-from config.client_address import client_address_of
+from api.answers import answer
+from api.client_address import client_address_of
+from api.errors import ApiError, Problem
+from api.requests import body_of, id_parameter, single_parameter, text_field
 from memberships import active, rendering, schema
 from memberships.models import ActiveMembership
 

@@ -13,10 +13,10 @@ from accounts.authentication import SessionAuthentication
 from accounts.models import Deployment
 from accounts.sessions import SignedIn
 from accounts.viewsets import SessionViewSet
-from config.api.answers import answer, conditional_answer
-from config.api.errors import ApiError, Problem
-from config.api.requests import id_parameter
-from config.client_address import client_address_of
+from api.answers import answer, conditional_answer
+from api.client_address import client_address_of
+from api.errors import ApiError, Problem
+from api.requests import id_parameter
 from memberships import rendering, rows, schema
 from memberships.listing import poll
 from memberships.listing.composing import organization_restriction

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Func, Q
 from django.utils.translation import gettext_lazy as _
 
-from config.networks import parse_network
+from api.networks import parse_network
 
 
 def validate_network(value: str) -> None:

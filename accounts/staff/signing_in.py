@@ -15,8 +15,8 @@ from accounts import throttling
 from accounts.names import normal_code, trimmed
 from accounts.staff.second_factor import take_code
 from accounts.throttling import Limit
-from config.api.errors import ApiError
-from config.client_address import client_address_of
+from api.client_address import client_address_of
+from api.errors import ApiError
 
 
 class StaffLoginForm(AuthenticationForm):

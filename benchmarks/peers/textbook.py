@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Authenticator, BackupCode, Deployment, Session, SigningKey, User
-from config.networks import parse_address
+from api.networks import parse_address
 from memberships.eligibility import EligibilityRestriction, Level, restriction
 from memberships.models import OrganizationMembershipRole, WorkspaceMembership
 from organizations.models import Organization, Segment, Workspace, WorkspaceRole

@@ -15,6 +15,7 @@ WORKERS = read("int", "WORKERS", os.cpu_count() or 1, validate=between(1, 256))
 THREADS = read("int", "THREADS", 2, validate=between(1, 256))
 
 INSTALLED_APPS = [
+    "api",
     "database",
     "audit",
     "accounts",
@@ -41,7 +42,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.metrics.MetricsMiddleware",
-    "config.client_address.ClientAddressMiddleware",
+    "api.client_address.ClientAddressMiddleware",
     "accounts.audit.actors.ActorMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -49,7 +50,7 @@ MIDDLEWARE = [
     "accounts.https.HttpsOnlyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "config.bodies.BodyLimitMiddleware",
+    "api.bodies.BodyLimitMiddleware",
     "config.staff.middleware.StaffSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.staff.middleware.StaffAuthenticationMiddleware",
@@ -59,10 +60,10 @@ MIDDLEWARE = [
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 STAFF_UPLOADS = {"/admin/memberships/workspacemembership/import/": 51 * 2**20}
-"""Where staff who have signed in may send more than DATA_UPLOAD_MAX_MEMORY_SIZE, and how many bytes (config.bodies)."""
+"""Where staff who have signed in may send more than DATA_UPLOAD_MAX_MEMORY_SIZE, and how many bytes (api.bodies)."""
 
 FAST_PATH_MIDDLEWARE = [
-    "config.client_address.ClientAddressMiddleware",
+    "api.client_address.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "corsheaders.middleware.CorsMiddleware",

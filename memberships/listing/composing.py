@@ -11,7 +11,7 @@ import orjson
 
 from accounts.models import Deployment
 from accounts.sessions import SignedIn, kept_serial
-from config.networks import Address
+from api.networks import Address
 from memberships import rendering
 from memberships.eligibility import UNRESTRICTED, EligibilityRestriction, restriction
 from memberships.listing.fragments import PlaceFragment, RoleFragment, shows_private_metadata

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from weakref import ReferenceType, ref
 
+from api.networks import Address
 from config.database import cache
 from config.database.cache import Cache
-from config.networks import Address
 from memberships.listing.composing import Listing, Viewer
 from memberships.listing.fragments import MIB, PlaceFragment, RoleFragment
 

@@ -24,11 +24,11 @@ from rest_framework.request import Request
 
 from accounts.cached_deployments import CachedDeployment, cached_deployment, session_token
 from accounts.sent_tokens import Sent, sent_tokens
-from config.api.answers import Answer, with_caching
-from config.api.errors import ApiError
-from config.api.requests import id_parameter
-from config.api.views import accepts_json
-from config.client_address import client_address_of
+from api.answers import Answer, with_caching
+from api.client_address import client_address_of
+from api.errors import ApiError
+from api.requests import id_parameter
+from api.viewsets import accepts_json
 from memberships.listing import poll
 from memberships.listing.composing import Listing
 from memberships.listing.poll import Poll

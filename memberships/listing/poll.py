@@ -16,8 +16,8 @@ from accounts.sent_tokens import Sent as SentTokens
 from accounts.session_rows import session_of
 from accounts.sessions import Caller, SignedIn, keeps
 from accounts.tokens import SessionToken
-from config.api.errors import ApiError, Problem
-from config.networks import Address
+from api.errors import ApiError, Problem
+from api.networks import Address
 from memberships.listing import etags
 from memberships.listing.composing import Listing, Viewer, compose, viewer_of
 from memberships.listing.etags import Sent

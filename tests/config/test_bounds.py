@@ -13,7 +13,7 @@ from django.db import close_old_connections
 from django.test import Client, RequestFactory
 
 from accounts.models import Deployment
-from config import bounds
+from api import bounds
 from config.wsgi import application
 from tests.factories import DeploymentFactory, UserFactory, staff, token_of
 

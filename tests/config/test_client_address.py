@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from accounts.models import User
-from config.client_address import ClientAddressMiddleware, client_address, client_address_of
-from config.networks import parse_address
+from api.client_address import ClientAddressMiddleware, client_address, client_address_of
+from api.networks import parse_address
 from tests.api import memberships
 from tests.factories import member_of_new_workspace
 

@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
 from accounts.models import Deployment, User
-from config.api.errors import ApiError, Problem
-from config.api.requests import MAX_ID, id_parameter
+from api.errors import ApiError, Problem
+from api.requests import MAX_ID, id_parameter
 from tests.api import FORM, JSON, MULTIPART, ApiClient, document, error_code
 from tests.factories import UserFactory
 

@@ -17,7 +17,7 @@ from django.db import DataError, InterfaceError, OperationalError, ProgrammingEr
 
 from accounts import cached_deployments
 from accounts.models import User
-from config import networks
+from api import networks
 from memberships import views
 from tests.api import MEMBERSHIPS, ApiClient, error_code
 from tests.factories import UserFactory

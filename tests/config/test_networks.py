@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.networks import matches, parse_address, parse_network
+from api.networks import matches, parse_address, parse_network
 
 IPV4_BITS, IPV6_BITS = 32, 128
 MAPPED = 0xFFFF << 32

@@ -12,7 +12,7 @@ from django.test import Client
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from config.api.errors import Problem
+from api.errors import Problem
 from tests.api import document
 
 

@@ -13,8 +13,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
+from api.answers import Answer
 from config import operations
-from config.api.answers import Answer
 from config.wsgi import application
 
 PROBES = ["/healthz", "/readyz", "/metrics"]

@@ -13,8 +13,8 @@ from cryptography.fernet import Fernet
 from django.core.management import call_command
 from hypothesis import settings
 
-from config.api.errors import Problem
-from config.api.openapi import error_table
+from api.errors import Problem
+from api.openapi import error_table
 from config.environment import BASE_DIR, NAMES
 
 PRODUCTION = {

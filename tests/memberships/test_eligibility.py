@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Authenticator, Deployment, User
-from config.networks import parse_address
+from api.networks import parse_address
 from memberships.eligibility import Level, Outcome, restriction
 from memberships.models import OrganizationMembershipRole, WorkspaceMembership, WorkspaceMembershipRole
 from tests.api import memberships

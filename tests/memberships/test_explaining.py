@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Deployment, Session, SignIn, User
-from config.networks import parse_address
+from api.networks import parse_address
 from memberships.eligibility import Outcome
 from memberships.explaining import Explanation, explain
 from memberships.models import OrganizationMembership, OrganizationMembershipRole, WorkspaceMembership

@@ -11,7 +11,7 @@ from django.forms import modelform_factory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.networks import parse_network
+from api.networks import parse_network
 from organizations.models import (
     Organization,
     OrganizationRole,

@@ -16,7 +16,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from config.api.errors import Problem, error_body
+from api.errors import Problem, error_body
 
 EVERYWHERE = (
     Problem.MALFORMED_REQUEST,

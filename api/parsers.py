@@ -8,7 +8,7 @@ from typing import Any
 
 from rest_framework.parsers import JSONParser
 
-from config.api.errors import ApiError, Problem
+from api.errors import ApiError, Problem
 
 
 class JsonParser(JSONParser):

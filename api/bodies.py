@@ -12,8 +12,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from config.api.exceptions import body_too_large
-from config.bounds import limit_at
+from api.bounds import limit_at
+from api.exceptions import body_too_large
 
 
 class BodyLimitMiddleware:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from config.networks import Address, Network, parse_address, parse_network
+from api.networks import Address, Network, parse_address, parse_network
 
 
 def client_address_of(request: HttpRequest) -> Address | None:

@@ -19,7 +19,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework import exceptions as drf
 from rest_framework.views import set_rollback
 
-from config.api.errors import ApiError, Problem, error_response
+from api.errors import ApiError, Problem, error_response
 
 logger = logging.getLogger("rollcall")
 

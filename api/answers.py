@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
 from rest_framework.request import Request
 
-from config.api.errors import ApiError, Problem
+from api.errors import ApiError, Problem
 
 
 class Answer(NamedTuple):

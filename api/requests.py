@@ -11,7 +11,7 @@ from typing import Any
 from django.http import QueryDict
 from rest_framework.request import Request
 
-from config.api.errors import ApiError, Problem
+from api.errors import ApiError, Problem
 
 MAX_ID = 2**63 - 1
 MAX_TEXT = 1000

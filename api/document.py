@@ -16,8 +16,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from config.api.answers import conditional_answer
-from config.api.exceptions import reads_only
+from api.answers import conditional_answer
+from api.exceptions import reads_only
 
 
 class OpenApiDocument(NamedTuple):
