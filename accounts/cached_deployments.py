@@ -18,9 +18,9 @@ from accounts.keys import is_usable
 from accounts.models import Deployment, SigningKey
 from accounts.tokens import LEEWAY, SessionToken, verify_session_token
 from api.errors import ApiError, Problem
-from config.database import cache
-from config.database.cache import CHANGES, Cache, Changes
-from config.database.prepared import Statement, columns_of, field_names, read
+from database import cache
+from database.cache import CHANGES, Cache, Changes
+from database.prepared import Statement, columns_of, field_names, read
 
 MAX_DEPLOYMENTS = 1000
 MAX_TOKENS = 5_000

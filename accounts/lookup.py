@@ -19,7 +19,7 @@ from accounts.sent_tokens import first_good, sent_tokens
 from accounts.session_rows import read_session, session_of
 from accounts.sessions import Caller
 from api.errors import ApiError
-from config.database.prepared import one_snapshot
+from database.prepared import one_snapshot
 
 MAX_LOADS = 3
 """How often a deployment that changes meanwhile is loaded before all is read from one snapshot."""

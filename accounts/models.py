@@ -19,10 +19,10 @@ from accounts import encryption
 from accounts.audit.triggers import audited, audited_ends
 from accounts.browser_origins import ORIGIN_LINES, as_browsers_write, is_origin
 from accounts.names import AddressField, NameField, is_normal
-from config.database.constraints import ForeignKeyConstraint
-from config.database.models import MetadataField, TimeStamped, is_json_object
-from config.database.triggers import immutable, must_match, noted, touch
-from config.database.words import Words
+from database.constraints import ForeignKeyConstraint
+from database.fields import MetadataField, TimeStamped, is_json_object
+from database.triggers import immutable, must_match, noted, touch
+from database.words import Words
 
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST_PATTERN = rf"^(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*$|^(?=.*:.*:)[0-9a-f:]{{2,39}}$"

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from accounts.models import Deployment, Session, SignIn, User
 from api.errors import ApiError, Problem
-from config.database import cache
-from config.database.cache import CHANGES, Changes
-from config.database.prepared import Statement, columns_of, field_names, read
+from database import cache
+from database.cache import CHANGES, Changes
+from database.prepared import Statement, columns_of, field_names, read
 
 _SESSION_FIELDS = field_names(Session)
 _SIGN_IN_FIELDS = field_names(SignIn, "id", "user_id", "expires_at", "ended_at")

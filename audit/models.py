@@ -8,7 +8,7 @@ from django.contrib.postgres.indexes import BrinIndex, GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Lower, Now
 
-from config.database.triggers import refuse
+from database.triggers import refuse
 
 
 class AuditEntry(models.Model):

@@ -1,20 +1,7 @@
-"""The apps "config" and, in place of ``django.contrib.admin``, "config.apps.StaffAdminConfig"."""
+"""In place of ``django.contrib.admin``, "config.apps.StaffAdminConfig"."""
 
-from django.apps import AppConfig
 from django.apps import apps as installed
 from django.contrib.admin import apps
-from django.db.backends.signals import connection_created
-
-
-class ConfigConfig(AppConfig):
-    name = "config"
-
-    def ready(self) -> None:
-        """Have each connection keep the limits, and the process trust its memory for one server's time only."""
-        from config.database import cache, session_settings
-
-        connection_created.connect(session_settings.require, dispatch_uid="config.database.session_settings")
-        connection_created.connect(cache.clear, dispatch_uid="config.database.cache")
 
 
 class StaffAdminConfig(apps.AdminConfig):

@@ -22,8 +22,8 @@ from api import networks
 from api.answers import Answer
 from api.client_address import address_in
 from api.errors import Problem, error_response
-from config.database.prepared import Statement, read_together
 from config.metrics import METHODS, count
+from database.prepared import Statement, read_together
 from memberships.listing import statement
 
 _APPLIED = Statement(

@@ -1,5 +1,13 @@
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class DatabaseConfig(AppConfig):
     name = "database"
+
+    def ready(self) -> None:
+        """Have each connection keep the limits, and the process trust its memory for one server's time only."""
+        from database import cache, session_settings
+
+        connection_created.connect(session_settings.require, dispatch_uid="database.session_settings")
+        connection_created.connect(cache.clear, dispatch_uid="database.cache")

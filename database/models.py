@@ -23,7 +23,7 @@ class CurrentTransactionId(Func):
 
 
 class Invalidation(models.Model):
-    """A note that something changed which processes may remember (``config.database.cache``); triggers write it.
+    """A note that something changed which processes may remember (``database.cache``); triggers write it.
 
     Notes are kept for a day, longer than any process trusts its memory without asking for them.
     """

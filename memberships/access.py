@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from config.database.prepared import Statement, number, read
+from database.prepared import Statement, number, read
 from memberships.listing import fragments
 from memberships.listing.fragments import PlaceFragment, RoleFragment
 from memberships.membership_rows import MembershipRow, memberships, parse_ids, parse_memberships

@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.triggers import audited
 from accounts.models import Deployment, SignIn, User
-from config.database.constraints import ForeignKeyConstraint
-from config.database.models import MetadataField, TimeStamped, is_json_object
-from config.database.triggers import count_rows_in, immutable, must_match, noted, touch
+from database.constraints import ForeignKeyConstraint
+from database.fields import MetadataField, TimeStamped, is_json_object
+from database.triggers import count_rows_in, immutable, must_match, noted, touch
 from organizations.models import Organization, OrganizationRole, Workspace, WorkspaceRole
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from config.database.prepared import Statement, number, read
+from database.prepared import Statement, number, read
 from organizations.models import ORGANIZATION_ADMIN
 
 

@@ -11,10 +11,10 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.triggers import audited
 from accounts.models import Deployment, User
-from config.database.constraints import ForeignKeyConstraint
-from config.database.models import MetadataField, TimeStamped, is_json_object, is_list_of_texts
-from config.database.triggers import immutable, must_match, noted, own_member_count, touch
-from config.database.words import Words
+from database.constraints import ForeignKeyConstraint
+from database.fields import MetadataField, TimeStamped, is_json_object, is_list_of_texts
+from database.triggers import immutable, must_match, noted, own_member_count, touch
+from database.words import Words
 from organizations.allow_lists import AllowListField, allow_list_is_valid
 
 ORGANIZATION_ADMIN = "organization:admin"

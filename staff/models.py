@@ -10,8 +10,8 @@ from django_otp.models import Device
 from accounts import encryption
 from accounts.audit.triggers import audited
 from accounts.models import Deployment
-from config.database.models import TimeStamped
-from config.database.triggers import immutable, touch
+from database.fields import TimeStamped
+from database.triggers import immutable, touch
 
 
 class StaffAccess(TimeStamped):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from accounts.models import Deployment, User
-from config.database import cache
+from database import cache
 from tests.browser import browser, demo, page
 from tests.factories import DeploymentFactory, UserFactory
 

@@ -14,7 +14,7 @@ import pgtrigger
 from django.apps import apps
 from django.db.models import ForeignKey, Model
 
-from config.database.triggers import refuse
+from database.triggers import refuse
 
 PAUSE_AUDIT = """
     SELECT set_config('pgtrigger.ignore', array_agg(tgname)::text, true)

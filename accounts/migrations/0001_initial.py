@@ -12,9 +12,9 @@ from django.db import migrations, models
 
 import accounts.models
 import accounts.names
-import config.database.constraints
-import config.database.models
-import config.database.words
+import database.constraints
+import database.fields
+import database.words
 
 
 class Migration(migrations.Migration):
@@ -275,8 +275,8 @@ class Migration(migrations.Migration):
                         db_default=False, default=False, help_text="A disabled user cannot use any session."
                     ),
                 ),
-                ("public_metadata", config.database.models.MetadataField(blank=True, db_default={}, default=dict)),
-                ("private_metadata", config.database.models.MetadataField(blank=True, db_default={}, default=dict)),
+                ("public_metadata", database.fields.MetadataField(blank=True, db_default={}, default=dict)),
+                ("private_metadata", database.fields.MetadataField(blank=True, db_default={}, default=dict)),
             ],
         ),
         migrations.CreateModel(
@@ -537,7 +537,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="user",
             index=django.contrib.postgres.indexes.GinIndex(
-                config.database.words.Words("email", "username", "first_name", "last_name", "external_id"),
+                database.words.Words("email", "username", "first_name", "last_name", "external_id"),
                 name="accounts_user_words",
             ),
         ),
@@ -658,7 +658,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="session",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("active_sign_in", "id"),
                 name="accounts_session_active_sign_in_is_its_own",
                 on_delete="SET NULL",
@@ -669,7 +669,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="signinattempt",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("session", "deployment"),
                 name="accounts_signinattempt_session_is_of_deployment",
                 to="accounts.Session",
@@ -678,7 +678,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="signinattempt",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("user", "deployment"),
                 name="accounts_signinattempt_user_is_of_deployment",
                 to="accounts.User",
@@ -687,7 +687,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="signin",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("session", "deployment"),
                 name="accounts_signin_session_is_of_deployment",
                 to="accounts.Session",
@@ -697,7 +697,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="signin",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("user", "deployment"),
                 name="accounts_signin_user_is_of_deployment",
                 to="accounts.User",

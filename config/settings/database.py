@@ -6,7 +6,7 @@ _named = read("dj_db_url", "DATABASE_URL") or {}
 if not _named.get("ENGINE", "").endswith(".postgresql"):
     refuse("DATABASE_URL", "it must name a PostgreSQL database")
 
-# Prepared statements (config.database.prepared) keep one plan. Compiling costs more than any of them takes.
+# Prepared statements (database.prepared) keep one plan. Compiling costs more than any of them takes.
 # django-pgtrigger looks its setting up for every row; where that is unset, each look-up is an exception that PostgreSQL
 # rolls back, and that takes the longer the more rows a statement has written.
 DATABASE_SESSION_SETTINGS = {
@@ -16,7 +16,7 @@ DATABASE_SESSION_SETTINGS = {
     "jit": "off",
     "pgtrigger.ignore": "{}",
 }
-"""PostgreSQL's settings for each connection; ``config.database.session_settings`` makes sure of them."""
+"""PostgreSQL's settings for each connection; ``database.session_settings`` makes sure of them."""
 
 _options = _named.get("OPTIONS", {})
 

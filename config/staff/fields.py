@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any
 
 from django import forms
@@ -53,59 +51,3 @@ class LinesField(forms.CharField):
             return bool(self.to_python(data) != (initial or []))
         except ValidationError:
             return True
-
-
-class JsonObjectField(forms.JSONField):
-    """A JSON object that PostgreSQL can store; nothing at all counts as an empty one."""
-
-    default_error_messages = {
-        "at_line": _("Enter a valid JSON. Line %(line)d: %(problem)s."),
-        "no_object": _('This must be a JSON object, such as {"plan": "basic"}.'),
-        "unstorable": _(
-            "NaN, infinity, numbers too long, NUL characters and halves of surrogate pairs cannot be stored."
-        ),
-        "too_deep": _("This is nested too deeply."),
-    }
-
-    def bound_data(self, data: Any, initial: Any) -> Any:
-        """What was typed, as it was typed."""
-        return data
-
-    def prepare_value(self, value: Any) -> Any:
-        return json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, dict) else value
-
-    def to_python(self, value: Any) -> Any:
-        if isinstance(value, str) and not value.strip():
-            return {}
-        try:
-            parsed = super().to_python(value)
-            storable = _is_storable(parsed)
-        except ValidationError as error:
-            if isinstance(error.__context__, json.JSONDecodeError):
-                raise self._refusal("at_line", line=error.__context__.lineno, problem=error.__context__.msg) from error
-            raise
-        except RecursionError as error:
-            raise self._refusal("too_deep") from error
-        except ValueError as error:
-            raise self._refusal("unstorable") from error
-        if not isinstance(parsed, dict):
-            raise self._refusal("no_object")
-        if not storable:
-            raise self._refusal("unstorable")
-        return parsed
-
-    def _refusal(self, code: str, **params: Any) -> ValidationError:
-        return ValidationError(self.error_messages[code], code=code, params=params)
-
-
-_ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
-
-
-def _is_storable(value: Any) -> bool:
-    """Whether jsonb takes ``value``. Python also reads NUL, lone surrogates, NaN and infinity, which it refuses."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        text.encode()
-    except ValueError:
-        return False
-    return _ESCAPED_NUL.search(text) is None

@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db import DatabaseError, models
 from django.utils.text import capfirst
 
-from config.database.triggers import CHECK_VIOLATION
+from database.triggers import CHECK_VIOLATION
 
 
 def refusal_of(error: DatabaseError) -> str:

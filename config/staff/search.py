@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
-from config.database.words import words_begin
+from database.words import words_begin
 
 MAX_ID = 2**63 - 1
 MAX_RELATED = 500

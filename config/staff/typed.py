@@ -15,8 +15,8 @@ from django.urls import reverse_lazy
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from config.database.models import MetadataField
-from config.staff.fields import JsonObjectField, LinesField
+from config.staff.fields import LinesField
+from database.fields import JsonObjectField, MetadataField
 
 
 class CheckedTextarea(UnfoldAdminTextareaWidget):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from weakref import ReferenceType, ref
 
 from api.networks import Address
-from config.database import cache
-from config.database.cache import Cache
+from database import cache
+from database.cache import Cache
 from memberships.listing.composing import Listing, Viewer
 from memberships.listing.fragments import MIB, PlaceFragment, RoleFragment
 

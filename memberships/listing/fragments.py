@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from accounts.models import Deployment
-from config.database.cache import Cache
-from config.database.prepared import Result, Statement, Values, read_together
+from database.cache import Cache
+from database.prepared import Result, Statement, Values, read_together
 from memberships import rendering
 from memberships.eligibility import Level
 from memberships.rows import OrganizationRow, WorkspaceRoleRow, WorkspaceRow, organizations, workspace_roles, workspaces

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from accounts.models import Deployment
 from accounts.session_rows import SESSION_COLUMNS, SESSION_TABLES
-from config.database import cache
-from config.database.cache import CHANGES, Changes
-from config.database.prepared import Result, Statement, Values, columns_of, number, read_together
+from database import cache
+from database.cache import CHANGES, Changes
+from database.prepared import Result, Statement, Values, columns_of, number, read_together
 from memberships.listing import fragments
 from memberships.listing.fragments import Fragments
 from memberships.membership_rows import Memberships, memberships, parse_ids, parse_memberships

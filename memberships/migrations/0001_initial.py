@@ -6,8 +6,8 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import config.database.constraints
-import config.database.models
+import database.constraints
+import database.fields
 
 
 class Migration(migrations.Migration):
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                     "updated_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
-                ("public_metadata", config.database.models.MetadataField(blank=True, db_default={}, default=dict)),
+                ("public_metadata", database.fields.MetadataField(blank=True, db_default={}, default=dict)),
                 (
                     "deployment",
                     models.ForeignKey(
@@ -94,7 +94,7 @@ class Migration(migrations.Migration):
                     "updated_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
-                ("public_metadata", config.database.models.MetadataField(blank=True, db_default={}, default=dict)),
+                ("public_metadata", database.fields.MetadataField(blank=True, db_default={}, default=dict)),
                 (
                     "organization",
                     models.ForeignKey(
@@ -270,7 +270,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="organizationmembershiprole",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("membership",),
                 name="memberships_organizationrole_goes_with_membership",
                 on_delete="CASCADE",
@@ -280,7 +280,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="organizationmembership",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("organization", "deployment"),
                 name="memberships_orgmembership_organization_is_of_deployment",
                 to="organizations.Organization",
@@ -290,7 +290,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="organizationmembership",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("user", "deployment"),
                 name="memberships_orgmembership_user_is_of_deployment",
                 to="accounts.User",
@@ -300,7 +300,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="activemembership",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("sign_in", "user"),
                 name="memberships_active_sign_in_is_the_users",
                 on_delete="CASCADE",
@@ -310,7 +310,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="activemembership",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("organization_membership", "user"),
                 name="memberships_active_organization_is_the_users",
                 on_delete="SET NULL",
@@ -320,7 +320,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="activemembership",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("workspace_membership", "user"),
                 name="memberships_active_workspace_is_the_users",
                 on_delete="SET NULL",
@@ -330,7 +330,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="workspacemembershiprole",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("membership",),
                 name="memberships_workspacerole_goes_with_membership",
                 on_delete="CASCADE",
@@ -340,7 +340,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="workspacemembership",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("workspace", "organization"),
                 name="memberships_wsmembership_organization_is_the_workspaces",
                 to="organizations.Workspace",
@@ -350,7 +350,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="workspacemembership",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("organization", "user"),
                 name="memberships_wsmembership_user_is_in_organization",
                 on_delete="CASCADE",

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 
 from accounts.names import normal_name
-from config.staff.fields import JsonObjectField
+from database.fields import JsonObjectField
 from memberships.transfer.cells import (
     DEPLOYMENT,
     ORGANIZATION,

@@ -8,9 +8,9 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import config.database.constraints
-import config.database.models
-import config.database.words
+import database.constraints
+import database.fields
+import database.words
 import organizations.allow_lists
 
 
@@ -43,8 +43,8 @@ class Migration(migrations.Migration):
                         db_default=0, default=0, editable=False, help_text="The database counts."
                     ),
                 ),
-                ("public_metadata", config.database.models.MetadataField(blank=True, db_default={}, default=dict)),
-                ("private_metadata", config.database.models.MetadataField(blank=True, db_default={}, default=dict)),
+                ("public_metadata", database.fields.MetadataField(blank=True, db_default={}, default=dict)),
+                ("private_metadata", database.fields.MetadataField(blank=True, db_default={}, default=dict)),
                 ("enable_ip_restriction", models.BooleanField(db_default=False, default=False)),
                 (
                     "whitelisted_ips",
@@ -160,8 +160,8 @@ class Migration(migrations.Migration):
                         db_default=0, default=0, editable=False, help_text="The database counts."
                     ),
                 ),
-                ("public_metadata", config.database.models.MetadataField(blank=True, db_default={}, default=dict)),
-                ("private_metadata", config.database.models.MetadataField(blank=True, db_default={}, default=dict)),
+                ("public_metadata", database.fields.MetadataField(blank=True, db_default={}, default=dict)),
+                ("private_metadata", database.fields.MetadataField(blank=True, db_default={}, default=dict)),
                 ("enable_ip_restriction", models.BooleanField(db_default=False, default=False)),
                 (
                     "whitelisted_ips",
@@ -298,7 +298,7 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     django.contrib.postgres.indexes.GinIndex(
-                        config.database.words.Words("name"), name="organizations_orgrole_words"
+                        database.words.Words("name"), name="organizations_orgrole_words"
                     )
                 ],
                 "constraints": [
@@ -308,7 +308,7 @@ class Migration(migrations.Migration):
                         nulls_distinct=False,
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(config.database.models._IsListOfTexts("permissions")),
+                        condition=models.Q(database.fields._IsListOfTexts("permissions")),
                         name="organizations_organizationrole_permissions_are_texts",
                         violation_error_message="permissions must be texts.",
                     ),
@@ -343,7 +343,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="segment",
             index=django.contrib.postgres.indexes.GinIndex(
-                config.database.words.Words("name"), name="organizations_segment_words"
+                database.words.Words("name"), name="organizations_segment_words"
             ),
         ),
         migrations.AddConstraint(
@@ -372,7 +372,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="organization",
             index=django.contrib.postgres.indexes.GinIndex(
-                config.database.words.Words("name"), name="organizations_org_words"
+                database.words.Words("name"), name="organizations_org_words"
             ),
         ),
         migrations.AddConstraint(
@@ -407,7 +407,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="workspacerole",
             index=django.contrib.postgres.indexes.GinIndex(
-                config.database.words.Words("name"), name="organizations_wsrole_words"
+                database.words.Words("name"), name="organizations_wsrole_words"
             ),
         ),
         migrations.AddConstraint(
@@ -421,7 +421,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="workspacerole",
             constraint=models.CheckConstraint(
-                condition=models.Q(config.database.models._IsListOfTexts("permissions")),
+                condition=models.Q(database.fields._IsListOfTexts("permissions")),
                 name="organizations_workspacerole_permissions_are_texts",
                 violation_error_message="permissions must be texts.",
             ),
@@ -443,7 +443,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="workspace",
             index=django.contrib.postgres.indexes.GinIndex(
-                config.database.words.Words("name"), name="organizations_workspace_words"
+                database.words.Words("name"), name="organizations_workspace_words"
             ),
         ),
         migrations.AddConstraint(
@@ -477,7 +477,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="organizationrole",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("organization", "deployment"),
                 name="organizations_organizationrole_is_of_deployment",
                 on_delete="CASCADE",
@@ -488,7 +488,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="organization",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("auto_assigned_workspace", "id"),
                 name="organizations_organization_auto_workspace_is_its_own",
                 on_delete="SET NULL",
@@ -499,7 +499,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="workspacerole",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("organization", "deployment"),
                 name="organizations_workspacerole_is_of_deployment",
                 on_delete="CASCADE",
@@ -510,7 +510,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="workspacerole",
-            constraint=config.database.constraints.ForeignKeyConstraint(
+            constraint=database.constraints.ForeignKeyConstraint(
                 fields=("workspace", "organization"),
                 name="organizations_workspacerole_is_of_organization",
                 on_delete="CASCADE",

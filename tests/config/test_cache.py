@@ -11,10 +11,10 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.models import User
-from config.database import cache
-from config.database.cache import CHANGES, Cache, Changes, Read
-from config.database.prepared import Statement, read
+from database import cache
+from database.cache import CHANGES, Cache, Changes, Read
 from database.models import Invalidation
+from database.prepared import Statement, read
 from organizations.models import Workspace, WorkspaceSegment
 from tests.api import memberships
 from tests.factories import SegmentFactory, WorkspaceFactory, member_of_new_workspace

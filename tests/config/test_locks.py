@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from config.database import cache
+from database import cache
 from memberships.models import WorkspaceMembership
 from organizations.models import Organization
 from tests.admin import send, url

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from config.database import session_settings
+from database import session_settings
 from tests.api import MEMBERSHIPS
 from tests.server import (
     Connection,

@@ -1,4 +1,4 @@
-"""Statements that PostgreSQL keeps: asked again after whatever has failed (``config.database.prepared``)."""
+"""Statements that PostgreSQL keeps: asked again after whatever has failed (``database.prepared``)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from django.db import DataError, connection, transaction
 from psycopg.pq import TransactionStatus
 
-from config.database.prepared import Statement, Values, read, read_together
+from database.prepared import Statement, Values, read, read_together
 
 pytestmark = pytest.mark.django_db
 

@@ -1,6 +1,6 @@
 """What a process caches of the database between requests, without ever giving a stale answer.
 
-Triggers log every change of what may be cached (``config.database.triggers.invalidates``). A request that uses the
+Triggers log every change of what may be cached (``database.triggers.invalidates``). A request that uses the
 cache reads, in the very statement that it needs anyway, the changes that this process has not applied yet
 (``CHANGES``); what they name is evicted (``apply``) before anything cached is used. A statement sees the log of just
 the transactions whose changes it sees, so what remains in the cache is what the statement itself would have found.
@@ -18,8 +18,8 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from config.database.prepared import Result
-from config.database.triggers import Kind
+from database.prepared import Result
+from database.triggers import Kind
 
 MAX_CHANGES = 1000
 CHANGES = f"""

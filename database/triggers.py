@@ -129,7 +129,7 @@ _MANY = 100
 
 
 def noted(kind: Kind, key: str = "id", *, joining: str = "", inserts: bool = True) -> list[pgtrigger.Trigger]:
-    """Note each change of the table's rows, so that no process remembers what was before (``config.database.cache``).
+    """Note each change of the table's rows, so that no process remembers what was before (``database.cache``).
 
     ``key`` is the SQL of the changed thing's id, over ``changed`` (the rows before and after) and what ``joining``
     joins to it. Without ``inserts`` new rows are not noted: nobody can remember them. A statement that changes more
