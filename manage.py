@@ -7,7 +7,7 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
-from accounts.audit import actors
+from audit import actors
 from config import local_postgres
 
 

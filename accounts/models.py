@@ -16,9 +16,9 @@ from django.db.models.lookups import Regex
 from django.utils.translation import gettext_lazy as _
 
 from accounts import encryption
-from accounts.audit.triggers import audited, audited_ends
 from accounts.browser_origins import ORIGIN_LINES, as_browsers_write, is_origin
 from accounts.names import AddressField, NameField, is_normal
+from audit.triggers import audited, audited_ends
 from database.constraints import ForeignKeyConstraint
 from database.fields import MetadataField, TimeStamped, is_json_object
 from database.triggers import immutable, must_match, noted, touch
@@ -268,6 +268,7 @@ class User(TimeStamped):
     """An end user of one deployment. Staff are Django's own users: neither can sign in as the other."""
 
     deployment_path = "deployment"
+    actor_kind = "user"
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="users")
     email = AddressField(max_length=254, blank=True, db_default="")

@@ -15,9 +15,9 @@ from typing import Any
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from accounts.audit import triggers
 from accounts.keys import signing_key
 from accounts.models import Authenticator, Deployment, User
+from audit import triggers
 from memberships.models import (
     OrganizationMembership,
     OrganizationMembershipRole,

@@ -19,9 +19,9 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
-from accounts.audit import actors
 from accounts.models import Deployment
 from accounts.staff.rights import visible_to
+from audit import actors
 from memberships.transfer.exporting import export
 from memberships.transfer.importing import Progress, Report, run_import
 from memberships.transfer.rejecting import rejected_lines

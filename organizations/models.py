@@ -9,8 +9,8 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.audit.triggers import audited
 from accounts.models import Deployment, User
+from audit.triggers import audited
 from database.constraints import ForeignKeyConstraint
 from database.fields import MetadataField, TimeStamped, is_json_object, is_list_of_texts
 from database.triggers import immutable, must_match, noted, own_member_count, touch

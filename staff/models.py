@@ -8,8 +8,8 @@ from django.db import models
 from django_otp.models import Device
 
 from accounts import encryption
-from accounts.audit.triggers import audited
 from accounts.models import Deployment
+from audit.triggers import audited
 from database.fields import TimeStamped
 from database.triggers import immutable, touch
 

@@ -14,10 +14,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
-from accounts.audit.names import model_of, name_subjects, referred_to
-from accounts.audit.triggers import audited_models
 from accounts.models import Deployment
 from audit.models import AuditEntry
+from audit.names import model_of, name_subjects, referred_to
+from audit.triggers import audited_models
 from config.staff.filters import WhenFilter
 from config.staff.links import address, link_to
 from config.staff.pages import ReadOnlyAdmin

@@ -8,7 +8,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-# Who acts: what the application says (accounts.audit.actors), else the database role and its client's address.
+# Who acts: what the application says (audit.actors), else the database role and its client's address.
 # And the entries of a JSON object that another does not have alike.
 FUNCTIONS = """
 CREATE FUNCTION audit_actor(OUT kind text, OUT id bigint, OUT name text, OUT address inet)

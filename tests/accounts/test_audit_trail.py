@@ -16,9 +16,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import second_factors, sessions
-from accounts.audit import actors
 from accounts.keys import create_signing_key
 from accounts.models import DeploymentAlias, Session, SignIn, User
+from audit import actors
 from audit.models import AuditEntry
 from memberships.models import OrganizationMembershipRole, WorkspaceMembership
 from organizations.models import Organization, Segment, UserSegment

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.audit import actors
+from audit import actors
 from audit.models import AuditEntry
 from organizations.models import Organization
 from staff.models import StaffAccess

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts.audit import retention
+from audit import retention
 
 
 class Command(BaseCommand):

@@ -9,8 +9,8 @@ from typing import Any
 from django.apps import apps
 from django.db.models import Model
 
-from accounts.audit.triggers import is_named
 from audit.models import AuditEntry
+from audit.triggers import is_named
 
 
 def name_subjects(entries: Iterable[AuditEntry]) -> None:

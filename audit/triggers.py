@@ -166,14 +166,13 @@ def _subjects(model: type[Model], row: str) -> str:
     subjects = [f"'{model._meta.label_lower}:' || {row}.id"]
     for field in _foreign_keys(model):
         related: Any = field.remote_field.model
-        if related._meta.label_lower != "accounts.deployment":
+        if _path(related) != "pk":
             subjects.append(f"'{related._meta.label_lower}:' || {row}.{field.column}")
     return f"array_remove(ARRAY[{', '.join(subjects)}], NULL)"
 
 
 def _deployment(model: Any, row: str) -> str:
-    # Asked of the class itself: migrations know models by their fields alone.
-    path = getattr(apps.get_model(model._meta.label), "deployment_path", "")
+    path = _path(model)
     if not path:
         return "NULL::bigint"
     if path == "pk":
@@ -186,6 +185,11 @@ def _deployment(model: Any, row: str) -> str:
     parent = field.remote_field.model._meta
     column = parent.get_field(last).column
     return f"(SELECT parent.{column} FROM {parent.db_table} parent WHERE parent.id = {row}.{field.column})"
+
+
+def _path(model: Any) -> str:
+    """How the rows of ``model`` reach their deployment. Asked of the class itself: migrations know its fields alone."""
+    return str(getattr(apps.get_model(model._meta.label), "deployment_path", ""))
 
 
 def audited_models() -> list[type[Model]]:

@@ -61,7 +61,7 @@ def sender_of(request: HttpRequest) -> Callable[[], Actor]:
         address = getattr(request, "client_address", None)
         sender: Actor = {"kind": "visitor", "id": None, "name": "", "address": address and str(address)}
         if (user := _user_of(request)) is not None:
-            sender["kind"] = "user" if user._meta.label == "accounts.User" else "staff"
+            sender["kind"] = getattr(user, "actor_kind", "staff")
             sender["id"], sender["name"] = user.pk, str(user)
         return sender
 
