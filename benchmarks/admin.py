@@ -37,10 +37,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Deployment, User
-from config.staff.links import address
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from memberships.scale import HOST
 from organizations.models import Organization, Workspace, WorkspaceRole
+from staff.toolkit.links import address
 
 MOST_QUERIES = 15
 MOST_MS = 300

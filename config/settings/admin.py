@@ -1,4 +1,4 @@
-"""The look of the pages for staff; ``config/staff`` has their behaviour."""
+"""The look of the pages for staff; ``staff/`` has their behaviour."""
 
 from django.urls import reverse_lazy
 
@@ -25,7 +25,7 @@ UNFOLD = {
     "SITE_SUBHEADER": "Who belongs where",
     "SITE_SYMBOL": "fact_check",
     "SITE_URL": None,
-    "LOGIN": {"form": "accounts.staff.signing_in.StaffLoginForm"},
+    "LOGIN": {"form": "staff.access.sign_in.StaffLoginForm"},
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
@@ -38,10 +38,7 @@ UNFOLD = {
             {"title": "Second factor", "link": reverse_lazy("staff-second-factor")},
         ]
     },
-    "SIDEBAR": {"navigation": "config.staff.navigation.sidebar", "show_search": True},
+    "SIDEBAR": {"navigation": "staff.navigation.sidebar", "show_search": True},
 }
-
-STAFF_SCOPE = "accounts.staff.rights.visible_to"
-STAFF_AUDIT = "audit.AuditEntry"
 
 LOGIN_REDIRECT_URL = "admin:index"  # nobody but staff signs in by Django

@@ -30,7 +30,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "config.apps.StaffAdminConfig",
+    "staff.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -51,11 +51,11 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
     "api.bodies.BodyLimitMiddleware",
-    "config.staff.middleware.StaffSessionMiddleware",
+    "staff.access.middleware.StaffSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "config.staff.middleware.StaffAuthenticationMiddleware",
-    "config.staff.middleware.StaffSecondFactorMiddleware",
-    "config.staff.middleware.StaffMessageMiddleware",
+    "staff.access.middleware.StaffAuthenticationMiddleware",
+    "staff.access.middleware.StaffSecondFactorMiddleware",
+    "staff.access.middleware.StaffMessageMiddleware",
 ]
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440

@@ -52,7 +52,7 @@ CSRF_COOKIE_HTTPONLY = True
 
 STAFF_SECOND_FACTOR_REQUIRED = read("bool", "STAFF_SECOND_FACTOR_REQUIRED", not DEMO)
 
-AUTHENTICATION_BACKENDS = ["accounts.staff.backend.StaffBackend"]
+AUTHENTICATION_BACKENDS = ["staff.access.backend.StaffBackend"]
 PASSWORD_HASHERS = ["accounts.hashers.Argon2idHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

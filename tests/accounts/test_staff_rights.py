@@ -12,9 +12,9 @@ from django.db import IntegrityError
 from django.db.models import Model
 
 from accounts.models import Deployment, FailureCount, SpentToken, User
-from accounts.staff.rights import PRIVATE_METADATA, permissions_of, rights_of, visible_to
 from memberships.models import ActiveMembership, WorkspaceMembership
 from organizations.models import Organization
+from staff.access.rights import PRIVATE_METADATA, permissions_of, rights_of, visible_to
 from staff.models import StaffAccess, StaffAuthenticator, StaffBackupCodes, StaffDeployment
 from tests.admin import NEW_ROW
 from tests.factories import DeploymentFactory, OrganizationFactory, UserFactory, new_branch, staff

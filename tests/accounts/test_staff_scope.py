@@ -16,7 +16,6 @@ from django.test import Client, RequestFactory
 from django.urls import URLPattern, reverse
 
 from accounts.models import Deployment, DeploymentAlias, User
-from accounts.staff.admin import NOWHERE
 from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, OrganizationMembershipRole
 from organizations.models import (
@@ -28,6 +27,7 @@ from organizations.models import (
     WorkspaceSegment,
 )
 from staff.models import StaffAccess
+from staff.pages.staff import NOWHERE
 from tests.admin import add_to_inline, errors, saved, send, url
 from tests.factories import (
     DeploymentFactory,

@@ -16,9 +16,9 @@ from pytest_django.fixtures import Settings
 from accounts import encryption
 from accounts.models import Authenticator, BackupCode, FailureCount, Session, SignIn, SigningKey, SpentToken, User
 from audit.models import AuditEntry
-from config.staff.inlines import INLINE_ROWS
 from organizations.models import Organization, Segment, Workspace, WorkspaceRole
 from staff.models import StaffAuthenticator, StaffBackupCodes, StaffDeployment
+from staff.toolkit.inlines import INLINE_ROWS
 from tests.admin import NEW_ROW, PAGES, send, url
 from tests.factories import (
     DeploymentFactory,

@@ -12,9 +12,9 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from config.staff import lists
-from config.staff.filters import RelatedFilter
 from organizations.models import Segment
+from staff.toolkit import lists
+from staff.toolkit.filters import RelatedFilter
 from tests.admin import NEW_ROW, PAGES, url
 from tests.factories import UserFactory
 

@@ -11,7 +11,6 @@ from django.db.models import Model
 from django.test import Client
 
 from accounts.models import Deployment, User
-from config.staff import choices
 from memberships.models import (
     OrganizationMembership,
     OrganizationMembershipRole,
@@ -29,6 +28,7 @@ from organizations.models import (
     WorkspaceSegment,
 )
 from staff.models import StaffAccess
+from staff.toolkit import choices
 from tests.admin import PAGES, choose, url
 from tests.factories import (
     OrganizationRoleFactory,

@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from config.staff import home
+from staff import home
 
 HOME = "/admin/"
 

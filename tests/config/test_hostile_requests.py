@@ -17,10 +17,10 @@ from django.urls import URLPattern, URLResolver
 
 from accounts.models import SigningKey, User
 from audit.models import AuditEntry
-from config.staff import home
-from config.staff.pages import WHOLE_LIST
 from organizations.models import Organization, Segment, Workspace
+from staff import home
 from staff.models import StaffAccess
+from staff.toolkit.pages import WHOLE_LIST
 from tests.admin import NEW_ROW, PAGES, url
 from tests.factories import UserFactory
 

@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 
 from accounts.models import Session, SignIn, User
-from config.staff import actions
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import WorkspaceRole
+from staff.toolkit import bulk_actions
 from tests.admin import choose, go_on, url
 from tests.factories import (
     UserFactory,
@@ -142,7 +142,7 @@ def test_users_are_signed_out_everywhere_and_others_in_their_sessions_are_not(
 def test_all_rows_of_the_list_can_be_chosen_up_to_a_bound(
     admin_client: Client, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(actions, "MAX_ROWS", 3)
+    monkeypatch.setattr(bulk_actions, "MAX_ROWS", 3)
     response = choose(admin_client, "disable", world.own.user, everything=True)
     assert len(texts(response)) == 3
     UserFactory.create()

@@ -11,9 +11,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from audit.models import AuditEntry
-from memberships import transfer_pages
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from memberships.transfer.sample import sample
+from staff.pages import import_export
 from tests.admin import url
 from tests.factories import World, join, new_world, staff
 
@@ -111,7 +111,7 @@ def test_a_form_without_a_file_or_with_one_too_large_is_refused(
     admin_client: Client, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "This field is required." in text(admin_client.post(IMPORT, {"save": "1"}))
-    monkeypatch.setattr(transfer_pages, "MAX_BYTES", 10)
+    monkeypatch.setattr(import_export, "MAX_BYTES", 10)
     response = upload(admin_client, HEADER + line(world.own))
     assert response.status_code == 422
     assert "larger than" in text(response)

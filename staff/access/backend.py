@@ -1,0 +1,25 @@
+"""Where Django asks about the staff: AUTHENTICATION_BACKENDS names this."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+
+from staff.access.rights import permissions_of, visible_to
+
+
+class StaffBackend(ModelBackend):
+    """Passwords as Django keeps them; permissions by ``StaffAccess`` alone, groups and single permissions count not."""
+
+    def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        """Those that ``user_obj`` has, of ``obj`` if it is given."""
+        if obj is not None and not visible_to(user_obj, type(obj)._base_manager.filter(pk=obj.pk)).exists():
+            return set()
+        if not hasattr(user_obj, "_staff_permissions"):
+            user_obj._staff_permissions = permissions_of(user_obj)
+        permissions: set[str] = user_obj._staff_permissions
+        return permissions
+
+    def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
+        return perm in self.get_all_permissions(user_obj, obj)

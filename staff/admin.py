@@ -1,0 +1,10 @@
+"""All pages for staff: Django's admin looks here for them, and each registers itself."""
+
+from staff.pages import (  # noqa: F401
+    accounts,
+    audit_trail,
+    bulk_actions,
+    memberships,
+    organizations,
+    staff,
+)

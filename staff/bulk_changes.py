@@ -1,0 +1,236 @@
+"""Changes of many rows at once. Each is to be called in a transaction, and raises ``Refused`` or does it all."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from django.db import models
+from django.utils import timezone
+
+from accounts.keys import create_signing_key, published_keys
+from accounts.models import Deployment, Session, SignIn, SigningKey, User
+from accounts.sessions import sign_out_everywhere
+from memberships.models import (
+    OrganizationMembership,
+    OrganizationMembershipRole,
+    WorkspaceMembership,
+    WorkspaceMembershipRole,
+)
+from organizations.models import OrganizationRole, Workspace, WorkspaceRole
+
+
+class Change(NamedTuple):
+    """What happens to ``row``; ``text`` is "" if nothing does, because it is so already."""
+
+    row: models.Model
+    text: str
+
+
+class Refused(Exception):  # noqa: N818
+    """The change cannot be made, of any row: ``reasons`` name the rows that stand in the way, and why."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons = list(reasons)
+        super().__init__("\n".join(self.reasons))
+
+
+Membership = OrganizationMembership | WorkspaceMembership
+Role = OrganizationRole | WorkspaceRole
+
+
+def add_to_workspace(users: Sequence[User], workspace: Workspace, roles: Collection[WorkspaceRole]) -> list[Change]:
+    """Make ``users`` members of ``workspace``, and of its organization, with ``roles`` besides those that they hold."""
+    organization = workspace.organization
+    _refuse(
+        f"{user} is a user of another deployment than “{workspace}”."
+        for user in users
+        if user.deployment_id != organization.deployment_id
+    )
+    _refuse(
+        f"“{role}” is a role of “{role.workspace or role.organization or role.deployment}”, not of “{workspace}”."
+        for role in roles
+        if not _fits(role, workspace)
+    )
+    in_organization = _users_in(OrganizationMembership.objects.filter(organization=organization, user__in=users))
+    in_workspace = _users_in(WorkspaceMembership.objects.filter(workspace=workspace, user__in=users))
+    OrganizationMembership.objects.bulk_create(
+        OrganizationMembership(deployment_id=organization.deployment_id, organization=organization, user=user)
+        for user in users
+        if user.pk not in in_organization
+    )
+    WorkspaceMembership.objects.bulk_create(
+        WorkspaceMembership(organization=organization, workspace=workspace, user=user)
+        for user in users
+        if user.pk not in in_workspace
+    )
+    memberships = list(WorkspaceMembership.objects.filter(workspace=workspace, user__in=users))
+    given = {
+        membership.user_id: changed
+        for membership, changed in zip(memberships, _give(WorkspaceMembershipRole, memberships, roles), strict=True)
+    }
+    return [
+        Change(
+            user,
+            _sentence(
+                f"joins “{organization}”" if user.pk not in in_organization else "",
+                f"joins “{workspace}”" if user.pk not in in_workspace else "",
+                _named("is given", given[user.pk]),
+            ),
+        )
+        for user in users
+    ]
+
+
+def change_roles(memberships: Sequence[Any], give: Collection[Any], take: Collection[Any]) -> list[Change]:
+    """Give and take roles of ``memberships``, which are all of organizations or all of workspaces, as the roles are."""
+    _refuse(
+        f"{membership}: “{role}” is a role of “{_owner(role)}” and cannot be given here."
+        for membership in memberships
+        for role in give
+        if not _fits(role, _place(membership))
+    )
+    _refuse(f"“{role}” is to be given and taken." for role in set(give) & set(take))
+    if not memberships:
+        return []
+    link = WorkspaceMembershipRole if isinstance(memberships[0], WorkspaceMembership) else OrganizationMembershipRole
+    given = _give(link, memberships, give)
+    taken = _take(link, memberships, take)
+    return [
+        Change(membership, _sentence(_named("is given", new), _named("loses", old)))
+        for membership, new, old in zip(memberships, given, taken, strict=True)
+    ]
+
+
+def remove(memberships: Sequence[Membership]) -> list[Change]:
+    """End ``memberships``. With one of an organization those of its workspaces end."""
+    changes = [Change(membership, f"leaves “{_place(membership)}”") for membership in memberships]
+    for membership in memberships[:1]:
+        type(membership).objects.filter(pk__in=[row.pk for row in memberships]).delete()
+    return changes
+
+
+def _refuse(reasons: Iterable[str]) -> None:
+    """Raise ``Refused`` if there are any ``reasons``."""
+    if found := list(reasons):
+        raise Refused(found)
+
+
+def _users_in(memberships: Any) -> set[int]:
+    return set(memberships.values_list("user_id", flat=True))
+
+
+def _place(membership: Membership) -> Any:
+    return membership.workspace if isinstance(membership, WorkspaceMembership) else membership.organization
+
+
+def _owner(role: Role) -> Any:
+    return getattr(role, "workspace", None) or role.organization or role.deployment
+
+
+def _fits(role: Role, place: Any) -> bool:
+    """The rule of the triggers ``role_fits``, which hold all writers to it; here the row is named that breaks it."""
+    organization = place.organization if isinstance(place, Workspace) else place
+    return (
+        role.deployment_id == organization.deployment_id
+        and role.organization_id in (None, organization.pk)
+        and getattr(role, "workspace_id", None) in (None, place.pk)
+    )
+
+
+def _held(link: Any, memberships: Sequence[Any], roles: Collection[Any]) -> dict[int, set[int]]:
+    """The ids of those of ``roles`` that each membership has, by its id."""
+    held: dict[int, set[int]] = defaultdict(set)
+    for membership_id, role_id in link.objects.filter(membership__in=memberships, role__in=roles).values_list(
+        "membership_id", "role_id"
+    ):
+        held[membership_id].add(role_id)
+    return held
+
+
+def _give(link: Any, memberships: Sequence[Any], roles: Collection[Any]) -> list[list[Any]]:
+    """Give ``roles``; for each membership, those that are new to it."""
+    held = _held(link, memberships, roles)
+    new = [[role for role in roles if role.pk not in held[membership.pk]] for membership in memberships]
+    link.objects.bulk_create(
+        link(membership=membership, role=role) for membership, own in zip(memberships, new, strict=True) for role in own
+    )
+    return new
+
+
+def _take(link: Any, memberships: Sequence[Any], roles: Collection[Any]) -> list[list[Any]]:
+    """Take ``roles``; for each membership, those that it had."""
+    held = _held(link, memberships, roles)
+    link.objects.filter(membership__in=memberships, role__in=roles).delete()
+    return [[role for role in roles if role.pk in held[membership.pk]] for membership in memberships]
+
+
+def _named(verb: str, roles: Sequence[Any]) -> str:
+    return f"{verb} {', '.join(f'“{role}”' for role in roles)}" if roles else ""
+
+
+def _sentence(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+def set_disabled(users: Sequence[User], disabled: bool) -> list[Change]:
+    """Disable or enable ``users``. A disabled user can use no session, old or new."""
+    changed = [user for user in users if user.disabled is not disabled]
+    User.objects.filter(pk__in=[user.pk for user in changed]).update(disabled=disabled)
+    text = "is disabled" if disabled else "is enabled"
+    return [Change(user, text if user.disabled is not disabled else "") for user in users]
+
+
+def end_sign_ins(users: Sequence[User]) -> list[Change]:
+    """Sign ``users`` out everywhere; a session that nobody else is signed in to ends."""
+    numbers = Counter(sign_in.user_id for sign_in in sign_out_everywhere(users))
+    return [Change(user, _signed_out(numbers[user.pk])) for user in users]
+
+
+def _signed_out(number: int) -> str:
+    return f"is signed out of {number} session{'' if number == 1 else 's'}" if number else ""
+
+
+def end_sessions(sessions: Sequence[Session]) -> list[Change]:
+    """End ``sessions``, with all sign-ins in them. What has ended stays ended when it did."""
+    now = timezone.now()
+    live = [session for session in sessions if session.ended_at is None]
+    Session.objects.filter(pk__in=[session.pk for session in live], ended_at__isnull=True).update(ended_at=now)
+    SignIn.objects.filter(session__in=live, ended_at__isnull=True).update(ended_at=now)
+    return [Change(session, "ends" if session.ended_at is None else "") for session in sessions]
+
+
+def sign_with_new_keys(deployments: Sequence[Deployment]) -> list[Change]:
+    """Make a new signing key for each of ``deployments``; those before it go on verifying."""
+    return [Change(deployment, _sign_with_new_key(deployment)) for deployment in deployments]
+
+
+def _sign_with_new_key(deployment: Deployment) -> str:
+    former = published_keys(deployment).first()
+    create_signing_key(deployment=deployment)
+    if former is None:
+        return "signs with its first key from now on"
+    return (
+        f"signs with a new key from now on. The key {former.kid} goes on verifying: nobody is signed out. "
+        "Whoever keeps a copy of the JWKS must fetch it anew"
+    )
+
+
+def retire_keys(keys: Sequence[SigningKey]) -> list[Change]:
+    """Have ``keys`` sign no more; what they signed stays good."""
+    return _end(keys, "retired_at", "signs no more; tokens that it signed are good until they expire")
+
+
+def revoke_keys(keys: Sequence[SigningKey]) -> list[Change]:
+    """Have nothing that ``keys`` signed be good any more."""
+    text = "is revoked: its tokens are refused from the next request on, and whoever has one must sign in again"
+    return _end(keys, "revoked_at", text)
+
+
+def _end(keys: Sequence[SigningKey], field: str, text: str) -> list[Change]:
+    """Write now into ``field`` of the ``keys`` that have nothing there yet: what has ended stays ended when it did."""
+    ends = [key for key in keys if getattr(key, field) is None]
+    rows = SigningKey.objects.filter(pk__in=[key.pk for key in ends], **{f"{field}__isnull": True})
+    rows.update(**{field: timezone.now()})
+    return [Change(key, text if key in ends else "") for key in keys]

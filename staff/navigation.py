@@ -1,0 +1,85 @@
+"""The sidebar: what staff come to do, and the pages on which they do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+
+from staff.toolkit.links import address, plural
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A page of the admin of ``model`` ("app.Model"): its list, or the page that its URL name ends with.
+
+    It shows to those whom the admin's ``has_view_permission`` lets pass, or for another ``page`` than the list,
+    ``has_<page>_permission``.
+    """
+
+    model: str
+    icon: str
+    """The name of a Material symbol (https://fonts.google.com/icons)."""
+    title: str = ""
+    page: str = "changelist"
+
+
+TASKS: dict[str, list[Entry]] = {
+    "Help a user": [
+        Entry("accounts.User", "person"),
+        Entry("accounts.Session", "devices"),
+        Entry("accounts.SignIn", "login"),
+        Entry("accounts.Authenticator", "phonelink_lock"),
+        Entry("accounts.BackupCode", "password"),
+    ],
+    "Onboard a customer": [
+        Entry("organizations.Organization", "apartment"),
+        Entry("organizations.Workspace", "workspaces"),
+        Entry("memberships.OrganizationMembership", "badge"),
+        Entry("memberships.WorkspaceMembership", "group_add"),
+        Entry("memberships.WorkspaceMembership", "upload", "Import memberships", page="import_csv"),
+    ],
+    "Decide who may do what": [
+        Entry("organizations.OrganizationRole", "shield_person"),
+        Entry("organizations.WorkspaceRole", "shield"),
+        Entry("organizations.Segment", "label"),
+    ],
+    "Run the service": [
+        Entry("accounts.Deployment", "dns"),
+        Entry("accounts.SigningKey", "key"),
+        Entry("audit.AuditEntry", "history", "Audit trail"),
+    ],
+    "Manage staff": [
+        Entry("auth.User", "support_agent", "Staff"),
+        Entry("staff.StaffAccess", "admin_panel_settings", "Rights of staff"),
+    ],
+}
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The TASKS and pages that the member of staff may open, as unfold's SIDEBAR takes them."""
+    tasks: list[dict[str, Any]] = [
+        {"title": task, "items": [_item(entry) for entry in entries if _may_open(request, entry)]}
+        for task, entries in TASKS.items()
+    ]
+    items = [item for task in tasks for item in task["items"]]
+    here = max((item["link"] for item in items if request.path.startswith(item["link"])), key=len, default="")
+    for item in items:
+        item["active"] = item["link"] == here
+    home = {"items": [{"title": "Home", "icon": "home", "link": reverse("admin:index")}]}
+    return [home, *(task for task in tasks if task["items"])]
+
+
+def _item(entry: Entry) -> dict[str, Any]:
+    model = apps.get_model(entry.model)
+    return {"title": entry.title or plural(model), "icon": entry.icon, "link": address(model, entry.page)}
+
+
+def _may_open(request: HttpRequest, entry: Entry) -> bool:
+    page = admin.site.get_model_admin(apps.get_model(entry.model))
+    permission = "view" if entry.page == "changelist" else entry.page
+    return bool(getattr(page, f"has_{permission}_permission")(request))

@@ -1,0 +1,426 @@
+"""Pages for staff: deployments and their keys, users and their second factors, sessions."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth import password_validation
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.safestring import SafeString
+from django.views.decorators.debug import sensitive_post_parameters
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
+
+from accounts import sessions
+from accounts.keys import state_of, with_successors
+from accounts.models import (
+    Authenticator,
+    BackupCode,
+    Deployment,
+    DeploymentAlias,
+    Session,
+    SignIn,
+    SignInAttempt,
+    SigningKey,
+    User,
+)
+from accounts.names import searched
+from staff import bulk_changes
+from staff.toolkit.bulk_actions import BulkAction, add_actions
+from staff.toolkit.filters import RelatedFilter
+from staff.toolkit.forms import StaffForm
+from staff.toolkit.inlines import EditableInline, ReadOnlyInline
+from staff.toolkit.links import link
+from staff.toolkit.pages import ReadOnlyAdmin, StaffAdmin
+
+DATES: tuple[str, Any] = ("Dates", {"fields": ["created_at", "updated_at"]})
+
+
+class AliasInline(EditableInline):
+    model = DeploymentAlias
+
+
+class SigningKeyInline(ReadOnlyInline):
+    model = SigningKey
+    verbose_name_plural = "newest signing keys"
+    fields = ("kid", "state", "since", "retired_at", "revoked_at")
+    readonly_fields = ("kid", "state", "since")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SigningKey]:
+        return with_successors(super().get_queryset(request))
+
+    @admin.display(description="state")
+    def state(self, obj: SigningKey) -> str:
+        return state_of(obj)
+
+
+@admin.register(Deployment)
+class DeploymentAdmin(StaffAdmin):
+    list_display = ("name", "host", "mode", "created_at")
+    list_filter = ("mode",)
+    search_fields = ("name", "host")
+    search_help_text = "Name, host, alias or id"
+    inlines = (AliasInline, SigningKeyInline)
+    save_on_top = True
+    fieldsets = (
+        (None, {"fields": ["name", "host", "mode", "allowed_origins", "cookie_same_site", "see_also"]}),
+        (
+            "Rules",
+            {
+                "description": "What is off here counts nowhere in the deployment, whatever a page below it says.",
+                "fields": [
+                    "ip_allowlist_per_org_enabled",
+                    "ip_allowlist_per_workspace_enabled",
+                    "enforce_mfa_per_org_enabled",
+                    "enforce_mfa_per_workspace_enabled",
+                    "private_metadata_audience",
+                    "organizations_enabled",
+                    "workspaces_enabled",
+                ],
+            },
+        ),
+        DATES,
+    )
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        """By an alias too."""
+        found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
+        aliases = DeploymentAlias.objects.filter(host__istartswith=search_term.strip().replace("\0", ""))
+        return found | queryset.filter(pk__in=aliases.values("deployment")), may_have_duplicates
+
+
+@admin.register(SigningKey)
+class SigningKeyAdmin(ReadOnlyAdmin):
+    """Keys come from an action on deployments; here they go."""
+
+    list_display = ("kid", "deployment", "state", "algorithm", "created_at", "retired_at", "revoked_at")
+    list_filter = (
+        ("retired_at", admin.EmptyFieldListFilter),
+        ("revoked_at", admin.EmptyFieldListFilter),
+        ("deployment", RelatedFilter),
+    )
+    list_select_related = ("deployment",)
+    search_fields = ("kid", "deployment")
+    search_help_text = "Key id (kid), deployment or id"
+    readonly_fields = ("created_at",)
+    fields = (
+        *("deployment", "issuer", "kid", "state", "algorithm", "public_key"),
+        *("created_at", "tokens_until", "retired_at", "revoked_at"),
+    )
+    autocomplete_fields = ("deployment",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SigningKey]:
+        return with_successors(super().get_queryset(request))
+
+    @admin.display(description="state")
+    def state(self, obj: SigningKey) -> str:
+        return state_of(obj)
+
+
+SIGN_OUT = "Sign out the user everywhere"
+_SIGNS_IN_BY = {"new_password", "external_id", "external_issuer"}
+
+
+class UserForm(StaffForm):
+    new_password = forms.CharField(
+        required=False,
+        max_length=256,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text="Leave it empty to keep the present one. Only a hash is stored; nobody can read it back.",
+    )
+
+    sign_out = forms.BooleanField(
+        required=False,
+        initial=True,
+        label=SIGN_OUT,
+        widget=UnfoldBooleanWidget,
+        help_text="When this form sets a new password or changes the external id. Other changes sign nobody out.",
+    )
+
+    @property
+    def signs_out(self) -> bool:
+        """Whether the user must sign in anew, as far as staff have left the box ticked."""
+        return bool(self.cleaned_data["sign_out"]) and not _SIGNS_IN_BY.isdisjoint(self.changed_data)
+
+    def validate_unique(self) -> None:
+        super().validate_unique()
+        self._check_issuer()
+        if password := self.cleaned_data.get("new_password"):
+            try:
+                # Not earlier: the password is compared with the names of the user as the form changes them.
+                password_validation.validate_password(password, self.instance)
+            except ValidationError as error:
+                self.add_error("new_password", error)
+
+    def _check_issuer(self) -> None:
+        """An external id that nobody could sign in by is refused, unless it has been there before."""
+        user = self.instance
+        if user.deployment_id is None or not {"external_id", "external_issuer"} & set(self.changed_data):
+            return
+        issuers = user.deployment.outside_issuers()
+        if user.external_issuer and user.external_issuer not in issuers:
+            self.add_error("external_issuer", f"The deployment trusts no such issuer, but {_listed(issuers)}.")
+        elif user.external_id and not user.external_issuer and len(issuers) > 1:
+            self.add_error(
+                "external_issuer", f"Say whose the external id is: the deployment trusts {_listed(issuers)}."
+            )
+
+    def save(self, commit: bool = True) -> Any:
+        if password := self.cleaned_data["new_password"]:
+            self.instance.set_password(password)
+        return super().save(commit)
+
+
+def _listed(issuers: list[str]) -> str:
+    return ", ".join(issuers) or "none (see manage.py trust_issuer)"
+
+
+@admin.register(User)
+class UserAdmin(StaffAdmin):
+    form = UserForm
+    identity = ("deployment",)
+    list_display = ("__str__", "username", "first_name", "last_name", "deployment", "disabled", "created_at")
+    list_filter = ("disabled", ("deployment", RelatedFilter))
+    list_select_related = ("deployment",)
+    label_select_related = ("deployment",)
+    search_fields = ("email", "username", "first_name", "last_name", "external_id")
+    search_help_text = "E-mail address, name or id"
+    autocomplete_fields = ("deployment",)
+    readonly_fields = (*StaffAdmin.readonly_fields, "second_factor", "has_password")
+    on_change_only = (*StaffAdmin.on_change_only, "second_factor", "has_password", "sign_out")
+    save_on_top = True
+    fieldsets = (
+        (
+            None,
+            {"fields": ["deployment", "email", "username", "first_name", "last_name", "disabled", "see_also"]},
+        ),
+        (
+            "Signing in",
+            {"fields": ["has_password", "new_password", "second_factor", "external_id", "external_issuer", "sign_out"]},
+        ),
+        ("Metadata", {"fields": ["public_metadata", "private_metadata"]}),
+        DATES,
+    )
+
+    actions_detail = ("entry",)  # type: ignore[assignment]
+
+    @action(description="Why can't they enter?", url_path="entry", icon="help")  # type: ignore[operator]
+    def entry(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = self.get_object(request, object_id)
+        if user is None:
+            raise Http404
+        return redirect("admin:memberships_workspacemembership_entry_of", user.pk)
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        """Also as the e-mail address or username that is typed is stored."""
+        found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
+        if (stored := searched(search_term)) != search_term:
+            found |= super().get_search_results(request, queryset, stored)[0]
+        return found, may_have_duplicates
+
+    def label(self, obj: User) -> str:
+        return f"{obj} ({obj.deployment})"
+
+    @method_decorator(sensitive_post_parameters("new_password"))
+    def changeform_view(self, *args: Any, **kwargs: Any) -> Any:
+        return super().changeform_view(*args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and form.signs_out:
+            _sign_out(self, request, [obj])
+
+    @admin.display(description="password", boolean=True)
+    def has_password(self, obj: User) -> bool:
+        return bool(obj.password)
+
+    @admin.display(description="second factor")
+    def second_factor(self, obj: User) -> str:
+        if not hasattr(obj, "_second_factor"):  # the page asks several times
+            obj._second_factor = self._count_second_factors(obj)  # type: ignore[attr-defined]
+        return str(obj._second_factor)  # type: ignore[attr-defined]
+
+    def _count_second_factors(self, obj: User) -> str:
+        confirmed = obj.authenticators.filter(confirmed_at__isnull=False).count()
+        if not confirmed:
+            return "None set up"
+        codes = obj.backup_codes.filter(used_at__isnull=True).count()
+        parts = [_number(confirmed, "authenticator"), *([_number(codes, "unused backup code")] if codes else [])]
+        return " and ".join(parts)
+
+
+class SecondFactorAdmin(ReadOnlyAdmin):
+    """Support resets a second factor by deleting the authenticator; the database lets its backup codes go with it.
+
+    That signs the user out unless the box on that page is unticked.
+    """
+
+    delete_confirmation_template = "staff/delete_second_factor.html"
+    delete_selected_confirmation_template = "staff/delete_second_factors.html"
+    list_select_related = ("user",)
+    search_fields = ("user",)
+    search_help_text = "E-mail address or username of the user, or id"
+    autocomplete_fields = ("user",)
+
+    def delete_model(self, request: HttpRequest, obj: Authenticator | BackupCode) -> None:
+        users = _users_of([obj])
+        super().delete_model(request, obj)
+        self._sign_out(request, users)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        users = _users_of(list(queryset.select_related("user")))
+        with transaction.atomic():
+            super().delete_queryset(request, queryset)
+            self._sign_out(request, users)
+
+    def _sign_out(self, request: HttpRequest, users: list[User]) -> None:
+        if "sign_out" in request.POST or "sign_out_asked" not in request.POST:
+            _sign_out(self, request, users)
+
+
+def _users_of(factors: list[Any]) -> list[User]:
+    """The users of those of ``factors`` that counted."""
+    return list({factor.user for factor in factors if getattr(factor, "confirmed_at", True) is not None})
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(SecondFactorAdmin):
+    list_display = ("__str__", "user", "confirmed_at", "created_at")
+    list_filter = (("confirmed_at", admin.EmptyFieldListFilter),)
+    fields = ("user", "confirmed_at", "created_at", "updated_at")
+
+
+@admin.register(BackupCode)
+class BackupCodeAdmin(SecondFactorAdmin):
+    list_display = ("__str__", "user", "used_at", "created_at")
+    list_filter = (("used_at", admin.EmptyFieldListFilter),)
+    readonly_fields = ("created_at",)
+    fields = ("user", "used_at", "created_at")
+
+
+class EndableAdmin(ReadOnlyAdmin):
+    """What lives until ``expires_at`` unless it is ended before."""
+
+    list_filter = (("ended_at", admin.EmptyFieldListFilter), ("deployment", RelatedFilter))
+
+    @admin.display(description="state")
+    def state(self, obj: Session | SignIn) -> str:
+        if obj.ended_at is not None:
+            return "ended"
+        return "expired" if obj.expires_at <= timezone.now() else "live"
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+
+class SignInInline(ReadOnlyInline):
+    model = SignIn
+    verbose_name_plural = "newest sign-ins"
+    fields = ("user", "since", "expires_at", "ended_at")
+    select_related = ("user",)
+
+
+class SignInAttemptInline(ReadOnlyInline):
+    model = SignInAttempt
+    verbose_name_plural = "newest sign-ins that awaited a second factor"
+    fields = ("user", "since", "method", "failures", "expires_at", "completed_at")
+    select_related = ("user",)
+
+
+@admin.register(Session)
+class SessionAdmin(EndableAdmin):
+    list_display = ("__str__", "user", "deployment", "state", "created_at", "expires_at", "ended_at")
+    list_select_related = ("deployment", "active_sign_in__user")
+    search_fields = ("active_sign_in",)
+    search_help_text = "E-mail address or username of the active user, or id"
+    autocomplete_fields = ("deployment", "active_sign_in")
+    readonly_fields = (*StaffAdmin.readonly_fields, "user", "state")
+    fields = ("deployment", "user", "state", "expires_at", "ended_at", "created_at", "updated_at")
+    inlines = (SignInInline, SignInAttemptInline)
+
+    @admin.display(description="active user")
+    def user(self, obj: Session) -> SafeString | None:
+        return link(obj.active_sign_in.user) if obj.active_sign_in else None
+
+
+@admin.register(SignIn)
+class SignInAdmin(EndableAdmin):
+    list_display = ("__str__", "user", "session", "deployment", "state", "created_at", "expires_at", "ended_at")
+    list_select_related = ("deployment", "session", "user")
+    search_fields = ("user",)
+    search_help_text = "E-mail address or username, or id"
+    autocomplete_fields = ("session", "user")
+    readonly_fields = (*StaffAdmin.readonly_fields, "state")
+    fields = (
+        "session",
+        "user",
+        "state",
+        "ip_address",
+        "user_agent",
+        "expires_at",
+        "ended_at",
+        "created_at",
+        "updated_at",
+    )
+    actions = ("end",)
+
+    @admin.action(description="End the selected sign-ins", permissions=["end"])
+    def end(self, request: HttpRequest, queryset: QuerySet[SignIn]) -> None:
+        _note_ended(self, request, sessions.end_sign_ins(queryset), "Ended")
+
+
+def _note_ended(page: admin.ModelAdmin, request: HttpRequest, rows: list[Any], done: str) -> None:
+    if rows:
+        LogEntry.objects.log_actions(
+            user_id=cast(int, request.user.pk), queryset=rows, action_flag=CHANGE, change_message=f"{done}."
+        )
+    page.message_user(request, f"{done}: {_number(len(rows), str(page.opts.verbose_name))}.", messages.SUCCESS)
+
+
+def _sign_out(page: admin.ModelAdmin, request: HttpRequest, users: list[User]) -> None:
+    ended = sessions.sign_out_everywhere(users)
+    if ended:
+        page.message_user(request, f"Signed out: {_number(len(ended), 'sign-in')} ended.", messages.SUCCESS)
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+add_actions(
+    Deployment,
+    BulkAction(
+        name="create_new_signing_key",
+        description="Create a new signing key",
+        permissions=("accounts.add_signingkey",),
+        run=lambda rows, _: bulk_changes.sign_with_new_keys(rows),
+    ),
+)
+add_actions(
+    SigningKey,
+    BulkAction(
+        name="retire",
+        description="Retire keys: they sign no more",
+        permissions=("accounts.change_signingkey",),
+        run=lambda rows, _: bulk_changes.retire_keys(rows),
+    ),
+    BulkAction(
+        name="revoke",
+        description="Revoke keys: their tokens are refused",
+        permissions=("accounts.change_signingkey",),
+        run=lambda rows, _: bulk_changes.revoke_keys(rows),
+    ),
+)

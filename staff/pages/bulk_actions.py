@@ -1,0 +1,151 @@
+"""What staff do to many rows at once, in the lists of users, sessions and memberships."""
+
+from __future__ import annotations
+
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.http import HttpRequest
+
+from accounts.models import Session, User
+from memberships.models import (
+    OrganizationMembership,
+    OrganizationMembershipRole,
+    WorkspaceMembership,
+    WorkspaceMembershipRole,
+)
+from staff import bulk_changes
+from staff.access.rights import visible_to
+from staff.toolkit.bulk_actions import BulkAction, NothingToAsk, add_actions
+from staff.toolkit.choices import attend, several
+
+
+class AddToWorkspaceForm(NothingToAsk):
+    """Which workspace, and which roles there."""
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        field = WorkspaceMembership._meta.get_field("workspace")
+        workspaces = field.remote_field.model._default_manager.select_related("organization__deployment")
+        self.fields["workspace"] = forms.ModelChoiceField(
+            visible_to(request.user, workspaces), widget=AutocompleteSelect(field, admin.site)
+        )
+        self.fields["roles"] = several(
+            WorkspaceMembershipRole, "role", request, help_text="Given besides those that they hold already."
+        )
+
+    def offer_to(self, rows: list[Any]) -> None:
+        given = _common(rows, deployment="deployment_id")
+        attend(WorkspaceMembership._meta.get_field("workspace"), self.fields["workspace"].widget, **given)
+        attend(WorkspaceMembershipRole._meta.get_field("role"), self.fields["roles"].widget, **given)
+
+
+class ChangeRolesForm(NothingToAsk):
+    """Which roles to give and which to take; the links of ``link`` hold them."""
+
+    def __init__(self, link: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        self.link = link
+        self.fields["give"] = several(link, "role", request, label="Roles to give")
+        self.fields["take"] = several(link, "role", request, label="Roles to take")
+
+    def offer_to(self, rows: list[Any]) -> None:
+        role = self.link._meta.get_field("role")
+        if hasattr(rows[0], "workspace"):
+            deployment = "workspace.organization.deployment_id"
+            given = _common(rows, workspace="workspace_id") or _common(rows, organization="organization_id")
+        else:
+            deployment = "organization.deployment_id"
+            given = _common(rows, organization="organization_id")
+        for field in self.fields.values():
+            attend(role, field.widget, **(given or _common(rows, deployment=deployment)))
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if not data.get("give") and not data.get("take"):
+            raise forms.ValidationError("Choose roles to give or to take.")
+        return data
+
+
+def _common(rows: list[Any], **paths: str) -> dict[str, int]:
+    """By name, the ids at the ``paths`` that are the same for all ``rows``."""
+    found = {name: set(map(attrgetter(path), rows)) for name, path in paths.items()}
+    return {name: ids.pop() for name, ids in found.items() if len(ids) == 1}
+
+
+ADD_TO_WORKSPACE = BulkAction(
+    name="add_to_workspace",
+    description="Add to a workspace",
+    permissions=(
+        "memberships.add_organizationmembership",
+        "memberships.add_workspacemembership",
+        "memberships.add_workspacemembershiprole",
+    ),
+    run=lambda rows, data: bulk_changes.add_to_workspace(rows, data["workspace"], data["roles"]),
+    form=AddToWorkspaceForm,
+    select_related=("deployment",),
+)
+SIGN_OUT = BulkAction(
+    name="sign_out",
+    description="Sign out everywhere",
+    permissions=("accounts.change_session", "accounts.change_signin"),
+    run=lambda rows, _: bulk_changes.end_sign_ins(rows),
+)
+DISABLE = BulkAction(
+    name="disable",
+    description="Disable",
+    permissions=("accounts.change_user",),
+    run=lambda rows, _: bulk_changes.set_disabled(rows, True),
+)
+ENABLE = BulkAction(
+    name="enable",
+    description="Enable",
+    permissions=("accounts.change_user",),
+    run=lambda rows, _: bulk_changes.set_disabled(rows, False),
+)
+END_SESSIONS = BulkAction(
+    name="end",
+    description="End sessions",
+    permissions=("accounts.change_session", "accounts.change_signin"),
+    run=lambda rows, _: bulk_changes.end_sessions(rows),
+)
+
+
+def _change_roles(link: Any, *related: str) -> BulkAction:
+    name = link._meta.model_name
+    return BulkAction(
+        name="change_roles",
+        description="Change roles",
+        permissions=(f"memberships.add_{name}", f"memberships.delete_{name}"),
+        run=lambda rows, data: bulk_changes.change_roles(rows, data["give"], data["take"]),
+        form=partial(ChangeRolesForm, link),
+        select_related=related,
+    )
+
+
+def _remove(model: Any, description: str, *related: str) -> BulkAction:
+    return BulkAction(
+        name="remove",
+        description=description,
+        permissions=(f"memberships.delete_{model._meta.model_name}", "memberships.delete_workspacemembership"),
+        run=lambda rows, _: bulk_changes.remove(rows),
+        select_related=related,
+    )
+
+
+add_actions(User, ADD_TO_WORKSPACE, SIGN_OUT, DISABLE, ENABLE)
+add_actions(Session, END_SESSIONS)
+add_actions(
+    WorkspaceMembership,
+    _change_roles(WorkspaceMembershipRole, "user", "workspace__organization"),
+    _remove(WorkspaceMembership, "Remove from the workspace", "user", "workspace"),
+)
+add_actions(
+    OrganizationMembership,
+    _change_roles(OrganizationMembershipRole, "user", "organization"),
+    _remove(OrganizationMembership, "Remove from the organization", "user", "organization"),
+)

@@ -1,0 +1,331 @@
+"""Pages for staff: who is a member of what, in which roles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet, Subquery
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import path
+from unfold.decorators import action
+
+from accounts.models import SignIn, User
+from memberships.models import (
+    ActiveMembership,
+    OrganizationMembership,
+    OrganizationMembershipRole,
+    WorkspaceMembership,
+    WorkspaceMembershipRole,
+)
+from organizations.models import Organization, Workspace
+from staff.pages.accounts import DATES
+from staff.pages.import_export import export_page, import_page, may_import
+from staff.pages.why_not import entry_page
+from staff.toolkit.choices import fits, several
+from staff.toolkit.filters import RelatedFilter, WhenFilter
+from staff.toolkit.forms import StaffForm
+from staff.toolkit.inlines import ListInline, ReadOnlyInline, add_inlines
+from staff.toolkit.links import names, plural
+from staff.toolkit.pages import StaffAdmin
+
+
+class JoiningForm(StaffForm):
+    """A membership. Who joins a workspace joins its organization, too, as an import has it."""
+
+    joined: OrganizationMembership | None = None
+    """The membership of the organization, to be saved before that of the workspace, if the user has none."""
+
+    def clean(self) -> Any:
+        data = super().clean() or self.cleaned_data
+        self.joined = _joined(data.get("workspace"), data.get("user"))
+        return data
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """With the fields of the one constraint that holds from then on alone; ``joined`` answers for it till then."""
+        exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return exclusions | {"organization", "user"} if self.joined else exclusions
+
+    def validate_row(self) -> None:
+        if self.joined is None:
+            super().validate_row()
+        else:
+            self.joined.validate_constraints()
+            self.instance.validate_constraints(exclude={"organization", "user"})
+
+    def prepare(self) -> str:
+        joined = self.joined
+        if joined is None or _is_member(joined.user, joined.organization):  # by another part of the same page
+            return ""
+        joined.save()
+        return f"{joined.user} became a member of “{joined.organization}”, too, which the workspace belongs to."
+
+
+def _joined(workspace: Workspace | None, user: User | None) -> OrganizationMembership | None:
+    """The membership that ``user`` lacks in the organization of ``workspace``, not saved; None if there is one."""
+    if workspace is None or user is None or workspace.organization_id is None:
+        return None
+    organization = workspace.organization
+    if _is_member(user, organization):
+        return None
+    return OrganizationMembership(organization=organization, user=user, deployment_id=organization.deployment_id)
+
+
+def _is_member(user: User, organization: Organization) -> bool:
+    return OrganizationMembership.objects.filter(user=user, organization=organization).exists()
+
+
+class NewMemberForm(JoiningForm):
+    """A new membership with its first roles, which the field ``given`` chooses."""
+
+    def validate_unique(self) -> None:
+        super().validate_unique()
+        for role in self.cleaned_data.get("given", ()):
+            try:
+                self._meta.model.roles.through(membership=self.instance, role=role).clean()
+            except ValidationError as error:
+                self.add_error("given", error)
+
+    def _save_m2m(self) -> None:
+        super()._save_m2m()  # type: ignore[misc]
+        self.instance.roles.add(*self.cleaned_data["given"])
+
+
+class MembershipInline(ListInline):
+    """Memberships of the page's own row. ``given`` chooses the roles of a new one, and names those of the others."""
+
+    form = NewMemberForm
+    verbose_name = "membership"
+    prefetch_related = ("roles",)
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
+        given = several(self.model.roles.through, "role", request, label="Roles")
+        form = type(NewMemberForm.__name__, (self.form,), {"given": given})
+        return super().get_formset(request, obj, **{"form": form, **options})
+
+    @admin.display(description="roles")
+    def given(self, obj: Any) -> str:
+        return names(obj.roles.all())
+
+
+class OrganizationMemberInline(MembershipInline):
+    model = OrganizationMembership
+    verbose_name = "member"
+    verbose_name_plural = "newest members"
+    fields = ("user", "given", "since")
+    autocomplete_fields = ("user",)
+    select_related = ("user", "organization")
+
+
+class WorkspaceMemberInline(MembershipInline):
+    model = WorkspaceMembership
+    verbose_name = "member"
+    verbose_name_plural = "newest members"
+    fields = ("user", "given", "since")
+    autocomplete_fields = ("user",)
+    select_related = ("user", "workspace")
+
+
+class OrganizationOfUserInline(MembershipInline):
+    model = OrganizationMembership
+    verbose_name = "organization"
+    verbose_name_plural = "newest organizations"
+    fields = ("organization", "given", "since")
+    autocomplete_fields = ("organization",)
+    select_related = ("user", "organization")
+
+
+class WorkspaceOfUserInline(MembershipInline):
+    model = WorkspaceMembership
+    verbose_name = "workspace"
+    verbose_name_plural = "newest workspaces"
+    fields = ("workspace", "given", "since")
+    autocomplete_fields = ("workspace",)
+    select_related = ("user", "workspace")
+
+
+class ActiveMembershipInline(ReadOnlyInline):
+    model = ActiveMembership
+    verbose_name_plural = "where it acts"
+    fields = ("organization_membership", "workspace_membership", "since")
+    select_related = ("organization_membership", "workspace_membership")
+
+
+add_inlines(SignIn, ActiveMembershipInline)
+add_inlines(Organization, OrganizationMemberInline)
+add_inlines(Workspace, WorkspaceMemberInline)
+add_inlines(User, OrganizationOfUserInline, WorkspaceOfUserInline)
+
+
+class GivenRoleInline(ListInline):
+    verbose_name = "role"
+    verbose_name_plural = "roles"
+    fields = ("role",)
+    autocomplete_fields = ("role",)
+    select_related = ("role",)
+    can_delete = True
+
+
+class GivenOrganizationRoleInline(GivenRoleInline):
+    model = OrganizationMembershipRole
+
+
+class GivenWorkspaceRoleInline(GivenRoleInline):
+    model = WorkspaceMembershipRole
+
+
+def _of_organization(pk: Any) -> Q:
+    return Q(deployment__organizations=pk) & (Q(organization=None) | Q(organization=pk))
+
+
+def _of_workspace(pk: Any) -> Q:
+    organization = Q(organization=None) | Q(organization__workspaces=pk)
+    return Q(deployment__organizations__workspaces=pk) & organization & (Q(workspace=None) | Q(workspace=pk))
+
+
+def _of_members_organization(pk: int) -> Q:
+    return _of_organization(Subquery(OrganizationMembership.objects.filter(pk=pk).values("organization")))
+
+
+def _of_members_workspace(pk: int) -> Q:
+    return _of_workspace(Subquery(WorkspaceMembership.objects.filter(pk=pk).values("workspace")))
+
+
+fits(OrganizationMembership, "organization", user="deployment__users", deployment="deployment")
+fits(OrganizationMembership, "user", organization="deployment__organizations", deployment="deployment")
+fits(
+    WorkspaceMembership,
+    "workspace",
+    user="organization__deployment__users",
+    organization="organization",
+    deployment="organization__deployment",
+)
+fits(
+    WorkspaceMembership,
+    "user",
+    workspace="deployment__organizations__workspaces",
+    organization="deployment__organizations",
+    deployment="deployment",
+)
+fits(
+    OrganizationMembershipRole,
+    "role",
+    membership=_of_members_organization,
+    organization=_of_organization,
+    user="deployment__users",
+    deployment="deployment",
+)
+fits(
+    WorkspaceMembershipRole,
+    "role",
+    membership=_of_members_workspace,
+    workspace=_of_workspace,
+    organization=lambda pk: _of_organization(pk) & Q(workspace=None),
+    user="deployment__users",
+    deployment="deployment",
+)
+
+
+class MembershipAdmin(StaffAdmin):
+    """What the pages of both kinds of membership have in common."""
+
+    search_help_text = "E-mail address or username of the member, name of the place, or id"
+    actions = ("export_chosen",)
+    actions_list = ("export_all",)  # type: ignore[assignment]
+
+    @admin.action(description="Export as CSV", permissions=["view"])
+    def export_chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase:
+        return export_page(queryset)
+
+    @action(description="Export all", url_path="export", permissions=["view"], icon="download")  # type: ignore[operator]
+    def export_all(self, request: HttpRequest) -> HttpResponseBase:
+        return export_page(self.get_queryset(request))
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("roles")
+
+    @admin.display(description="roles")
+    def given(self, obj: Any) -> str:
+        return names(obj.roles.all())
+
+
+@admin.register(OrganizationMembership)
+class OrganizationMembershipAdmin(MembershipAdmin):
+    identity = ("organization", "user")
+    list_display = ("user", "organization", "given", "created_at")
+    list_filter = (
+        ("organization", RelatedFilter),
+        ("roles", RelatedFilter),
+        ("deployment", RelatedFilter),
+        ("created_at", WhenFilter),
+    )
+    list_select_related = ("user", "organization")
+    search_fields = ("user", "organization")
+    autocomplete_fields = ("organization", "user")
+    inlines = (GivenOrganizationRoleInline,)
+    fieldsets = ((None, {"fields": ["organization", "user", "public_metadata"]}), DATES)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name the memberships of workspaces too: the database deletes them along, which Django does not know."""
+        to_delete, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
+        workspaces = WorkspaceMembership.objects.none()
+        for membership in objs:
+            workspaces |= WorkspaceMembership.objects.filter(
+                organization=membership.organization_id, user=membership.user_id
+            )
+        found = list(workspaces.select_related("user", "workspace"))
+        if found:
+            to_delete = [*to_delete, *(f"Workspace membership: {membership}" for membership in found)]
+            counts = {**counts, plural(WorkspaceMembership): len(found)}
+            if not request.user.has_perm("memberships.delete_workspacemembership"):
+                perms_needed = {*perms_needed, str(WorkspaceMembership._meta.verbose_name)}
+        return to_delete, counts, perms_needed, protected
+
+
+@admin.register(WorkspaceMembership)
+class WorkspaceMembershipAdmin(MembershipAdmin):
+    form = JoiningForm
+    identity = ("workspace", "user")
+    list_display = ("user", "workspace", "organization", "given", "created_at")
+    list_filter = (
+        ("organization", RelatedFilter),
+        ("workspace", RelatedFilter),
+        ("roles", RelatedFilter),
+        ("organization__deployment", RelatedFilter),
+        ("created_at", WhenFilter),
+    )
+    list_select_related = ("user", "workspace", "organization")
+    search_fields = ("user", "workspace")
+    autocomplete_fields = ("workspace", "user")
+    inlines = (GivenWorkspaceRoleInline,)
+    readonly_fields = (*StaffAdmin.readonly_fields, "organization")
+    on_change_only = (*StaffAdmin.on_change_only, "organization")
+    fieldsets = ((None, {"fields": ["organization", "workspace", "user", "public_metadata"]}), DATES)
+    actions_list = (*MembershipAdmin.actions_list, "import_csv")  # type: ignore[assignment]
+    actions_detail = ("entry",)  # type: ignore[assignment]
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.entry_of_user)
+        return [
+            path("entry/<int:user_id>/", view, name="memberships_workspacemembership_entry_of"),
+            *super().get_urls(),
+        ]
+
+    def entry_of_user(self, request: HttpRequest, user_id: int) -> HttpResponse:
+        return entry_page(self, request, user_id, workspace_id=None)
+
+    @action(description="Why can't they enter?", url_path="entry", icon="help")  # type: ignore[operator]
+    def entry(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        membership = self.get_object(request, object_id)
+        if membership is None:
+            raise Http404
+        return entry_page(self, request, membership.user_id, workspace_id=membership.workspace_id)
+
+    def has_import_csv_permission(self, request: HttpRequest) -> bool:
+        return may_import(request)
+
+    @action(description="Import", url_path="import", permissions=["import_csv"], icon="upload")  # type: ignore[operator]
+    def import_csv(self, request: HttpRequest) -> HttpResponseBase:
+        return import_page(self, request)

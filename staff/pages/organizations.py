@@ -1,0 +1,299 @@
+"""Pages for staff: organizations, workspaces, their roles, and segments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest
+
+from accounts.models import User
+from organizations.models import (
+    Organization,
+    OrganizationRole,
+    OrganizationSegment,
+    Segment,
+    UserSegment,
+    Workspace,
+    WorkspaceRole,
+    WorkspaceSegment,
+)
+from staff.pages.accounts import DATES
+from staff.toolkit.choices import fits
+from staff.toolkit.filters import RelatedFilter
+from staff.toolkit.inlines import ListInline, add_inlines
+from staff.toolkit.pages import StaffAdmin
+
+
+class WorkspaceInline(ListInline):
+    model = Workspace
+    verbose_name_plural = "newest workspaces"
+    fields = ("name", "member_count", "since")
+    readonly_fields = ("member_count", "since")
+
+
+class OrganizationRoleInline(ListInline):
+    model = OrganizationRole
+    verbose_name_plural = "own roles"
+    fields = ("name", "permissions")
+
+
+class WorkspaceRoleInline(ListInline):
+    model = WorkspaceRole
+    fk_name = "workspace"
+    verbose_name_plural = "own roles"
+    fields = ("name", "permissions")
+
+
+class SegmentLinkInline(ListInline):
+    verbose_name = "segment"
+    verbose_name_plural = "segments"
+    fields = ("segment",)
+    autocomplete_fields = ("segment",)
+    can_delete = True
+
+
+class UserSegmentInline(SegmentLinkInline):
+    model = UserSegment
+    select_related = ("segment", "user")
+
+
+class OrganizationSegmentInline(SegmentLinkInline):
+    model = OrganizationSegment
+    select_related = ("segment", "organization")
+
+
+class WorkspaceSegmentInline(SegmentLinkInline):
+    model = WorkspaceSegment
+    select_related = ("segment", "workspace")
+
+
+add_inlines(User, UserSegmentInline)
+
+
+class UserInSegmentInline(ListInline):
+    model = UserSegment
+    verbose_name = "user"
+    verbose_name_plural = "newest users"
+    fields = ("user",)
+    autocomplete_fields = ("user",)
+    select_related = ("user", "segment")
+    can_delete = True
+
+
+class OrganizationInSegmentInline(ListInline):
+    model = OrganizationSegment
+    verbose_name = "organization"
+    verbose_name_plural = "newest organizations"
+    fields = ("organization",)
+    autocomplete_fields = ("organization",)
+    select_related = ("organization", "segment")
+    can_delete = True
+
+
+class WorkspaceInSegmentInline(ListInline):
+    model = WorkspaceSegment
+    verbose_name = "workspace"
+    verbose_name_plural = "newest workspaces"
+    fields = ("workspace",)
+    autocomplete_fields = ("workspace",)
+    select_related = ("workspace", "segment")
+    can_delete = True
+
+
+@admin.register(Segment)
+class SegmentAdmin(StaffAdmin):
+    identity = ("deployment", "type")
+    list_display = ("name", "type", "deployment", "created_at")
+    list_filter = ("type", ("deployment", RelatedFilter))
+    list_select_related = ("deployment",)
+    label_select_related = ("deployment",)
+    search_fields = ("name",)
+    search_help_text = "Name or id"
+    autocomplete_fields = ("deployment",)
+    fieldsets = ((None, {"fields": ["deployment", "type", "name"]}), DATES)
+
+    def label(self, obj: Segment) -> str:
+        return f"{obj} ({obj.get_type_display()} segment of {obj.deployment})"
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        members = {
+            Segment.Type.USER: UserInSegmentInline,
+            Segment.Type.ORGANIZATION: OrganizationInSegmentInline,
+            Segment.Type.WORKSPACE: WorkspaceInSegmentInline,
+        }
+        return [members[obj.type]] if obj else []
+
+
+class PlaceAdmin(StaffAdmin):
+    """What the pages of an organization and a workspace have in common."""
+
+    readonly_fields = (*StaffAdmin.readonly_fields, "member_count")
+    on_change_only = (*StaffAdmin.on_change_only, "member_count")
+    save_on_top = True
+
+
+METADATA: tuple[str, Any] = ("Metadata", {"fields": ["public_metadata", "private_metadata"]})
+ALLOW_LIST_HELP = (
+    "Whitelisted IPs are IPv4 or IPv6 addresses or CIDR networks, such as 203.0.113.7 or 2001:db8::/32. "
+    "An empty list restricts nobody."
+)
+
+
+@admin.register(Organization)
+class OrganizationAdmin(PlaceAdmin):
+    identity = ("deployment",)
+    on_change_only = (*PlaceAdmin.on_change_only, "auto_assigned_workspace")
+    list_display = ("name", "deployment", "member_count", "enforce_mfa", "enable_ip_restriction", "created_at")
+    list_filter = ("enforce_mfa", "enable_ip_restriction", ("deployment", RelatedFilter))
+    list_select_related = ("deployment",)
+    label_select_related = ("deployment",)
+    search_fields = ("name",)
+    search_help_text = "Name or id"
+    autocomplete_fields = ("deployment", "auto_assigned_workspace")
+    inlines = (WorkspaceInline, OrganizationRoleInline, OrganizationSegmentInline)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": [
+                    "deployment",
+                    "name",
+                    "description",
+                    "image_url",
+                    "auto_assigned_workspace",
+                    "member_count",
+                    "see_also",
+                ]
+            },
+        ),
+        (
+            "Who may enter",
+            {"description": ALLOW_LIST_HELP, "fields": ["enforce_mfa", "enable_ip_restriction", "whitelisted_ips"]},
+        ),
+        METADATA,
+        DATES,
+    )
+
+    def label(self, obj: Organization) -> str:
+        return f"{obj} ({obj.deployment})"
+
+
+@admin.register(Workspace)
+class WorkspaceAdmin(PlaceAdmin):
+    identity = ("organization",)
+    list_display = (
+        "name",
+        "organization",
+        "organization__deployment",
+        "member_count",
+        "enforce_2fa",
+        "enable_ip_restriction",
+        "created_at",
+    )
+    list_filter = ("enforce_2fa", "enable_ip_restriction", ("organization__deployment", RelatedFilter))
+    list_select_related = ("organization__deployment",)
+    label_select_related = ("organization__deployment",)
+    search_fields = ("name", "organization")
+    search_help_text = "Name of the workspace or its organization, or id"
+    autocomplete_fields = ("organization",)
+    inlines = (WorkspaceRoleInline, WorkspaceSegmentInline)
+    fieldsets = (
+        (None, {"fields": ["organization", "name", "description", "image_url", "member_count", "see_also"]}),
+        (
+            "Who may enter",
+            {"description": ALLOW_LIST_HELP, "fields": ["enforce_2fa", "enable_ip_restriction", "whitelisted_ips"]},
+        ),
+        METADATA,
+        DATES,
+    )
+
+    def label(self, obj: Workspace) -> str:
+        return f"{obj} ({obj.organization}, {obj.organization.deployment})"
+
+
+class RoleAdmin(StaffAdmin):
+    """What the pages of both kinds of role have in common."""
+
+    search_help_text = "Name of the role or of what it is of, or id"
+
+
+@admin.register(OrganizationRole)
+class OrganizationRoleAdmin(RoleAdmin):
+    identity = ("deployment", "organization")
+    list_select_related = ("deployment", "organization")
+    label_select_related = ("deployment", "organization")
+    list_display = ("name", "permissions", "deployment", "organization", "created_at")
+    list_filter = (("organization", admin.EmptyFieldListFilter), ("deployment", RelatedFilter))
+    search_fields = ("name", "organization")
+    autocomplete_fields = ("deployment", "organization")
+    fieldsets = (
+        (
+            None,
+            {
+                "description": "Without an organization, the role serves every organization of the deployment.",
+                "fields": ["deployment", "organization", "name", "permissions"],
+            },
+        ),
+        DATES,
+    )
+
+    def label(self, obj: OrganizationRole) -> str:
+        return f"{obj} ({obj.organization or obj.deployment})"
+
+
+@admin.register(WorkspaceRole)
+class WorkspaceRoleAdmin(RoleAdmin):
+    identity = ("deployment", "organization", "workspace")
+    list_display = ("name", "permissions", "deployment", "organization", "workspace", "created_at")
+    list_filter = (
+        ("organization", admin.EmptyFieldListFilter),
+        ("workspace", admin.EmptyFieldListFilter),
+        ("deployment", RelatedFilter),
+    )
+    list_select_related = ("deployment", "organization", "workspace")
+    label_select_related = ("deployment", "organization", "workspace")
+    search_fields = ("name", "organization", "workspace")
+    autocomplete_fields = ("deployment", "organization", "workspace")
+    fieldsets = (
+        (
+            None,
+            {
+                "description": "The role serves the workspace; without one, every workspace of the organization; "
+                "without either, of the deployment.",
+                "fields": ["deployment", "organization", "workspace", "name", "permissions"],
+            },
+        ),
+        DATES,
+    )
+
+    def label(self, obj: WorkspaceRole) -> str:
+        return f"{obj} ({obj.workspace or obj.organization or obj.deployment})"
+
+
+fits(Organization, "auto_assigned_workspace", id="organization")
+fits(OrganizationRole, "deployment", organization="organizations")
+fits(OrganizationRole, "organization", deployment="deployment")
+fits(WorkspaceRole, "deployment", organization="organizations", workspace="organizations__workspaces")
+fits(WorkspaceRole, "organization", deployment="deployment", workspace="workspaces")
+fits(WorkspaceRole, "workspace", deployment="organization__deployment", organization="organization")
+
+fits(UserSegment, "user", segment="deployment__segments")
+fits(UserSegment, "segment", always=Q(type=UserSegment.type), user="deployment__users", deployment="deployment")
+fits(OrganizationSegment, "organization", segment="deployment__segments")
+fits(
+    OrganizationSegment,
+    "segment",
+    always=Q(type=OrganizationSegment.type),
+    organization="deployment__organizations",
+    deployment="deployment",
+)
+fits(WorkspaceSegment, "workspace", segment="organization__deployment__segments")
+fits(
+    WorkspaceSegment,
+    "segment",
+    always=Q(type=WorkspaceSegment.type),
+    workspace="deployment__organizations__workspaces",
+    organization="deployment__organizations",
+)

@@ -1,0 +1,116 @@
+"""Pages for those of the staff who manage the others: who they are, and what they may do. Nobody raises themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
+from django.contrib.auth.models import User as Staff
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from staff.access.second_factor import forget
+from staff.models import StaffAccess
+from staff.toolkit.choices import fits
+from staff.toolkit.forms import StaffForm
+from staff.toolkit.links import names
+from staff.toolkit.pages import StaffAdmin
+
+admin.site.unregister(Staff)
+admin.site.unregister(Group)  # permissions come from StaffAccess alone
+
+
+NOWHERE = "Choose a deployment, or tick “All deployments”: without either, these rights would give nothing."
+
+
+def others(request: HttpRequest, rows: QuerySet, staff: str = "") -> QuerySet:
+    """Those of ``rows`` that are about staff whom the reader may manage: neither themselves nor superusers, unless the
+    reader is one. ``staff`` is the path from a row to whom it is about.
+    """
+    if request.user.is_superuser:
+        return rows
+    prefix = f"{staff}__" if staff else ""
+    return rows.exclude(**{f"{prefix}pk": request.user.pk}).exclude(**{f"{prefix}is_superuser": True})
+
+
+@admin.register(Staff)
+class StaffUserAdmin(UserAdmin, StaffAdmin):  # type: ignore[misc]
+    """Django's pages of users, without what counts for nothing here."""
+
+    form: Any = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    readonly_fields = ("last_login", "date_joined")
+    list_display = ("username", "email", "first_name", "last_name", "is_active", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_superuser")
+    search_fields = ("username", "first_name", "last_name", "email")
+    search_help_text = "Username, name, e-mail address or id"
+    filter_horizontal = ()
+    actions = ("reset_second_factor",)
+    ordering = ("-pk",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return others(request, super().get_queryset(request))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return self.add_fieldsets
+        flags = ["is_active", "is_staff", *(["is_superuser"] if request.user.is_superuser else [])]
+        return [
+            (None, {"fields": ["username", "password", "first_name", "last_name", "email"]}),
+            ("Access", {"fields": flags, "description": "What they may do where, “Rights of staff” says."}),
+            ("Dates", {"fields": ["last_login", "date_joined"]}),
+        ]
+
+    @admin.action(description="Reset the second factor", permissions=["change"])
+    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[Staff]) -> None:
+        for staff in queryset:
+            forget(staff, but=request.session.session_key)
+            self.log_change(request, staff, "Reset the second factor.")
+            self.message_user(request, f"{staff} sets up a second factor at the next sign-in.", messages.SUCCESS)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        obj.is_staff = obj.is_staff or not change
+        super().save_model(request, obj, form, change)
+
+
+class StaffAccessForm(StaffForm):
+    def clean(self) -> Any:
+        data = super().clean() or self.cleaned_data
+        if not data.get("all_deployments") and not data.get("deployments") and "deployments" not in self.errors:
+            self.add_error("deployments", NOWHERE)
+        return data
+
+
+@admin.register(StaffAccess)
+class StaffAccessAdmin(StaffAdmin):
+    form = StaffAccessForm
+    identity = ("user",)
+    list_display = ("user", "role", "where", "sees_private_metadata", "created_at")
+    list_filter = ("role", "all_deployments")
+    list_select_related = ("user",)
+    label_select_related = ("user",)
+    search_fields = ("user",)
+    search_help_text = "Username or e-mail address of the staff member, or id"
+    autocomplete_fields = ("user", "deployments")
+    fieldsets = (
+        (None, {"fields": ["user", "role", "all_deployments", "deployments", "sees_private_metadata"]}),
+        ("Dates", {"fields": ["created_at", "updated_at"]}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return others(request, super().get_queryset(request), "user").prefetch_related("deployments")
+
+    @admin.display(description="deployments")
+    def where(self, obj: StaffAccess) -> str:
+        return "all" if obj.all_deployments else names(obj.deployments.all()) or "none: gives no rights"
+
+    def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> Any:
+        rows = super().get_field_queryset(db, db_field, request)
+        return others(request, rows) if db_field.name == "user" else rows
+
+
+fits(StaffAccess, "user", always=Q(staff_access=None))

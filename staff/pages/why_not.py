@@ -1,0 +1,146 @@
+"""The page “Why can't they enter?”: staff give an address and see what the user gets, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from accounts.models import Session, SignIn, User
+from api.networks import Address, parse_address
+from memberships.eligibility import Outcome
+from memberships.explaining import Explanation, Finding, explain
+from staff.access.rights import PRIVATE_METADATA, visible_to
+
+SIGN_INS = 20
+"""The newest ones of a user, of whose sessions one can be chosen."""
+
+
+class AddressField(forms.CharField):
+    """An IPv4 or IPv6 address; None if it is left empty."""
+
+    def to_python(self, value: Any) -> Address | None:  # type: ignore[override]
+        text = super().to_python(value)
+        try:
+            return parse_address(text) if text else None
+        except ValueError as error:
+            raise ValidationError("Write an IPv4 or IPv6 address, such as 203.0.113.7 or 2001:db8::7.") from error
+
+
+class EntryForm(forms.Form):
+    """From where, and in which session."""
+
+    address = AddressField(
+        required=False,
+        label="From the address",
+        help_text="Empty: an address that nobody knows, which is on no allow-list.",
+        widget=UnfoldAdminTextInputWidget,
+    )
+    session = forms.TypedChoiceField(
+        required=False, coerce=int, empty_value=None, label="In the session", widget=UnfoldAdminSelectWidget
+    )
+
+    def __init__(self, sign_ins: list[SignIn], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        newest = {sign_in.session_id: sign_in for sign_in in reversed(sign_ins)}
+        choices = [(pk, f"{pk}: {state(sign_in)}") for pk, sign_in in reversed(newest.items())]
+        self.fields["session"].choices = [("", "A new one, as if they signed in now"), *choices]  # type: ignore[attr-defined]
+
+
+def state(sign_in: SignIn) -> str:
+    """Whether the sign-in counts, and if not, why."""
+    now = timezone.now()
+    session = sign_in.session
+    if sign_in.ended_at is not None or session.ended_at is not None:
+        return "ended"
+    if min(sign_in.expires_at, session.expires_at) <= now:
+        return "expired"
+    if session.active_sign_in_id != sign_in.pk:
+        return "live, but another sign-in is active in it"
+    return "live"
+
+
+def entry_page(page: admin.ModelAdmin, request: HttpRequest, user_id: int, workspace_id: int | None) -> HttpResponse:
+    """The page for the user, with the decisions on one workspace or on all of theirs."""
+    if not request.user.has_perms(["accounts.view_user", "memberships.view_workspacemembership"]):
+        raise PermissionDenied
+    users = visible_to(request.user, User.objects.select_related("deployment"))
+    user = get_object_or_404(users, pk=user_id)
+    sign_ins = list(user.sign_ins.select_related("session").order_by("-pk")[:SIGN_INS])
+    live = [sign_in for sign_in in sign_ins if state(sign_in) == "live"]
+    address = sign_ins[0].ip_address if sign_ins else None
+    asked = request.GET if "address" in request.GET else {"address": address or "", "session": _id(live)}
+    form = EntryForm(sign_ins, asked)
+    context = {
+        **page.admin_site.each_context(request),
+        "title": "Why can't they enter?",
+        "subtitle": str(user),
+        "opts": page.opts,
+        "user_asked_for": user,
+        "form": form,
+        "sign_ins": [(sign_in, state(sign_in)) for sign_in in sign_ins],
+        "media": page.media + form.media,
+    }
+    if form.is_valid():
+        session = form.cleaned_data["session"]
+        explanation = explain(
+            user,
+            address=form.cleaned_data["address"],
+            session=Session.objects.get(pk=session) if session else None,
+        )
+        context |= _shown(explanation, workspace_id, request)
+    return TemplateResponse(request, "staff/entry.html", context)
+
+
+def _id(live: list[SignIn]) -> str:
+    return str(live[0].session_id) if live else ""
+
+
+def _shown(explanation: Explanation, workspace_id: int | None, request: HttpRequest) -> dict[str, Any]:
+    hides = not request.user.has_perm(PRIVATE_METADATA)
+    body = orjson.loads(explanation.answer.body)
+    if hides:
+        for membership in body.get("data", []):
+            membership["workspace"]["private_metadata"] = membership["organization"]["private_metadata"] = {}
+    return {
+        "explanation": explanation,
+        "decisions": [
+            (decision, [(finding, reason(finding, explanation.has_second_factor)) for finding in decision.findings])
+            for decision in explanation.decisions
+            if workspace_id is None or decision.membership["workspace"]["id"] == str(workspace_id)
+        ],
+        "json": orjson.dumps(body, option=orjson.OPT_INDENT_2).decode(),
+        "hides_private_metadata": hides,
+        "bytes": len(explanation.answer.body),
+    }
+
+
+def reason(finding: Finding, has_second_factor: bool) -> str:
+    """What to tell staff about a rule at a level."""
+    level = finding.level
+    if finding.outcome is Outcome.SWITCHED_OFF:
+        return f"Does not count: the deployment has {finding.switch} off."
+    if finding.outcome is Outcome.EMPTY_LIST:
+        return "Does not count: nothing is on the allow-list."
+    if finding.rule == "MFA":
+        if finding.outcome is Outcome.NOT_ENABLED:
+            return f"Does not count: {_mfa_field(finding)} is off."
+        factor = "has" if has_second_factor else "has no"
+        return f"{_mfa_field(finding)} is on, and the user {factor} second factor."
+    if finding.outcome is Outcome.NOT_ENABLED:
+        return "Does not count: enable_ip_restriction is off."
+    if finding.outcome is Outcome.MET:
+        return f"The address is in {finding.entry}."
+    return f"The address is in none of {', '.join(level.whitelisted_ips)}."
+
+
+def _mfa_field(finding: Finding) -> str:
+    return "enforce_mfa" if finding.level.kind == "organization" else "enforce_2fa"

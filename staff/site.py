@@ -1,0 +1,152 @@
+"""The site of the pages for staff: where it answers, what its pages may load, and what its choices show."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db import DataError, models
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.request import split_domain_port
+from django.http.response import HttpResponseBase
+from django.template.response import SimpleTemplateResponse
+from django.urls import URLPattern, path, reverse
+from django_otp import user_has_device
+from unfold.sites import UnfoldAdminSite
+
+from staff.home import home
+from staff.toolkit.choices import fitting
+from staff.toolkit.fields import check_typed
+from staff.toolkit.pages import StaffAdmin
+
+logger = logging.getLogger("rollcall")
+
+Response = TypeVar("Response", bound=HttpResponseBase)
+
+CONTENT_SECURITY_POLICY = (
+    # unfold's Alpine.js evaluates its attributes, and its Chart.js and Alpine.js write styles into the page.
+    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "object-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class StaffSite(UnfoldAdminSite):
+    """The admin. If ADMIN_HOSTS names any host, no other has it: the page does not exist there."""
+
+    index_title = "Home"
+    login_template = "staff/login.html"
+    index_template = "staff/home.html"
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        return super().index(request, home(request) | (extra_context or {}))
+
+    def extra_urls(self) -> list[URLPattern]:
+        """unfold puts these before its own."""
+        return [path("check/<str:model>/<str:field>/", self.admin_view(check_typed), name="check_typed")]
+
+    def admin_view(self, view: Callable[..., HttpResponseBase], cacheable: bool = False) -> Any:
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(inner)
+        def only_here(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            require_admin_host(request)
+            with _blamed_on(request):
+                return guarded(_rendered(inner(request, *args, **kwargs)))
+
+        return only_here
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Whether somebody of the staff has signed in, with their second factor if STAFF_SECOND_FACTOR_REQUIRED."""
+        user: Any = request.user
+        return super().has_permission(request) and (not settings.STAFF_SECOND_FACTOR_REQUIRED or user.is_verified())
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        require_admin_host(request)
+        if self._must_enrol(request):
+            return HttpResponseRedirect(reverse("staff-second-factor"))
+        response = super().login(request, extra_context)
+        form = (getattr(response, "context_data", None) or {}).get("form")
+        if retry_after := getattr(form, "retry_after", None):
+            response.status_code, response.headers["Retry-After"] = 429, retry_after
+        return guarded(response)
+
+    def _must_enrol(self, request: HttpRequest) -> bool:
+        return (
+            super().has_permission(request) and not self.has_permission(request) and not user_has_device(request.user)
+        )
+
+    def search(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Pages of the admin by name, for the field above the sidebar; they fit on one page."""
+        if request.GET.get("page", "1") != "1":
+            raise Http404
+        return super().search(request, extra_context)
+
+    def autocomplete_view(self, request: HttpRequest) -> Any:
+        return _Autocomplete.as_view(admin_site=self)(request)
+
+
+class _Autocomplete(AutocompleteJsonView):
+    """Offers rows by what tells them apart, not by their name alone."""
+
+    model_admin: StaffAdmin
+    source_field: Any
+
+    def process_request(self, request: HttpRequest) -> Any:
+        """As Django's, for fields that a form could have: relations that lead back to a model have none."""
+        found = super().process_request(request)
+        if found[2].auto_created:
+            raise PermissionDenied
+        return found
+
+    def get_queryset(self) -> models.QuerySet:
+        rows = fitting(self.source_field, super().get_queryset(), self.request.GET)
+        related = getattr(self.model_admin, "label_select_related", ())
+        return rows.select_related(*related) if related else rows  # without a name it would follow every foreign key
+
+    def serialize_result(self, obj: models.Model, to_field_name: str) -> dict[str, str]:
+        result = super().serialize_result(obj, to_field_name)
+        if isinstance(self.model_admin, StaffAdmin):
+            result["text"] = self.model_admin.label(obj)
+        return result
+
+
+@contextmanager
+def _blamed_on(request: HttpRequest) -> Iterator[None]:
+    """Answer 400 if the database cannot make sense of a value that the address has; anything else is our own fault.
+
+    The log keeps what the database said, lest a fault of ours hide there.
+    """
+    try:
+        yield
+    except DataError as error:
+        match = request.resolver_match
+        if not (request.META.get("QUERY_STRING") or (match and match.kwargs)):
+            raise
+        logger.warning("%s %s: the database refused a value", request.method, request.path, exc_info=error)
+        raise BadRequest("the database refused a value") from error
+
+
+def _rendered(response: Response) -> Response:
+    """``response``, written now: some queries run no earlier."""
+    if isinstance(response, SimpleTemplateResponse):
+        response.render()
+    return response
+
+
+def require_admin_host(request: HttpRequest) -> None:
+    """Raise ``Http404`` unless the Host header names one of ADMIN_HOSTS or there are none."""
+    host = split_domain_port(request.get_host())[0].removesuffix(".")
+    if settings.ADMIN_HOSTS and host not in {allowed.lower() for allowed in settings.ADMIN_HOSTS}:
+        raise Http404
+
+
+def guarded(response: Response) -> Response:
+    """``response`` with the CONTENT_SECURITY_POLICY of the pages for staff."""
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    return response

@@ -1,0 +1,153 @@
+"""Actions on many rows: chosen in a list, previewed, and then done in one transaction or not at all.
+
+The preview is the action itself, rolled back: it shows what will happen and what stands in the way.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, models, transaction
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from staff.bulk_changes import Change, Refused
+from staff.toolkit.refusals import refusal_of
+
+MAX_ROWS = 10_000
+"""Of one action: it is one transaction, and a person can still look over what is shown of it."""
+SHOWN = 200
+"""Rows that a preview lists; the others are counted."""
+
+GONE = "Some of the rows have changed or gone meanwhile: choose them again."
+
+Run = Callable[[list[Any], dict[str, Any]], list[Change]]
+
+
+class NothingToAsk(forms.Form):
+    """The form of an action that needs to know nothing but its rows."""
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+
+    def offer_to(self, rows: list[Any]) -> None:
+        """Have the fields offer what fits ``rows`` alone."""
+
+
+@dataclass(frozen=True)
+class BulkAction:
+    """Does ``run`` with the chosen rows and the form's cleaned data, for those with all of the ``permissions``.
+
+    ``form`` is called with the request and the form's arguments; it asks what the action needs to know.
+    """
+
+    name: str
+    description: str
+    permissions: tuple[str, ...]
+    run: Run
+    form: Callable[..., NothingToAsk] = NothingToAsk
+    select_related: tuple[str, ...] = ()
+
+    def may(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perms(self.permissions))
+
+    def __call__(self, page: admin.ModelAdmin, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
+        """Ask, preview, or do it: the page posts to the list again until "apply" is pressed."""
+        if not self.may(request):
+            raise PermissionDenied
+        rows = self._rows(request, queryset)
+        if not rows or len(rows) > MAX_ROWS:
+            text = f"Choose at most {MAX_ROWS:,} rows." if rows else GONE
+            page.message_user(request, text, messages.ERROR)
+            return None
+        asks = "ids" not in request.POST
+        form = self.form(request, None if asks else request.POST)
+        form.offer_to(rows)
+        needs_input = bool(form.fields)
+        changes: list[Change] | None = None
+        reasons: list[str] = []
+        if not (asks and needs_input) and (form.is_valid() or not needs_input):
+            applies = "apply" in request.POST
+            try:
+                changes = self._do(rows, getattr(form, "cleaned_data", {}), saves=applies)
+            except Refused as refusal:
+                reasons = refusal.reasons
+            else:
+                if applies:
+                    number = sum(1 for change in changes if change.text)
+                    page.message_user(request, f"{self.description}: {number:,} changed.", messages.SUCCESS)
+                    return None
+        return self._page(page, request, rows, form=form, changes=changes, reasons=reasons)
+
+    def _rows(self, request: HttpRequest, queryset: models.QuerySet) -> list[Any]:
+        """The rows of the selection, or of a page that was shown before; none if some of these can be seen no more."""
+        ids = []
+        if "ids" in request.POST:
+            ids = [int(text) for text in request.POST["ids"].split(",") if text.isascii() and text.isdigit()]
+            queryset = queryset.filter(pk__in=ids[: MAX_ROWS + 1])
+        queryset = queryset.select_related(*self.select_related) if self.select_related else queryset
+        rows = list(queryset.prefetch_related(None)[: MAX_ROWS + 1])
+        return rows if len(rows) == len(ids) or not ids else []
+
+    def _do(self, rows: list[Any], data: dict[str, Any], *, saves: bool) -> list[Change]:
+        """Raises ``Refused``, also for what the database itself refuses."""
+        try:
+            with transaction.atomic():
+                changes = self.run(rows, data)
+                if not saves:
+                    transaction.set_rollback(True)
+                return changes
+        except DatabaseError as error:
+            raise Refused([refusal_of(error)]) from error
+
+    def _page(
+        self,
+        page: admin.ModelAdmin,
+        request: HttpRequest,
+        rows: list[Any],
+        *,
+        changes: list[Change] | None,
+        **more: Any,
+    ) -> HttpResponse:
+        real = [change for change in changes or [] if change.text]
+        context = {
+            **page.admin_site.each_context(request),
+            "title": self.description,
+            "opts": page.opts,
+            "action_name": self.name,
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+            "number": len(rows),
+            "ids": ",".join(str(row.pk) for row in rows),
+            "first": rows[0].pk,
+            "rows": rows[:SHOWN],
+            "is_previewed": changes is not None,
+            "changes": list(islice(real, SHOWN)),
+            "number_of_changes": len(real),
+            "number_unchanged": len(rows) - len(real),
+            "number_not_shown": max(0, (len(real) if changes is not None else len(rows)) - SHOWN),
+            "reasons": more["reasons"][:SHOWN],
+            "form": more["form"],
+            "media": page.media + more["form"].media,
+        }
+        return TemplateResponse(request, "staff/bulk_action.html", context)
+
+
+added_actions: defaultdict[type[models.Model], list[BulkAction]] = defaultdict(list)
+
+
+def add_actions(model: type[models.Model], *actions: BulkAction) -> None:
+    """Offer ``actions`` in the list of ``model``, which belongs to an app that may not know of them."""
+    added_actions[model] += actions
+
+
+def offered(request: HttpRequest, actions: Iterable[BulkAction]) -> dict[str, tuple[BulkAction, str, str]]:
+    """Those of ``actions`` that the member of staff may do, as Django lists actions."""
+    return {action.name: (action, action.name, f"{action.description} …") for action in actions if action.may(request)}

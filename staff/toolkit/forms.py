@@ -1,0 +1,76 @@
+"""The forms of pages for staff, and which field of a form serves which field of a model."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from staff.toolkit.choices import attend
+from staff.toolkit.fields import typed_field
+
+
+class StaffForm(forms.ModelForm):
+    """Holds the row to every constraint, those over fields that the page does not show or let change included."""
+
+    refusal = ""
+    """What the database said to this very form; see ``StaffAdmin.changeform_view``."""
+    note = ""
+    """What ``prepare`` has told."""
+
+    def clean(self) -> Any:
+        if self.refusal:
+            self.add_error(None, self.refusal)
+        return super().clean()
+
+    def validate_unique(self) -> None:
+        super().validate_unique()
+        # Django leaves out a constraint if the form lacks one of its fields, though the row has a value there.
+        if not self.errors:
+            try:
+                self.validate_row()
+            except ValidationError as error:
+                self.add_error(None, error.messages)
+
+    def validate_row(self) -> None:
+        """Raise ``ValidationError`` if the row breaks a constraint."""
+        self.instance.validate_constraints()
+
+    def prepare(self) -> str:
+        """Write what must be there before the row is saved; gives the sentence that tells of it, if any."""
+        return ""
+
+    def save(self, commit: bool = True) -> Any:
+        if commit:
+            self.note = self.prepare()
+        return super().save(commit)
+
+
+class StaffFields:
+    """Form fields for lists and metadata, of pages and inlines alike."""
+
+    formfield_overrides: Any = {
+        models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
+        models.URLField: {"assume_scheme": "https"},
+    }
+
+    def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **kwargs: Any) -> Any:
+        field: Any = typed_field(db_field)
+        if field is None:
+            field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        if field is not None:
+            field.label = _ACRONYMS.sub(lambda match: _SPELLING[match[0].lower()], str(field.label))
+        if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
+            attend(db_field, field.widget)
+            field.widget.can_delete_related = False  # a cross beside a choice looks like clearing it
+        return field
+
+
+_SPELLING = {"ip": "IP", "ips": "IPs", "mfa": "MFA", "url": "URL"}
+_ACRONYMS = re.compile(rf"\b({'|'.join(_SPELLING)})\b", re.IGNORECASE)

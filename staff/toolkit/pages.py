@@ -1,0 +1,177 @@
+"""The pages of a model for staff: its list, and the form of a row."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG
+from django.core.exceptions import BadRequest
+from django.db import DataError, IntegrityError
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin, checkbox
+
+from staff.toolkit.bulk_actions import added_actions, offered
+from staff.toolkit.choices import fix
+from staff.toolkit.forms import StaffFields, StaffForm
+from staff.toolkit.inlines import added_inlines
+from staff.toolkit.links import address, link_to, plural
+from staff.toolkit.lists import COUNTED, CappedPaginator, StaffChangeList
+from staff.toolkit.refusals import refusal_of
+from staff.toolkit.scope import ScopedPage
+from staff.toolkit.search import MAX_RELATED, is_id, is_partial, search
+
+PARTIAL = f"So much fits this search that it looked at {MAX_RELATED:,} of it alone. Type more of the name."
+WHOLE_LIST = "The address asked for a page, an order or a filter that this list does not have. This is the whole list."
+
+
+class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
+    """The pages of a model. ``identity`` is what an existing row can no longer change."""
+
+    form = StaffForm
+    identity: ClassVar[tuple[str, ...]] = ()
+    on_change_only: ClassVar[tuple[str, ...]] = ("see_also", "created_at", "updated_at")
+    """What a row only has once it exists."""
+    label_select_related: ClassVar[tuple[str, ...]] = ()
+    readonly_fields: ClassVar[tuple[str, ...]] = ("see_also", "created_at", "updated_at")
+    ordering = ("-pk",)  # by age, and unlike created_at it has an index
+    paginator = CappedPaginator
+    list_per_page = 50
+    list_max_show_all = 0
+    list_filter_submit = True
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # one count of all rows for each choice
+
+    def label(self, obj: Any) -> str:
+        """``obj`` among others of all deployments; ``label_select_related`` names what this reads."""
+        return str(obj)
+
+    @admin.display(description=checkbox.render("action_toggle_all", 1, {"aria-label": "Select all"}))
+    def action_checkbox(self, obj: Any) -> SafeString:
+        """unfold's, with a label that tells the rows apart."""
+        return checkbox.render(ACTION_CHECKBOX_NAME, str(obj.pk), {"aria-label": f"Select {obj}"})
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Django's, with those of other apps, as far as the member of staff may do them."""
+        actions = super().get_actions(request)
+        added = {} if IS_POPUP_VAR in request.GET else offered(request, added_actions[self.model])
+        return actions | added
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return [*super().get_inlines(request, obj), *added_inlines[self.model]]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*super().get_readonly_fields(request, obj), *(self.identity if obj else ())]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is not None:
+            return fieldsets
+        kept = [
+            (title, {**options, "fields": [field for field in options["fields"] if field not in self.on_change_only]})
+            for title, options in fieldsets
+        ]
+        return [(title, options) for title, options in kept if options["fields"]]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.refusal = getattr(request, "refusal", "")
+        for field in form.base_fields.values() if obj else ():
+            fix(field.widget, id=obj.pk)
+        return form
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """Show the form again, with the reason, if the database refuses what the form's own checks let pass.
+
+        No check before it can rule that out: others write at the same time, and rows of one form may contradict each
+        other.
+        """
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except (IntegrityError, DataError) as error:
+            request.refusal = refusal_of(error)  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What a link to the form fills in. Raises ``BadRequest`` if a related row is named by what is no id."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        for field in (*self.opts.concrete_fields, *self.opts.many_to_many):
+            for value in _as_list(initial.get(field.name)) if field.is_relation else ():
+                if not is_id(value):
+                    raise BadRequest(f"{field.name} is no id")
+        return initial
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Django saves the row itself, not by the form."""
+        if isinstance(form, StaffForm) and (note := form.prepare()):
+            self.message_user(request, note, messages.INFO)
+        super().save_model(request, obj, form, change)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        for note in filter(None, (row.note for row in formset.forms)):
+            self.message_user(request, note, messages.INFO)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return StaffChangeList
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Django shows the whole list instead of one that it cannot make sense of; this says so."""
+        try:
+            return super().get_changelist_instance(request)
+        except IncorrectLookupParameters as error:
+            if ERROR_FLAG in request.GET:
+                raise BadRequest(str(error)) from error
+            self.message_user(request, WHOLE_LIST, messages.WARNING)
+            raise
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        response = super().changelist_view(request, extra_context)
+        if is_partial(request):
+            self.message_user(request, PARTIAL, messages.INFO)
+        return response
+
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
+        """Refuse to act on all rows of a list whose end nobody has seen, or counted, and on what are no rows."""
+        if not all(is_id(text) for text in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            raise BadRequest("a chosen row is no id")
+        if request.POST.get("select_across") == "1" and CappedPaginator(queryset, self.list_per_page).goes_on:
+            self.message_user(request, f"These are more than {COUNTED:,}: search or filter first.", messages.ERROR)
+            return None
+        return super().response_action(request, queryset, *args)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """By the ``search_fields``, which may name relations, and by id; see ``staff.toolkit.search``."""
+        return (search(request, self, queryset, search_term) if search_term.strip() else queryset), False
+
+    @admin.display(description="see also")
+    def see_also(self, obj: Any) -> SafeString:
+        """Links to the lists of what belongs to ``obj``."""
+        lists = [
+            (relation.related_model, f"?{relation.field.name}__id__exact={obj.pk}")
+            for relation in self.opts.related_objects
+            if relation.one_to_many and self.admin_site.is_registered(relation.related_model)
+        ]
+        links = [(link_to(address(model, "changelist") + query, plural(model)),) for model, query in lists]
+        return format_html_join(" · ", "{}", links)
+
+
+def _as_list(value: Any) -> list[str]:
+    """The ids in the part of a query that fills in a related field."""
+    return value if isinstance(value, list) else [value] if value else []
+
+
+class ReadOnlyAdmin(StaffAdmin):
+    """The pages of what staff may look at, and delete, but never write."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
