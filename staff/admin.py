@@ -3,7 +3,6 @@
 from staff.pages import (  # noqa: F401
     accounts,
     audit_trail,
-    bulk_actions,
     memberships,
     organizations,
     staff,

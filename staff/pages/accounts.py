@@ -34,15 +34,14 @@ from accounts.models import (
     User,
 )
 from accounts.names import searched
-from staff import bulk_changes
-from staff.toolkit.bulk_actions import BulkAction, add_actions
+from staff.pages.bulk_actions import DEPLOYMENT_ACTIONS, SESSION_ACTIONS, SIGNING_KEY_ACTIONS, USER_ACTIONS
+from staff.pages.memberships import ActiveMembershipInline, OrganizationOfUserInline, WorkspaceOfUserInline
+from staff.pages.organizations import UserSegmentInline
 from staff.toolkit.filters import RelatedFilter
 from staff.toolkit.forms import StaffForm
 from staff.toolkit.inlines import EditableInline, ReadOnlyInline
 from staff.toolkit.links import link
-from staff.toolkit.pages import ReadOnlyAdmin, StaffAdmin
-
-DATES: tuple[str, Any] = ("Dates", {"fields": ["created_at", "updated_at"]})
+from staff.toolkit.pages import DATES, ReadOnlyAdmin, StaffAdmin
 
 
 class AliasInline(EditableInline):
@@ -71,6 +70,7 @@ class DeploymentAdmin(StaffAdmin):
     search_help_text = "Name, host, alias or id"
     inlines = (AliasInline, SigningKeyInline)
     save_on_top = True
+    bulk_actions = DEPLOYMENT_ACTIONS
     fieldsets = (
         (None, {"fields": ["name", "host", "mode", "allowed_origins", "cookie_same_site", "see_also"]}),
         (
@@ -117,6 +117,8 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         *("created_at", "tokens_until", "retired_at", "revoked_at"),
     )
     autocomplete_fields = ("deployment",)
+
+    bulk_actions = SIGNING_KEY_ACTIONS
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields
@@ -202,6 +204,12 @@ class UserAdmin(StaffAdmin):
     readonly_fields = (*StaffAdmin.readonly_fields, "second_factor", "has_password")
     on_change_only = (*StaffAdmin.on_change_only, "second_factor", "has_password", "sign_out")
     save_on_top = True
+    inlines = (
+        UserSegmentInline,
+        OrganizationOfUserInline,
+        WorkspaceOfUserInline,
+    )
+    bulk_actions = USER_ACTIONS
     fieldsets = (
         (
             None,
@@ -351,6 +359,8 @@ class SessionAdmin(EndableAdmin):
     fields = ("deployment", "user", "state", "expires_at", "ended_at", "created_at", "updated_at")
     inlines = (SignInInline, SignInAttemptInline)
 
+    bulk_actions = SESSION_ACTIONS
+
     @admin.display(description="active user")
     def user(self, obj: Session) -> SafeString | None:
         return link(obj.active_sign_in.user) if obj.active_sign_in else None
@@ -377,6 +387,8 @@ class SignInAdmin(EndableAdmin):
     )
     actions = ("end",)
 
+    inlines = (ActiveMembershipInline,)
+
     @admin.action(description="End the selected sign-ins", permissions=["end"])
     def end(self, request: HttpRequest, queryset: QuerySet[SignIn]) -> None:
         _note_ended(self, request, sessions.end_sign_ins(queryset), "Ended")
@@ -398,29 +410,3 @@ def _sign_out(page: admin.ModelAdmin, request: HttpRequest, users: list[User]) -
 
 def _number(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-add_actions(
-    Deployment,
-    BulkAction(
-        name="create_new_signing_key",
-        description="Create a new signing key",
-        permissions=("accounts.add_signingkey",),
-        run=lambda rows, _: bulk_changes.sign_with_new_keys(rows),
-    ),
-)
-add_actions(
-    SigningKey,
-    BulkAction(
-        name="retire",
-        description="Retire keys: they sign no more",
-        permissions=("accounts.change_signingkey",),
-        run=lambda rows, _: bulk_changes.retire_keys(rows),
-    ),
-    BulkAction(
-        name="revoke",
-        description="Revoke keys: their tokens are refused",
-        permissions=("accounts.change_signingkey",),
-        run=lambda rows, _: bulk_changes.revoke_keys(rows),
-    ),
-)

@@ -11,7 +11,6 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.http import HttpRequest
 
-from accounts.models import Session, User
 from memberships.models import (
     OrganizationMembership,
     OrganizationMembershipRole,
@@ -20,7 +19,7 @@ from memberships.models import (
 )
 from staff import bulk_changes
 from staff.access.rights import visible_to
-from staff.toolkit.bulk_actions import BulkAction, NothingToAsk, add_actions
+from staff.toolkit.bulk_actions import BulkAction, NothingToAsk
 from staff.toolkit.choices import attend, several
 
 
@@ -137,15 +136,44 @@ def _remove(model: Any, description: str, *related: str) -> BulkAction:
     )
 
 
-add_actions(User, ADD_TO_WORKSPACE, SIGN_OUT, DISABLE, ENABLE)
-add_actions(Session, END_SESSIONS)
-add_actions(
-    WorkspaceMembership,
+USER_ACTIONS = (
+    ADD_TO_WORKSPACE,
+    SIGN_OUT,
+    DISABLE,
+    ENABLE,
+)
+SESSION_ACTIONS = (END_SESSIONS,)
+WORKSPACE_MEMBERSHIP_ACTIONS = (
     _change_roles(WorkspaceMembershipRole, "user", "workspace__organization"),
     _remove(WorkspaceMembership, "Remove from the workspace", "user", "workspace"),
 )
-add_actions(
-    OrganizationMembership,
+ORGANIZATION_MEMBERSHIP_ACTIONS = (
     _change_roles(OrganizationMembershipRole, "user", "organization"),
     _remove(OrganizationMembership, "Remove from the organization", "user", "organization"),
+)
+
+
+SIGNING_KEY_ACTIONS = (
+    BulkAction(
+        name="retire",
+        description="Retire keys: they sign no more",
+        permissions=("accounts.change_signingkey",),
+        run=lambda rows, _: bulk_changes.retire_keys(rows),
+    ),
+    BulkAction(
+        name="revoke",
+        description="Revoke keys: their tokens are refused",
+        permissions=("accounts.change_signingkey",),
+        run=lambda rows, _: bulk_changes.revoke_keys(rows),
+    ),
+)
+
+
+DEPLOYMENT_ACTIONS = (
+    BulkAction(
+        name="create_new_signing_key",
+        description="Create a new signing key",
+        permissions=("accounts.add_signingkey",),
+        run=lambda rows, _: bulk_changes.sign_with_new_keys(rows),
+    ),
 )

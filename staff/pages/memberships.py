@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.urls import path
 from unfold.decorators import action
 
-from accounts.models import SignIn, User
+from accounts.models import User
 from memberships.models import (
     ActiveMembership,
     OrganizationMembership,
@@ -21,15 +21,15 @@ from memberships.models import (
     WorkspaceMembershipRole,
 )
 from organizations.models import Organization, Workspace
-from staff.pages.accounts import DATES
+from staff.pages.bulk_actions import ORGANIZATION_MEMBERSHIP_ACTIONS, WORKSPACE_MEMBERSHIP_ACTIONS
 from staff.pages.import_export import export_page, import_page, may_import
 from staff.pages.why_not import entry_page
 from staff.toolkit.choices import fits, several
 from staff.toolkit.filters import RelatedFilter, WhenFilter
 from staff.toolkit.forms import StaffForm
-from staff.toolkit.inlines import ListInline, ReadOnlyInline, add_inlines
+from staff.toolkit.inlines import ListInline, ReadOnlyInline
 from staff.toolkit.links import names, plural
-from staff.toolkit.pages import StaffAdmin
+from staff.toolkit.pages import DATES, StaffAdmin
 
 
 class JoiningForm(StaffForm):
@@ -153,12 +153,6 @@ class ActiveMembershipInline(ReadOnlyInline):
     select_related = ("organization_membership", "workspace_membership")
 
 
-add_inlines(SignIn, ActiveMembershipInline)
-add_inlines(Organization, OrganizationMemberInline)
-add_inlines(Workspace, WorkspaceMemberInline)
-add_inlines(User, OrganizationOfUserInline, WorkspaceOfUserInline)
-
-
 class GivenRoleInline(ListInline):
     verbose_name = "role"
     verbose_name_plural = "roles"
@@ -265,6 +259,7 @@ class OrganizationMembershipAdmin(MembershipAdmin):
     search_fields = ("user", "organization")
     autocomplete_fields = ("organization", "user")
     inlines = (GivenOrganizationRoleInline,)
+    bulk_actions = ORGANIZATION_MEMBERSHIP_ACTIONS
     fieldsets = ((None, {"fields": ["organization", "user", "public_metadata"]}), DATES)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -302,6 +297,7 @@ class WorkspaceMembershipAdmin(MembershipAdmin):
     inlines = (GivenWorkspaceRoleInline,)
     readonly_fields = (*StaffAdmin.readonly_fields, "organization")
     on_change_only = (*StaffAdmin.on_change_only, "organization")
+    bulk_actions = WORKSPACE_MEMBERSHIP_ACTIONS
     fieldsets = ((None, {"fields": ["organization", "workspace", "user", "public_metadata"]}), DATES)
     actions_list = (*MembershipAdmin.actions_list, "import_csv")  # type: ignore[assignment]
     actions_detail = ("entry",)  # type: ignore[assignment]

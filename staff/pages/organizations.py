@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
 
-from accounts.models import User
 from organizations.models import (
     Organization,
     OrganizationRole,
@@ -19,11 +18,11 @@ from organizations.models import (
     WorkspaceRole,
     WorkspaceSegment,
 )
-from staff.pages.accounts import DATES
+from staff.pages.memberships import OrganizationMemberInline, WorkspaceMemberInline
 from staff.toolkit.choices import fits
 from staff.toolkit.filters import RelatedFilter
-from staff.toolkit.inlines import ListInline, add_inlines
-from staff.toolkit.pages import StaffAdmin
+from staff.toolkit.inlines import ListInline
+from staff.toolkit.pages import DATES, StaffAdmin
 
 
 class WorkspaceInline(ListInline):
@@ -67,9 +66,6 @@ class OrganizationSegmentInline(SegmentLinkInline):
 class WorkspaceSegmentInline(SegmentLinkInline):
     model = WorkspaceSegment
     select_related = ("segment", "workspace")
-
-
-add_inlines(User, UserSegmentInline)
 
 
 class UserInSegmentInline(ListInline):
@@ -152,7 +148,12 @@ class OrganizationAdmin(PlaceAdmin):
     search_fields = ("name",)
     search_help_text = "Name or id"
     autocomplete_fields = ("deployment", "auto_assigned_workspace")
-    inlines = (WorkspaceInline, OrganizationRoleInline, OrganizationSegmentInline)
+    inlines = (
+        WorkspaceInline,
+        OrganizationRoleInline,
+        OrganizationSegmentInline,
+        OrganizationMemberInline,
+    )
     fieldsets = (
         (
             None,
@@ -198,7 +199,11 @@ class WorkspaceAdmin(PlaceAdmin):
     search_fields = ("name", "organization")
     search_help_text = "Name of the workspace or its organization, or id"
     autocomplete_fields = ("organization",)
-    inlines = (WorkspaceRoleInline, WorkspaceSegmentInline)
+    inlines = (
+        WorkspaceRoleInline,
+        WorkspaceSegmentInline,
+        WorkspaceMemberInline,
+    )
     fieldsets = (
         (None, {"fields": ["organization", "name", "description", "image_url", "member_count", "see_also"]}),
         (

@@ -5,7 +5,6 @@ The preview is the action itself, rolled back: it shows what will happen and wha
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -138,14 +137,6 @@ class BulkAction:
             "media": page.media + more["form"].media,
         }
         return TemplateResponse(request, "staff/bulk_action.html", context)
-
-
-added_actions: defaultdict[type[models.Model], list[BulkAction]] = defaultdict(list)
-
-
-def add_actions(model: type[models.Model], *actions: BulkAction) -> None:
-    """Offer ``actions`` in the list of ``model``, which belongs to an app that may not know of them."""
-    added_actions[model] += actions
 
 
 def offered(request: HttpRequest, actions: Iterable[BulkAction]) -> dict[str, tuple[BulkAction, str, str]]:

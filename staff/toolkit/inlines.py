@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.admin.utils import display_for_value
-from django.db import models
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
@@ -83,11 +80,3 @@ class ReadOnlyInline(ListInline):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-
-added_inlines: defaultdict[type[models.Model], list[type[InlineModelAdmin]]] = defaultdict(list)
-
-
-def add_inlines(model: type[models.Model], *inlines: type[InlineModelAdmin]) -> None:
-    """Show ``inlines`` on the page of ``model``, which belongs to an app that may not know of them."""
-    added_inlines[model] += inlines

@@ -15,15 +15,17 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, checkbox
 
-from staff.toolkit.bulk_actions import added_actions, offered
+from staff.toolkit.bulk_actions import BulkAction, offered
 from staff.toolkit.choices import fix
 from staff.toolkit.forms import StaffFields, StaffForm
-from staff.toolkit.inlines import added_inlines
 from staff.toolkit.links import address, link_to, plural
 from staff.toolkit.lists import COUNTED, CappedPaginator, StaffChangeList
 from staff.toolkit.refusals import refusal_of
 from staff.toolkit.scope import ScopedPage
 from staff.toolkit.search import MAX_RELATED, is_id, is_partial, search
+
+DATES: tuple[str, Any] = ("Dates", {"fields": ["created_at", "updated_at"]})
+
 
 PARTIAL = f"So much fits this search that it looked at {MAX_RELATED:,} of it alone. Type more of the name."
 WHOLE_LIST = "The address asked for a page, an order or a filter that this list does not have. This is the whole list."
@@ -34,6 +36,7 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
 
     form = StaffForm
     identity: ClassVar[tuple[str, ...]] = ()
+    bulk_actions: ClassVar[tuple[BulkAction, ...]] = ()
     on_change_only: ClassVar[tuple[str, ...]] = ("see_also", "created_at", "updated_at")
     """What a row only has once it exists."""
     label_select_related: ClassVar[tuple[str, ...]] = ()
@@ -56,13 +59,10 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
         return checkbox.render(ACTION_CHECKBOX_NAME, str(obj.pk), {"aria-label": f"Select {obj}"})
 
     def get_actions(self, request: HttpRequest) -> Any:
-        """Django's, with those of other apps, as far as the member of staff may do them."""
+        """Django's, with the ``bulk_actions``, as far as the member of staff may do them."""
         actions = super().get_actions(request)
-        added = {} if IS_POPUP_VAR in request.GET else offered(request, added_actions[self.model])
+        added = {} if IS_POPUP_VAR in request.GET else offered(request, self.bulk_actions)
         return actions | added
-
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        return [*super().get_inlines(request, obj), *added_inlines[self.model]]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [*super().get_readonly_fields(request, obj), *(self.identity if obj else ())]
