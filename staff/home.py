@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.apps import apps
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Model, Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
+from accounts.models import Deployment, Session, User
 from audit.models import AuditEntry
+from memberships.models import OrganizationMembership, WorkspaceMembership
+from organizations.models import Organization, Workspace
 from staff.toolkit.links import address, plural
 from staff.toolkit.lists import total
 
@@ -21,22 +23,22 @@ LATEST = 10
 
 @dataclass(frozen=True)
 class Number:
-    """How many rows of ``model`` ("app.Model") there are, those alone that fit ``where``; ``query`` lists them."""
+    """How many rows of ``model`` there are, those alone that fit ``where``; ``query`` lists them."""
 
-    model: str
+    model: type[Model]
     title: str = ""
     where: Q = field(default_factory=Q)
     query: str = ""
 
 
 NUMBERS = [
-    Number("accounts.Deployment"),
-    Number("organizations.Organization"),
-    Number("organizations.Workspace"),
-    Number("accounts.User"),
-    Number("memberships.WorkspaceMembership"),
-    Number("memberships.OrganizationMembership"),
-    Number("accounts.Session", "Live sessions", Q(ended_at=None, expires_at__gt=Now()), "?ended_at__isempty=1"),
+    Number(Deployment),
+    Number(Organization),
+    Number(Workspace),
+    Number(User),
+    Number(WorkspaceMembership),
+    Number(OrganizationMembership),
+    Number(Session, "Live sessions", Q(ended_at=None, expires_at__gt=Now()), "?ended_at__isempty=1"),
 ]
 
 
@@ -51,7 +53,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
 
 def _numbers(request: HttpRequest) -> Iterator[dict[str, str]]:
     for number in NUMBERS:
-        model = apps.get_model(number.model)
+        model = number.model
         page = admin.site.get_model_admin(model)
         if page.has_view_permission(request):
             yield {
@@ -82,6 +84,6 @@ def _latest_changes(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _user_search(request: HttpRequest) -> str:
     """The address that searches for users; "" for those who may not see any."""
-    model = apps.get_model("accounts.User")
+    model = User
     may_search = admin.site.get_model_admin(model).has_view_permission(request)
     return address(model, "changelist") if may_search else ""

@@ -5,23 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.apps import apps
 from django.contrib import admin
+from django.contrib.auth.models import User as Staff
+from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SigningKey, User
+from audit.models import AuditEntry
+from memberships.models import OrganizationMembership, WorkspaceMembership
+from organizations.models import Organization, OrganizationRole, Segment, Workspace, WorkspaceRole
+from staff.models import StaffAccess
 from staff.toolkit.links import address, plural
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A page of the admin of ``model`` ("app.Model"): its list, or the page that its URL name ends with.
+    """A page of the admin of ``model``: its list, or the page that its URL name ends with.
 
     It shows to those whom the admin's ``has_view_permission`` lets pass, or for another ``page`` than the list,
     ``has_<page>_permission``.
     """
 
-    model: str
+    model: type[Model]
     icon: str
     """The name of a Material symbol (https://fonts.google.com/icons)."""
     title: str = ""
@@ -30,32 +36,32 @@ class Entry:
 
 TASKS: dict[str, list[Entry]] = {
     "Help a user": [
-        Entry("accounts.User", "person"),
-        Entry("accounts.Session", "devices"),
-        Entry("accounts.SignIn", "login"),
-        Entry("accounts.Authenticator", "phonelink_lock"),
-        Entry("accounts.BackupCode", "password"),
+        Entry(User, "person"),
+        Entry(Session, "devices"),
+        Entry(SignIn, "login"),
+        Entry(Authenticator, "phonelink_lock"),
+        Entry(BackupCode, "password"),
     ],
     "Onboard a customer": [
-        Entry("organizations.Organization", "apartment"),
-        Entry("organizations.Workspace", "workspaces"),
-        Entry("memberships.OrganizationMembership", "badge"),
-        Entry("memberships.WorkspaceMembership", "group_add"),
-        Entry("memberships.WorkspaceMembership", "upload", "Import memberships", page="import_csv"),
+        Entry(Organization, "apartment"),
+        Entry(Workspace, "workspaces"),
+        Entry(OrganizationMembership, "badge"),
+        Entry(WorkspaceMembership, "group_add"),
+        Entry(WorkspaceMembership, "upload", "Import memberships", page="import_csv"),
     ],
     "Decide who may do what": [
-        Entry("organizations.OrganizationRole", "shield_person"),
-        Entry("organizations.WorkspaceRole", "shield"),
-        Entry("organizations.Segment", "label"),
+        Entry(OrganizationRole, "shield_person"),
+        Entry(WorkspaceRole, "shield"),
+        Entry(Segment, "label"),
     ],
     "Run the service": [
-        Entry("accounts.Deployment", "dns"),
-        Entry("accounts.SigningKey", "key"),
-        Entry("audit.AuditEntry", "history", "Audit trail"),
+        Entry(Deployment, "dns"),
+        Entry(SigningKey, "key"),
+        Entry(AuditEntry, "history", "Audit trail"),
     ],
     "Manage staff": [
-        Entry("auth.User", "support_agent", "Staff"),
-        Entry("staff.StaffAccess", "admin_panel_settings", "Rights of staff"),
+        Entry(Staff, "support_agent", "Staff"),
+        Entry(StaffAccess, "admin_panel_settings", "Rights of staff"),
     ],
 }
 
@@ -75,11 +81,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _item(entry: Entry) -> dict[str, Any]:
-    model = apps.get_model(entry.model)
+    model = entry.model
     return {"title": entry.title or plural(model), "icon": entry.icon, "link": address(model, entry.page)}
 
 
 def _may_open(request: HttpRequest, entry: Entry) -> bool:
-    page = admin.site.get_model_admin(apps.get_model(entry.model))
+    page = admin.site.get_model_admin(entry.model)
     permission = "view" if entry.page == "changelist" else entry.page
     return bool(getattr(page, f"has_{permission}_permission")(request))
