@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import pyotp
 from django.db import transaction
@@ -21,7 +21,6 @@ from accounts import encryption, sessions
 from accounts.models import Authenticator, BackupCode, Session, User
 from accounts.names import normal_code
 from api.errors import ApiError, Problem
-from staff.models import StaffAuthenticator
 
 PERIOD = 30
 """Seconds that a TOTP code is for."""
@@ -32,6 +31,17 @@ ENROLMENT_LIFETIME = timedelta(minutes=10)
 BACKUP_CODES = 10
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _BACKUP_CODE_LENGTH = 10
+
+
+class TotpSecret(Protocol):
+    """A row with an encrypted TOTP secret and the time step of the last code that was taken: a user's, or of staff."""
+
+    secret: Any
+    last_step: Any
+    _default_manager: Any
+
+    @property
+    def pk(self) -> Any: ...
 
 
 def available_methods(user: User) -> list[str]:
@@ -139,7 +149,7 @@ def lock(user: User) -> User:
     return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
-def take_totp(authenticator: Authenticator | StaffAuthenticator, code: str) -> bool:
+def take_totp(authenticator: TotpSecret, code: str) -> bool:
     """Whether ``code`` is one of ``authenticator``, of about now and newer than the last; with that it is spent."""
     totp = _totp(authenticator)
     now = _step()
@@ -161,11 +171,11 @@ def _backup_hash(user: User, code: str) -> str:
     return salted_hmac("accounts.backup-code", f"{user.pk}:{code}", algorithm="sha256").hexdigest()
 
 
-def _totp(authenticator: Authenticator | StaffAuthenticator) -> pyotp.TOTP:
+def _totp(authenticator: TotpSecret) -> pyotp.TOTP:
     return pyotp.TOTP(secret_of(authenticator), interval=PERIOD)
 
 
-def secret_of(authenticator: Authenticator | StaffAuthenticator) -> str:
+def secret_of(authenticator: TotpSecret) -> str:
     """The secret in base32."""
     return encryption.decrypt(authenticator.secret).decode()
 
