@@ -1,4 +1,4 @@
-"""The site of the pages for staff: where it answers, what its pages may load, and what its choices show."""
+"""The site of the pages for staff, and what its choices show."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import DataError, models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, path, reverse
 from django_otp import user_has_device
 from unfold.sites import UnfoldAdminSite
 
+from staff.access.guard import guarded, require_admin_host
 from staff.home import home
 from staff.toolkit.choices import fitting
 from staff.toolkit.fields import check_typed
@@ -28,12 +28,6 @@ from staff.toolkit.pages import StaffAdmin
 logger = logging.getLogger("rollcall")
 
 Response = TypeVar("Response", bound=HttpResponseBase)
-
-CONTENT_SECURITY_POLICY = (
-    # unfold's Alpine.js evaluates its attributes, and its Chart.js and Alpine.js write styles into the page.
-    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "object-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 
 
 class StaffSite(UnfoldAdminSite):
@@ -136,17 +130,4 @@ def _rendered(response: Response) -> Response:
     """``response``, written now: some queries run no earlier."""
     if isinstance(response, SimpleTemplateResponse):
         response.render()
-    return response
-
-
-def require_admin_host(request: HttpRequest) -> None:
-    """Raise ``Http404`` unless the Host header names one of ADMIN_HOSTS or there are none."""
-    host = split_domain_port(request.get_host())[0].removesuffix(".")
-    if settings.ADMIN_HOSTS and host not in {allowed.lower() for allowed in settings.ADMIN_HOSTS}:
-        raise Http404
-
-
-def guarded(response: Response) -> Response:
-    """``response`` with the CONTENT_SECURITY_POLICY of the pages for staff."""
-    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     return response

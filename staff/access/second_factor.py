@@ -27,8 +27,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import second_factors
 from accounts.names import normal_code
+from staff.access.guard import guarded, require_admin_host
 from staff.models import StaffAuthenticator, StaffBackupCodes
-from staff.site import guarded, require_admin_host
 
 BACKUP_CODES = 10
 ISSUER = "Rollcall"
