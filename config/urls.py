@@ -1,4 +1,4 @@
-"""Every address of the service but the probes' (``config.operations``)."""
+"""Every address of the service but the probes' (``server.health``)."""
 
 from django.contrib import admin
 from django.urls import path

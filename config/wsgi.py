@@ -16,15 +16,15 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 _django = get_wsgi_application()
 
 from api.answers import Answer  # noqa: E402
-from config import operations  # noqa: E402 (the models are there from here on)
-from config.metrics import count  # noqa: E402
 from memberships.listing import fast_path  # noqa: E402
+from server import health  # noqa: E402 (the models are there from here on)
+from server.metrics import count  # noqa: E402
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Any:
     """A probe's answer, the fast path, or else Django."""
     tidy(environ)
-    answer = operations.answer(environ) or fast_answer(environ)
+    answer = health.answer(environ) or fast_answer(environ)
     if answer is None:
         read_chunks(environ)
         return _django(environ, partial(_start, start_response))

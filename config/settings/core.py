@@ -21,7 +21,7 @@ INSTALLED_APPS = [
     "accounts",
     "organizations",
     "memberships",
-    "config",
+    "server",
     "staff",
     "corsheaders",
     "pgtrigger",
@@ -41,7 +41,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "config.metrics.MetricsMiddleware",
+    "server.metrics.MetricsMiddleware",
     "api.client_address.ClientAddressMiddleware",
     "audit.actors.ActorMiddleware",
     "django.middleware.security.SecurityMiddleware",

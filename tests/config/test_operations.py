@@ -14,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from api.answers import Answer
-from config import operations
 from config.wsgi import application
+from server import health
 
 PROBES = ["/healthz", "/readyz", "/metrics"]
 each_probe = pytest.mark.parametrize("path", PROBES)
@@ -92,7 +92,7 @@ def test_readiness_does_not_build_the_graph_of_migrations_each_time(monkeypatch:
 @pytest.mark.parametrize("app", ["database", "audit", "accounts", "memberships", "organizations", "staff", "auth"])
 def test_a_pending_migration_of_any_app_is_not_ready(app: str) -> None:
     recorder = MigrationRecorder(connection)
-    newest = next(name for name in operations._newest_migrations() if name.startswith(f"{app}."))
+    newest = next(name for name in health._newest_migrations() if name.startswith(f"{app}."))
     recorder.record_unapplied(*newest.split(".", 1))
     answer = ask("/readyz")
     assert answer.status == 503

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from config.worker import PAUSE, SLOW
+from server.worker import PAUSE, SLOW
 from tests.api import MEMBERSHIPS
 from tests.server import Connection, demo_environment, manage, own_postgres, request, running_server, wait_until
 

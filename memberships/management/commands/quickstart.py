@@ -15,7 +15,7 @@ from accounts.deployments import find_deployment
 from accounts.models import Deployment, User
 from accounts.sessions import start_session
 from accounts.tokens import sign_session_token
-from config.management.commands.serve import base_url, require_free
+from server.management.commands.serve import base_url, require_free
 
 BANNER = """
 {lines}

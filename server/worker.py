@@ -23,7 +23,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from api.answers import Answer
 from api.errors import Problem, error_body
-from config.metrics import count
+from server.metrics import count
 
 # A thread takes a new connection for so many seconds before it leaves it to the poller until something is sent. With
 # gunicorn's own five, a few connections that say nothing, such as browsers open in advance, would occupy all threads.

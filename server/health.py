@@ -22,9 +22,9 @@ from api import networks
 from api.answers import Answer
 from api.client_address import address_in
 from api.errors import Problem, error_response
-from config.metrics import METHODS, count
 from database.prepared import Statement, read_together
 from memberships.listing import statement
+from server.metrics import METHODS, count
 
 _APPLIED = Statement(
     "SELECT count(DISTINCT (app, name)) FROM django_migrations WHERE app || '.' || name = ANY (%(migrations)s::text[])"

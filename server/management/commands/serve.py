@@ -30,7 +30,7 @@ class Command(BaseCommand):
         connection.close()
         local_postgres.hand_over()
         os.chdir(settings.BASE_DIR)
-        command = [sys.executable, "-m", "gunicorn", "--config", "python:config.gunicorn", "config.wsgi"]
+        command = [sys.executable, "-m", "gunicorn", "--config", "python:server.gunicorn_conf", "config.wsgi"]
         os.execv(sys.executable, command)  # noqa: S606
 
 

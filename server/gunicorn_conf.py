@@ -1,4 +1,4 @@
-"""gunicorn's settings; ``manage.py serve`` runs ``gunicorn --config python:config.gunicorn config.wsgi``."""
+"""gunicorn's settings; ``manage.py serve`` runs ``gunicorn --config python:server.gunicorn_conf config.wsgi``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from config import local_postgres
-from config.management.commands.serve import base_url, listen
+from server.management.commands.serve import base_url, listen
 
 local_postgres.provide()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -22,7 +22,7 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="rollcall-metri
 
 _host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
 bind = f"{_host}:{settings.PORT}"
-worker_class = "config.worker.RollcallWorker"
+worker_class = "server.worker.RollcallWorker"
 workers = settings.WORKERS
 threads = settings.THREADS
 keepalive = 75  # longer than proxies keep an idle connection, so that it is they who close it
