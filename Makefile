@@ -47,4 +47,4 @@ clean: ## remove what was installed and all local data
 	@touch $@
 
 .env: | .venv/run
-	@umask 077 && $(PYTHON) -m config.demo_environment > $@
+	@umask 077 && $(PYTHON) -m demo.environment > $@

@@ -37,8 +37,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Deployment, User
+from demo.scale import HOST
 from memberships.models import OrganizationMembership, WorkspaceMembership
-from memberships.scale import HOST
 from organizations.models import Organization, Workspace, WorkspaceRole
 from staff.toolkit.links import address
 

@@ -91,7 +91,7 @@ def _prepare(url: str, users: int, workers: int) -> Data:
     django.setup()
     from accounts.deployments import find_deployment
     from accounts.keys import create_signing_key
-    from memberships.scale import HOST
+    from demo.scale import HOST
 
     _manage("migrate", "--verbosity", "0", env=env)
     if find_deployment(HOST) is None:

@@ -5,7 +5,7 @@ from django.urls import path
 
 from accounts.views import DeploymentViewSet, JwksViewSet, SecondFactorViewSet
 from api.document import OpenApiView, docs
-from memberships.playground import playground
+from demo.playground import playground
 from memberships.session_views import CurrentUserViewSet, SessionStateViewSet, SignInViewSet, SwitchViewSet
 from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
 from staff.access.second_factor import second_factor

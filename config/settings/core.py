@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "accounts",
     "organizations",
     "memberships",
+    "demo",
     "server",
     "staff",
     "corsheaders",

@@ -6,14 +6,14 @@ import pytest
 from django.core.management import call_command
 
 from accounts.models import Deployment, User
-from memberships import demo
+from demo import data
 from memberships.models import WorkspaceMembership
 from tests.api import ApiClient, memberships
 
 
 @pytest.fixture(autouse=True)
 def _demo(db: None) -> None:
-    demo.load()
+    data.load()
 
 
 def user(name: str) -> User:

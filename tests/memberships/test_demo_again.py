@@ -14,8 +14,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model
 
 from accounts.models import Deployment, DeploymentAlias, User
-from memberships import demo
-from memberships.management.commands.quickstart import banner
+from demo import data
+from demo.management.commands.quickstart import banner
 from memberships.models import OrganizationMembership, OrganizationMembershipRole, WorkspaceMembership
 from organizations.models import Organization, OrganizationRole, Segment, Workspace, WorkspaceRole
 from tests.api import ApiClient
@@ -89,7 +89,7 @@ def assert_it_runs() -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_it_runs_after_any_edits(seed: int) -> None:
     dice = random.Random(seed)
-    demo.load()
+    data.load()
     for _ in range(3):
         for _ in range(dice.randrange(1, 12)):
             edit(dice)
@@ -129,7 +129,7 @@ def _update(model: type[Model], **changes: Any) -> Callable[[], Any]:
     ],
 )
 def test_it_runs_after_this_edit(change: Callable[[], Any]) -> None:
-    demo.load()
+    data.load()
     try:
         with transaction.atomic():
             change()
@@ -139,7 +139,7 @@ def test_it_runs_after_this_edit(change: Callable[[], Any]) -> None:
 
 
 def test_what_cannot_be_made_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    demo.load()
+    data.load()
     User.objects.filter(username="bo").delete()
     User.objects.filter(username="ada").update(email="bo@demo.example", username="x")
     User.objects.filter(username="chioma").update(username="ada")
@@ -148,7 +148,7 @@ def test_what_cannot_be_made_is_said_in_one_line(capsys: pytest.CaptureFixture[s
 
 
 def test_an_untouched_demo_is_loaded_again_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
-    demo.load()
+    data.load()
     before = values()
     call_command("load_demo")
     assert values() == before

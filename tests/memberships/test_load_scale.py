@@ -9,8 +9,8 @@ from django.core.management import CommandError, call_command
 from django.db.models import Count, F
 
 from accounts.models import Deployment, User
+from demo.scale import EXACTLY
 from memberships.models import WorkspaceMembership
-from memberships.scale import EXACTLY
 from organizations.models import Organization, Workspace
 from tests.api import memberships
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
-from memberships import scale
+from demo import scale
 from tests.api import ApiClient
 from tests.database import execute
 

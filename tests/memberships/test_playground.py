@@ -16,7 +16,7 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 from pytest_django import Settings
 
-from memberships.demo import TOTP_SECRET
+from demo.data import TOTP_SECRET
 from tests.api import MEMBERSHIPS
 from tests.browser import Demo, in_a_browser
 from tests.server import request

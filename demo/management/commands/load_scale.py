@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from accounts.deployments import find_deployment
-from memberships import scale
+from demo import scale
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from api.exceptions import reads_only
-from memberships.demo import TOTP_SECRET
+from demo.data import TOTP_SECRET
 
 DEMO_USERS = [
     ("ada", "seven workspaces, some of them restricted"),

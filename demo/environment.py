@@ -1,4 +1,4 @@
-"""``python -m config.demo_environment``: the text of a ``.env`` for a first look, with fresh secrets."""
+"""``python -m demo.environment``: the text of a ``.env`` for a first look, with fresh secrets."""
 
 from __future__ import annotations
 

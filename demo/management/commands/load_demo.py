@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from memberships import demo
+from demo import data
 
 SHOWN = 5
 
@@ -16,7 +16,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO:
             raise CommandError("Demo users have a known password; set DEMO=true if this is no production database.")
-        left_out = demo.load()
+        left_out = data.load()
         if left_out:
             shown = ", ".join(left_out[:SHOWN]) + (" ..." if len(left_out) > SHOWN else "")
             self.stderr.write(f"The demo data was changed; left as it is, without {shown}.")
