@@ -21,10 +21,10 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from accounts.models import Deployment
 from audit import actors
-from memberships.transfer.exporting import export
-from memberships.transfer.importing import Progress, Report, run_import
-from memberships.transfer.rejecting import rejected_lines
-from memberships.transfer.sample import sample
+from memberships.import_export.exporting import export
+from memberships.import_export.importing import Progress, Report, run_import
+from memberships.import_export.rejecting import rejected_lines
+from memberships.import_export.sample import sample
 from staff.access.rights import visible_to
 
 MAX_BYTES = 50 * 1024 * 1024

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Deployment, User
+from memberships.import_export.cells import guard, unguard
+from memberships.import_export.exporting import export
+from memberships.import_export.importing import Report, run_import
 from memberships.models import OrganizationMembership, WorkspaceMembership
-from memberships.transfer.cells import guard, unguard
-from memberships.transfer.exporting import export
-from memberships.transfer.importing import Report, run_import
 from tests.factories import (
     DeploymentFactory,
     OrganizationFactory,

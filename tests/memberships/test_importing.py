@@ -15,10 +15,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import Deployment, User
+from memberships.import_export.cells import COLUMNS
+from memberships.import_export.importing import Progress, Report, run_import
+from memberships.import_export.rejecting import rejected_lines
 from memberships.models import OrganizationMembership, WorkspaceMembership
-from memberships.transfer.cells import COLUMNS
-from memberships.transfer.importing import Progress, Report, run_import
-from memberships.transfer.rejecting import rejected_lines
 from organizations.models import Organization, Workspace
 from tests.factories import (
     DeploymentFactory,

@@ -11,8 +11,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from audit.models import AuditEntry
+from memberships.import_export.sample import sample
 from memberships.models import OrganizationMembership, WorkspaceMembership
-from memberships.transfer.sample import sample
 from staff.pages import import_export
 from tests.admin import url
 from tests.factories import World, join, new_world, staff

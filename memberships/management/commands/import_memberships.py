@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from accounts.management.deployments import the_deployment
 from accounts.models import Deployment
-from memberships.transfer.importing import Progress, Report, run_import
-from memberships.transfer.rejecting import rejected_lines
-from memberships.transfer.sample import sample
+from memberships.import_export.importing import Progress, Report, run_import
+from memberships.import_export.rejecting import rejected_lines
+from memberships.import_export.sample import sample
 
 ERRORS, USAGE = 1, 2
 SHOWN = 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memberships.transfer.cells import COLUMNS, csv_line
+from memberships.import_export.cells import COLUMNS, csv_line
 
 _LINES = [
     ["", "Acme", "Harbour", "ada@example.com", "Admin; Member", "Member", '{"desk": 7}'],

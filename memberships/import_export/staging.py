@@ -10,7 +10,7 @@ from django.db import connection
 
 from accounts.names import normal_name
 from database.fields import JsonObjectField
-from memberships.transfer.cells import (
+from memberships.import_export.cells import (
     DEPLOYMENT,
     ORGANIZATION,
     ORGANIZATION_ROLES,
@@ -20,7 +20,7 @@ from memberships.transfer.cells import (
     WORKSPACE,
     split_roles,
 )
-from memberships.transfer.reading import Record, Table
+from memberships.import_export.reading import Record, Table
 
 _CREATE = """
     DISCARD TEMPORARY;

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from django.db import connection
 
-from memberships.transfer.cells import visible
-from memberships.transfer.staging import Problem
+from memberships.import_export.cells import visible
+from memberships.import_export.staging import Problem
 
 
 def check() -> Iterator[int]:

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from memberships.transfer.cells import ERROR, LINE, NOTES, csv_line, unguard, without_formulas
-from memberships.transfer.reading import UnreadableFile, read
-from memberships.transfer.staging import Problem
+from memberships.import_export.cells import ERROR, LINE, NOTES, csv_line, unguard, without_formulas
+from memberships.import_export.reading import UnreadableFile, read
+from memberships.import_export.staging import Problem
 
 
 def rejected_lines(file: BinaryIO, problems: Iterable[Problem]) -> Iterator[bytes]:

@@ -14,10 +14,10 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import QuerySet
 
 from accounts.models import Deployment, DeploymentAlias
-from memberships.transfer.checking import CHECKS, check, discard_lines_with_problems, problems
-from memberships.transfer.reading import UnreadableFile, read
-from memberships.transfer.staging import Hosts, Problem, stage
-from memberships.transfer.writing import Changes, write
+from memberships.import_export.checking import CHECKS, check, discard_lines_with_problems, problems
+from memberships.import_export.reading import UnreadableFile, read
+from memberships.import_export.staging import Hosts, Problem, stage
+from memberships.import_export.writing import Changes, write
 
 PROGRESS_EVERY = 2_000
 """Lines from one report of progress to the next."""

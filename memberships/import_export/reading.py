@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from memberships.transfer.cells import COLUMNS, NOTES, REQUIRED, unguard, visible
+from memberships.import_export.cells import COLUMNS, NOTES, REQUIRED, unguard, visible
 
 DELIMITERS = ",;\t|"
 MAX_CELL = 131_072

@@ -9,8 +9,8 @@ import orjson
 from django.db import connection
 from django.db.models import Count, QuerySet
 
+from memberships.import_export.cells import COLUMNS, csv_line, join_roles, metadata_cell, reference, role_reference
 from memberships.models import OrganizationMembership, WorkspaceMembership
-from memberships.transfer.cells import COLUMNS, csv_line, join_roles, metadata_cell, reference, role_reference
 from organizations.models import Organization
 
 CHUNK = 2_000
