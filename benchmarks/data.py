@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 
 from benchmarks.load import Request, get
 from config.environment import BASE_DIR
-from tests.server import own_postgres
+from tests.support.server import own_postgres
 
 if TYPE_CHECKING:
     from accounts.models import User

@@ -184,7 +184,7 @@ def own_target() -> Iterator[Target]:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     import psycopg
 
-    from tests.server import demo_environment, manage, own_postgres, running_server
+    from tests.support.server import demo_environment, manage, own_postgres, running_server
 
     with own_postgres() as postgres:
         unlimited = {"SIGN_IN_FAILURES_PER_ACCOUNT": "1000000", "SIGN_IN_FAILURES_PER_ADDRESS": "1000000"}

@@ -18,7 +18,7 @@ import psutil
 import psycopg
 
 from config.environment import BASE_DIR
-from tests.server import PATIENCE, free_port, wait_until
+from tests.support.server import PATIENCE, free_port, wait_until
 
 MIB = 2**20
 

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, settings
 
 from accounts.models import Deployment, User
 from database import cache
-from tests.browser import browser, demo, page
-from tests.factories import DeploymentFactory, UserFactory
+from tests.support.browser import browser, demo, page
+from tests.support.factories import DeploymentFactory, UserFactory
 
 __all__ = ["browser", "demo", "page"]
 

@@ -11,9 +11,9 @@ from django.db import IntegrityError, OperationalError, transaction
 from accounts import deployments
 from accounts.models import Deployment, User
 from memberships import views
-from tests.api import MEMBERSHIPS, ApiClient, error_code, warm_up
-from tests.factories import DeploymentFactory, UserFactory
-from tests.sign_in import sign_in, user_with_password
+from tests.support.api import MEMBERSHIPS, ApiClient, error_code, warm_up
+from tests.support.factories import DeploymentFactory, UserFactory
+from tests.support.sign_in import sign_in, user_with_password
 
 GOOD = [
     "https://app.example.com",

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 
 from accounts.models import Deployment, DeploymentAlias, User
-from tests.api import MEMBERSHIPS, ApiClient, error_code
-from tests.factories import DeploymentFactory, UserFactory, token_of
+from tests.support.api import MEMBERSHIPS, ApiClient, error_code
+from tests.support.factories import DeploymentFactory, UserFactory, token_of
 
 REPEATED_PARAMETER = 40002
 NO_SESSION = 40101

@@ -12,9 +12,9 @@ from django.utils import timezone
 from accounts import sessions
 from accounts.models import Deployment, Session, User
 from accounts.tokens import sign, sign_session_token
-from tests.api import MEMBERSHIPS, ApiClient, data_of, error_code, warm_up
-from tests.factories import DeploymentFactory, UserFactory, session_of, token_of
-from tests.sign_in import attempt_of, by_email, signed_in, totp, user_with_password, user_with_second_factor
+from tests.support.api import MEMBERSHIPS, ApiClient, data_of, error_code, warm_up
+from tests.support.factories import DeploymentFactory, UserFactory, session_of, token_of
+from tests.support.sign_in import attempt_of, by_email, signed_in, totp, user_with_password, user_with_second_factor
 
 NO_SESSION = 40101
 INVALID = 40102

@@ -30,10 +30,10 @@ from accounts.hashers import Argon2idHasher
 from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
 from accounts.second_factors import new_backup_codes
 from accounts.sent_tokens import COOKIE
-from tests.api import MEMBERSHIPS
-from tests.factories import UserFactory, confirmed_authenticator, session_of
-from tests.server import demo_environment, running_server, wait_until
-from tests.sign_in import totp
+from tests.support.api import MEMBERSHIPS
+from tests.support.factories import UserFactory, confirmed_authenticator, session_of
+from tests.support.server import demo_environment, running_server, wait_until
+from tests.support.sign_in import totp
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

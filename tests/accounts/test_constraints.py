@@ -22,14 +22,8 @@ from accounts.models import (
     SignIn,
     User,
 )
-from tests.database import Insert, Update, each_insert, each_update, execute, refused, update_by_sql
-from tests.factories import (
-    DeploymentFactory,
-    UserFactory,
-    backup_code,
-    confirmed_authenticator,
-    session_of,
-)
+from tests.support.database import Insert, Update, each_insert, each_update, execute, refused, update_by_sql
+from tests.support.factories import DeploymentFactory, UserFactory, backup_code, confirmed_authenticator, session_of
 
 
 @pytest.fixture

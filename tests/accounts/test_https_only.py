@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 
 from accounts.models import Deployment, DeploymentAlias, Session
-from tests.api import MEMBERSHIPS, ApiClient, document, error_code
-from tests.factories import DeploymentFactory, UserFactory
-from tests.sign_in import sign_in, user_with_password
+from tests.support.api import MEMBERSHIPS, ApiClient, document, error_code
+from tests.support.factories import DeploymentFactory, UserFactory
+from tests.support.sign_in import sign_in, user_with_password
 
 HOST = "accounts.example.com"
 PAGE = "https://app.example.net"

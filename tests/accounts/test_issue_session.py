@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import DeploymentAlias, Session, User
-from tests.api import ApiClient, error_code
-from tests.factories import DeploymentFactory, UserFactory, member_of_new_workspace
+from tests.support.api import ApiClient, error_code
+from tests.support.factories import DeploymentFactory, UserFactory, member_of_new_workspace
 
 TEN_YEARS = 10 * 365 * 24 * 3600
 

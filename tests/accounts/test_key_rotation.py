@@ -20,8 +20,8 @@ from accounts.keys import private_key_of, revoke_key, rotate_keys, signing_key
 from accounts.models import Deployment, Session, SigningKey, User
 from accounts.outside_issuers import trust_outside_keys
 from accounts.tokens import sign_session_token
-from tests.api import ApiClient, error_code
-from tests.factories import DeploymentFactory, session_of, token_of
+from tests.support.api import ApiClient, error_code
+from tests.support.factories import DeploymentFactory, session_of, token_of
 
 JWKS = "/.well-known/jwks.json"
 ISSUER = "https://login.example.net"

@@ -16,10 +16,10 @@ from accounts import encryption, second_factors
 from accounts.keys import create_signing_key, load_public_key, private_key_of
 from accounts.models import Authenticator, Deployment, SigningKey, User
 from accounts.tokens import sign_session_token
-from tests.admin import saved, send, url
-from tests.api import ApiClient
-from tests.database import Update, each_update, everything_stored, execute, refused
-from tests.factories import TOTP_SECRET, DeploymentFactory, confirmed_authenticator, session_of, token_of
+from tests.support.admin import saved, send, url
+from tests.support.api import ApiClient
+from tests.support.database import Update, each_update, everything_stored, execute, refused
+from tests.support.factories import TOTP_SECRET, DeploymentFactory, confirmed_authenticator, session_of, token_of
 
 
 @pytest.fixture

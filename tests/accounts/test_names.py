@@ -19,10 +19,10 @@ from accounts import second_factors
 from accounts.models import Deployment, User
 from accounts.names import normal_code, normal_name, searched
 from accounts.users import users_called
-from tests.admin import errors, saved, send, url
-from tests.api import ApiClient, error_code
-from tests.factories import DeploymentFactory, UserFactory, confirmed_authenticator
-from tests.sign_in import PASSWORD, SIGN_IN, attempt_of, sign_in, totp, user_with_password, verify
+from tests.support.admin import errors, saved, send, url
+from tests.support.api import ApiClient, error_code
+from tests.support.factories import DeploymentFactory, UserFactory, confirmed_authenticator
+from tests.support.sign_in import PASSWORD, SIGN_IN, attempt_of, sign_in, totp, user_with_password, verify
 
 WRONG_CREDENTIALS = 40108
 TOO_MANY_REQUESTS = 42901

@@ -9,8 +9,8 @@ import pytest
 from accounts.models import Deployment, DeploymentAlias, Session, User
 from accounts.sessions import session_token
 from memberships.models import ActiveMembership
-from tests.api import MEMBERSHIPS, ApiClient, check_answer, document, error_code
-from tests.factories import (
+from tests.support.api import MEMBERSHIPS, ApiClient, check_answer, document, error_code
+from tests.support.factories import (
     DeploymentFactory,
     UserFactory,
     confirmed_authenticator,
@@ -18,7 +18,7 @@ from tests.factories import (
     session_of,
     token_of,
 )
-from tests.sign_in import sign_in, user_with_password
+from tests.support.sign_in import sign_in, user_with_password
 
 PAGE = "https://app.example.net"
 HOST = "accounts.example.com"

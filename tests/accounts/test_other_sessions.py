@@ -12,10 +12,10 @@ from django.test import Client
 
 from accounts import second_factors, sessions
 from accounts.models import Session, SignIn, SignInAttempt, User
-from tests.admin import saved, send, url
-from tests.api import ApiClient, data_of, error_code, warm_up
-from tests.factories import DeploymentFactory, backup_code, confirmed_authenticator
-from tests.sign_in import (
+from tests.support.admin import saved, send, url
+from tests.support.api import ApiClient, data_of, error_code, warm_up
+from tests.support.factories import DeploymentFactory, backup_code, confirmed_authenticator
+from tests.support.sign_in import (
     attempt_of,
     session_data,
     sign_in,

@@ -24,11 +24,11 @@ from accounts import outside_issuers
 from accounts.models import Deployment, Session, SignIn, SpentToken, User
 from accounts.outside_issuers import trust_outside_keys
 from accounts.tokens import sign
-from tests.admin import errors, saved, send, url
-from tests.api import ApiClient, data_of, error_code
-from tests.database import refused
-from tests.factories import DeploymentFactory, UserFactory, confirmed_authenticator, session_of
-from tests.sign_in import SIGN_IN, session_data, user_with_password
+from tests.support.admin import errors, saved, send, url
+from tests.support.api import ApiClient, data_of, error_code
+from tests.support.database import refused
+from tests.support.factories import DeploymentFactory, UserFactory, confirmed_authenticator, session_of
+from tests.support.sign_in import SIGN_IN, session_data, user_with_password
 
 INVALID_FIELD = 40004
 INVALID_SESSION_TOKEN = 40102

@@ -14,9 +14,9 @@ from accounts import cached_deployments, sessions
 from accounts.keys import rotate_keys
 from accounts.models import Deployment, Session, SignIn, User
 from accounts.tokens import sign, verify_session_token
-from tests.api import MEMBERSHIPS, ApiClient, data_of, error_code, warm_up
-from tests.factories import session_of
-from tests.sign_in import PASSWORD, by_email, session_data, signed_in, user_with_password
+from tests.support.api import MEMBERSHIPS, ApiClient, data_of, error_code, warm_up
+from tests.support.factories import session_of
+from tests.support.sign_in import PASSWORD, by_email, session_data, signed_in, user_with_password
 
 INVALID = 40102
 TOKEN_NOT_YET_VALID = 40112

@@ -15,9 +15,9 @@ from django.utils import timezone
 from accounts import keys
 from accounts.models import Deployment, Session, SignIn
 from accounts.tokens import sign_session_token
-from tests.api import ApiClient, error_code
-from tests.factories import DeploymentFactory
-from tests.sign_in import session_data, sign_in, signed_in, user_with_password
+from tests.support.api import ApiClient, error_code
+from tests.support.factories import DeploymentFactory
+from tests.support.sign_in import session_data, sign_in, signed_in, user_with_password
 
 INVALID_SESSION_TOKEN = 40102
 SESSION_EXPIRED = 40103

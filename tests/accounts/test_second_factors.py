@@ -15,9 +15,17 @@ from django.utils import timezone
 
 from accounts import encryption, second_factors
 from accounts.models import Authenticator, BackupCode, User
-from tests.api import FORM, MULTIPART, ApiClient, data_of, error_code
-from tests.factories import UserFactory, confirmed_authenticator, member_of_new_workspace
-from tests.sign_in import attempt_of, sign_in, signed_in, totp, user_with_password, user_with_second_factor, verify
+from tests.support.api import FORM, MULTIPART, ApiClient, data_of, error_code
+from tests.support.factories import UserFactory, confirmed_authenticator, member_of_new_workspace
+from tests.support.sign_in import (
+    attempt_of,
+    sign_in,
+    signed_in,
+    totp,
+    user_with_password,
+    user_with_second_factor,
+    verify,
+)
 
 INVALID_FIELD = 40004
 NO_SESSION = 40101

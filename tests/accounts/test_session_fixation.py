@@ -14,9 +14,16 @@ from accounts.sessions import Caller
 from accounts.signing_in import Client
 from accounts.tokens import verify_session_token
 from api.errors import ApiError, Problem
-from tests.api import ApiClient, data_of, error_code
-from tests.factories import token_of
-from tests.sign_in import by_email, session_data, sign_in, signed_in, user_with_password, user_with_second_factor
+from tests.support.api import ApiClient, data_of, error_code
+from tests.support.factories import token_of
+from tests.support.sign_in import (
+    by_email,
+    session_data,
+    sign_in,
+    signed_in,
+    user_with_password,
+    user_with_second_factor,
+)
 
 NOWHERE = Client(None, "")
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from accounts.models import Session, SignIn, User
 from accounts.tokens import sign_session_token
-from tests.api import ApiClient, error_code
-from tests.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of
+from tests.support.api import ApiClient, error_code
+from tests.support.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of
 
 SESSION_EXPIRED = 40103
 SESSION_ENDED = 40104

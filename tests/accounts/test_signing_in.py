@@ -13,9 +13,9 @@ from django.utils import timezone
 from accounts import second_factors
 from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
 from accounts.sessions import MAX_SIGN_INS
-from tests.api import FORM, JSON, MULTIPART, ApiClient, data_of, encode, error_code
-from tests.factories import DeploymentFactory, confirmed_authenticator
-from tests.sign_in import (
+from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, encode, error_code
+from tests.support.factories import DeploymentFactory, confirmed_authenticator
+from tests.support.sign_in import (
     PASSWORD,
     SIGN_IN,
     VERIFY,

@@ -12,9 +12,9 @@ from django.utils import timezone
 from accounts import sessions
 from accounts.models import Deployment, Session, User
 from accounts.tokens import sign_session_token
-from tests.api import MEMBERSHIPS, ApiClient, data_of, error_code
-from tests.factories import DeploymentFactory, session_of, token_of
-from tests.sign_in import attempt_of, by_email, sign_in, totp, user_with_password, user_with_second_factor
+from tests.support.api import MEMBERSHIPS, ApiClient, data_of, error_code
+from tests.support.factories import DeploymentFactory, session_of, token_of
+from tests.support.sign_in import attempt_of, by_email, sign_in, totp, user_with_password, user_with_second_factor
 
 TOKEN_REPLACED = 40111
 HEADER = "X-Development-Session"

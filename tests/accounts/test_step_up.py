@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from accounts import second_factors
 from accounts.models import Authenticator, BackupCode, Deployment, FailureCount, SignIn, User
-from tests.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
-from tests.factories import DeploymentFactory, UserFactory
-from tests.sign_in import (
+from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
+from tests.support.factories import DeploymentFactory, UserFactory
+from tests.support.sign_in import (
     PASSWORD,
     attempt_of,
     sign_in,

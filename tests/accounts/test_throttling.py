@@ -12,9 +12,17 @@ from django.utils import timezone
 
 from accounts import second_factors, throttling
 from accounts.models import Deployment, FailureCount, User
-from tests.api import ApiClient, error_code
-from tests.factories import DeploymentFactory, confirmed_authenticator
-from tests.sign_in import SIGN_IN, attempt_of, sign_in, totp, user_with_password, user_with_second_factor, verify
+from tests.support.api import ApiClient, error_code
+from tests.support.factories import DeploymentFactory, confirmed_authenticator
+from tests.support.sign_in import (
+    SIGN_IN,
+    attempt_of,
+    sign_in,
+    totp,
+    user_with_password,
+    user_with_second_factor,
+    verify,
+)
 
 WRONG_CREDENTIALS = 40108
 WRONG_CODE = 40109

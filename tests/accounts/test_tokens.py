@@ -21,8 +21,8 @@ from django.utils import timezone
 from accounts.keys import create_signing_key, private_key_of
 from accounts.models import Deployment, DeploymentAlias, SigningKey, User
 from accounts.tokens import LEEWAY, MAX_LENGTH, sign_session_token
-from tests.api import ApiClient, error_code
-from tests.factories import DeploymentFactory, session_of
+from tests.support.api import ApiClient, error_code
+from tests.support.factories import DeploymentFactory, session_of
 
 # Clients may rely on the numbers, so they are written out.
 NO_SESSION = 40101

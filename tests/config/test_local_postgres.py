@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from config.environment import BASE_DIR
-from tests.server import PATIENCE
+from tests.support.server import PATIENCE
 
 START = """
 import sys

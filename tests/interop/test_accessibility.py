@@ -8,8 +8,8 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import Demo, in_a_browser, sign_in_as_staff
 from tests.interop.conftest import MODULES
+from tests.support.browser import Demo, in_a_browser, sign_in_as_staff
 
 PAGES = {
     "home": "/admin/",

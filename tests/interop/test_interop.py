@@ -13,9 +13,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.keys import rotate_keys
 from config.environment import BASE_DIR
-from tests.api import document
-from tests.factories import DeploymentFactory, UserFactory, token_of
 from tests.interop.conftest import FOLDER, run
+from tests.support.api import document
+from tests.support.factories import DeploymentFactory, UserFactory, token_of
 
 
 @pytest.mark.usefixtures("node", "transactional_db")

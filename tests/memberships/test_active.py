@@ -14,8 +14,8 @@ from accounts.keys import load_public_key
 from accounts.models import SignIn, User
 from memberships.models import ActiveMembership, OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
-from tests.api import ApiClient, data_of, error_code
-from tests.factories import (
+from tests.support.api import ApiClient, data_of, error_code
+from tests.support.factories import (
     OrganizationFactory,
     OrganizationRoleFactory,
     UserFactory,
@@ -26,7 +26,7 @@ from tests.factories import (
     join_organization,
     member_of_new_workspace,
 )
-from tests.sign_in import attempt_of, session_data, sign_in, signed_in, totp, user_with_password, verify
+from tests.support.sign_in import attempt_of, session_data, sign_in, signed_in, totp, user_with_password, verify
 
 REPEATED_PARAMETER = 40002
 INVALID_PARAMETER = 40003

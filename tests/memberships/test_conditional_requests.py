@@ -11,8 +11,8 @@ import pytest
 from accounts.models import Deployment, User
 from memberships.models import OrganizationMembershipRole, WorkspaceMembership, WorkspaceMembershipRole
 from organizations.models import Organization, Segment, Workspace, WorkspaceRole, WorkspaceSegment
-from tests.api import ApiClient, error_code
-from tests.factories import (
+from tests.support.api import ApiClient, error_code
+from tests.support.factories import (
     OrganizationRoleFactory,
     SegmentFactory,
     UserFactory,

@@ -21,8 +21,8 @@ from memberships.models import (
 )
 from organizations.models import OrganizationSegment, UserSegment, WorkspaceSegment
 from staff.models import StaffAccess, StaffAuthenticator, StaffBackupCodes
-from tests.database import Insert, Update, each_insert, each_update, execute, refused
-from tests.factories import (
+from tests.support.database import Insert, Update, each_insert, each_update, execute, refused
+from tests.support.factories import (
     Branch,
     OrganizationRoleFactory,
     SegmentFactory,

@@ -12,8 +12,8 @@ from accounts import second_factors
 from accounts.models import Deployment, Session, User
 from memberships.models import OrganizationMembership
 from organizations.models import Segment, UserSegment
-from tests.api import ApiClient, data_of
-from tests.factories import (
+from tests.support.api import ApiClient, data_of
+from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
     OrganizationRoleFactory,
@@ -23,7 +23,7 @@ from tests.factories import (
     join_organization,
     member_of_new_workspace,
 )
-from tests.sign_in import session_data, signed_in, user_with_password
+from tests.support.sign_in import session_data, signed_in, user_with_password
 
 ORGANIZATIONS = "/me/organization-memberships"
 

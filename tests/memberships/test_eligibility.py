@@ -13,8 +13,8 @@ from accounts.models import Authenticator, Deployment, User
 from api.networks import parse_address
 from memberships.eligibility import Level, Outcome, restriction
 from memberships.models import OrganizationMembershipRole, WorkspaceMembership, WorkspaceMembershipRole
-from tests.api import memberships
-from tests.factories import (
+from tests.support.api import memberships
+from tests.support.factories import (
     OrganizationFactory,
     OrganizationRoleFactory,
     UserFactory,

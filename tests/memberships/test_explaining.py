@@ -18,9 +18,9 @@ from api.networks import parse_address
 from memberships.eligibility import Outcome
 from memberships.explaining import Explanation, explain
 from memberships.models import OrganizationMembership, OrganizationMembershipRole, WorkspaceMembership
-from tests.admin import url
-from tests.api import ApiClient
-from tests.factories import confirmed_authenticator, join, member_of_new_workspace, new_world, session_of, staff
+from tests.support.admin import url
+from tests.support.api import ApiClient
+from tests.support.factories import confirmed_authenticator, join, member_of_new_workspace, new_world, session_of, staff
 
 HERE = "192.0.2.7"
 PAGE = "/admin/memberships/workspacemembership/entry/{}/"

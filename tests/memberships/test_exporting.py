@@ -17,7 +17,7 @@ from memberships.import_export.cells import guard, unguard
 from memberships.import_export.exporting import export
 from memberships.import_export.importing import Report, run_import
 from memberships.models import OrganizationMembership, WorkspaceMembership
-from tests.factories import (
+from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
     OrganizationRoleFactory,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from accounts.models import Deployment, User
 from memberships.listing import poll
-from tests.api import MEMBERSHIPS, ApiClient, warm_up
-from tests.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of, token_of
+from tests.support.api import MEMBERSHIPS, ApiClient, warm_up
+from tests.support.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of, token_of
 
 ORIGIN = "https://app.example.com"
 

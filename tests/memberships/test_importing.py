@@ -20,7 +20,7 @@ from memberships.import_export.importing import Progress, Report, run_import
 from memberships.import_export.rejecting import rejected_lines
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
-from tests.factories import (
+from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
     OrganizationRoleFactory,

@@ -16,8 +16,8 @@ from memberships.models import (
     WorkspaceMembershipRole,
 )
 from organizations.models import Organization, OrganizationSegment, Segment, UserSegment, Workspace, WorkspaceSegment
-from tests.api import RFC3339_UTC, ApiClient, memberships
-from tests.factories import (
+from tests.support.api import RFC3339_UTC, ApiClient, memberships
+from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
     OrganizationRoleFactory,

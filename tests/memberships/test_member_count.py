@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from accounts.models import Deployment, User
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
-from tests.database import Update, each_update, execute, insert_by_sql, insert_in_bulk
-from tests.factories import DeploymentFactory, OrganizationFactory, UserFactory, WorkspaceFactory
+from tests.support.database import Update, each_update, execute, insert_by_sql, insert_in_bulk
+from tests.support.factories import DeploymentFactory, OrganizationFactory, UserFactory, WorkspaceFactory
 
 JOIN_ORGANIZATIONS = "INSERT INTO memberships_organizationmembership (deployment_id, organization_id, user_id) "
 JOIN_WORKSPACES = "INSERT INTO memberships_workspacemembership (organization_id, workspace_id, user_id) "

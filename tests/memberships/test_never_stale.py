@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.api import MEMBERSHIPS
-from tests.server import Answer, Connection, demo_environment, manage, own_postgres, running_server
+from tests.support.api import MEMBERSHIPS
+from tests.support.server import Answer, Connection, demo_environment, manage, own_postgres, running_server
 
 ADA = "ada@demo.example"
 WORKSPACE = "Havn · Harbour"

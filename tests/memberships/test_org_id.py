@@ -9,8 +9,8 @@ import pytest
 from accounts.models import User
 from memberships.models import WorkspaceMembership
 from organizations.models import Organization
-from tests.api import ApiClient, error_code, memberships
-from tests.factories import (
+from tests.support.api import ApiClient, error_code, memberships
+from tests.support.factories import (
     OrganizationFactory,
     UserFactory,
     WorkspaceFactory,

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from accounts.models import User
 from memberships.models import OrganizationMembershipRole, WorkspaceMembershipRole
 from organizations.models import Organization, OrganizationSegment, Segment, WorkspaceSegment
-from tests.api import ApiClient, warm_up
-from tests.factories import (
+from tests.support.api import ApiClient, warm_up
+from tests.support.factories import (
     OrganizationRoleFactory,
     SegmentFactory,
     UserFactory,

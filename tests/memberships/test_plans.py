@@ -10,8 +10,8 @@ from django.db import connection
 
 from accounts.models import User
 from demo import scale
-from tests.api import ApiClient
-from tests.database import execute
+from tests.support.api import ApiClient
+from tests.support.database import execute
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

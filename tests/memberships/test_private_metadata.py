@@ -8,8 +8,8 @@ import pytest
 
 from accounts.models import Deployment, User
 from memberships.models import OrganizationMembershipRole, WorkspaceMembershipRole
-from tests.api import memberships
-from tests.factories import (
+from tests.support.api import memberships
+from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
     OrganizationRoleFactory,

@@ -14,8 +14,8 @@ from django.db import connection
 from accounts.models import User
 from memberships.models import OrganizationMembership, WorkspaceMembership, WorkspaceMembershipRole
 from organizations.models import Organization, Segment, Workspace, WorkspaceSegment
-from tests.api import ApiClient, error_code, warm_up
-from tests.factories import OrganizationFactory, UserFactory, join_organization, member_of_new_workspace
+from tests.support.api import ApiClient, error_code, warm_up
+from tests.support.factories import OrganizationFactory, UserFactory, join_organization, member_of_new_workspace
 
 COLD = 5
 """The deployment with its keys; and in one round trip the session with the memberships, and what they refer to."""

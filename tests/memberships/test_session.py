@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from accounts.models import Deployment, Session, SignIn, User
 from accounts.tokens import sign_session_token
-from tests.api import ApiClient, data_of, error_code
-from tests.factories import DeploymentFactory, session_of
-from tests.sign_in import session_data, sign_in, signed_in, user_with_password
+from tests.support.api import ApiClient, data_of, error_code
+from tests.support.factories import DeploymentFactory, session_of
+from tests.support.sign_in import session_data, sign_in, signed_in, user_with_password
 
 REPEATED_PARAMETER = 40002
 INVALID_PARAMETER = 40003

@@ -36,8 +36,8 @@ from organizations.models import (
     WorkspaceRole,
     WorkspaceSegment,
 )
-from tests.api import ApiClient
-from tests.factories import DeploymentFactory, token_of
+from tests.support.api import ApiClient
+from tests.support.factories import DeploymentFactory, token_of
 
 SHARDS = 4
 GRAPHS_PER_SHARD = 250

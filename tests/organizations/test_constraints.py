@@ -22,8 +22,8 @@ from organizations.models import (
     WorkspaceRole,
     WorkspaceSegment,
 )
-from tests.database import Insert, Update, each_insert, each_update, execute, refused, update_by_sql
-from tests.factories import SegmentFactory, WorkspaceFactory, World, new_world
+from tests.support.database import Insert, Update, each_insert, each_update, execute, refused, update_by_sql
+from tests.support.factories import SegmentFactory, WorkspaceFactory, World, new_world
 
 Row = dict[str, Any]
 

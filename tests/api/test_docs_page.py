@@ -1,0 +1,119 @@
+"""The page that shows the OpenAPI document, in a real browser on the demo data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.support.browser import Demo, in_a_browser
+
+pytestmark = in_a_browser
+SIGN_IN = "operations-Sign-in-SignIn"
+MEMBERSHIPS = "operations-Me-GetUserWorkspaceMemberships"
+
+
+def open_docs(page: Page, base_url: str) -> None:
+    page.goto(f"{base_url}/docs/")
+    expect(page.get_by_role("heading", name="Errors")).to_be_visible()
+
+
+def execute(page: Page, operation: str) -> tuple[str, Any]:
+    """Open the operation of this id and run it as it stands; gives status and body of the answer."""
+    block = page.locator(f"#{operation}")
+    block.locator(".opblock-summary-control").click()
+    block.get_by_role("button", name="Execute").click()
+    answer = block.locator(".live-responses-table")
+    body = json.loads(answer.locator(".highlight-code code").first.inner_text())
+    return answer.locator("tbody .response-col_status").first.inner_text().strip(), body
+
+
+def top(locator: Locator) -> float:
+    box = locator.bounding_box()
+    assert box is not None
+    return box["y"]
+
+
+def test_the_endpoints_come_first_and_every_error_after_them(page: Page, demo: Demo) -> None:
+    open_docs(page, demo.base_url)
+    first, last = page.locator(".opblock").first, page.locator(".opblock").last
+    assert top(first) < 700
+    assert top(last) < top(page.locator("#errors"))
+    expect(page.locator("#errors")).to_contain_text("40101")
+    expect(page.locator(".information-container")).not_to_contain_text("40101")
+
+
+@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
+def test_the_docs_follow_the_colour_scheme_of_the_reader(page: Page, demo: Demo, scheme: Any, is_dark: bool) -> None:
+    page.emulate_media(color_scheme=scheme)
+    open_docs(page, demo.base_url)
+    colour = (
+        "(selector) => getComputedStyle(document.querySelector(selector)).%s.match(/\\d+/g).slice(0, 3).map(Number)"
+    )
+    background, text = (
+        sum(page.evaluate(colour % name, selector))
+        for name, selector in [("backgroundColor", "body"), ("color", "#errors td")]
+    )
+    assert (background < 200, text > 500) == (is_dark, is_dark)
+
+
+def test_nothing_of_the_docs_is_cut_off_on_a_phone(page: Page, demo: Demo) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_docs(page, demo.base_url)
+    width = "document.documentElement.scrollWidth"
+    assert page.evaluate(width) == 390
+    execute(page, SIGN_IN)
+    execute(page, MEMBERSHIPS)
+    assert page.evaluate(width) == 390
+
+
+def test_the_example_of_a_sign_in_signs_a_demo_user_in(page: Page, demo: Demo) -> None:
+    open_docs(page, demo.base_url)
+    assert execute(page, MEMBERSHIPS)[0] == "401"
+    status, body = execute(page, SIGN_IN)
+    assert (status, body["data"]["active_signin"]["user"]["username"]) == ("200", "chioma")
+    page.reload()
+    status, body = execute(page, MEMBERSHIPS)
+    assert (status, len(body["data"])) == ("200", 1)
+
+
+def test_authorize_says_that_the_cookie_comes_from_the_sign_in(page: Page, demo: Demo) -> None:
+    open_docs(page, demo.base_url)
+    page.locator(".scheme-container").get_by_role("button", name="Authorize").click()
+    cookie = page.locator(".auth-container", has_text="The cookie needs nothing here")
+    expect(cookie).to_contain_text("run POST /auth/signin on this page")
+    expect(cookie.get_by_role("textbox")).to_have_count(0)
+    expect(cookie.locator("button.authorize")).to_be_hidden()
+
+
+def test_authorize_sends_the_token_of_a_staging_deployment(browser: Browser, demo: Demo) -> None:
+    page = browser.new_page()
+    open_docs(page, demo.base_url.replace("127.0.0.1", "staging.localhost"))
+    (host,) = demo.sql("SELECT host FROM accounts_deployment WHERE mode = 'staging'")
+    assert host == ("staging.localhost",)
+    page.locator(".scheme-container").get_by_role("button", name="Authorize").click()
+    query = page.locator(".auth-container", has_text="devSessionQuery")
+    query.get_by_role("textbox").fill("no.good.token")
+    query.locator("button.authorize").click()
+    page.locator(".close-modal").click()
+    status, body = execute(page, MEMBERSHIPS)
+    assert (status, body["errors"][0]["code"]) == ("401", 40102)  # not 40101: a token came, and was no good
+    page.close()
+
+
+def test_authorize_sends_a_token_of_ones_own(browser: Browser, page: Page, demo: Demo) -> None:
+    elsewhere = browser.new_context()
+    body = {"strategy": "plain_username", "username": "chioma", "password": demo.password}
+    elsewhere.request.post(f"{demo.base_url}/auth/signin", data=body, headers={"Origin": demo.base_url})
+    (token,) = [cookie["value"] for cookie in elsewhere.cookies() if cookie["name"] == "__session"]
+    elsewhere.close()
+    open_docs(page, demo.base_url)
+    page.locator(".scheme-container").get_by_role("button", name="Authorize").click()
+    bearer = page.locator(".auth-container", has_text="sessionBearer")
+    bearer.get_by_role("textbox").fill(token)
+    bearer.locator("button.authorize").click()
+    page.locator(".close-modal").click()
+    status, answer = execute(page, MEMBERSHIPS)
+    assert (status, len(answer["data"])) == ("200", 1)

@@ -1,0 +1,146 @@
+"""What the OpenAPI document calls a valid request is one that the server understands, and the other way round."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
+
+from accounts.models import Deployment, User
+from api.errors import ApiError, Problem
+from api.requests import MAX_ID, id_parameter
+from tests.support.api import FORM, JSON, MULTIPART, ApiClient, document, error_code
+from tests.support.factories import UserFactory
+
+MALFORMED = (400, 415)
+OPERATIONS = [
+    (method.upper(), path, operation)
+    for path, methods in document()["paths"].items()
+    for method, operation in methods.items()
+]
+each_kind_of_body = pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART], ids=["json", "form", "multipart"])
+
+
+def parameters() -> list[Any]:
+    """All parameters in a query, each with its operation."""
+    return [
+        pytest.param(method, path, parameter, id=f"{path} {parameter['name']}")
+        for method, path, operation in OPERATIONS
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "query"
+    ]
+
+
+def query_of(operation: dict[str, Any]) -> str:
+    """A query with what the operation requires."""
+    return "&".join(
+        f"{parameter['name']}=1" for parameter in operation.get("parameters", []) if "required" in parameter
+    )
+
+
+def is_valid(schema: dict[str, Any], value: Any) -> bool:
+    return Draft202012Validator(schema | {"components": document()["components"]}).is_valid(value)
+
+
+def send(user: User, method: str, path: str, query: str, body: Any = None, content_type: str = JSON) -> int:
+    client = ApiClient(user.deployment, user)
+    response = client.get(path, query) if method == "GET" else client.post(path, body, query, content_type=content_type)
+    status: int = response.status_code
+    return status
+
+
+@pytest.mark.parametrize(("method", "path", "parameter"), parameters())
+@pytest.mark.parametrize("value", ["", "1", "007", str(MAX_ID), str(MAX_ID + 1), "abc", "-1", "signin", "default"])
+def test_a_parameter_is_understood_if_the_document_says_so(
+    user: User, method: str, path: str, parameter: dict[str, Any], value: str
+) -> None:
+    operation = document()["paths"][path][method.lower()]
+    name = parameter["name"]
+    others = "&".join(pair for pair in query_of(operation).split("&") if pair and not pair.startswith(f"{name}="))
+    body = {"verification_code": "000000"} if "requestBody" in operation else None
+    status = send(user, method, path, f"{name}={value}&{others}".rstrip("&"), body)
+    if name == "template":  # there is no such template: 404
+        assert (status == 200) == is_valid(parameter["schema"], value)
+    else:
+        assert (status not in MALFORMED) == is_valid(parameter["schema"], value), status
+
+
+@given(st.one_of(st.text("0123456789", max_size=25), st.text(max_size=5), st.integers(MAX_ID - 9, MAX_ID + 9).map(str)))
+def test_the_pattern_of_an_id_is_the_rule_of_the_server(text: str) -> None:
+    (pattern,) = {
+        parameter["schema"]["pattern"]
+        for _, _, operation in OPERATIONS
+        for parameter in operation.get("parameters", [])
+        if parameter["name"] in ("org_id", "sign_in_id", "organization_id", "workspace_id")
+    }
+    try:
+        id_parameter(Request(APIRequestFactory().get("/", {"id": text})), "id")
+        is_taken = True
+    except ApiError:
+        is_taken = False
+    assert (re.fullmatch(pattern, text) is not None) == is_taken
+
+
+def documented_bodies() -> list[Any]:
+    return [
+        pytest.param(path, operation, example["value"], id=f"{path} {name}")
+        for _, path, operation in OPERATIONS
+        if "requestBody" in operation
+        for name, example in operation["requestBody"]["content"]["application/json"]["examples"].items()
+    ]
+
+
+@each_kind_of_body
+@pytest.mark.parametrize(("path", "operation", "body"), documented_bodies())
+def test_every_example_of_a_body_is_understood(
+    user: User, path: str, operation: dict[str, Any], body: Any, content_type: str
+) -> None:
+    assert send(user, "POST", path, query_of(operation), body, content_type) not in MALFORMED
+
+
+@each_kind_of_body
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"strategy": "plain_email", "email": "ada@example.com", "password": "secret"},
+        {"strategy": "plain_username", "username": "ada", "password": "secret"},
+        {"strategy": "plain_username", "username": "ada", "password": "secret", "email": "", "phone": ""},
+        {"strategy": "outside_token", "token": "x"},
+        {"strategy": "plain_email", "email": "ada@example.com", "password": " "},
+        {"strategy": "plain_email", "username": "ada", "password": "secret"},
+        {"strategy": "plain_email", "email": "ada@example.com"},
+        {"strategy": "plain_email", "email": "", "password": "secret"},
+        {"strategy": "plain_email", "email": "a" * 1000, "password": "secret"},
+        {"strategy": "plain_email", "email": "a" * 1001, "password": "secret"},
+        {"strategy": "plain_username", "username": "a\0", "password": "secret"},
+        {"strategy": "plain_username", "email": "ada@example.com", "password": "secret"},
+        {"strategy": "outside_token", "email": "ada@example.com", "password": "secret"},
+        {"strategy": "magic", "email": "ada@example.com", "password": "secret"},
+        {"email": "ada@example.com", "password": "secret"},
+    ],
+    ids=lambda body: "-".join(f"{name}.{value[:12]}" for name, value in body.items()),
+)
+def test_a_sign_in_is_understood_if_the_document_says_so(
+    deployment: Deployment, body: dict[str, str], content_type: str
+) -> None:
+    user = UserFactory.create(deployment=deployment, email="ada@example.com", username="ada")
+    content = document()["paths"]["/auth/signin"]["post"]["requestBody"]["content"]
+    status = send(user, "POST", "/auth/signin", "", body, content_type)
+    assert (status not in MALFORMED) == is_valid(content[content_type.partition(";")[0]]["schema"], body), status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "operation"), OPERATIONS, ids=[f"{method} {path}" for method, path, _ in OPERATIONS]
+)
+def test_an_operation_says_that_it_needs_a_session_if_it_does(
+    deployment: Deployment, method: str, path: str, operation: dict[str, Any]
+) -> None:
+    answer = ApiClient(deployment).request(method, path, query_of(operation))
+    refuses_strangers = answer.status_code == 401 and error_code(answer) == Problem.NO_SESSION.code
+    assert refuses_strangers == (operation["security"] != [] and {} not in operation["security"])

@@ -1,0 +1,143 @@
+"""The OpenAPI document, and the page that shows it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.core.management import call_command
+from django.test import Client
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from api.errors import Problem
+from tests.support.api import document
+
+
+def operations() -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{method} {path}", operation)
+        for path, methods in document()["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_the_document_is_valid_openapi() -> None:
+    validate(document())
+
+
+def test_generating_the_document_gives_no_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", "--format", "openapi-json")
+    assert capsys.readouterr().err == ""
+
+
+def test_the_served_document_is_the_generated_one() -> None:
+    response = Client().get("/openapi.json")
+    assert response.headers["Content-Type"].startswith("application/vnd.oai.openapi+json")
+    assert json.loads(response.content)["paths"] == document()["paths"]
+
+
+def test_the_document_is_made_once_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Client().get("/openapi.json", headers={"Host": "accounts.example.com"})
+    monkeypatch.delattr("drf_spectacular.generators.SchemaGenerator.get_schema")
+    assert Client().get("/openapi.json", headers={"Host": "other.example.com"}).content == first.content
+
+
+def test_whoever_has_the_document_gets_304() -> None:
+    etag = Client().get("/openapi.json").headers["ETag"]
+    answer = Client().get("/openapi.json", headers={"If-None-Match": etag})
+    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", etag)
+    assert Client().get("/openapi.json", headers={"If-None-Match": '"another"'}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "media_type"),
+    [
+        ("text/html, */*;q=0.8", "application/vnd.oai.openapi+json"),
+        ("application/json", "application/json"),
+        ("application/vnd.oai.openapi+json", "application/vnd.oai.openapi+json"),
+    ],
+)
+def test_the_document_comes_as_the_media_type_that_is_asked_for(accepted: str, media_type: str) -> None:
+    answer = Client().get("/openapi.json", headers={"Accept": accepted})
+    assert answer.headers["Content-Type"] == media_type
+    assert json.loads(answer.content)["openapi"].startswith("3.1")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "WorkspaceMembership",
+        "Workspace",
+        "Organization",
+        "WorkspaceRole",
+        "Segment",
+        "SegmentType",
+        "EligibilityRestriction",
+        "EligibilityRestrictionType",
+    ],
+)
+def test_components_have_the_names_of_the_contract(name: str) -> None:
+    assert name in document()["components"]["schemas"]
+
+
+@pytest.mark.parametrize("name", ["WorkspaceMembership", "OrganizationMembership", "Workspace", "Organization"])
+def test_no_field_of_a_membership_may_be_absent(name: str) -> None:
+    schema = document()["components"]["schemas"][name]
+    assert set(schema["properties"]) == set(schema["required"])
+
+
+def test_the_page_tries_requests_at_the_host_that_serves_it() -> None:
+    assert document()["servers"][0]["url"] == "/"
+
+
+def test_all_ways_to_send_a_token_are_described() -> None:
+    schemes = document()["components"]["securitySchemes"]
+    assert schemes["sessionCookie"]["name"] == "__session"
+    assert schemes["devSessionQuery"]["name"] == "__dev_session__"
+    assert (schemes["sessionBearer"]["type"], schemes["sessionBearer"]["scheme"]) == ("http", "bearer")
+    assert document()["paths"]["/me/workspace-memberships"]["get"]["security"] == [
+        {"sessionCookie": []},
+        {"devSessionQuery": []},
+        {"sessionBearer": []},
+    ]
+
+
+@pytest.mark.parametrize(("name", "operation"), operations(), ids=[name for name, _ in operations()])
+def test_every_status_has_an_example_that_fits_its_schema(name: str, operation: dict[str, Any]) -> None:
+    for status, response in operation["responses"].items():
+        if status == "304":
+            continue
+        content = response["content"]["application/json"]
+        assert content["examples"], f"{name} {status}"
+        validator = Draft202012Validator(content["schema"] | {"components": document()["components"]})
+        for example in content["examples"].values():
+            validator.validate(example["value"])
+
+
+@pytest.mark.parametrize(("name", "operation"), operations(), ids=[name for name, _ in operations()])
+def test_what_can_go_wrong_anywhere_is_told_everywhere(name: str, operation: dict[str, Any]) -> None:
+    assert {"400", "404", "405", "406", "413", "414", "431", "500", "503"} <= set(operation["responses"])
+
+
+@pytest.mark.parametrize(("name", "operation"), operations(), ids=[name for name, _ in operations()])
+def test_every_body_of_a_request_has_an_example_that_fits_its_schema(name: str, operation: dict[str, Any]) -> None:
+    for media_type, content in operation.get("requestBody", {"content": {}})["content"].items():
+        assert content["examples"], f"{name} {media_type}"
+        validator = Draft202012Validator(content["schema"] | {"components": document()["components"]})
+        for example in content["examples"].values():
+            validator.validate(example["value"])
+
+
+def test_every_error_is_explained() -> None:
+    for problem in Problem:
+        assert str(problem.code) in document()["info"]["description"]
+        assert problem.cause in document()["info"]["description"]
+
+
+def test_the_page_loads_nothing_from_elsewhere() -> None:
+    page = Client().get("/docs/").content.decode()
+    assert "//" not in page.replace("http://www.w3.org", "")
+    assert finders.find("drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js")

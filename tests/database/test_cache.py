@@ -1,0 +1,279 @@
+"""What processes cache: bounded, and never what the invalidation log says has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+
+from accounts.models import User
+from database import cache
+from database.cache import CHANGES, Cache, Changes, Read
+from database.models import Invalidation
+from database.prepared import Statement, read
+from organizations.models import Workspace, WorkspaceSegment
+from tests.support.api import memberships
+from tests.support.factories import SegmentFactory, WorkspaceFactory, member_of_new_workspace
+from tests.support.server import own_postgres, wait_until
+
+SELECT_CHANGES = Statement(CHANGES)
+
+
+@dataclass(eq=False)
+class Thing:
+    is_current: bool = True
+
+
+@pytest.fixture
+def things() -> Iterator[Cache[Thing]]:
+    things: Cache[Thing] = Cache("workspace", bound=3)
+    yield things
+    cache._caches["workspace"].remove(things)
+
+
+def put(things: Cache[Thing], key: bytes) -> Thing:
+    thing = Thing()
+    things.put(key, thing, as_of=cache.as_of_now())
+    return thing
+
+
+def applied(entries: str | None, reading: Read | None = None, *, snapshot: str = "10:10:") -> int:
+    told = Changes(snapshot.encode(), None, None, None if entries is None else entries.encode())
+    return cache.apply(reading or cache.begin(), told)
+
+
+def test_it_is_bounded_first_in_first_out(things: Cache[Thing]) -> None:
+    first, *others = [put(things, key) for key in (b"1", b"2", b"3", b"4")]
+    assert things.get(b"1") is None
+    assert not first.is_current
+    assert [things.get(key) for key in (b"2", b"3", b"4")] == others
+
+
+def test_a_thing_that_is_heavier_than_the_bound_is_not_cached() -> None:
+    things: Cache[Thing] = Cache("answer", bound=3, weigh=lambda _: 4)
+    assert not put(things, b"1").is_current
+    assert things.get(b"1") is None
+
+
+def test_what_takes_the_place_of_another_takes_its_weight_too(things: Cache[Thing]) -> None:
+    for _ in range(5):
+        newest = put(things, b"1")
+    others = [put(things, key) for key in (b"2", b"3")]
+    assert all(thing.is_current for thing in (newest, *others))
+
+
+def test_what_the_log_names_is_evicted_and_nothing_else(things: Cache[Thing]) -> None:
+    applied(None)
+    gone, kept = put(things, b"1"), put(things, b"2")
+    applied("workspace:1,organization:2,unheard of:2")
+    assert (gone.is_current, kept.is_current) == (False, True)
+    applied("everything:0")
+    assert not kept.is_current
+
+
+def test_the_first_statement_evicts_what_may_have_changed_before_it(things: Cache[Thing]) -> None:
+    cache.clear()
+    thing = put(things, b"1")
+    as_of = applied(None)
+    assert not thing.is_current
+    things.put(b"2", Thing(), as_of=as_of)
+    applied(None)
+    assert things.get(b"2") is not None
+
+
+def test_what_was_read_before_another_thread_applied_a_change_is_not_cached(things: Cache[Thing]) -> None:
+    reading = cache.begin()
+    applied("organization:9")
+    thing = Thing()
+    things.put(b"1", thing, as_of=applied(None, reading))
+    assert not thing.is_current
+    assert things.get(b"1") is None
+
+
+def test_what_was_read_together_with_a_change_is_cached(things: Cache[Thing]) -> None:
+    thing = Thing()
+    things.put(b"1", thing, as_of=applied("workspace:1"))
+    assert things.get(b"1") is thing
+
+
+def test_a_thread_that_saw_less_does_not_take_the_position_back(things: Cache[Thing]) -> None:
+    applied(None)
+    early, late = cache.begin(), cache.begin()
+    applied(None, late, snapshot="12:15:13")
+    assert applied(None, early, snapshot="10:11:") == cache.OVERTAKEN
+    assert cache.begin().position[1:3] == (b"15", b"{13}")
+
+
+def test_a_thread_that_saw_more_takes_the_position_on_whoever_came_first(things: Cache[Thing]) -> None:
+    applied(None)
+    early, late = cache.begin(), cache.begin()
+    applied(None, early, snapshot="10:11:")
+    assert cache.holds(applied(None, late, snapshot="12:15:13"))
+    assert cache.begin().position[1:3] == (b"15", b"{13}")
+
+
+def test_a_standby_which_lists_no_running_transactions_is_read_from_the_first_of_them() -> None:
+    applied(None, snapshot="12:15:")
+    assert cache.begin().position[1:3] == (b"12", b"{}")
+
+
+def test_a_first_statement_does_not_move_the_position_of_another_thread() -> None:
+    first, second = cache.begin(), cache.begin()
+    applied(None, first, snapshot="10:10:")
+    applied(None, second, snapshot="20:20:")  # nothing was told of what came from transaction 10 on
+    assert cache.begin().position.since == b"10"
+
+
+def test_on_another_server_nothing_of_an_earlier_one_counts(things: Cache[Thing]) -> None:
+    applied(None, snapshot="900:900:")
+    reading = cache.begin()
+    thing = put(things, b"1")
+    cache.clear()
+    assert not thing.is_current
+    applied(None, reading, snapshot="901:901:")
+    applied(None, snapshot="10:10:")
+    assert cache.begin().position.since == b"10"
+
+
+def test_after_a_long_gap_everything_is_evicted(things: Cache[Thing], monkeypatch: pytest.MonkeyPatch) -> None:
+    thing = put(things, b"1")
+    monkeypatch.setattr(cache._state, "applied_at", cache._state.applied_at - cache.LONGEST_GAP - 1)
+    applied(None)
+    assert not thing.is_current
+
+
+# The log
+
+
+def logged_since(position: int) -> set[tuple[str, int]]:
+    return set(Invalidation.objects.filter(pk__gt=position).values_list("kind", "key"))
+
+
+def test_an_insert_is_logged_only_if_it_is_part_of_something_else(user: User) -> None:
+    workspace = WorkspaceFactory.create(organization__deployment=user.deployment)
+    newest = Invalidation.objects.latest("pk").pk if Invalidation.objects.exists() else 0
+    WorkspaceFactory.create(organization=workspace.organization)
+    assert logged_since(newest) == set()
+    WorkspaceSegment.objects.create(
+        workspace=workspace, segment=SegmentFactory.create(deployment=user.deployment, type="workspace")
+    )
+    assert logged_since(newest) == {("workspace", workspace.pk)}
+
+
+def test_a_statement_that_changes_many_rows_is_logged_once(user: User) -> None:
+    organization = WorkspaceFactory.create(organization__deployment=user.deployment).organization
+    Workspace.objects.bulk_create(Workspace(organization=organization, name=str(number)) for number in range(100))
+    newest = Invalidation.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    Workspace.objects.filter(organization=organization).update(description="changed")
+    assert logged_since(newest) == {("everything", 0)}
+
+
+@pytest.mark.django_db
+def test_the_log_is_kept_for_a_day() -> None:
+    Invalidation.objects.all().delete()  # those of tests that committed: the oldest are tidied up first
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO database_invalidation (kind, key, created_at) VALUES
+            ('old', 1, now() - interval '25 hours'), ('young', 1, now() - interval '23 hours')
+            """
+        )
+        for _ in range(2000):  # one in a hundred tidies up
+            cursor.execute("INSERT INTO database_invalidation (kind, key) VALUES ('new', 1)")
+    kinds = Invalidation.objects.values_list("kind", flat=True)
+    assert "old" not in kinds
+    assert "young" in kinds
+    assert kinds.filter(kind="new").count() == 2000
+
+
+def changes_since(read_: Read) -> Changes:
+    return Changes.of(read(SELECT_CHANGES, read_.values))
+
+
+@pytest.mark.django_db
+def test_a_transaction_reads_each_change_of_its_own_once() -> None:
+    reading = cache.begin()
+    before = changes_since(reading)
+    assert before.entries is None, "an empty cache has nothing to evict"
+    cache.apply(reading, before)
+    for key in (7, 8):
+        Invalidation.objects.create(kind="user", key=key)
+        reading = cache.begin()
+        after = changes_since(reading)
+        assert after.entries == b"user:%d" % key
+        cache.apply(reading, after)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_that_has_read_in_between_is_read_once_it_has_committed() -> None:
+    cache.apply(reading := cache.begin(), changes_since(reading))
+    with transaction.atomic():
+        Invalidation.objects.create(kind="user", key=7)
+        with psycopg.connect(**connection.get_connection_params()) as other:
+            other.execute("SELECT pg_current_xact_id()")  # a later transaction ends before this one
+        cache.apply(reading := cache.begin(), changes_since(reading))
+        Invalidation.objects.create(kind="user", key=8)
+    assert b"user:8" in (changes_since(cache.begin()).entries or b"")
+
+
+def test_on_a_standby_changes_are_read_whatever_order_transactions_end_in() -> None:
+    """A real one: its snapshots list no running transactions, whatever runs on the primary."""
+    with own_postgres() as primary, primary.standby() as standby_url, ExitStack() as stack:
+        first, last, standby = (
+            stack.enter_context(psycopg.connect(url)) for url in (primary.url, primary.url, standby_url)
+        )
+        standby.autocommit = True
+        first.execute(
+            """
+            CREATE TABLE database_invalidation (
+                id bigserial, kind text, key bigint, transaction xid8 DEFAULT pg_current_xact_id()
+            )
+            """
+        )
+        first.commit()
+
+        def read_on_the_standby() -> Changes:
+            (end,) = first.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone() or ("",)
+            first.rollback()
+            wait_until(
+                lambda: standby.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [end]).fetchone() == (True,),
+                "the standby has caught up",
+            )
+            row = standby.execute(
+                CHANGES, {name: value.decode() for name, value in cache.begin().values.items()}
+            ).fetchone()
+            return Changes._make(None if value is None else value.encode() for value in row or ())
+
+        cache.apply(cache.begin(), read_on_the_standby())
+        for writer, key in ((last, 1), (first, 2)):
+            writer.execute("INSERT INTO database_invalidation (kind, key) VALUES ('user', %s)", [key])
+        first.commit()
+        seen = read_on_the_standby()
+        assert (seen.entries, seen.snapshot.endswith(b":")) == (b"user:2", True)
+        cache.apply(cache.begin(), seen)
+        last.commit()
+        assert b"user:1" in (read_on_the_standby().entries or b"").split(b",")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_log_rows_in_a_dump_of_another_server_are_not_read() -> None:
+    cache.apply(reading := cache.begin(), changes_since(reading))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO database_invalidation (kind, key, transaction)
+            VALUES ('user', 1, (pg_current_xact_id()::text::bigint + 1000)::text::xid8)
+            """
+        )
+    assert changes_since(cache.begin()).entries is None
+
+
+def test_the_answer_after_a_change_in_the_same_transaction_shows_it(user: User) -> None:
+    membership = member_of_new_workspace(user)
+    for name in ("One", "Two", "Three"):
+        Workspace.objects.filter(pk=membership.workspace_id).update(name=name)
+        assert [item["workspace"]["name"] for item in memberships(user)] == [name]

@@ -1,0 +1,186 @@
+"""The limits of a connection are options of it, which some poolers ignore: they hold all the same, and the log says so.
+
+PgBouncer itself is asked where it is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from database import session_settings
+from tests.support.api import MEMBERSHIPS
+from tests.support.server import (
+    Connection,
+    OwnPostgres,
+    ServerProcess,
+    demo_environment,
+    free_port,
+    manage,
+    own_postgres,
+    wait_until,
+)
+
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+KEEPS_PREPARED_STATEMENTS = (1, 21)
+"""The first version of PgBouncer whose transaction pooling knows named statements."""
+READ = "SELECT name, current_setting(name, true) FROM unnest(%s::text[]) AS wanted (name)"
+PRINT = f"""
+from django.conf import settings
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute("{READ}", [list(settings.DATABASE_SESSION_SETTINGS)])
+    print(dict(cursor.fetchall()))
+"""
+
+
+@pytest.fixture
+def unlimited(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[BaseDatabaseWrapper]:
+    """A connection, still to be opened, whose options somebody drops."""
+    monkeypatch.setattr(session_settings, "_said", set())
+    other = connection.copy()
+    other.settings_dict = {**other.settings_dict, "OPTIONS": {**other.settings_dict["OPTIONS"], "options": ""}}
+    yield other
+    other.close()
+
+
+def settings_of(other: BaseDatabaseWrapper) -> dict[str, str]:
+    with other.cursor() as cursor:
+        cursor.execute(READ, [list(settings.DATABASE_SESSION_SETTINGS)])
+        return dict(cursor.fetchall())
+
+
+def test_what_a_connection_comes_without_is_set(unlimited: BaseDatabaseWrapper) -> None:
+    assert settings_of(unlimited) == {
+        "statement_timeout": "30s",
+        "lock_timeout": "3s",
+        "plan_cache_mode": "force_generic_plan",
+        "jit": "off",
+        "pgtrigger.ignore": "{}",
+    }
+
+
+def test_a_lost_limit_is_logged_once_a_process(
+    unlimited: BaseDatabaseWrapper, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("WARNING", logger="rollcall"):
+        for _ in range(3):
+            unlimited.connect()
+            unlimited.close()
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "rollcall"]
+    for name in ("statement_timeout", "lock_timeout", "docs/operations.md"):
+        assert name in line
+
+
+def test_a_connection_that_keeps_its_options_is_not_logged(
+    db: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_settings, "_said", set())
+    other = connection.copy()
+    with caplog.at_level("WARNING", logger="rollcall"):
+        assert settings_of(other)["statement_timeout"] == "30s"
+    other.close()
+    assert caplog.records == []
+
+
+def test_the_check_costs_one_round_trip_for_a_connection(unlimited: BaseDatabaseWrapper) -> None:
+    unlimited.force_debug_cursor = True
+    unlimited.connect()
+    assert len(unlimited.queries) == 1
+
+
+def test_options_in_the_url_are_kept_beside_the_limits(db: None) -> None:
+    env = demo_environment(f"{os.environ['DATABASE_URL']}&options=-c%20search_path%3Dpg_catalog%20-c%20jit%3Don")
+    names = "['search_path', 'jit', 'statement_timeout']"
+    shown = manage("shell", "-v0", "-c", PRINT.replace("list(settings.DATABASE_SESSION_SETTINGS)", names), env=env)
+    assert shown.strip() == "{'search_path': 'pg_catalog', 'jit': 'off', 'statement_timeout': '30s'}"
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[tuple[OwnPostgres, dict[str, str]]]:
+    """A migrated database with the demo data, and the environment in which it is the service's."""
+    with own_postgres() as postgres:
+        env = demo_environment(postgres.url)
+        manage("migrate", "--verbosity=0", env=env)
+        manage("load_demo", env=env)
+        yield postgres, env
+
+
+@contextmanager
+def pgbouncer(postgres: OwnPostgres, *, mode: str) -> Iterator[str]:
+    """The URL of the database behind a PgBouncer that ignores options."""
+    url = urlsplit(postgres.url)
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="rollcall-test-") as folder:
+        Path(folder).chmod(0o755)  # for the user who runs it, since root may not
+        config = Path(folder) / "pgbouncer.ini"
+        lines = [
+            "[databases]",
+            f"rollcall = host={parse_qs(url.query)['host'][0]} dbname=rollcall user={url.username}",
+            "[pgbouncer]",
+            "listen_addr = 127.0.0.1",
+            f"listen_port = {port}",
+            "unix_socket_dir =",
+            "auth_type = any",
+            f"pool_mode = {mode}",
+            "ignore_startup_parameters = options",
+            *(["max_prepared_statements = 200"] if _version() >= KEEPS_PREPARED_STATEMENTS else []),
+        ]
+        config.write_text("\n".join(lines))
+        process = subprocess.Popen(
+            [str(PGBOUNCER), config], user=postgres.system_user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            wait_until(lambda: _listens(port), "PgBouncer listens", seconds=15)
+            yield f"postgresql://rollcall@127.0.0.1:{port}/rollcall"
+        finally:
+            process.terminate()
+            process.wait(15)
+
+
+def _version() -> tuple[int, ...]:
+    if PGBOUNCER is None:
+        return ()
+    printed = subprocess.run([PGBOUNCER, "--version"], capture_output=True, text=True, check=True).stdout
+    return tuple(int(number) for number in re.findall(r"\d+", printed)[:2])
+
+
+def _listens(port: int) -> bool:
+    try:
+        with Connection(f"http://127.0.0.1:{port}"):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed (apt-get install pgbouncer)")
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_no_limit_is_lost_behind_pgbouncer(postgres: tuple[OwnPostgres, dict[str, str]], mode: str) -> None:
+    if mode == "transaction" and _version() < KEEPS_PREPARED_STATEMENTS:
+        pytest.skip("transaction pooling needs PgBouncer 1.21 or newer")
+    server, env = postgres
+    with pgbouncer(server, mode=mode) as url:
+        env = env | {"DATABASE_URL": url}
+        assert "'lock_timeout': '3s'" in manage("shell", "-v0", "-c", PRINT, env=env)
+        cookie = f"__session={manage('issue_session', 'chioma@demo.example', env=env).strip()}"
+        service = ServerProcess(env)
+        try:
+            service.wait_for_it()
+            with Connection(service.base_url) as one, Connection(service.base_url) as another:
+                answers = [each.request(MEMBERSHIPS, Cookie=cookie).status for each in [one, another] * 10]
+            assert answers == [200] * 20
+            assert service.log().count("a pooler ignores its options") == 1
+        finally:
+            service.close()

@@ -1,0 +1,252 @@
+"""manage.py serve and migrate under the hands of operators and of a service manager."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from config.environment import BASE_DIR
+from database.management.commands.migrate import ONE_AT_A_TIME
+from tests.support.api import MEMBERSHIPS
+from tests.support.server import (
+    PATIENCE,
+    Connection,
+    OwnPostgres,
+    ServerProcess,
+    demo_environment,
+    manage,
+    own_postgres,
+    request,
+    wait_until,
+)
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[tuple[OwnPostgres, dict[str, str]]]:
+    """A migrated database with the demo data, and the environment in which it is the service's."""
+    with own_postgres() as postgres:
+        env = demo_environment(postgres.url)
+        manage("migrate", "--verbosity=0", env=env)
+        manage("load_demo", env=env)
+        yield postgres, env
+
+
+@pytest.fixture(scope="module")
+def postgres(place: tuple[OwnPostgres, dict[str, str]]) -> OwnPostgres:
+    return place[0]
+
+
+@pytest.fixture(scope="module")
+def env(place: tuple[OwnPostgres, dict[str, str]]) -> dict[str, str]:
+    return place[1]
+
+
+@pytest.fixture
+def server(env: dict[str, str]) -> Iterator[ServerProcess]:
+    server = ServerProcess(env | {"WORKERS": "2", "DATABASE_LOCK_TIMEOUT": "20000"})
+    try:
+        server.wait_for_it()
+        yield server
+    finally:
+        server.close()
+
+
+def workers_of(server: ServerProcess) -> set[int]:
+    path = Path(f"/proc/{server.pid}/task/{server.pid}/children")
+    return {int(pid) for pid in path.read_text().split()}
+
+
+def test_it_says_where_it_serves(server: ServerProcess) -> None:
+    (line,) = server.log().splitlines()
+    assert f"Rollcall serves at {server.base_url} " in line
+
+
+def test_a_reload_replaces_all_workers_and_resets_no_connection(server: ServerProcess, postgres: OwnPostgres) -> None:
+    answers: set[object] = set()
+    is_over = threading.Event()
+
+    def ask() -> None:
+        while not is_over.is_set():
+            try:
+                answers.add(request(server.base_url, "/healthz").status)
+            except OSError as error:
+                answers.add(repr(error))
+
+    before = workers_of(server)
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    try:
+        with psycopg.connect(postgres.url) as other, Connection(server.base_url) as in_flight:
+            other.execute("LOCK accounts_deployment IN ACCESS EXCLUSIVE MODE")
+            in_flight.send(in_flight.head("/deployment"))
+            time.sleep(0.3)
+            for thread in threads:
+                thread.start()
+            server.send_signal(signal.SIGHUP)
+            wait_until(lambda: len(workers_of(server) - before) == 2, "there are new workers")
+            time.sleep(2)
+            other.rollback()
+            assert in_flight.receive().status == 200
+        wait_until(lambda: not workers_of(server) & before, "the old ones are gone", seconds=40)
+    finally:
+        is_over.set()
+    assert answers == {200}
+    assert len(workers_of(server)) == 2
+
+
+def test_each_worker_that_dies_is_replaced_and_nobody_waits_in_vain(server: ServerProcess) -> None:
+    for pid in workers_of(server):
+        os.kill(pid, signal.SIGKILL)
+    assert [request(server.base_url, "/healthz").status for _ in range(20)] == [200] * 20
+
+
+def test_when_it_is_killed_nothing_holds_the_port(server: ServerProcess) -> None:
+    workers = workers_of(server)
+    with Connection(server.base_url) as waiting:
+        waiting.send(b"GET /healthz HTTP/1.1\r\n")  # and never ends
+        time.sleep(0.2)
+        server.send_signal(signal.SIGKILL)
+        url = urlsplit(server.base_url)
+
+        def is_free() -> bool:
+            try:
+                socket.create_server((str(url.hostname), int(url.port or 0))).close()
+            except OSError:
+                return False
+            return True
+
+        wait_until(is_free, "the port is free", seconds=10)
+    wait_until(lambda: not any(lives(pid) for pid in workers), "the workers have ended", seconds=40)
+
+
+def lives(pid: int) -> bool:
+    """Whether it runs; it may have ended, and wait for somebody to take note of it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_second_server_at_the_same_port_is_refused(server: ServerProcess, env: dict[str, str]) -> None:
+    env = env | {"PORT": str(urlsplit(server.base_url).port)}
+    result = run("serve", env=env)
+    assert result.returncode != 0
+    assert "Set HOST and PORT" in result.stderr
+
+
+def run(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE)
+
+
+def test_two_migrates_wait_for_each_other(postgres: OwnPostgres, env: dict[str, str]) -> None:
+    with psycopg.connect(postgres.url) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_AT_A_TIME])
+        command = [sys.executable, str(BASE_DIR / "manage.py"), "migrate"]
+        process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        assert "waiting" in process.stderr.readline()
+        time.sleep(1)
+        assert process.poll() is None
+        other.rollback()
+        out, _ = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, "No migrations to apply" in out) == (0, True)
+
+
+def test_two_migrates_of_an_empty_database_both_succeed() -> None:
+    with own_postgres() as postgres:
+        env = demo_environment(postgres.url)
+        command = [sys.executable, str(BASE_DIR / "manage.py"), "migrate", "--verbosity=0"]
+        both = [subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        errors = [process.communicate(timeout=2 * PATIENCE)[1] for process in both]
+        assert [process.returncode for process in both] == [0, 0], errors
+
+
+SLOW = """
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations import executor
+
+def slow(self, *args, **options):
+    with connection.cursor() as cursor:
+        cursor.execute({sql!r})
+    return real(self, *args, **options)
+
+real, executor.MigrationExecutor.migrate = executor.MigrationExecutor.migrate, slow
+call_command("migrate", verbosity=0)
+with connection.cursor() as cursor:
+    cursor.execute("SHOW statement_timeout")
+    print(cursor.fetchone()[0])
+"""
+
+
+def test_a_long_migration_is_not_cut(env: dict[str, str]) -> None:
+    env = env | {"DATABASE_STATEMENT_TIMEOUT": "200"}
+    assert manage("shell", "-v0", "-c", SLOW.format(sql="SELECT pg_sleep(0.6)"), env=env).strip() == "200ms"
+
+
+def test_a_migration_that_waits_for_a_lock_gives_up_in_one_line(postgres: OwnPostgres, env: dict[str, str]) -> None:
+    env = env | {"DATABASE_LOCK_TIMEOUT": "200"}
+    with psycopg.connect(postgres.url) as other:
+        other.execute("SELECT FROM accounts_user LIMIT 1")
+        result = run(
+            "shell", "-v0", "-c", SLOW.format(sql="ALTER TABLE accounts_user ALTER first_name SET NOT NULL"), env=env
+        )
+    assert result.returncode != 0
+    assert "DATABASE_LOCK_TIMEOUT (now 200 ms)" in result.stderr.splitlines()[-1]
+
+
+def test_a_migrate_says_in_one_line_that_the_database_is_down() -> None:
+    result = run("migrate", env=demo_environment("postgresql://rollcall@127.0.0.1:1/rollcall"))
+    assert result.returncode != 0
+    (line,) = result.stderr.strip().splitlines()
+    assert "The database cannot be reached" in line
+
+
+def test_it_serves_once_the_database_is_up(postgres: OwnPostgres, env: dict[str, str]) -> None:
+    postgres.stop("fast")
+    server = ServerProcess(env)
+    try:
+        server.wait_for_it()
+        assert request(server.base_url, "/readyz").status == 503
+        postgres.start()
+        wait_until(lambda: request(server.base_url, "/readyz").status == 200, "it is ready")
+        assert request(server.base_url, MEMBERSHIPS).status == 401
+    finally:
+        postgres.start()
+        server.close()
+
+
+SYSTEMD = shutil.which("systemd-analyze")
+
+
+@pytest.mark.skipif(SYSTEMD is None, reason="systemd-analyze is not installed")
+def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    unit = (BASE_DIR / "deploy" / "rollcall.service").read_text()
+    path = tmp_path / "rollcall.service"
+    path.write_text(unit.replace("/opt/rollcall/.venv/bin/python", sys.executable))
+    result = subprocess.run([str(SYSTEMD), "verify", str(path)], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_readiness_is_told_to_systemd(env: dict[str, str], tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(PATIENCE)
+        server = ServerProcess(env | {"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        try:
+            assert b"READY=1" in manager.recv(1000)
+            assert request(server.base_url, "/healthz").status == 200
+        finally:
+            server.close()

@@ -1,0 +1,161 @@
+"""HTTP as it goes over the wire of the real server: what an in-process client cannot show."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.environment import BASE_DIR
+from tests.support.api import MEMBERSHIPS
+from tests.support.server import Answer, Connection, demo_environment, manage, own_postgres, request, running_server
+
+ORIGIN = "http://127.0.0.1"
+SIGN_IN = {"strategy": "plain_email", "email": "chioma@demo.example"}
+
+
+@pytest.fixture(scope="module")
+def env() -> Iterator[dict[str, str]]:
+    with own_postgres() as postgres:
+        env = demo_environment(postgres.url) | {"THREADS": "2"}
+        manage("migrate", "--verbosity=0", env=env)
+        manage("load_demo", env=env)
+        yield env
+
+
+@pytest.fixture(scope="module")
+def base_url(env: dict[str, str]) -> Iterator[str]:
+    with running_server(env) as base_url:
+        yield base_url
+
+
+@pytest.fixture(scope="module")
+def cookie(env: dict[str, str]) -> str:
+    return f"__session={manage('issue_session', 'chioma@demo.example', env=env).strip()}"
+
+
+@pytest.fixture
+def connection(base_url: str) -> Iterator[Connection]:
+    with Connection(base_url) as connection:
+        yield connection
+
+
+def post(connection: Connection, body: bytes, *, path: str = "/auth/signin", late: float = 0, **headers: str) -> Answer:
+    """POST ``body``, which is sent ``late`` seconds after the head, or in no case if the answer is there before."""
+    fields = {"Origin": _origin(connection), "Content_Type": "application/json", "Content_Length": str(len(body))}
+    connection.send(connection.head(path, method="POST", **(fields | headers)))
+    time.sleep(late)
+    connection.send(body)
+    return connection.receive()
+
+
+def _origin(connection: Connection) -> str:
+    return "http://" + connection.head("/").decode().split("Host: ")[1].split("\r\n")[0]
+
+
+def code_of(answer: Answer) -> int:
+    return int(json.loads(answer.body)["errors"][0]["code"])
+
+
+@pytest.mark.parametrize("target", [MEMBERSHIPS, "/session", "/.well-known/jwks.json", "/deployment"])
+@pytest.mark.parametrize("is_kept", [False, True], ids=["a new connection", "a kept connection"])
+def test_an_unchanged_answer_states_no_length(connection: Connection, cookie: str, target: str, is_kept: bool) -> None:
+    etag = str(connection.request(target, Cookie=cookie).headers["ETag"])
+    if not is_kept:
+        connection.request("/healthz")
+    for condition in (etag, "*", f'"other", {etag}'):
+        answer = connection.request(target, Cookie=cookie, If_None_Match=condition)
+        assert (answer.status, answer.headers["Content-Length"], answer.body) == (304, None, b"")
+
+
+def test_an_unchanged_static_file_states_no_length(connection: Connection) -> None:
+    target = "/static/staff/refused.css"
+    date = str(connection.request(target).headers["Last-Modified"])
+    answer = connection.request(target, If_Modified_Since=date)
+    assert (answer.status, answer.headers["Content-Length"]) == (304, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "code"), [("/auth/signin", 40302), ("/nowhere", 40401), (MEMBERSHIPS, 40501)], ids=lambda value: str(value)
+)
+def test_a_connection_that_is_said_to_be_kept_is_kept(connection: Connection, path: str, code: int) -> None:
+    """Whether or not the body of a request that was refused unread has come by then."""
+    late = connection.head(path, method="POST", Origin="https://evil.example", Content_Length="2")
+    connection.send(late)
+    answer = connection.receive()
+    assert (code_of(answer), answer.headers["Connection"]) == (code, "close")
+    assert connection.is_closed()
+
+
+@pytest.mark.parametrize("path", ["/auth/signin", "/nowhere", MEMBERSHIPS])
+def test_a_refusal_keeps_the_connection_if_the_body_is_there(connection: Connection, path: str) -> None:
+    answer = post(connection, b"{}", path=path, Origin="https://evil.example")
+    assert (answer.status // 100, answer.headers["Connection"]) == (4, "keep-alive")
+    assert connection.request("/healthz").status == 200
+
+
+def test_a_body_that_is_too_long_ends_the_connection(connection: Connection) -> None:
+    connection.send(
+        connection.head("/auth/signin", method="POST", Origin=_origin(connection), Content_Length="200000000")
+    )
+    answer = connection.receive()
+    assert (code_of(answer), answer.headers["Connection"]) == (41301, "close")
+    assert connection.is_closed()
+
+
+def test_a_late_body_that_is_read_keeps_the_connection(connection: Connection) -> None:
+    answer = post(connection, json.dumps(SIGN_IN | {"password": "wrong"}).encode(), late=0.5)
+    assert (code_of(answer), answer.headers["Connection"]) == (40108, "keep-alive")
+    assert connection.request("/healthz").status == 200
+
+
+def test_a_body_in_chunks_is_read(connection: Connection, env: dict[str, str]) -> None:
+    body = json.dumps(SIGN_IN | {"password": env["DEMO_PASSWORD"]}).encode()
+    chunks = b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (10, body[:10], len(body) - 10, body[10:])
+    head = {"Origin": _origin(connection), "Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+    connection.send(connection.head("/auth/signin", method="POST", **head) + chunks)
+    answer = connection.receive()
+    assert (answer.status, answer.headers["Connection"]) == (200, "keep-alive")
+    assert connection.request("/healthz").status == 200
+
+
+def test_endless_chunks_are_refused_while_they_come(connection: Connection) -> None:
+    head = {"Origin": _origin(connection), "Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+    connection.send(connection.head("/auth/signin", method="POST", **head) + b"%x\r\n%b\r\n" % (70_000, b"x" * 70_000))
+    answer = connection.receive()
+    assert (code_of(answer), answer.headers["Connection"]) == (41301, "close")
+
+
+def test_a_content_type_of_a_megabyte_is_refused_at_once(connection: Connection) -> None:
+    began = time.monotonic()
+    answer = post(connection, b"{}", Content_Type="application/json" + ";" * 800_000)
+    assert code_of(answer) == 41501
+    assert time.monotonic() - began < 3
+
+
+def test_a_cookie_of_a_megabyte_is_answered_at_once(base_url: str) -> None:
+    began = time.monotonic()
+    answer = request(base_url, MEMBERSHIPS, Cookie='__session="' + '\\"' * 500_000 + '"')
+    assert answer.status == 401
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("host", ["rollcall_web:8000", "10.0.0.7", "rollcall_web"])
+@pytest.mark.parametrize("probe", ["/healthz", "/readyz", "/metrics"])
+def test_probes_may_name_any_host(base_url: str, host: str, probe: str) -> None:
+    assert request(base_url, probe, Host=host).status == 200
+
+
+def test_the_documented_way_to_sign_in_by_curl_works(base_url: str, env: dict[str, str], tmp_path: Path) -> None:
+    page = (BASE_DIR / "docs" / "sessions.md").read_text()
+    (commands,) = re.findall(r"```\n(URL=.*?)```", page, re.DOTALL)
+    (tmp_path / ".env").write_text(f"DEMO=true\nDEMO_PASSWORD={env['DEMO_PASSWORD']}\n")
+    commands = commands.replace("http://127.0.0.1:8000", base_url)
+    result = subprocess.run(["bash", "-c", commands], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert '"message":"Your session."' in result.stdout
+    assert '"message":"Your workspace memberships."' in result.stdout

@@ -1,0 +1,120 @@
+"""What the pages for staff cost: at most MOST_QUERIES each, whatever the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from organizations.models import Segment
+from staff.toolkit import lists
+from staff.toolkit.filters import RelatedFilter
+from tests.support.admin import NEW_ROW, PAGES, url
+from tests.support.factories import UserFactory
+
+MOST_QUERIES = 15
+
+each_page = pytest.mark.parametrize("model", PAGES, ids=lambda model: model._meta.label)
+
+
+def queries_of(client: Client, address: str, **query: str) -> list[str]:
+    client.get(address, query)  # what is read once per process or session does not count
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(address, query).status_code in (200, 403)
+    return [item["sql"] for item in captured]
+
+
+def choices() -> Iterator[tuple[type[Model], str]]:
+    """Every field that offers choices by search, on the page of a model or in an inline of one."""
+    for model in PAGES:
+        page: Any = admin.site.get_model_admin(model)
+        row: Any = Segment(type=Segment.Type.USER) if model is Segment else None
+        inlines = [inline for inline in page.get_inlines(None, row) if hasattr(inline, "autocomplete_fields")]
+        yield from ((model, name) for name in page.autocomplete_fields)
+        yield from ((inline.model, name) for inline in inlines for name in inline.autocomplete_fields)
+
+
+@each_page
+@pytest.mark.parametrize("search", ["", "ada", "ada@demo.example nordlys logistikk", "12"])
+def test_a_list_takes_few_queries_whatever_is_searched_for(
+    admin_client: Client, model: type[Model], search: str
+) -> None:
+    for _ in range(3):
+        NEW_ROW[model]()
+    assert len(queries_of(admin_client, url(model, "changelist"), q=search)) <= MOST_QUERIES
+
+
+@each_page
+def test_a_list_takes_few_queries_with_every_filter_in_use(admin_client: Client, model: type[Model]) -> None:
+    NEW_ROW[model]()
+    page: Any = admin.site.get_model_admin(model)
+    related = [item[0] for item in page.list_filter if isinstance(item, tuple) and issubclass(item[1], RelatedFilter)]
+    query = {f"{name}__id__exact": "1" for name in related}
+    assert len(queries_of(admin_client, url(model, "changelist"), **query)) <= MOST_QUERIES
+
+
+@each_page
+@pytest.mark.parametrize("kind", ["add", "change"])
+def test_a_form_takes_few_queries(admin_client: Client, model: type[Model], kind: str) -> None:
+    row = NEW_ROW[model]()
+    assert len(queries_of(admin_client, url(model if kind == "add" else row, kind))) <= MOST_QUERIES
+
+
+@pytest.mark.parametrize(("model", "field"), sorted(set(choices()), key=str), ids=str)
+@pytest.mark.parametrize("term", ["", "ada"])
+def test_choices_take_few_queries(admin_client: Client, model: type[Model], field: str, term: str) -> None:
+    address = {"app_label": model._meta.app_label, "model_name": str(model._meta.model_name), "field_name": field}
+    assert len(queries_of(admin_client, "/admin/autocomplete/", term=term, **address)) <= MOST_QUERIES
+
+
+def test_the_home_page_takes_few_queries(admin_client: Client) -> None:
+    UserFactory.create()
+    assert len(queries_of(admin_client, "/admin/")) <= 2 * MOST_QUERIES
+
+
+@each_page
+def test_no_page_counts_a_whole_table(admin_client: Client, model: type[Model]) -> None:
+    NEW_ROW[model]()
+    addresses = [url(model, "changelist"), url(NEW_ROW[model](), "change"), "/admin/"]
+    for address in addresses:
+        counts = [sql for sql in queries_of(admin_client, address) if "COUNT(" in sql]
+        assert [sql for sql in counts if "LIMIT" not in sql and "WHERE" not in sql] == []
+
+
+def test_a_long_list_is_counted_paged_and_sorted_to_its_cap_alone(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "COUNTED", 60)
+    first = UserFactory.create(email="aaaa@example.com")
+    UserFactory.create_batch(70, deployment=first.deployment)
+    response = admin_client.get("/admin/accounts/user/", {"o": "1"})
+    assert "more than 60 users, newest first" in " ".join(response.content.decode().split())
+    assert response.context["cl"].paginator.num_pages == 2
+    assert first not in response.context["cl"].result_list
+    assert response.context["cl"].sortable_by == ()
+
+
+def test_a_short_list_is_counted_and_sorted(admin_client: Client) -> None:
+    users = [UserFactory.create(username=name) for name in ("zoe", "adam", "mia")]
+    response = admin_client.get("/admin/accounts/user/", {"o": "2"})
+    assert [user.username for user in response.context["cl"].result_list] == ["adam", "mia", "zoe"]
+    assert f"{len(users)} users" in " ".join(response.content.decode().split())
+
+
+def test_nothing_is_done_to_all_rows_of_a_list_that_goes_on(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "COUNTED", 2)
+    session = NEW_ROW[Segment]()
+    NEW_ROW[Segment]()
+    NEW_ROW[Segment]()
+    data = {"action": "delete_selected", "select_across": "1", "index": "0", "_selected_action": str(session.pk)}
+    response = admin_client.post(url(Segment, "changelist"), data | {"post": "yes"}, follow=True)
+    assert "search or filter first" in response.content.decode()
+    assert Segment.objects.count() == 3

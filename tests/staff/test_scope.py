@@ -1,0 +1,384 @@
+"""Staff of one deployment on every page of the admin there is: the rows of another one do not exist for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User as Staff
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model
+from django.test import Client, RequestFactory
+from django.urls import URLPattern, reverse
+
+from accounts.models import Deployment, DeploymentAlias, User
+from audit.models import AuditEntry
+from memberships.models import OrganizationMembership, OrganizationMembershipRole
+from organizations.models import (
+    Organization,
+    OrganizationRole,
+    OrganizationSegment,
+    Segment,
+    UserSegment,
+    WorkspaceSegment,
+)
+from staff.models import StaffAccess
+from staff.pages.staff import NOWHERE
+from tests.support.admin import add_to_inline, errors, saved, send, url
+from tests.support.factories import (
+    DeploymentFactory,
+    OrganizationFactory,
+    OrganizationRoleFactory,
+    SegmentFactory,
+    UserFactory,
+    WorkspaceFactory,
+    WorkspaceRoleFactory,
+    backup_code,
+    confirmed_authenticator,
+    join,
+    session_of,
+    staff,
+)
+
+pytestmark = pytest.mark.django_db
+
+FOREIGN = "zwielicht"
+"""In every name of what belongs to the other deployment, and in no other."""
+SECRET = "weggesperrt"
+"""In all private metadata."""
+OPERATOR, SUPPORT = StaffAccess.Role.OPERATOR, StaffAccess.Role.SUPPORT
+PAGES = {model: page for model, page in admin.site._registry.items() if hasattr(model, "deployment_path")}
+
+each_model = pytest.mark.parametrize("model", PAGES, ids=lambda model: model._meta.label)
+each_role = pytest.mark.parametrize("role", [OPERATOR, SUPPORT])
+
+
+def world_of(name: str) -> dict[type[Model], Any]:
+    """A deployment with a row of every model, each called by ``name``, by model."""
+    deployment = DeploymentFactory.create(name=name, host=f"{name}.example.com")
+    private = {"private_metadata": {"note": SECRET}}
+    user = UserFactory.create(deployment=deployment, email=f"user@{name}.example", **private)
+    organization = OrganizationFactory.create(deployment=deployment, name=f"{name} organization", **private)
+    workspace = WorkspaceFactory.create(organization=organization, name=f"{name} workspace", **private)
+    organization_role = OrganizationRoleFactory.create(deployment=deployment, name=f"{name} role")
+    workspace_role = WorkspaceRoleFactory.create(deployment=deployment, name=f"{name} role")
+    membership = join(user, workspace, workspace_role)
+    in_organization = OrganizationMembership.objects.get(user=user)
+    OrganizationMembershipRole.objects.create(membership=in_organization, role=organization_role)
+    links: list[Model] = []
+    for type_, link, member in (
+        ("user", UserSegment, user),
+        ("organization", OrganizationSegment, organization),
+        ("workspace", WorkspaceSegment, workspace),
+    ):
+        segment = SegmentFactory.create(deployment=deployment, name=f"{name} {type_}s", type=type_)
+        links.append(link.objects.create(segment=segment, **{type_: member}))
+    session = session_of(user)
+    rows: list[Any] = [
+        *(deployment, user, organization, workspace, organization_role, workspace_role, membership, in_organization),
+        *(*links, segment, session, session.sign_ins.get(), deployment.signing_keys.get()),
+        *(DeploymentAlias.objects.create(deployment=deployment, host=f"alias.{name}.example.com"),),
+        *(confirmed_authenticator(user), backup_code(user), AuditEntry.objects.filter(deployment_id=deployment.pk)[0]),
+        *(*membership.given_roles.all(), *in_organization.given_roles.all()),
+    ]
+    return {type(row): row for row in rows}
+
+
+@pytest.fixture
+def own(db: None) -> dict[type[Model], Any]:
+    return world_of("daheim")
+
+
+@pytest.fixture
+def foreign(db: None) -> dict[type[Model], Any]:
+    return world_of(FOREIGN)
+
+
+def client_of(own: dict[type[Model], Any], role: str = OPERATOR) -> Client:
+    client = Client()
+    client.force_login(staff(own[Deployment], role=role))
+    return client
+
+
+def _patterns(page: Any) -> Iterator[tuple[URLPattern, bool]]:
+    """The addresses of a model's pages, and whether each names a row."""
+    for pattern in page.urls:
+        yield pattern, "<" in str(pattern.pattern)
+
+
+def _address(page: Any, pattern: URLPattern, world: dict[type[Model], Any]) -> str:
+    """The address that ``pattern`` gives for the row of ``world``, or for its user if that is what it asks for."""
+    route = str(pattern.pattern)
+    for asked in re.findall("<[^>]*>", route):
+        row = world[User if "user_id" in asked else page.model]
+        route = route.replace(asked, str(row.pk))
+    return url(page.model, "changelist") + route
+
+
+@each_model
+@each_role
+def test_each_address_of_a_foreign_row_is_not_found(
+    own: dict[type[Model], Any], foreign: dict[type[Model], Any], model: type[Model], role: str
+) -> None:
+    """Whatever is forbidden without a look at the row, such as deleting for support, is as forbidden for one's own."""
+    client = client_of(own, role)
+    tried = 0
+    for pattern, names_a_row in _patterns(PAGES[model]):
+        if not names_a_row:
+            continue
+        address = _address(PAGES[model], pattern, foreign)
+        for send_ in (client.get, client.post):
+            response = send_(address, follow=True)
+            if response.status_code == 403:
+                response = send_(_address(PAGES[model], pattern, own), follow=True)
+                assert response.status_code == 403, address
+            else:
+                assert response.status_code == 404, address
+            assert FOREIGN not in response.getvalue().decode().lower()
+            tried += 1
+    assert tried >= 8
+
+
+@each_model
+@each_role
+def test_no_page_tells_of_foreign_rows(
+    own: dict[type[Model], Any], foreign: dict[type[Model], Any], model: type[Model], role: str
+) -> None:
+    """Lists, whatever they are asked for, forms to add, and the pages of one's own rows."""
+    client = client_of(own, role)
+    addresses = [_address(PAGES[model], pattern, own) for pattern, _ in _patterns(PAGES[model])]
+    lists = url(model, "changelist")
+    addresses += [f"{lists}?q={FOREIGN[:-1]}", f"{lists}?q={foreign[model].pk}", f"{lists}?all=1"]
+    addresses += [
+        f"{lists}?{field.name}__id__exact={foreign[field.related_model].pk}"
+        for field in model._meta.concrete_fields
+        if field.related_model in foreign
+    ]
+    opened = 0
+    for address in addresses:
+        response = client.get(address, follow=True)
+        content = response.getvalue().decode().lower()
+        assert FOREIGN not in content, address
+        if role == SUPPORT:
+            assert SECRET not in content, address
+        opened += response.status_code == 200
+    assert opened >= 3
+
+
+@each_role
+def test_no_page_of_the_site_tells_of_foreign_rows(
+    own: dict[type[Model], Any], foreign: dict[type[Model], Any], role: str
+) -> None:
+    client = client_of(own, role)
+    content_type = ContentType.objects.get_for_model(Organization)
+    LogEntry.objects.create(
+        user_id=StaffAccess.objects.get().user_id,
+        content_type=content_type,
+        object_id=str(foreign[Organization].pk),
+        object_repr="x",
+        action_flag=2,
+        change_message="x",
+    )
+    for pattern in admin.site.urls[0]:
+        route = str(pattern.pattern)
+        if not isinstance(pattern, URLPattern) or "logout" in route:
+            continue
+        route = route.replace("<path:content_type_id>", str(content_type.pk)).replace(
+            "<path:object_id>", str(foreign[Organization].pk)
+        )
+        if "(?P" in route:
+            route = next(iter({"organizations/"}))
+        response = client.get(reverse("admin:index") + route.strip("^$"), follow=True)
+        assert FOREIGN not in response.getvalue().decode().lower(), route
+    assert client.get(reverse("admin:index")).status_code == 200
+
+
+def _autocompletes() -> list[tuple[type[Model], str]]:
+    pages = [*admin.site._registry.values()]
+    inlines = [inline for page in pages for inline in [*page.inlines, *page.get_inlines(None, None)]]  # type: ignore[arg-type]
+    found = {(page.model, field) for page in [*pages, *inlines] for field in page.autocomplete_fields}
+    return sorted(found, key=str)
+
+
+@pytest.mark.parametrize(("model", "field"), _autocompletes(), ids=str)
+@each_role
+def test_no_autocomplete_offers_a_foreign_row(
+    own: dict[type[Model], Any], foreign: dict[type[Model], Any], model: type[Model], field: str, role: str
+) -> None:
+    client = client_of(own, role)
+    related: Any = model._meta.get_field(field).related_model
+    for term in ("", FOREIGN, str(foreign[related].pk) if related in foreign else "1"):
+        response = client.get(
+            reverse("admin:autocomplete"),
+            {
+                "app_label": model._meta.app_label,
+                "model_name": str(model._meta.model_name),
+                "field_name": field,
+                "term": term,
+            },
+        )
+        assert response.status_code in (200, 403)
+        assert FOREIGN not in response.getvalue().decode().lower()
+        if response.status_code == 200:
+            offered = {result["id"] for result in response.json()["results"]}
+            assert related not in foreign or str(foreign[related].pk) not in offered
+
+
+@each_model
+@each_role
+def test_no_action_touches_a_foreign_row(
+    own: dict[type[Model], Any], foreign: dict[type[Model], Any], model: type[Model], role: str
+) -> None:
+    client = client_of(own, role)
+    request = RequestFactory().get("/")
+    request.user = StaffAccess.objects.get().user
+    before = _everything(foreign)
+    for action in PAGES[model].get_actions(request):
+        data = {"action": action, "_selected_action": [foreign[model].pk], "post": "yes", "select_across": "0"}
+        response = client.post(url(model, "changelist"), data, follow=True)
+        assert FOREIGN not in response.getvalue().decode().lower(), action
+    assert _everything(foreign) == before
+
+
+def _everything(world: dict[type[Model], Any]) -> list[Any]:
+    return [model._base_manager.filter(pk=row.pk).values().get() for model, row in world.items()]
+
+
+@each_model
+def test_no_form_takes_a_foreign_row_for_a_choice(
+    own: dict[type[Model], Any], foreign: dict[type[Model], Any], model: type[Model]
+) -> None:
+    request = RequestFactory().get("/")
+    request.user = StaffAccess.objects.get(user=staff(own[Deployment])).user
+    page = PAGES[model]
+    forms = [page.get_form(request, change=False), page.get_form(request, own[model], change=True)]
+    forms += [formset.form for formset, _ in page.get_formsets_with_inlines(request, own[model])]
+    for form in forms:
+        for name, field in form.base_fields.items():
+            choices = getattr(field, "queryset", None)
+            if choices is not None and choices.model in foreign:
+                assert not choices.filter(pk=foreign[choices.model].pk).exists(), (form, name)
+
+
+def test_a_foreign_user_cannot_be_added_by_an_inline(
+    own: dict[type[Model], Any], foreign: dict[type[Model], Any]
+) -> None:
+    row = {"user": foreign[User].pk}
+    response = add_to_inline(client_of(own), url(own[Organization], "change"), "memberships", row)
+    assert "not one of the available choices" in errors(response)
+
+
+def test_a_foreign_role_cannot_be_given_by_an_inline(
+    own: dict[type[Model], Any], foreign: dict[type[Model], Any]
+) -> None:
+    row = {"user": UserFactory.create(deployment=own[Deployment]).pk, "given": [foreign[OrganizationRole].pk]}
+    response = add_to_inline(client_of(own), url(own[Organization], "change"), "memberships", row)
+    assert "not one of the available choices" in errors(response)
+
+
+def test_a_foreign_row_cannot_be_deleted_by_an_inline(
+    own: dict[type[Model], Any], foreign: dict[type[Model], Any]
+) -> None:
+    link = foreign[UserSegment]
+    changes = {
+        "user_segments-TOTAL_FORMS": "1",
+        "user_segments-INITIAL_FORMS": "1",
+        "user_segments-0-id": str(link.pk),
+        "user_segments-0-DELETE": "on",
+    }
+    send(client_of(own), url(own[User], "change"), **changes)
+    assert UserSegment.objects.filter(pk=link.pk).exists()
+
+
+def test_ones_own_rows_can_be_made_changed_and_deleted(own: dict[type[Model], Any]) -> None:
+    client = client_of(own)
+    assert saved(send(client, url(own[Organization], "change"), name="Renamed"))
+    assert saved(send(client, url(Organization, "add"), deployment=own[Deployment].pk, name="New"))
+    assert saved(client.post(url(own[Segment], "delete"), {"post": "yes"}))
+    assert not Segment.objects.filter(pk=own[Segment].pk).exists()
+
+
+def test_support_changes_nothing(own: dict[type[Model], Any]) -> None:
+    client = client_of(own, SUPPORT)
+    before = _everything(own)
+    for model, row in own.items():
+        if model in PAGES:
+            assert client.post(url(row, "change"), {"name": "x"}).status_code == 403
+            assert client.post(url(row, "delete"), {"post": "yes"}).status_code == 403
+    assert _everything(own) == before
+
+
+@pytest.mark.parametrize("page", ["add", "delete"])
+def test_staff_of_a_deployment_neither_make_nor_delete_deployments(own: dict[type[Model], Any], page: str) -> None:
+    address = url(Deployment, page) if page == "add" else url(own[Deployment], page)
+    assert client_of(own).get(address).status_code == 403
+
+
+def test_private_metadata_and_hashes_cannot_be_guessed_by_filters(own: dict[type[Model], Any]) -> None:
+    client = client_of(own, SUPPORT)
+    for query in ("private_metadata__note=weggesperrt", "password__startswith=a"):
+        assert client.get(url(User, "changelist") + f"?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_private_metadata_is_on_the_pages_of_those_who_may_see_it(own: dict[type[Model], Any], told: bool) -> None:
+    client = Client()
+    client.force_login(staff(own[Deployment], role=SUPPORT, sees_private_metadata=told))
+    for row in (own[User], own[Organization]):
+        for page in ("change", "history"):
+            assert (SECRET in client.get(url(row, page)).content.decode()) is told
+
+
+def test_what_was_deleted_stays_in_the_history_of_its_deployment_alone(
+    own: dict[type[Model], Any], foreign: dict[type[Model], Any]
+) -> None:
+    foreign[Organization].delete()
+    own[Organization].delete()
+    content = client_of(own).get(url(AuditEntry, "changelist")).content.decode()
+    assert "daheim organization" in content
+    assert FOREIGN not in content
+
+
+def test_ended_access_ends_at_once(own: dict[type[Model], Any]) -> None:
+    client = client_of(own)
+    assert client.get(url(own[User], "change")).status_code == 200
+    StaffAccess.objects.get().deployments.clear()
+    assert client.get(url(own[User], "change")).status_code == 404
+    StaffAccess.objects.all().delete()
+    assert client.get(url(own[User], "change")).status_code == 403
+
+
+def test_rights_without_any_deployment_are_refused(admin_client: Client) -> None:
+    member = Staff.objects.create_user("new", is_staff=True)
+    response = send(admin_client, url(StaffAccess, "add"), user=member.pk, role=OPERATOR)
+    assert errors(response) == NOWHERE
+    assert not StaffAccess.objects.exists()
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_rights_in_a_deployment_or_in_all_of_them_are_saved(admin_client: Client, everywhere: bool) -> None:
+    member = Staff.objects.create_user("new", is_staff=True)
+    where = {"all_deployments": "on"} if everywhere else {"deployments": [DeploymentFactory.create(name="Nord").pk]}
+    assert saved(send(admin_client, url(StaffAccess, "add"), user=member.pk, role=OPERATOR, **where))
+    shown = admin_client.get(url(StaffAccess, "changelist")).content.decode()
+    assert (">all<" if everywhere else ">Nord<") in shown
+
+
+def test_rights_that_have_lost_their_last_deployment_say_so(admin_client: Client) -> None:
+    deployment = DeploymentFactory.create()
+    access = StaffAccess.objects.get(user=staff(deployment))
+    deployment.delete()
+    assert "none: gives no rights" in admin_client.get(url(StaffAccess, "changelist")).content.decode()
+    assert errors(send(admin_client, url(access, "change"))) == NOWHERE
+
+
+def test_the_menu_of_every_page_leads_to_the_own_second_factor(own: dict[type[Model], Any]) -> None:
+    client = client_of(own, SUPPORT)
+    for address in (reverse("admin:index"), url(User, "changelist")):
+        page = client.get(address).content.decode()
+        assert f'href="{reverse("staff-second-factor")}"' in page
+        assert f'href="{reverse("admin:password_change")}"' in page

@@ -1,0 +1,286 @@
+"""Staff sign in with a password and a second factor, and fail only so often."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+import time
+from importlib import import_module
+from typing import Any
+
+import pyotp
+import pytest
+from cryptography.fernet import Fernet
+from django.apps import apps
+from django.contrib.auth.models import User as Staff
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from accounts.models import FailureCount
+from audit.models import AuditEntry
+from staff.models import StaffAuthenticator, StaffBackupCodes
+from tests.support.admin import url
+from tests.support.database import everything_stored
+from tests.support.factories import UserFactory, staff
+
+pytestmark = pytest.mark.django_db
+
+LOGIN, ENROL, HOME = "/admin/login/", "/admin/second-factor/", "/admin/"
+PASSWORD = "a quite unguessable phrase"
+
+
+@pytest.fixture(autouse=True)
+def required(settings: Settings) -> None:
+    settings.STAFF_SECOND_FACTOR_REQUIRED = True
+
+
+@pytest.fixture
+def member(db: None) -> Staff:
+    user = staff(all_deployments=True)
+    user.set_password(PASSWORD)
+    user.save()
+    return user
+
+
+def sign_in(member: Staff, *, password: str = PASSWORD, code: str = "", **headers: Any) -> tuple[Client, Any]:
+    client = Client(**headers)
+    data = {"username": member.username, "password": password, "code": code}
+    return client, client.post(LOGIN, data)
+
+
+def may_enter(client: Client) -> bool:
+    return client.get(url(AuditEntry, "changelist")).status_code == 200
+
+
+def enrol(client: Client) -> tuple[str, list[str]]:
+    """Set up a second factor as a browser does; gives the authenticator's secret and the backup codes."""
+    page = client.get(ENROL).content.decode()
+    (secret,) = re.findall(r'id="secret">([A-Z2-7]+)<', page)
+    assert "data:image/svg+xml" in page
+    done = client.post(ENROL, {"code": pyotp.TOTP(secret).now()}).content.decode()
+    listed = done.partition('id="backup-codes"')[2].partition("</ul>")[0]
+    return secret, re.findall(r"<li>(\w+)</li>", listed)
+
+
+def next_code(secret: str) -> str:
+    """One that was not used yet: the present one enrolled."""
+    return pyotp.TOTP(secret).at(time.time() + 30)
+
+
+def test_who_has_no_second_factor_sets_one_up_before_anything_else(member: Staff) -> None:
+    client, response = sign_in(member)
+    assert response.status_code == 302
+    assert not may_enter(client)
+    assert client.get(HOME, follow=True).redirect_chain[-1][0] == ENROL
+    _, codes = enrol(client)
+    assert len(set(codes)) == 10
+    assert may_enter(client)
+
+
+def test_a_wrong_code_sets_nothing_up(member: Staff) -> None:
+    client, _ = sign_in(member)
+    client.get(ENROL)
+    assert "not the code" in client.post(ENROL, {"code": "000000"}).content.decode()
+    assert not StaffAuthenticator.objects.filter(confirmed=True).exists()
+    assert not may_enter(client)
+
+
+def test_with_a_second_factor_the_password_alone_does_not_do(member: Staff) -> None:
+    secret, _ = enrol(sign_in(member)[0])
+    for code, problem in (("", "Enter the code"), ("000000", "code is wrong")):
+        client, response = sign_in(member, code=code)
+        assert problem in response.content.decode()
+        assert not may_enter(client)
+    client, response = sign_in(member, code=next_code(secret))
+    assert response.status_code == 302
+    assert may_enter(client)
+
+
+def test_a_code_is_taken_once(member: Staff) -> None:
+    secret, codes = enrol(sign_in(member)[0])
+    for code in (next_code(secret), codes[0]):
+        assert may_enter(sign_in(member, code=code)[0])
+        assert not may_enter(sign_in(member, code=code)[0])
+    assert len(StaffBackupCodes.objects.get().code_hashes) == 9
+
+
+@pytest.mark.parametrize("mark", ["\u00a0", "\t", "\u200b", "-"], ids=ascii)
+def test_a_code_is_taken_as_staff_type_it(member: Staff, mark: str) -> None:
+    secret, codes = enrol(sign_in(member)[0])
+    for code in (next_code(secret), codes[0]):
+        assert may_enter(sign_in(member, code=f"{code[:3]}{mark}{code[3:].upper()}{mark}")[0])
+
+
+def test_a_name_is_taken_without_what_surrounds_it(member: Staff) -> None:
+    data = {"username": f"\u200b{member.username}\u00a0", "password": PASSWORD}
+    assert Client().post(LOGIN, data).status_code == 302
+    assert Client().post(LOGIN, data | {"password": f"{PASSWORD} "}).status_code == 200
+
+
+def test_a_code_of_another_does_not_do(member: Staff) -> None:
+    enrol(sign_in(member)[0])
+    other = staff(all_deployments=True)
+    other.set_password(PASSWORD)
+    other.save()
+    _, codes = enrol(sign_in(other)[0])
+    assert not may_enter(sign_in(member, code=codes[0])[0])
+
+
+def test_who_knows_the_password_alone_cannot_replace_the_second_factor(member: Staff) -> None:
+    enrol(sign_in(member)[0])
+    client = Client()
+    client.force_login(member)
+    for response in (client.get(ENROL), client.post(ENROL, {"code": "000000"})):
+        assert response.status_code == 302
+        assert response.headers["Location"].startswith(LOGIN)
+    assert not may_enter(client)
+
+
+def test_a_new_second_factor_voids_the_old_one(member: Staff) -> None:
+    client, _ = sign_in(member)
+    old_secret, old_codes = enrol(client)
+    new_secret, _ = enrol(client)
+    assert old_secret != new_secret
+    for code in (next_code(old_secret), old_codes[0]):
+        assert not may_enter(sign_in(member, code=code)[0])
+    assert may_enter(sign_in(member, code=next_code(new_secret))[0])
+
+
+def test_a_reset_second_factor_is_set_up_anew(member: Staff) -> None:
+    enrol(sign_in(member)[0])
+    operator = staff(all_deployments=True)
+    operator.set_password(PASSWORD)
+    operator.save()
+    client, _ = sign_in(operator)
+    enrol(client)
+    client.post(url(Staff, "changelist"), {"action": "reset_second_factor", "_selected_action": [member.pk]})
+    client, response = sign_in(member)
+    assert response.status_code == 302
+    assert client.get(HOME, follow=True).redirect_chain[-1][0] == ENROL
+
+
+def test_without_the_requirement_a_password_does_unless_there_is_a_second_factor(
+    member: Staff, settings: Settings
+) -> None:
+    settings.STAFF_SECOND_FACTOR_REQUIRED = False
+    client, _ = sign_in(member)
+    assert may_enter(client)
+    secret, _ = enrol(client)
+    assert not may_enter(sign_in(member)[0])
+    assert may_enter(sign_in(member, code=next_code(secret))[0])
+
+
+def test_failures_are_limited_by_account_wherever_they_come_from(member: Staff, settings: Settings) -> None:
+    settings.SIGN_IN_FAILURES_PER_ACCOUNT = 3
+    for number in range(3):
+        assert sign_in(member, password="wrong", REMOTE_ADDR=f"192.0.2.{number}")[1].status_code == 200
+    client, response = sign_in(member, REMOTE_ADDR="192.0.2.9")
+    assert (response.status_code, not may_enter(client)) == (429, True)
+    assert 0 < int(response.headers["Retry-After"]) <= 900
+    assert "Too many failures" in response.content.decode()
+
+
+def test_failures_are_limited_by_address_whatever_the_account(member: Staff, settings: Settings) -> None:
+    settings.SIGN_IN_FAILURES_PER_ADDRESS = 3
+    for number in range(3):
+        sign_in(Staff(username=f"nobody{number}"), password="wrong")
+    assert sign_in(member)[1].status_code == 429
+    assert sign_in(member, REMOTE_ADDR="192.0.2.9")[1].status_code == 302
+
+
+def test_wrong_codes_count_as_failures(member: Staff, settings: Settings) -> None:
+    secret, _ = enrol(sign_in(member)[0])
+    settings.SIGN_IN_FAILURES_PER_ACCOUNT = 2
+    for _ in range(2):
+        sign_in(member, code="000000")
+    assert sign_in(member, code=next_code(secret))[1].status_code == 429
+
+
+def test_failures_of_staff_and_of_users_do_not_mix(member: Staff) -> None:
+    sign_in(member, password="wrong")
+    assert FailureCount.objects.count() == 2
+    assert UserFactory.create(username=member.username).pk
+
+
+def test_neither_the_password_nor_a_code_comes_back(member: Staff) -> None:
+    _, response = sign_in(member, password="wrong-secret-password", code="123456")
+    page = response.content.decode()
+    assert "wrong-secret-password" not in page
+
+
+@pytest.mark.parametrize("path", [LOGIN, ENROL])
+def test_staff_sign_in_at_the_hosts_of_the_admin_alone(member: Staff, settings: Settings, path: str) -> None:
+    settings.ADMIN_HOSTS = ["admin.example.com"]
+    assert Client().get(path, HTTP_HOST="tenant.example.com").status_code == 404
+    assert Client().get(path, HTTP_HOST="admin.example.com").status_code in (200, 302)
+
+
+def test_no_page_shows_the_devices_with_their_secrets(admin_client: Client, settings: Settings) -> None:
+    settings.STAFF_SECOND_FACTOR_REQUIRED = False
+    for path in ("accounts/staffauthenticator/", "accounts/staffbackupcodes/"):
+        assert admin_client.get(f"/admin/{path}").status_code == 404
+
+
+def test_neither_secret_nor_backup_codes_can_be_read_in_the_database(member: Staff) -> None:
+    secret, codes = enrol(sign_in(member)[0])
+    stored = everything_stored()
+    raw = base64.b32decode(secret)
+    for text in (secret, secret.encode().hex(), raw.hex(), base64.b64encode(raw).decode(), *codes):
+        assert text.lower() not in stored.lower()
+
+
+def test_a_second_factor_outlives_a_change_of_the_encryption_key(member: Staff, settings: Settings) -> None:
+    secret, codes = enrol(sign_in(member)[0])
+    settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *settings.KEY_ENCRYPTION_KEYS]
+    for code in (next_code(secret), codes[0]):
+        assert may_enter(sign_in(member, code=code)[0])
+
+
+def test_a_new_second_factor_is_written_with_the_encryption_key_in_front(member: Staff, settings: Settings) -> None:
+    new = Fernet.generate_key().decode()
+    settings.KEY_ENCRYPTION_KEYS = [new, *settings.KEY_ENCRYPTION_KEYS]
+    secret, _ = enrol(sign_in(member)[0])
+    assert Fernet(new).decrypt(bytes(StaffAuthenticator.objects.get().secret)).decode() == secret
+
+
+def test_second_factors_of_before_move_into_the_encrypted_table(member: Staff) -> None:
+    """The tables are those of django-otp, as an older version of the service left them."""
+    raw, used = secrets.token_bytes(20), int(time.time()) // 30 - 5
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            CREATE TABLE otp_totp_totpdevice
+                (id serial, user_id integer, name text, confirmed boolean, key text, last_t bigint);
+            CREATE TABLE otp_static_staticdevice (id serial, user_id integer, name text, confirmed boolean);
+            CREATE TABLE otp_static_statictoken (id serial, device_id integer, token text);
+            """
+        )
+        cursor.execute(
+            "INSERT INTO otp_totp_totpdevice (user_id, name, confirmed, key, last_t) VALUES (%s, 'a', true, %s, %s)",
+            [member.pk, raw.hex(), used],
+        )
+        cursor.execute("INSERT INTO otp_static_staticdevice (user_id, confirmed) VALUES (%s, true)", [member.pk])
+        cursor.execute("INSERT INTO otp_static_statictoken (device_id, token) VALUES (1, 'abcdefgh'), (1, 'ijklmnop')")
+        import_module("accounts.migrations.0012_staff_second_factors").move(apps, None)
+        cursor.execute("SELECT to_regclass('otp_totp_totpdevice'), to_regclass('otp_static_statictoken')")
+        assert cursor.fetchone() == (None, None)
+    assert StaffAuthenticator.objects.get().last_step == used
+    for code in (pyotp.TOTP(base64.b32encode(raw).decode()).now(), "abcdefgh", "ijklmnop"):
+        assert may_enter(sign_in(member, code=code)[0])
+    assert not may_enter(sign_in(member, code="abcdefgh")[0])
+
+
+def test_a_command_resets_the_second_factor_of_the_last_superuser(member: Staff) -> None:
+    client = sign_in(member)[0]
+    enrol(client)
+    call_command("reset_second_factor", member.username)
+    assert not may_enter(client)
+    assert sign_in(member)[0].get(HOME, follow=True).redirect_chain[-1][0] == ENROL
+
+
+def test_a_reset_of_somebody_unknown_is_an_error(db: None) -> None:
+    with pytest.raises(CommandError, match="No member of staff is called 'nobody'"):
+        call_command("reset_second_factor", "nobody")

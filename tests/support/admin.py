@@ -1,0 +1,212 @@
+"""The pages for staff as a browser sees them: a row for each, their forms filled in and sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html.parser import HTMLParser
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SigningKey, User
+from audit.models import AuditEntry
+from memberships.models import (
+    OrganizationMembership,
+    OrganizationMembershipRole,
+    WorkspaceMembership,
+    WorkspaceMembershipRole,
+)
+from organizations.models import Organization, OrganizationRole, Segment, Workspace, WorkspaceRole
+from staff.models import StaffAccess
+from tests.support.factories import (
+    DeploymentFactory,
+    OrganizationFactory,
+    OrganizationRoleFactory,
+    SegmentFactory,
+    UserFactory,
+    WorkspaceFactory,
+    WorkspaceRoleFactory,
+    backup_code,
+    confirmed_authenticator,
+    member_of_new_workspace,
+    session_of,
+    staff,
+)
+
+PAGES: list[type[Model]] = [
+    model
+    for app in ("accounts", "organizations", "memberships", "audit", "staff")
+    for model in apps.get_app_config(app).get_models()
+    if admin.site.is_registered(model)
+]
+
+
+def url(model: type[Model] | Model, page: str) -> str:
+    """The address of the "changelist" or "add" page of a model, or of the "change" or "delete" page of a row."""
+    args = [model.pk] if isinstance(model, Model) else []
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def _workspace_role() -> WorkspaceRole:
+    workspace = WorkspaceFactory.create()
+    organization = workspace.organization
+    return WorkspaceRoleFactory.create(
+        deployment=organization.deployment, organization=organization, workspace=workspace
+    )
+
+
+def _organization_role() -> OrganizationRole:
+    organization = OrganizationFactory.create()
+    return OrganizationRoleFactory.create(deployment=organization.deployment, organization=organization)
+
+
+def _organization_membership() -> OrganizationMembership:
+    membership = OrganizationMembership.objects.get(user=member_of_new_workspace(UserFactory.create()).user_id)
+    role = OrganizationRoleFactory.create(deployment=membership.deployment)
+    OrganizationMembershipRole.objects.create(membership=membership, role=role)
+    return membership
+
+
+def _workspace_membership() -> WorkspaceMembership:
+    membership = member_of_new_workspace(UserFactory.create())
+    role = WorkspaceRoleFactory.create(deployment=membership.user.deployment)
+    WorkspaceMembershipRole.objects.create(membership=membership, role=role)
+    return membership
+
+
+def _audit_entry() -> AuditEntry:
+    return AuditEntry.objects.get(model="organizations.segment", object_id=SegmentFactory.create().pk)
+
+
+NEW_ROW: dict[type[Model], Callable[[], Model]] = {
+    Deployment: DeploymentFactory.create,
+    SigningKey: lambda: DeploymentFactory.create().signing_keys.get(),
+    User: UserFactory.create,
+    Authenticator: lambda: confirmed_authenticator(UserFactory.create()),
+    BackupCode: lambda: backup_code(UserFactory.create()),
+    Session: lambda: session_of(UserFactory.create()),
+    SignIn: lambda: session_of(UserFactory.create()).sign_ins.get(),
+    Segment: SegmentFactory.create,
+    Organization: OrganizationFactory.create,
+    Workspace: WorkspaceFactory.create,
+    OrganizationRole: _organization_role,
+    WorkspaceRole: _workspace_role,
+    OrganizationMembership: _organization_membership,
+    WorkspaceMembership: _workspace_membership,
+    AuditEntry: _audit_entry,
+    StaffAccess: lambda: StaffAccess.objects.get(user=staff(DeploymentFactory.create())),
+}
+"""Makes one more row of a model, none of whose related rows any other has."""
+
+
+def send(client: Client, address: str, **changes: Any) -> Any:
+    """Open the page at ``address``, change some fields of its form, and send it."""
+    page = client.get(address)
+    assert page.status_code == 200
+    return client.post(address, _filled_in(page) | changes)
+
+
+def add_to_inline(client: Client, address: str, prefix: str, *rows: dict[str, Any], **changes: Any) -> Any:
+    """Add ``rows`` to the inline ``prefix`` of the page at ``address``, change some other fields, and send it."""
+    present = int(_filled_in(client.get(address))[f"{prefix}-TOTAL_FORMS"])
+    changes[f"{prefix}-TOTAL_FORMS"] = str(present + len(rows))
+    for number, row in enumerate(rows, start=present):
+        changes |= {f"{prefix}-{number}-{name}": value for name, value in row.items()}
+    return send(client, address, **changes)
+
+
+def choose(client: Client, action: str, *rows: Model, everything: bool = False) -> Any:
+    """Choose an action on ``rows`` in their list; gives the page on which one lands, a preview or a question."""
+    data = {"action": action, "_selected_action": [row.pk for row in rows], "select_across": str(int(everything))}
+    return client.post(url(type(rows[0]), "changelist"), data | {"index": "0"})
+
+
+def go_on(client: Client, action: str, *rows: Model, press: str = "apply", **answers: Any) -> Any:
+    """Fill in the page on which ``choose`` lands, and press a button there."""
+    ids = ",".join(str(row.pk) for row in rows)
+    data = {"action": action, "_selected_action": [rows[0].pk], "select_across": "1", "ids": ids, press: "1"}
+    return client.post(url(type(rows[0]), "changelist"), data | answers)
+
+
+def saved(response: Any) -> bool:
+    """Whether the form was accepted: the browser is sent elsewhere."""
+    assert response.status_code in (200, 302)
+    return bool(response.status_code == 302)
+
+
+def errors(response: Any) -> str:
+    """All errors of a form that was not accepted, as text."""
+    assert not saved(response), "the form was accepted"
+    context = response.context
+    listed = [context["adminform"].form.errors]
+    for inline in context["inline_admin_formsets"]:
+        listed += [*inline.formset.errors, {"": inline.formset.non_form_errors()}]
+    texts = [str(message) for fields in listed for messages in fields.values() for message in messages]
+    for text in texts:
+        assert " ".join(text.split()) in _visible(response.content.decode()), "the page does not show the error"
+    return "\n".join(texts)
+
+
+def _visible(html: str) -> str:
+    parser = _Text()
+    parser.feed(html)
+    return " ".join("".join(parser.texts).split())
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def _filled_in(page: Any) -> dict[str, str]:
+    parser = _Fields(f"{page.context['opts'].model_name}_form")
+    parser.feed(page.content.decode())
+    assert parser.fields, "the page has no form"
+    return parser.fields
+
+
+class _Fields(HTMLParser):
+    """What a browser would send of the form ``form_id`` as it stands."""
+
+    def __init__(self, form_id: str) -> None:
+        super().__init__()
+        self.form_id = form_id
+        self.within = False
+        self.select = ""
+        self.textarea = ""
+        self.fields: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.within = values.get("id") == self.form_id
+        if not self.within:
+            return
+        name = values.get("name", "")
+        if tag == "input" and values["type"] != "submit" and (values["type"] != "checkbox" or "checked" in values):
+            self.fields[name] = values.get("value", "on" if values["type"] == "checkbox" else "")
+        elif tag == "textarea":
+            self.textarea = name
+            self.fields[name] = ""
+        elif tag == "select":
+            self.select = name
+        elif tag == "option" and "selected" in values:
+            self.fields[self.select] = values["value"]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self.within = False
+        elif tag == "textarea":
+            self.textarea = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.textarea:
+            self.fields[self.textarea] += data.removeprefix("\n") if not self.fields[self.textarea] else data
