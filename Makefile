@@ -19,10 +19,11 @@ check: .venv/dev ## style, types, migrations, production settings, duplicate rul
 	DATABASE_URL=postgresql://unused/unused $(PYTHON) -m mypy
 	$(PYTHON) -m pytest -q -n0 -p no:cacheprovider tests/config/test_project.py
 
-lock: .venv/dev ## resolve requirements*.in into requirements*.txt
-	for name in requirements requirements-local requirements-dev requirements-bench; do \
+lock: .venv/dev ## resolve requirements/*.in, each with hashes
+	for name in production local dev bench; do \
+		case $$name in production) locked=requirements.txt;; *) locked=requirements/$$name.txt;; esac; \
 		.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-			--no-emit-index-url --no-emit-find-links $(ARGS) $$name.in --output-file $$name.txt || exit 1; \
+			--no-emit-index-url --no-emit-find-links $(ARGS) requirements/$$name.in --output-file $$locked || exit 1; \
 	done
 
 clean: ## remove what was installed and all local data
@@ -31,19 +32,19 @@ clean: ## remove what was installed and all local data
 .venv/bin/python:
 	python3 -m venv .venv
 
-.venv/run: requirements.txt requirements-local.txt | .venv/bin/python
+.venv/run: requirements.txt requirements/local.txt | .venv/bin/python
 	@echo "Installing ..."
-	@$(PIP) install --require-hashes -r requirements.txt -r requirements-local.txt
+	@$(PIP) install --require-hashes -r requirements.txt -r requirements/local.txt
 	@touch $@
 
-.venv/dev: requirements-dev.txt .venv/run | .venv/bin/python
+.venv/dev: requirements/dev.txt .venv/run | .venv/bin/python
 	@echo "Installing the tools for tests ..."
-	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.venv/bench: requirements-bench.txt .venv/dev | .venv/bin/python
+.venv/bench: requirements/bench.txt .venv/dev | .venv/bin/python
 	@echo "Installing the peers and tools for benchmarks ..."
-	@$(PIP) install --require-hashes -r requirements-bench.txt
+	@$(PIP) install --require-hashes -r requirements/bench.txt
 	@touch $@
 
 .env: | .venv/run

@@ -29,7 +29,7 @@ _HOW = {
         "make one by python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
     ),
     "DATABASE_URL": (
-        "set it to postgresql://user:password@host:port/name, or install requirements-local.txt for a first look"
+        "set it to postgresql://user:password@host:port/name, or install requirements/local.txt for a first look"
     ),
 }
 """How to come by a variable that has no default."""

