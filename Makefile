@@ -13,9 +13,10 @@ test: .venv/dev ## the whole suite, against a real PostgreSQL
 bench: .venv/bench ## compare with textbook DRF, FastAPI + asyncpg and PostgreSQL alone
 	@$(PYTHON) -m benchmarks $(ARGS)
 
-check: .venv/dev ## style, types, migrations, production settings, duplicate rules
+check: .venv/dev ## style, imports, types, migrations, production settings, duplicate rules
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
+	.venv/bin/lint-imports --no-cache
 	DATABASE_URL=postgresql://unused/unused $(PYTHON) -m mypy
 	$(PYTHON) -m pytest -q -n0 -p no:cacheprovider tests/config/test_project.py
 
