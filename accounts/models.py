@@ -21,7 +21,7 @@ from accounts.names import AddressField, NameField, is_normal
 from audit.triggers import audited, audited_ends
 from database.constraints import ForeignKeyConstraint
 from database.fields import MetadataField, TimeStamped, is_json_object
-from database.triggers import immutable, must_match, noted, touch
+from database.triggers import immutable, invalidates, must_match, touch
 from database.words import Words
 
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -152,7 +152,7 @@ class Deployment(TimeStamped):
                 one_at_a_time="NEW.host",
             ),
             *audited(naming=["name"]),
-            *noted("deployment", inserts=False),
+            *invalidates("deployment", inserts=False),
         ]
 
     def __str__(self) -> str:
@@ -199,7 +199,7 @@ class DeploymentAlias(TimeStamped):
                 one_at_a_time="NEW.host",
             ),
             *audited(naming=["host"]),
-            *noted("deployment", "deployment_id"),
+            *invalidates("deployment", "deployment_id"),
         ]
 
     def __str__(self) -> str:
@@ -257,7 +257,7 @@ class SigningKey(models.Model):
         triggers = [
             immutable("deployment", "kid", "algorithm", "public_key", "issuer"),
             *audited(naming=["kid"], ignoring=["tokens_until"], secret=["private_key"]),
-            *noted("deployment", "deployment_id"),
+            *invalidates("deployment", "deployment_id"),
         ]
 
     def __str__(self) -> str:

@@ -23,9 +23,9 @@ class CurrentTransactionId(Func):
 
 
 class Invalidation(models.Model):
-    """A note that something changed which processes may remember (``database.cache``); triggers write it.
+    """A row of the invalidation log, which triggers write: something that processes cache has changed.
 
-    Notes are kept for a day, longer than any process trusts its memory without asking for them.
+    Rows are kept for a day, longer than a process keeps its cache without reading them (``database.cache``).
     """
 
     kind = models.CharField(max_length=20)

@@ -124,19 +124,19 @@ def own_member_count() -> list[pgtrigger.Trigger]:
 
 
 Kind = Literal["deployment", "organization", "workspace", "workspace role", "user", "everything"]
-"""What a process may remember, and so must be told to forget; "user" stands for what a user is a member of."""
+"""The kinds of values that a process caches; "user" stands for all memberships of a user."""
 _MANY = 100
 
 
-def noted(kind: Kind, key: str = "id", *, joining: str = "", inserts: bool = True) -> list[pgtrigger.Trigger]:
-    """Note each change of the table's rows, so that no process remembers what was before (``database.cache``).
+def invalidates(kind: Kind, key: str = "id", *, joining: str = "", inserts: bool = True) -> list[pgtrigger.Trigger]:
+    """Log each change of the table's rows, so that every process evicts the cached value (``database.cache``).
 
     ``key`` is the SQL of the changed thing's id, over ``changed`` (the rows before and after) and what ``joining``
-    joins to it. Without ``inserts`` new rows are not noted: nobody can remember them. A statement that changes more
-    than a hundred things makes processes forget everything.
+    joins to it. Without ``inserts`` new rows are not logged: nothing cached can depend on them. A statement that
+    changes more than a hundred things makes processes evict everything.
     """
 
-    def note(rows: str) -> str:
+    def log(rows: str) -> str:
         return f"""
             keys := ARRAY(SELECT DISTINCT {key} FROM ({rows}) changed {joining} LIMIT {_MANY} + 1);
             IF cardinality(keys) > {_MANY} THEN
@@ -149,12 +149,12 @@ def noted(kind: Kind, key: str = "id", *, joining: str = "", inserts: bool = Tru
 
     def trigger(name: str, operation: pgtrigger.Operation, rows: str, **referencing: str) -> pgtrigger.Trigger:
         return pgtrigger.Trigger(
-            name=f"note_{name}",
+            name=f"invalidate_on_{name}",
             level=pgtrigger.Statement,
             when=pgtrigger.After,
             operation=operation,
             declare=[("keys", "BIGINT[]")],
-            func=note(rows),
+            func=log(rows),
             referencing=pgtrigger.Referencing(**referencing),
         )
 
@@ -164,7 +164,7 @@ def noted(kind: Kind, key: str = "id", *, joining: str = "", inserts: bool = Tru
         trigger("update", pgtrigger.Update, both, old="old_rows", new="new_rows"),
         trigger("delete", pgtrigger.Delete, "SELECT * FROM old_rows", old="old_rows"),
         pgtrigger.Trigger(
-            name="note_truncate",
+            name="invalidate_on_truncate",
             level=pgtrigger.Statement,
             when=pgtrigger.After,
             operation=pgtrigger.Truncate,

@@ -13,7 +13,7 @@ from accounts.models import Deployment, SignIn, User
 from audit.triggers import audited
 from database.constraints import ForeignKeyConstraint
 from database.fields import MetadataField, TimeStamped, is_json_object
-from database.triggers import count_rows_in, immutable, must_match, noted, touch
+from database.triggers import count_rows_in, immutable, invalidates, must_match, touch
 from organizations.models import Organization, OrganizationRole, Workspace, WorkspaceRole
 
 
@@ -54,7 +54,7 @@ class OrganizationMembership(TimeStamped):
             immutable("deployment", "organization", "user"),
             *count_rows_in("organizations_organization", "organization_id"),
             *audited(),
-            *noted("user", "user_id"),
+            *invalidates("user", "user_id"),
         ]
 
     def __str__(self) -> str:
@@ -108,7 +108,7 @@ class WorkspaceMembership(TimeStamped):
             immutable("organization", "workspace", "user"),
             *count_rows_in("organizations_workspace", "workspace_id"),
             *audited(),
-            *noted("user", "user_id"),
+            *invalidates("user", "user_id"),
         ]
 
     def __str__(self) -> str:
@@ -124,9 +124,9 @@ class WorkspaceMembership(TimeStamped):
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
 
-def _noted_for_the_member(table: str) -> list[pgtrigger.Trigger]:
-    """Of a role that goes with its membership, the membership's own note tells."""
-    return noted("user", "member.user_id", joining=f"JOIN {table} member ON member.id = changed.membership_id")
+def _invalidates_the_member(table: str) -> list[pgtrigger.Trigger]:
+    """A role that goes with its membership needs no log row: the membership's own trigger writes one."""
+    return invalidates("user", "member.user_id", joining=f"JOIN {table} member ON member.id = changed.membership_id")
 
 
 class OrganizationMembershipRole(models.Model):
@@ -162,7 +162,7 @@ class OrganizationMembershipRole(models.Model):
                 "the role must be one of this organization or of its deployment",
             ),
             *audited(),
-            *_noted_for_the_member("memberships_organizationmembership"),
+            *_invalidates_the_member("memberships_organizationmembership"),
         ]
 
     def __str__(self) -> str:
@@ -213,7 +213,7 @@ class WorkspaceMembershipRole(models.Model):
                 "the role must be one of this workspace, its organization or its deployment",
             ),
             *audited(),
-            *_noted_for_the_member("memberships_workspacemembership"),
+            *_invalidates_the_member("memberships_workspacemembership"),
         ]
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from accounts.models import Deployment, User
 from audit.triggers import audited
 from database.constraints import ForeignKeyConstraint
 from database.fields import MetadataField, TimeStamped, is_json_object, is_list_of_texts
-from database.triggers import immutable, must_match, noted, own_member_count, touch
+from database.triggers import immutable, invalidates, must_match, own_member_count, touch
 from database.words import Words
 from organizations.allow_lists import AllowListField, allow_list_is_valid
 
@@ -50,7 +50,7 @@ class Segment(TimeStamped):
             touch(),
             immutable("deployment", "type"),
             *audited(naming=["name"]),
-            *noted("everything", "0", inserts=False),
+            *invalidates("everything", "0", inserts=False),
         ]
 
     def __str__(self) -> str:
@@ -108,7 +108,7 @@ class Organization(Place):
             immutable("deployment"),
             *own_member_count(),
             *audited(naming=["name"]),
-            *noted("organization", inserts=False),
+            *invalidates("organization", inserts=False),
         ]
 
 
@@ -132,7 +132,7 @@ class Workspace(Place):
             immutable("organization"),
             *own_member_count(),
             *audited(naming=["name"]),
-            *noted("workspace", inserts=False),
+            *invalidates("workspace", inserts=False),
         ]
 
 
@@ -181,7 +181,7 @@ class OrganizationRole(Role):
             immutable("deployment", "organization"),
             *audited(naming=["name"]),
             # No process remembers who holds an organization's roles, only answers that depend on them.
-            *noted("everything", "0", inserts=False),
+            *invalidates("everything", "0", inserts=False),
         ]
 
     def clean(self) -> None:
@@ -236,7 +236,7 @@ class WorkspaceRole(Role):
             touch(),
             immutable("deployment", "organization", "workspace"),
             *audited(naming=["name"]),
-            *noted("workspace role", inserts=False),
+            *invalidates("workspace role", inserts=False),
         ]
 
     def clean(self) -> None:
@@ -326,7 +326,7 @@ class OrganizationSegment(SegmentLink):
                 "SELECT deployment_id FROM organizations_organization WHERE id = NEW.organization_id",
             ),
             *audited(),
-            *noted("organization", "organization_id"),
+            *invalidates("organization", "organization_id"),
         ]
 
     def _deployment_id(self) -> int:
@@ -352,7 +352,7 @@ class WorkspaceSegment(SegmentLink):
                 "WHERE workspace.id = NEW.workspace_id",
             ),
             *audited(),
-            *noted("workspace", "workspace_id"),
+            *invalidates("workspace", "workspace_id"),
         ]
 
     def _deployment_id(self) -> int:
