@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test bench check lock clean
+.PHONY: run test bench check lock clean help
 
 run: .venv/run .env ## serve a demo at http://$HOST:$PORT (default 127.0.0.1:8000)
 	@$(PYTHON) manage.py quickstart
@@ -29,6 +29,9 @@ lock: .venv/dev ## resolve requirements/*.in, each with hashes
 
 clean: ## remove what was installed and all local data
 	rm -rf .venv .data .env
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F"|" '{ printf "%-14s %s\n", $$1, $$2 }'
 
 .venv/bin/python:
 	python3 -m venv .venv

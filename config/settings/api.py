@@ -1,5 +1,11 @@
 """Django REST framework and the OpenAPI document."""
 
+import tomllib
+
+from config.environment import BASE_DIR
+
+VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": [],
@@ -18,9 +24,9 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Rollcall",
-    "VERSION": "1.0.0",
+    "VERSION": VERSION,
     "CONTACT": {"name": "The operators of this service"},
-    "LICENSE": {"name": "All rights reserved", "identifier": "LicenseRef-Proprietary"},
+    "LICENSE": {"name": "BSD 3-Clause", "identifier": "BSD-3-Clause"},
     "OAS_VERSION": "3.1.0",
     "SERVERS": [
         {"url": "/", "description": "The host that serves this document"},
