@@ -76,7 +76,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("origin", GOOD)
-def test_what_browsers_send_can_be_allowed_and_then_works(db: None, origin: str) -> None:
+def test_an_origin_that_browsers_send_can_be_allowed_and_then_works(db: None, origin: str) -> None:
     deployment = DeploymentFactory.create(allowed_origins=["https://other.example", origin])
     deployment.full_clean()
     client = ApiClient(deployment)
@@ -89,7 +89,7 @@ def test_what_browsers_send_can_be_allowed_and_then_works(db: None, origin: str)
 
 
 @pytest.mark.parametrize(("origin", "meant"), BAD.items())
-def test_what_no_browser_sends_is_refused_with_what_it_does(db: None, origin: str, meant: str | None) -> None:
+def test_an_origin_that_no_browser_sends_is_refused_with_the_reason(db: None, origin: str, meant: str | None) -> None:
     deployment = DeploymentFactory.create()
     deployment.allowed_origins = ["https://other.example", origin]
     with pytest.raises(ValidationError) as caught:
@@ -104,7 +104,7 @@ def test_what_no_browser_sends_is_refused_with_what_it_does(db: None, origin: st
     ["https://h:443", "http://h:80", "https://h:99999", "https://:::", "https://h/", "https://H", "https://u@h"],
 )
 @pytest.mark.parametrize("others", [[], ["https://other.example"]])
-def test_the_database_refuses_it_too(deployment: Deployment, origin: str, others: list[str]) -> None:
+def test_the_database_refuses_such_an_origin_too(deployment: Deployment, origin: str, others: list[str]) -> None:
     for origins in ([*others, origin], [origin, *others]):
         with pytest.raises(IntegrityError), transaction.atomic():
             Deployment.objects.filter(pk=deployment.pk).update(allowed_origins=origins)
@@ -127,7 +127,7 @@ def test_an_allowed_page_may_read_that_an_address_does_not_exist(user: User, pat
     assert ALLOWED not in client.get(path, HTTP_ORIGIN="https://evil.example").headers
 
 
-def test_an_allowed_page_may_read_what_is_malformed(user: User) -> None:
+def test_an_allowed_page_may_read_that_its_request_is_malformed(user: User) -> None:
     client = ApiClient(user.deployment, user)
     for body in (b"{", b"\xff", b"[]"):
         response = client.post("/auth/signin", body, HTTP_ORIGIN=PAGE)

@@ -75,12 +75,12 @@ def test_the_parameter_harms_no_good_cookie_in_production(client: ApiClient, que
     assert client.get(query=query).status_code == 200
 
 
-def test_the_cookie_decides_who_asks_in_production(client: ApiClient, user: User) -> None:
+def test_the_cookie_alone_identifies_the_viewer_in_production(client: ApiClient, user: User) -> None:
     expected = caller(client.get())
     assert caller(client.get(query=f"__dev_session__={token_of(user)}")) == expected
 
 
-def test_the_parameter_goes_before_the_cookie_in_staging(staging_user: User) -> None:
+def test_the_parameter_takes_precedence_over_the_cookie_in_staging(staging_user: User) -> None:
     parameter = token_of(staging_user)
     expected = caller(ApiClient(staging_user.deployment, token=parameter).get())
     client = ApiClient(staging_user.deployment, staging_user)
@@ -88,7 +88,7 @@ def test_the_parameter_goes_before_the_cookie_in_staging(staging_user: User) -> 
 
 
 @pytest.mark.parametrize("token", ["forged", "%20", "%00", "%FF", "%ED%A0%80.%ED%A0%80.%ED%A0%80"])
-def test_a_bad_parameter_is_refused_in_staging_whatever_the_cookie(staging_user: User, token: str) -> None:
+def test_a_bad_parameter_is_refused_in_staging_despite_a_good_cookie(staging_user: User, token: str) -> None:
     client = ApiClient(staging_user.deployment, staging_user)
     assert error_code(client.get(query=f"__dev_session__={token}")) == INVALID_SESSION_TOKEN
 
@@ -246,7 +246,7 @@ def test_options_needs_no_session(anybody: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
-def test_another_method_is_not_allowed_whoever_asks(anybody: ApiClient, method: str) -> None:
+def test_another_method_is_not_allowed_for_any_viewer(anybody: ApiClient, method: str) -> None:
     response = anybody.request(method)
     assert error_code(response) == METHOD_NOT_ALLOWED
     assert allowed(response) == {"GET", "HEAD", "OPTIONS"}
@@ -266,7 +266,7 @@ def test_head_is_get_without_the_body(client: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("accept", ["text/html", "text/html, application/xml;q=0.9", "application/xml", "image/*"])
-def test_who_does_not_accept_json_gets_nothing_else(anybody: ApiClient, accept: str) -> None:
+def test_a_client_that_does_not_accept_json_gets_406(anybody: ApiClient, accept: str) -> None:
     assert error_code(anybody.get(HTTP_ACCEPT=accept)) == NOT_ACCEPTABLE
 
 
@@ -274,7 +274,7 @@ def test_who_does_not_accept_json_gets_nothing_else(anybody: ApiClient, accept: 
     "accept",
     ["*/*", "application/json", "application/*", "text/html, */*;q=0.1", "application/json; q=0.5"],
 )
-def test_who_accepts_json_gets_it(client: ApiClient, accept: str) -> None:
+def test_a_client_that_accepts_json_gets_it(client: ApiClient, accept: str) -> None:
     assert client.get(HTTP_ACCEPT=accept).status_code == 200
 
 

@@ -99,7 +99,7 @@ def test_a_foreign_bearer_token_lets_no_cookie_act_without_an_origin(user: User,
     assert client.get("/session", **bearer(value)).json()["data"]["active_signin"] is not None
 
 
-def test_it_goes_before_the_cookie_and_the_parameter(anybody: ApiClient) -> None:
+def test_it_takes_precedence_over_the_cookie_and_the_parameter(anybody: ApiClient) -> None:
     sent, others = session_of(member_of(anybody)), token_of(member_of(anybody))
     client = ApiClient(anybody.deployment, token=others)
     for path in READING:
@@ -108,21 +108,21 @@ def test_it_goes_before_the_cookie_and_the_parameter(anybody: ApiClient) -> None
 
 
 @pytest.mark.parametrize("path", [MEMBERSHIPS, "/me"])
-def test_one_of_ours_that_is_over_is_refused_whatever_the_cookie(user: User, path: str) -> None:
+def test_an_ended_token_of_ours_is_refused_despite_a_good_cookie(user: User, path: str) -> None:
     client = ApiClient(user.deployment, user)
     over = sign_session_token(session_of(user), expires_at=timezone.now() - timedelta(hours=1))
     assert error_code(client.get(path, **bearer(over))) == EXPIRED
 
 
 @pytest.mark.parametrize("path", ["/session", "/deployment"])
-def test_one_that_is_over_takes_no_cookie_away(user: User, path: str) -> None:
+def test_an_ended_token_takes_no_cookie_away(user: User, path: str) -> None:
     client = ApiClient(user.deployment, user)
     over = sign_session_token(session_of(user), expires_at=timezone.now() - timedelta(hours=1))
     assert not client.get(path, **bearer(over)).cookies
 
 
 @pytest.mark.parametrize("value", ["forged", "a.b.c", "x y"])
-def test_a_bad_token_alone_is_told_from_none(user: User, value: str) -> None:
+def test_a_bad_token_alone_is_another_error_than_no_token(user: User, value: str) -> None:
     visitor = ApiClient(user.deployment)
     assert error_code(visitor.get(**bearer(value))) == (NO_SESSION if " " in value else INVALID)
     assert "__session" in visitor.get("/session", **bearer(value)).cookies, "it may be another product's"

@@ -168,7 +168,7 @@ def test_a_choice_is_one_of_those_offered(
 
 
 @each_insert
-def test_a_deployment_is_strict_unless_told_otherwise(db: None, insert: Insert) -> None:
+def test_a_deployment_is_strict_by_default(db: None, insert: Insert) -> None:
     insert(Deployment, {"name": "Deployment", "host": "d.example.com"})
     deployment = Deployment.objects.get()
     assert deployment.mode == "production"
@@ -354,7 +354,7 @@ def other_value(row: models.Model, column: str) -> Any:
         "a backup code's hash",
     ],
 )
-def test_what_a_row_belongs_to_does_not_change(
+def test_the_parents_of_a_row_do_not_change(
     user: User, update: Update, make: Callable[[User], models.Model], column: str
 ) -> None:
     row = make(user)
@@ -387,7 +387,7 @@ each_time_stamped_model = pytest.mark.parametrize("model", CHANGES, ids=lambda m
 
 @each_update
 @each_time_stamped_model
-def test_a_change_is_dated_whoever_makes_it(user: User, update: Update, model: type[models.Model]) -> None:
+def test_every_way_to_change_a_row_dates_the_change(user: User, update: Update, model: type[models.Model]) -> None:
     make, change = CHANGES[model]
     row = make(user)
     row.refresh_from_db()
@@ -400,9 +400,7 @@ def test_a_change_is_dated_whoever_makes_it(user: User, update: Update, model: t
 
 @each_update
 @each_time_stamped_model
-def test_a_change_is_dated_by_the_database_and_not_by_who_makes_it(
-    user: User, update: Update, model: type[models.Model]
-) -> None:
+def test_the_database_dates_a_change_by_its_own_clock(user: User, update: Update, model: type[models.Model]) -> None:
     make, change = CHANGES[model]
     row = make(user)
     update(row, **change, updated_at="2001-01-01T00:00:00Z")

@@ -78,7 +78,7 @@ def test_the_same_secret_looks_different_each_time() -> None:
     assert encryption.encrypt(b"secret") != encryption.encrypt(b"secret")
 
 
-def test_a_new_encryption_key_in_front_reads_what_the_old_one_wrote(
+def test_a_new_encryption_key_in_front_leaves_old_secrets_readable(
     user: User, key: SigningKey, settings: Settings
 ) -> None:
     settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *settings.KEY_ENCRYPTION_KEYS]
@@ -95,7 +95,7 @@ def test_the_encryption_key_in_front_is_the_one_that_writes(deployment: Deployme
 
 
 @pytest.mark.parametrize("wrong", ["another encryption key", "a changed row"])
-def test_what_does_not_fit_is_never_taken_for_a_key(key: SigningKey, settings: Settings, wrong: str) -> None:
+def test_a_private_key_that_cannot_be_decrypted_is_never_used(key: SigningKey, settings: Settings, wrong: str) -> None:
     if wrong == "another encryption key":
         settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     else:
@@ -127,7 +127,7 @@ def test_two_deployments_may_trust_keys_of_one_name(key: SigningKey) -> None:
 
 @each_update
 @pytest.mark.parametrize("column", ["deployment_id", "kid", "public_key"])
-def test_what_a_key_is_does_not_change(key: SigningKey, update: Update, column: str) -> None:
+def test_the_identity_of_a_key_does_not_change(key: SigningKey, update: Update, column: str) -> None:
     other = DeploymentFactory.create().signing_keys.get()
     SigningKey.objects.filter(pk=other.pk).delete()  # otherwise its kid would be refused for being taken
     with refused("immutable"):

@@ -65,7 +65,7 @@ def test_a_code_is_its_letters_and_digits(code: str) -> None:
 @pytest.mark.django_db
 @settings(deadline=None, max_examples=40)
 @given(names | addresses)
-def test_whatever_is_normal_can_be_stored(name: str) -> None:
+def test_every_normalised_name_can_be_stored(name: str) -> None:
     """So the database refuses nothing that came through the models, but a domain that cannot be."""
     normal = normal_name(name)
     if not normal or "xn--" in normal.rpartition("@")[2]:
@@ -249,7 +249,7 @@ def test_raw_sql_is_held_to_the_stored_form(user: User, field: str, value: str) 
 
 
 @pytest.mark.parametrize("name", [f" {A_LABEL}", U_LABEL.upper(), f"{NFD}\u200b", "{id}\u00a0"], ids=ascii)
-def test_users_are_found_by_what_is_typed(deployment: Deployment, name: str) -> None:
+def test_users_are_found_by_a_name_as_people_type_it(deployment: Deployment, name: str) -> None:
     user = UserFactory.create(deployment=deployment, email=U_LABEL, username=NFC)
     UserFactory.create(deployment=deployment)
     assert users_called(name.format(id=user.pk)).get() == user
@@ -302,7 +302,7 @@ def test_the_form_of_a_user_refuses_a_domain_that_cannot_be(admin_client: Client
 @pytest.mark.parametrize(
     ("text", "expected"), [("two  words", "two words"), ("XN--MNCHEN-3YA", "m\u00fcnchen"), ("\u200b", "")]
 )
-def test_what_is_searched_for(text: str, expected: str) -> None:
+def test_a_search_term_is_normalised(text: str, expected: str) -> None:
     assert searched(text) == expected
 
 

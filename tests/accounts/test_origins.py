@@ -186,7 +186,9 @@ def test_another_port_is_another_origin(user: User, origin: str, environ: dict[s
         (f"{HOST}:443", "https", f"https://{HOST}"),
     ],
 )
-def test_who_states_no_origin_is_told_what_to_send(user: User, host: str, scheme: str, origin: str) -> None:
+def test_the_error_for_a_missing_origin_says_which_header_to_send(
+    user: User, host: str, scheme: str, origin: str
+) -> None:
     client = ApiClient(user.deployment, user)
     environ: dict[str, Any] = {"HTTP_HOST": host, "wsgi.url_scheme": scheme}
     response = client.request("POST", "/session/sign-out", HTTP_ORIGIN="", **environ)
@@ -328,7 +330,7 @@ def test_a_browser_may_not_ask_another_page_through(deployment: Deployment, orig
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/login/", "/docs/", "/", "/static/x.css"])
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
-def test_what_is_no_api_is_shared_with_no_page(deployment: Deployment, path: str, method: str) -> None:
+def test_pages_outside_of_the_api_are_shared_with_no_origin(deployment: Deployment, path: str, method: str) -> None:
     client = ApiClient(deployment).client
     response = client.generic(method, path, HTTP_HOST=HOST, HTTP_ORIGIN=PAGE, HTTP_ACCESS_CONTROL_REQUEST_METHOD="GET")
     assert cors_headers(response) == {}

@@ -232,7 +232,7 @@ def test_one_issuers_key_of_the_same_name_does_not_verify_for_the_other(
     assert error_code(with_token(browser, outside_token(other, browser.deployment))) == INVALID_SESSION_TOKEN
 
 
-def test_staff_say_whose_an_external_id_is_where_there_are_several(
+def test_staff_choose_the_issuer_of_an_external_id_among_several(
     admin_client: Client, sso_user: User, outside_key: Any
 ) -> None:
     change = url(sso_user, "change")
@@ -547,7 +547,7 @@ def test_a_key_for_encryption_beside_a_good_one_is_passed_over(deployment: Deplo
 
 
 @pytest.mark.parametrize("key", [EC_KEY, RSA_KEY, ED_KEY], ids=["EC", "RSA", "OKP"])
-def test_own_tokens_are_es256_whatever_key_there_is(sso_user: User, key: Any) -> None:
+def test_own_tokens_are_es256_beside_outside_keys_of_other_algorithms(sso_user: User, key: Any) -> None:
     trust(sso_user.deployment, members_of(key) | {"kid": "outside"})
     session, now = session_of(sso_user), int(time.time())
     claims = {"iss": sso_user.deployment.issuer, "sess": str(session.pk), "iat": now, "nbf": now, "exp": now + 60}

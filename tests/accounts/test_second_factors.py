@@ -296,7 +296,7 @@ def test_only_a_signed_in_user_sets_one_up(user: User, path: str) -> None:
     assert error_code(visitor.post(path)) == NO_ACTIVE_SIGN_IN
 
 
-def test_who_still_owes_a_second_factor_cannot_set_up_another(user: User) -> None:
+def test_a_user_who_still_owes_a_second_factor_cannot_set_up_another(user: User) -> None:
     confirmed_authenticator(user)
     client = ApiClient(user.deployment)
     sign_in(client, user)

@@ -117,7 +117,7 @@ def test_a_session_of_another_deployment_does_not_exist(user: User) -> None:
     assert error_code(ApiClient(user.deployment, token=token).get()) == SESSION_ENDED
 
 
-def test_a_foreign_session_is_not_told_from_a_deleted_one(user: User) -> None:
+def test_a_foreign_session_looks_like_a_deleted_one(user: User) -> None:
     foreign = session_of(UserFactory.create())
     foreign.deployment = user.deployment
     client = ApiClient(user.deployment, token=sign_session_token(foreign, expires_at=foreign.expires_at))
@@ -131,7 +131,7 @@ def test_a_token_is_of_no_use_at_another_deployment(user: User) -> None:
     assert error_code(ApiClient(DeploymentFactory.create(), token=token).get()) == 40102
 
 
-def test_the_active_sign_in_says_who_asks(client: ApiClient, session: Session, user: User) -> None:
+def test_the_active_sign_in_identifies_the_viewer(client: ApiClient, session: Session, user: User) -> None:
     other = UserFactory.create(deployment=user.deployment)
     member_of_new_workspace(user)
     member_of_new_workspace(other)

@@ -136,7 +136,7 @@ def test_a_session_goes_before_a_visitor_at_the_page_too(deployment: Deployment)
 
 
 @pytest.mark.parametrize(("kind", "code"), [("of a dead session", ENDED), ("expired", EXPIRED), ("junk", INVALID)])
-def test_if_none_is_good_the_most_telling_refusal_is_given(user: User, kind: str, code: int) -> None:
+def test_if_none_is_good_the_most_specific_error_is_given(user: User, kind: str, code: int) -> None:
     bad = bad_cookie(kind, user)
     assert error_code(ask(user, "junk", bad, foreign_token())) == code
     assert error_code(ask(user, bad, "junk")) == code
@@ -218,7 +218,7 @@ def test_the_number_of_tokens_that_are_looked_at_is_bounded(
         assert ask(user, *signed, good, path="/me").status_code == 401
 
 
-def test_what_is_no_token_takes_no_place_of_one(user: User) -> None:
+def test_cookies_that_are_no_tokens_do_not_count_towards_the_bound(user: User) -> None:
     assert ask(user, *(f"junk{number}" for number in range(10_000)), token_of(user)).status_code == 200
 
 

@@ -121,7 +121,7 @@ def test_a_wrong_password_is_refused(browser: ApiClient, ada: User, password: st
     assert error_code(browser.get("/me")) == NO_ACTIVE_SIGN_IN
 
 
-def test_a_wrong_password_is_not_told_from_an_unknown_user(deployment: Deployment, ada: User) -> None:
+def test_a_wrong_password_and_an_unknown_user_are_the_same_error(deployment: Deployment, ada: User) -> None:
     without = User.objects.create(deployment=deployment, email="without@example.com")
     disabled = user_with_password(deployment, disabled=True)
     unknown = User(email="nobody@example.com")
@@ -146,7 +146,7 @@ def test_an_empty_name_is_nobodys(browser: ApiClient, deployment: Deployment, na
     assert error_code(browser.post(SIGN_IN, body)) == INVALID_FIELD
 
 
-def test_a_disabled_user_is_told_so_once_the_password_is_right(browser: ApiClient, deployment: Deployment) -> None:
+def test_only_the_right_password_reveals_that_a_user_is_disabled(browser: ApiClient, deployment: Deployment) -> None:
     disabled = user_with_password(deployment, disabled=True)
     assert error_code(sign_in(browser, disabled)) == USER_DISABLED
     assert not Session.objects.exists()
@@ -157,7 +157,7 @@ def test_a_user_of_another_deployment_cannot_sign_in_here(browser: ApiClient) ->
     assert error_code(sign_in(browser, foreign)) == WRONG_CREDENTIALS
 
 
-def test_users_of_the_same_name_are_told_apart_by_deployment(ada: User) -> None:
+def test_users_of_the_same_name_are_distinguished_by_deployment(ada: User) -> None:
     foreign = user_with_password(DeploymentFactory.create(), email=ada.email)
     assert active_user(signed_in(ada)) == str(ada.pk)
     assert active_user(signed_in(foreign)) == str(foreign.pk)
@@ -241,7 +241,7 @@ def test_an_odd_charset_is_no_failure_of_ours(browser: ApiClient, ada: User, con
     assert response.status_code in (200, 400)
 
 
-def test_a_form_in_pieces_is_a_mistake(browser: ApiClient) -> None:
+def test_a_malformed_multipart_form_is_a_mistake(browser: ApiClient) -> None:
     response = browser.post(SIGN_IN, b"no part at all", content_type="multipart/form-data")
     assert error_code(response) == MALFORMED_REQUEST
 
@@ -322,9 +322,7 @@ def test_the_right_code_signs_in(browser: ApiClient, grace: User, content_type: 
     assert data_of(browser.get("/me"))["id"] == str(grace.pk)
 
 
-def test_the_answer_to_the_right_code_shows_the_attempt_completed_and_no_later_one_does(
-    browser: ApiClient, grace: User
-) -> None:
+def test_the_answer_to_the_right_code_alone_shows_the_completed_attempt(browser: ApiClient, grace: User) -> None:
     (awaited,) = data_of(sign_in(browser, grace))["signin_attempts"]
     (completed,) = data_of(verify(browser, awaited["id"], totp()))["signin_attempts"]
     assert completed == awaited | {"second_method_authenticated": True, "completed": True, "current_step": ""}

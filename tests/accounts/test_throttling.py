@@ -76,7 +76,7 @@ def test_the_answer_says_when_to_come_back(ada: User) -> None:
 
 
 @pytest.mark.parametrize("left", [timedelta(milliseconds=300), timedelta(seconds=1)])
-def test_nobody_is_told_to_come_back_at_once(ada: User, left: timedelta) -> None:
+def test_the_time_to_wait_is_never_zero(ada: User, left: timedelta) -> None:
     limits = throttling.limits(ada.deployment, account=ada, address=None)
     for limit in limits:
         FailureCount.objects.create(key=limit.key, failures=99, window_ends_at=timezone.now() + left)
@@ -84,7 +84,7 @@ def test_nobody_is_told_to_come_back_at_once(ada: User, left: timedelta) -> None
     assert response.headers["Retry-After"] == "1"
 
 
-def test_the_longest_wait_is_told(ada: User) -> None:
+def test_the_answer_gives_the_longest_wait(ada: User) -> None:
     fail(ada, 3)
     fail_with_somebody(ada.deployment, 2)
     FailureCount.objects.update(window_ends_at=timezone.now() + timedelta(seconds=10))

@@ -414,7 +414,9 @@ def test_a_signature_is_good_for_its_own_claims_only(mint: Mint) -> None:
     assert refusal(mint, f"{others}.{base64url(signature)}") == INVALID
 
 
-def test_a_forger_is_not_told_that_the_claims_have_expired(mint: Mint, attacker: ec.EllipticCurvePrivateKey) -> None:
+def test_a_forged_token_does_not_reveal_that_its_claims_have_expired(
+    mint: Mint, attacker: ec.EllipticCurvePrivateKey
+) -> None:
     claims = mint.claims(f'"exp": {mint.now - 600}')
     assert refusal(mint, mint.token(claims=claims, key=attacker)) == INVALID
 

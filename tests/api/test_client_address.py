@@ -137,7 +137,7 @@ def test_a_proxy_that_is_not_configured_is_not_believed(restriction_from: Callab
 
 
 @pytest.mark.usefixtures("behind_proxies")
-def test_what_the_client_itself_wrote_into_the_chain_is_not_believed(restriction_from: Callable[..., str]) -> None:
+def test_addresses_that_the_client_wrote_into_the_chain_are_not_believed(restriction_from: Callable[..., str]) -> None:
     assert restriction_from(REMOTE_ADDR=PROXY, HTTP_X_FORWARDED_FOR=f"{OFFICE}, {ELSEWHERE}") == "ip_not_allowed"
 
 

@@ -60,7 +60,7 @@ def assert_tells_nothing(response: Any) -> None:
 @pytest.mark.parametrize(
     "exception", [RuntimeError(SECRET), ProgrammingError(SECRET), DataError(SECRET), KeyError(SECRET)]
 )
-def test_an_unforeseen_exception_is_told_without_its_cause_and_logged_with_it(
+def test_the_cause_of_an_unforeseen_exception_is_logged_but_not_answered(
     user: User,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -77,7 +77,7 @@ def test_an_unforeseen_exception_is_told_without_its_cause_and_logged_with_it(
     assert SECRET in caplog.text
 
 
-def test_an_exception_outside_of_the_api_is_told_in_the_same_way(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_outside_of_the_api_gets_the_same_answer(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(monkeypatch, networks, "matches", RuntimeError(SECRET))
     response = ApiClient(user.deployment).get("/metrics")
     assert error_code(response) == INTERNAL_ERROR
@@ -85,7 +85,7 @@ def test_an_exception_outside_of_the_api_is_told_in_the_same_way(user: User, mon
 
 
 @pytest.mark.parametrize("exception", [OperationalError(SECRET), InterfaceError(SECRET)])
-def test_an_unreachable_database_is_told_as_something_that_passes(
+def test_an_unreachable_database_is_a_temporary_error(
     user: User, monkeypatch: pytest.MonkeyPatch, exception: Exception
 ) -> None:
     client = ApiClient(user.deployment, user)
@@ -105,7 +105,7 @@ def test_an_unreachable_database_is_told_as_something_that_passes(
     ],
 )
 @pytest.mark.django_db(transaction=True)
-def test_a_write_on_a_read_only_server_is_told_as_something_that_passes(path: str, body: Any) -> None:
+def test_a_write_on_a_read_only_server_is_a_temporary_error(path: str, body: Any) -> None:
     user = UserFactory.create()
     client = ApiClient(user.deployment, user)
     path, _, query = path.partition("?")
@@ -240,7 +240,7 @@ def test_a_table_that_is_changed_under_the_service_fails_no_request(
     assert demo.get("/readyz").status == 200
 
 
-def test_it_is_not_ready_while_what_it_answers_from_is_missing(demo: Demo) -> None:
+def test_it_is_not_ready_while_a_table_that_it_answers_from_is_missing(demo: Demo) -> None:
     with psycopg.connect(demo.postgres.url, autocommit=True) as database:
         database.execute("ALTER TABLE memberships_workspacemembership RENAME TO elsewhere")
         try:
@@ -304,7 +304,7 @@ def test_the_cookies_of_others_do_not_hide_the_session(demo: Demo, other: str) -
     ],
     ids=lambda value: str(value)[:40].encode("unicode_escape").decode(),
 )
-def test_the_real_server_tells_every_error_in_the_envelope(
+def test_the_real_server_gives_every_error_in_the_envelope(
     demo: Demo, method: str, target: str, headers: dict[str, str], code: int, is_kept: bool
 ) -> None:
     with Connection(demo.base_url) as connection:

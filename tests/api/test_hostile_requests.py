@@ -82,7 +82,7 @@ def test_no_query_breaks_a_list(admin_client: Client, model: type[Model]) -> Non
 
 
 @pytest.mark.parametrize("parameter", PARAMETERS)
-def test_no_value_breaks_what_every_list_takes(admin_client: Client, parameter: str) -> None:
+def test_no_value_of_a_common_parameter_breaks_a_list(admin_client: Client, parameter: str) -> None:
     for value in VALUES:
         status(admin_client, url(Segment, "changelist"), (parameter, value))
 
@@ -168,7 +168,7 @@ def test_a_form_to_add_refuses_a_related_row_that_is_no_id(
         ("disabled__exact", "\0"),
     ],
 )
-def test_a_list_refuses_what_its_filters_never_ask_for(admin_client: Client, name: str, value: str) -> None:
+def test_a_list_refuses_lookups_that_its_filters_never_use(admin_client: Client, name: str, value: str) -> None:
     UserFactory.create()
     assert status(admin_client, url(User, "changelist"), (name, value)) in (200, 400)
     if not name.startswith("disabled__exact"):
@@ -207,7 +207,7 @@ def test_a_relation_that_leads_back_offers_no_choices(admin_client: Client) -> N
 
 
 @pytest.mark.parametrize("chosen", ["abc", "\0", "9" * 5000, "-1"])
-def test_an_action_on_what_is_no_row_is_refused(admin_client: Client, chosen: str) -> None:
+def test_an_action_on_ids_of_no_row_is_refused(admin_client: Client, chosen: str) -> None:
     data = {"action": "delete_selected", "_selected_action": chosen, "index": "0"}
     assert admin_client.post(url(User, "changelist"), data).status_code == 400
 

@@ -92,7 +92,7 @@ def test_a_post_gives_up_waiting_for_a_locked_table(short_timeout: None, user: U
 
 
 @in_a_database
-def test_staff_are_told_on_a_page_that_a_table_is_locked(short_timeout: None, admin_client: Client) -> None:
+def test_a_page_says_to_staff_that_a_table_is_locked(short_timeout: None, admin_client: Client) -> None:
     admin_client.raise_request_exception = False
     with locked("accounts_deployment", "organizations_organization", "django_content_type"):
         response = admin_client.get(url(Organization, "changelist"))
@@ -103,7 +103,9 @@ def test_staff_are_told_on_a_page_that_a_table_is_locked(short_timeout: None, ad
 
 
 @in_a_database
-def test_staff_are_told_on_a_page_that_somebody_changes_the_same(short_timeout: None, admin_client: Client) -> None:
+def test_a_page_says_to_staff_that_somebody_else_changes_the_same_row(
+    short_timeout: None, admin_client: Client
+) -> None:
     organization = OrganizationFactory.create()
     admin_client.raise_request_exception = False
     with somebody_else() as other:
@@ -116,9 +118,7 @@ def test_staff_are_told_on_a_page_that_somebody_changes_the_same(short_timeout: 
 
 
 @in_a_database
-def test_the_wait_for_a_rule_that_one_transaction_at_a_time_may_check_is_bounded_too(
-    short_timeout: None, user: User
-) -> None:
+def test_the_wait_for_a_rule_that_takes_a_table_lock_is_bounded_too(short_timeout: None, user: User) -> None:
     workspace = WorkspaceFactory.create(organization__deployment=user.deployment)
     with somebody_else() as other:
         other.execute("LOCK memberships_workspacemembership IN SHARE MODE")

@@ -54,7 +54,7 @@ TAKES_NONE = [
 
 
 @pytest.mark.parametrize("accept", TAKES_JSON)
-def test_who_takes_json_gets_it(user: User, accept: str) -> None:
+def test_a_client_that_takes_json_gets_it(user: User, accept: str) -> None:
     client = ApiClient(user.deployment, user)
     warm_up(client)
     answer = client.get(HTTP_ACCEPT=accept)
@@ -64,7 +64,7 @@ def test_who_takes_json_gets_it(user: User, accept: str) -> None:
 
 
 @pytest.mark.parametrize("accept", TAKES_NONE)
-def test_who_does_not_take_json_is_told_that_there_is_nothing_else(user: User, accept: str) -> None:
+def test_the_error_for_another_media_type_says_that_there_is_only_json(user: User, accept: str) -> None:
     client = ApiClient(user.deployment, user)
     warm_up(client)
     for path in ("/me/workspace-memberships", "/session", "/deployment", "/.well-known/jwks.json"):
@@ -98,7 +98,7 @@ def test_json_in_another_encoding_is_refused_with_the_right_one(user: User, enco
 @pytest.mark.parametrize(
     "body", [b"\xef\xbb\xbf", b"\xef\xbb\xbf\xef\xbb\xbf{}", b"\xef\xbb", b"\xff", b'{"a": "\xff"}']
 )
-def test_what_is_no_json_stays_refused(user: User, body: bytes) -> None:
+def test_a_body_that_is_no_json_stays_refused(user: User, body: bytes) -> None:
     assert error_code(ApiClient(user.deployment).post("/auth/signin", body)) == 40000
 
 

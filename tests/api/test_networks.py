@@ -76,7 +76,7 @@ def test_an_address_is_read_an_ipv4_mapped_one_as_its_ipv4(text: str, normal: st
 
 
 @pytest.mark.parametrize("text", NO_ADDRESS)
-def test_what_is_no_address_is_refused(text: str) -> None:
+def test_a_text_that_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_address(text)
 
@@ -108,7 +108,7 @@ def test_a_network_is_read_an_ipv4_mapped_one_as_its_ipv4(text: str, normal: str
 
 
 @pytest.mark.parametrize("text", NO_NETWORK)
-def test_what_is_no_network_is_refused(text: str) -> None:
+def test_a_text_that_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_network(text)
 
@@ -175,7 +175,7 @@ def _text(number: int, width: int) -> str:
 
 
 @given(_networks_and_addresses())
-def test_membership_is_what_arithmetic_on_the_leading_bits_says(case: tuple[int, int, int, int]) -> None:
+def test_membership_agrees_with_arithmetic_on_the_leading_bits(case: tuple[int, int, int, int]) -> None:
     width, network, prefix, address = case
     mapped = width == IPV6_BITS and address >> 32 == MAPPED >> 32
     expected = address >> (width - prefix) == network >> (width - prefix)
@@ -195,5 +195,5 @@ def test_an_ipv4_mapped_spelling_of_address_or_entry_makes_no_difference(
 
 
 @given(st.text(), st.text())
-def test_no_entry_whatever_makes_it_raise(entry: str, prefix: str) -> None:
+def test_no_entry_at_all_makes_it_raise(entry: str, prefix: str) -> None:
     assert matches(parse_address("192.0.2.1"), [entry, f"192.0.2.1/{prefix}", "192.0.2.1"])

@@ -45,7 +45,7 @@ def test_the_document_is_made_once_a_process(monkeypatch: pytest.MonkeyPatch) ->
     assert Client().get("/openapi.json", headers={"Host": "other.example.com"}).content == first.content
 
 
-def test_whoever_has_the_document_gets_304() -> None:
+def test_a_client_that_has_the_document_gets_304() -> None:
     etag = Client().get("/openapi.json").headers["ETag"]
     answer = Client().get("/openapi.json", headers={"If-None-Match": etag})
     assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", etag)
@@ -118,7 +118,7 @@ def test_every_status_has_an_example_that_fits_its_schema(name: str, operation: 
 
 
 @pytest.mark.parametrize(("name", "operation"), operations(), ids=[name for name, _ in operations()])
-def test_what_can_go_wrong_anywhere_is_told_everywhere(name: str, operation: dict[str, Any]) -> None:
+def test_every_operation_documents_the_errors_that_all_can_have(name: str, operation: dict[str, Any]) -> None:
     assert {"400", "404", "405", "406", "413", "414", "431", "500", "503"} <= set(operation["responses"])
 
 

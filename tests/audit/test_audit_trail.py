@@ -73,7 +73,7 @@ def test_a_new_row_and_a_deleted_one_are_kept_whole(model: type[Model]) -> None:
     assert (deleted.deployment_id, deleted.name) == (added.deployment_id, added.name)
 
 
-def test_a_raw_sql_update_tells_what_changed_and_by_which_role() -> None:
+def test_a_raw_sql_update_records_the_changes_and_the_role() -> None:
     organization = OrganizationFactory.create(name="Before", description="same")
     execute("UPDATE organizations_organization SET name = 'After' WHERE id = %s", [organization.pk])
     entry = the_entry_of(organization)
@@ -129,7 +129,7 @@ def _columns(row: WorkspaceMembership) -> dict[str, Any]:
     }
 
 
-def test_what_the_database_deletes_along_is_told_too() -> None:
+def test_rows_that_the_database_deletes_along_are_recorded_too() -> None:
     branch = new_branch()
     role = OrganizationRoleFactory.create(deployment=branch.deployment)
     given = OrganizationMembershipRole.objects.create(
@@ -148,7 +148,7 @@ def test_what_the_database_deletes_along_is_told_too() -> None:
 
 
 @pytest.mark.parametrize("by_sql", [False, True])
-def test_every_row_of_a_statement_is_told(by_sql: bool) -> None:
+def test_every_row_of_a_statement_is_recorded(by_sql: bool) -> None:
     deployment = DeploymentFactory.create()
     with written() as entries:
         if by_sql:
@@ -162,7 +162,7 @@ def test_every_row_of_a_statement_is_told(by_sql: bool) -> None:
     assert [(entry.action, entry.name) for entry in entries] == [("added", f"{n}@x.example") for n in (1, 2, 3)]
 
 
-def test_truncating_a_table_is_told_row_by_row() -> None:
+def test_truncating_a_table_is_recorded_row_by_row() -> None:
     segment = NEW_ROW[Segment]()
     with written() as entries:
         execute("SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE organizations_segment CASCADE")
@@ -196,7 +196,7 @@ def test_each_subject_is_named() -> None:
 # Secrets
 
 
-def test_a_new_password_is_told_but_not_what_it_is() -> None:
+def test_a_new_password_is_recorded_without_the_password() -> None:
     user = UserFactory.create()
     assert (the_entry_of(user).after or {})["password"] == ""
     for before in ("", "(secret)"):
@@ -242,7 +242,7 @@ def test_every_binary_column_is_a_secret_to_the_trail() -> None:
 # Sessions
 
 
-def test_the_end_of_a_session_is_told_and_its_everyday_life_is_not() -> None:
+def test_only_the_end_of_a_session_is_recorded_and_not_its_use() -> None:
     user = UserFactory.create()
     with written() as entries:
         session = session_of(user)
@@ -259,7 +259,7 @@ def test_the_end_of_a_session_is_told_and_its_everyday_life_is_not() -> None:
     ]
 
 
-def test_sweeping_ended_sessions_is_not_told_but_deleting_a_live_one_is() -> None:
+def test_deleting_a_live_session_is_recorded_but_sweeping_ended_ones_is_not() -> None:
     ended, live = session_of(UserFactory.create(), ended_at=timezone.now()), session_of(UserFactory.create())
     SignIn.objects.filter(session=ended).update(ended_at=timezone.now())
     with written() as entries:
@@ -288,7 +288,7 @@ def test_a_user_of_the_api_is_named(user: User) -> None:
     assert entry.address == "127.0.0.1"
 
 
-def test_who_signs_out_is_named(user: User) -> None:
+def test_a_user_who_signs_out_is_named(user: User) -> None:
     client = ApiClient(user.deployment, user)
     client.post("/session/sign-out", {})
     entry = AuditEntry.objects.filter(model="accounts.session").latest("pk")
@@ -302,12 +302,12 @@ def test_a_command_is_named() -> None:
     assert (entry.actor_kind, entry.actor_name, entry.address) == ("command", "rotate_keys", None)
 
 
-def test_after_a_request_nobody_acts_any_more(admin_client: Client) -> None:
+def test_there_is_no_actor_after_a_request(admin_client: Client) -> None:
     send(admin_client, url(OrganizationFactory.create(), "change"), name="Renamed")
     assert the_entry_of(OrganizationFactory.create()).actor_kind == "database"
 
 
-def test_a_name_may_hold_whatever_sql_and_python_take_for_their_own() -> None:
+def test_a_name_may_hold_characters_that_sql_and_python_treat_specially() -> None:
     name = """%s {} '; DROP TABLE x; -- \\ " \u2603 %(x)s"""
     with actors.acting(actors.command(name)):
         organization = OrganizationFactory.create()
@@ -321,7 +321,7 @@ def test_a_name_may_hold_whatever_sql_and_python_take_for_their_own() -> None:
     assert Organization.objects.get().description == "without parameters 100%"
 
 
-def test_many_values_for_one_statement_are_told_with_who() -> None:
+def test_executemany_is_recorded_with_the_actor() -> None:
     organization = OrganizationFactory.create()
     with actors.acting(actors.command("many")), connection.cursor() as cursor:
         cursor.executemany(
@@ -331,7 +331,7 @@ def test_many_values_for_one_statement_are_told_with_who() -> None:
     assert [entry.actor_name for entry in AuditEntry.objects.all()[:2]] == ["many", "many"]
 
 
-def test_copy_is_told_with_who() -> None:
+def test_copy_is_recorded_with_the_actor() -> None:
     deployment = DeploymentFactory.create()
     with actors.acting(actors.command("load")), transaction.atomic(), connection.cursor() as cursor:
         actors.tell_database(connection)
@@ -341,7 +341,7 @@ def test_copy_is_told_with_who() -> None:
     assert (entry.actor_kind, entry.actor_name) == ("command", "load")
 
 
-def test_a_change_costs_no_more_queries_for_being_told(django_assert_num_queries: Any) -> None:
+def test_recording_a_change_costs_no_more_queries(django_assert_num_queries: Any) -> None:
     organization = OrganizationFactory.create()
     with actors.acting(actors.command("x")), django_assert_num_queries(1) as queries:
         assert Organization.objects.filter(pk=organization.pk).update(name="x") == 1

@@ -30,7 +30,7 @@ def test_all_missing_and_wrong_settings_are_named_at_once() -> None:
         assert sum(f"{name} " in line.replace('"', " ") for line in lines) == 1
 
 
-def test_the_commands_that_are_named_make_what_is_missing() -> None:
+def test_the_named_commands_make_the_missing_settings() -> None:
     made = {}
     for line in lines_of(SECRET_KEY="", KEY_ENCRYPTION_KEYS=""):
         name, command = re.findall(r"(\w+) is not set: make one by (python3 -c '.*')", line)[0]

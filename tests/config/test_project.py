@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -36,6 +37,13 @@ def manage(*arguments: str, without: str = "", **environment: str) -> subprocess
         text=True,
         timeout=60,
     )
+
+
+def test_every_name_of_a_test_is_a_sentence_of_at_most_75_characters() -> None:
+    for path in (BASE_DIR / "tests").rglob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                assert len(node.name) <= 75, f"{path.name}: {node.name} has {len(node.name)}"
 
 
 def test_no_property_fails_for_want_of_time() -> None:

@@ -53,20 +53,20 @@ def test_it_is_bounded_first_in_first_out(things: Cache[Thing]) -> None:
     assert [things.get(key) for key in (b"2", b"3", b"4")] == others
 
 
-def test_a_thing_that_is_heavier_than_the_bound_is_not_cached() -> None:
+def test_an_item_that_is_heavier_than_the_bound_is_not_cached() -> None:
     things: Cache[Thing] = Cache("answer", bound=3, weigh=lambda _: 4)
     assert not put(things, b"1").is_current
     assert things.get(b"1") is None
 
 
-def test_what_takes_the_place_of_another_takes_its_weight_too(things: Cache[Thing]) -> None:
+def test_an_item_that_replaces_another_replaces_its_weight_too(things: Cache[Thing]) -> None:
     for _ in range(5):
         newest = put(things, b"1")
     others = [put(things, key) for key in (b"2", b"3")]
     assert all(thing.is_current for thing in (newest, *others))
 
 
-def test_what_the_log_names_is_evicted_and_nothing_else(things: Cache[Thing]) -> None:
+def test_only_items_that_the_log_names_are_evicted(things: Cache[Thing]) -> None:
     applied(None)
     gone, kept = put(things, b"1"), put(things, b"2")
     applied("workspace:1,organization:2,unheard of:2")
@@ -75,7 +75,7 @@ def test_what_the_log_names_is_evicted_and_nothing_else(things: Cache[Thing]) ->
     assert not kept.is_current
 
 
-def test_the_first_statement_evicts_what_may_have_changed_before_it(things: Cache[Thing]) -> None:
+def test_the_first_statement_evicts_items_that_may_have_changed_before_it(things: Cache[Thing]) -> None:
     cache.clear()
     thing = put(things, b"1")
     as_of = applied(None)
@@ -85,7 +85,7 @@ def test_the_first_statement_evicts_what_may_have_changed_before_it(things: Cach
     assert things.get(b"2") is not None
 
 
-def test_what_was_read_before_another_thread_applied_a_change_is_not_cached(things: Cache[Thing]) -> None:
+def test_a_row_that_was_read_before_another_thread_applied_a_change_is_not_put(things: Cache[Thing]) -> None:
     reading = cache.begin()
     applied("organization:9")
     thing = Thing()
@@ -94,13 +94,13 @@ def test_what_was_read_before_another_thread_applied_a_change_is_not_cached(thin
     assert things.get(b"1") is None
 
 
-def test_what_was_read_together_with_a_change_is_cached(things: Cache[Thing]) -> None:
+def test_a_row_that_was_read_together_with_a_change_is_cached(things: Cache[Thing]) -> None:
     thing = Thing()
     things.put(b"1", thing, as_of=applied("workspace:1"))
     assert things.get(b"1") is thing
 
 
-def test_a_thread_that_saw_less_does_not_take_the_position_back(things: Cache[Thing]) -> None:
+def test_a_thread_that_saw_less_does_not_move_the_position_back(things: Cache[Thing]) -> None:
     applied(None)
     early, late = cache.begin(), cache.begin()
     applied(None, late, snapshot="12:15:13")
@@ -108,7 +108,7 @@ def test_a_thread_that_saw_less_does_not_take_the_position_back(things: Cache[Th
     assert cache.begin().position[1:3] == (b"15", b"{13}")
 
 
-def test_a_thread_that_saw_more_takes_the_position_on_whoever_came_first(things: Cache[Thing]) -> None:
+def test_a_thread_that_saw_more_moves_the_position_on_after_another(things: Cache[Thing]) -> None:
     applied(None)
     early, late = cache.begin(), cache.begin()
     applied(None, early, snapshot="10:11:")
@@ -116,7 +116,7 @@ def test_a_thread_that_saw_more_takes_the_position_on_whoever_came_first(things:
     assert cache.begin().position[1:3] == (b"15", b"{13}")
 
 
-def test_a_standby_which_lists_no_running_transactions_is_read_from_the_first_of_them() -> None:
+def test_a_standby_that_lists_no_running_transactions_is_read_from_its_xmin() -> None:
     applied(None, snapshot="12:15:")
     assert cache.begin().position[1:3] == (b"12", b"{}")
 
@@ -128,7 +128,7 @@ def test_a_first_statement_does_not_move_the_position_of_another_thread() -> Non
     assert cache.begin().position.since == b"10"
 
 
-def test_on_another_server_nothing_of_an_earlier_one_counts(things: Cache[Thing]) -> None:
+def test_on_another_server_nothing_of_the_former_one_counts(things: Cache[Thing]) -> None:
     applied(None, snapshot="900:900:")
     reading = cache.begin()
     thing = put(things, b"1")
@@ -220,7 +220,7 @@ def test_a_transaction_that_has_read_in_between_is_read_once_it_has_committed() 
     assert b"user:8" in (changes_since(cache.begin()).entries or b"")
 
 
-def test_on_a_standby_changes_are_read_whatever_order_transactions_end_in() -> None:
+def test_on_a_standby_changes_are_read_in_any_order_of_commits() -> None:
     """A real one: its snapshots list no running transactions, whatever runs on the primary."""
     with own_postgres() as primary, primary.standby() as standby_url, ExitStack() as stack:
         first, last, standby = (

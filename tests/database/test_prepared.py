@@ -17,7 +17,7 @@ from database.prepared import Statement, Values, read, read_together
 pytestmark = pytest.mark.django_db
 
 
-def test_a_statement_whose_first_execution_fails_can_be_asked_again() -> None:
+def test_a_statement_whose_first_execution_fails_can_be_executed_again() -> None:
     statement = Statement("SELECT 6 / %(divisor)s::int")
     with pytest.raises(DataError), transaction.atomic():
         read(statement, {"divisor": b"0"})
@@ -112,7 +112,7 @@ def test_a_name_that_the_session_has_prepared_before_does_no_harm() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_read_together_is_of_one_snapshot_and_leaves_no_transaction_open() -> None:
+def test_statements_read_together_see_one_snapshot_and_end_their_transaction() -> None:
     snapshot = "SELECT pg_current_snapshot()::text, pg_sleep(0.05)::text, {}"
     asked: list[tuple[Statement, Values]] = [(Statement(snapshot.format(number)), {}) for number in range(3)]
     stop = Event()
@@ -134,7 +134,7 @@ def test_what_is_read_together_is_of_one_snapshot_and_leaves_no_transaction_open
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_fails_together_leaves_no_transaction_open() -> None:
+def test_statements_that_fail_together_leave_no_transaction_open() -> None:
     with pytest.raises(DataError):
         read_together([(Statement("SELECT 1"), {}), (Statement("SELECT 1 / 0"), {})])
     assert transaction_status() == TransactionStatus.IDLE

@@ -62,7 +62,7 @@ def settings_of(other: BaseDatabaseWrapper) -> dict[str, str]:
         return dict(cursor.fetchall())
 
 
-def test_what_a_connection_comes_without_is_set(unlimited: BaseDatabaseWrapper) -> None:
+def test_a_setting_that_a_connection_lacks_is_set(unlimited: BaseDatabaseWrapper) -> None:
     assert settings_of(unlimited) == {
         "statement_timeout": "30s",
         "lock_timeout": "3s",

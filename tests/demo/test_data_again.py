@@ -138,7 +138,7 @@ def test_it_runs_after_this_edit(change: Callable[[], Any]) -> None:
     assert_it_runs()
 
 
-def test_what_cannot_be_made_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_row_that_cannot_be_made_is_reported_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     data.load()
     User.objects.filter(username="bo").delete()
     User.objects.filter(username="ada").update(email="bo@demo.example", username="x")

@@ -66,7 +66,7 @@ def test_the_cookie_is_out_of_reach_of_scripts(page: Page, demo: Demo) -> None:
 
 
 @in_a_browser
-def test_a_wrong_password_is_told_and_nothing_is_lost(page: Page, demo: Demo) -> None:
+def test_a_wrong_password_shows_its_error_and_loses_no_input(page: Page, demo: Demo) -> None:
     sign_in(page, demo, "elodie@demo.example", "wrong")
     expect(page.get_by_role("status")).to_contain_text("The name or the password is wrong. (40108)")
     expect(page.get_by_label("E-mail address or username")).to_have_value("elodie@demo.example")
@@ -94,7 +94,7 @@ def test_the_list_is_filtered_by_organization(page: Page, demo: Demo) -> None:
 
 
 @in_a_browser
-def test_entering_is_refused_by_address_and_by_second_factor_until_one_is_set_up(page: Page, demo: Demo) -> None:
+def test_entering_is_refused_until_address_and_second_factor_are_right(page: Page, demo: Demo) -> None:
     sign_in(page, demo, "ada")
     card(page, "Havn · Harbour").get_by_role("button").click()
     expect(card(page, "Havn · Harbour")).to_have_class("card active")

@@ -32,7 +32,7 @@ def data_of(deployment: Deployment) -> list[Any]:
     ]
 
 
-def test_it_loads_users_with_exactly_so_many_memberships_and_the_same_data_for_the_same_seed(
+def test_it_loads_the_same_exact_memberships_for_the_same_seed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     one, same, other = load("one.test", seed=7), load("same.test", seed=7), load("other.test", seed=8)

@@ -140,7 +140,9 @@ def test_nothing_can_be_cleared_that_is_not_set(client: ApiClient, path: str) ->
     assert active(data_of(client.post(path))) == NONE
 
 
-def test_a_non_member_is_not_told_what_exists(client: ApiClient, user: User, membership: WorkspaceMembership) -> None:
+def test_an_error_reveals_to_no_non_member_that_a_place_exists(
+    client: ApiClient, user: User, membership: WorkspaceMembership
+) -> None:
     to_workspace(client, membership.workspace_id)
     sibling = WorkspaceFactory.create(organization=OrganizationFactory.create(deployment=user.deployment))
     foreign = WorkspaceFactory.create(organization=OrganizationFactory.create())
@@ -248,7 +250,7 @@ def test_a_restriction_does_not_keep_anybody_from_leaving(client: ApiClient, mem
         ("DELETE FROM memberships_organizationmembership", False),
     ],
 )
-def test_what_the_user_has_left_is_active_no_longer(
+def test_a_place_that_the_user_has_left_is_active_no_longer(
     client: ApiClient, membership: WorkspaceMembership, sql: str, leaves_organization: bool
 ) -> None:
     """Whoever removes the membership, and by whatever means: in the very next answer."""
@@ -262,7 +264,9 @@ def test_what_the_user_has_left_is_active_no_longer(
     assert (claims["organization"] != "") == leaves_organization
 
 
-def test_who_joins_again_must_enter_again(client: ApiClient, user: User, membership: WorkspaceMembership) -> None:
+def test_a_user_who_joins_again_must_enter_again(
+    client: ApiClient, user: User, membership: WorkspaceMembership
+) -> None:
     to_workspace(client, membership.workspace_id)
     membership.delete()
     join(user, membership.workspace)
@@ -279,7 +283,7 @@ def test_a_new_sign_in_begins_where_the_last_one_was(
     assert active(session_data(signed_in(user))) == both_of(membership)
 
 
-def test_what_was_active_is_remembered_over_a_sign_out(
+def test_the_active_place_is_restored_after_a_sign_out(
     client: ApiClient, user: User, membership: WorkspaceMembership
 ) -> None:
     to_workspace(client, membership.workspace_id)
@@ -297,7 +301,7 @@ def test_a_sign_in_with_a_second_factor_begins_there_too(
 
 
 @pytest.mark.parametrize("end", ["workspace", "organization"])
-def test_a_membership_that_is_gone_is_not_remembered(
+def test_a_place_is_not_restored_once_the_membership_is_gone(
     client: ApiClient, user: User, membership: WorkspaceMembership, end: str
 ) -> None:
     to_workspace(client, membership.workspace_id)
@@ -306,7 +310,7 @@ def test_a_membership_that_is_gone_is_not_remembered(
     assert active(session_data(signed_in(user))) == ((organization, "") if end == "workspace" else NONE)
 
 
-def test_the_latest_of_several_sign_ins_is_remembered(user: User, membership: WorkspaceMembership) -> None:
+def test_the_place_of_the_latest_of_several_sign_ins_is_restored(user: User, membership: WorkspaceMembership) -> None:
     other = member_of_new_workspace(user)
     first, second = signed_in(user), signed_in(user)
     to_workspace(second, other.workspace_id)
@@ -314,7 +318,9 @@ def test_the_latest_of_several_sign_ins_is_remembered(user: User, membership: Wo
     assert active(session_data(signed_in(user))) == both_of(membership)
 
 
-def test_what_others_did_since_does_not_matter(client: ApiClient, membership: WorkspaceMembership, user: User) -> None:
+def test_later_sign_ins_of_other_users_do_not_matter(
+    client: ApiClient, membership: WorkspaceMembership, user: User
+) -> None:
     to_workspace(client, membership.workspace_id)
     other = user_with_password(user.deployment)
     to_workspace(signed_in(other), member_of_new_workspace(other).workspace_id)
@@ -396,7 +402,9 @@ def access_claims(client: ApiClient, query: str = "", **headers: Any) -> dict[st
     return claims
 
 
-def test_the_access_token_says_who_acts_where(client: ApiClient, user: User, membership: WorkspaceMembership) -> None:
+def test_the_access_token_names_the_user_and_the_active_place(
+    client: ApiClient, user: User, membership: WorkspaceMembership
+) -> None:
     to_workspace(client, membership.workspace_id)
     claims = access_claims(client)
     for name in ("iat", "nbf", "exp"):
@@ -425,7 +433,9 @@ def test_the_access_token_lasts_for_half_a_minute(client: ApiClient) -> None:
     assert data["expires"] == claims["exp"] * 1000
 
 
-def test_who_acts_nowhere_is_told_so(client: ApiClient, membership: WorkspaceMembership) -> None:
+def test_the_token_of_a_user_without_an_active_place_says_so(
+    client: ApiClient, membership: WorkspaceMembership
+) -> None:
     claims = access_claims(client)
     assert claims["organization"] == claims["workspace"] == ""
     assert claims["organization_permissions"] == claims["workspace_permissions"] == []

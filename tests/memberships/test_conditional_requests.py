@@ -211,7 +211,9 @@ def test_an_address_that_is_less_eligible_gives_the_answer_anew(browser: Browser
     assert browser.get(HTTP_IF_NONE_MATCH=etag).status_code == 304
 
 
-def test_the_filtered_answer_is_not_that_without_filter(browser: Browser, membership: WorkspaceMembership) -> None:
+def test_the_filtered_answer_has_another_etag_than_the_unfiltered_one(
+    browser: Browser, membership: WorkspaceMembership
+) -> None:
     etag = browser.etag()
     member_of_new_workspace(membership.user)
     query = f"org_id={membership.organization_id}"
@@ -232,7 +234,7 @@ def test_the_etag_of_another_user_or_session_never_stands_for_ones_own(user: Use
 
 @pytest.mark.parametrize("form", ['"other"', "W/{0}", '"other", W/{0}'])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_client_that_insists_on_another_answer_is_told_so(browser: Browser, method: str, form: str) -> None:
+def test_a_client_that_insists_on_another_answer_gets_412(browser: Browser, method: str, form: str) -> None:
     # RFC 9110, 13.1.1: If-Match compares strongly, so the weak form of the very ETag does not match.
     etag = browser.etag()
     response = browser.get(method=method, HTTP_IF_MATCH=form.format(etag))

@@ -258,9 +258,7 @@ def test_a_member_of_a_workspace_holds_no_role_of_elsewhere(world: World, insert
 
 
 @each_insert
-def test_a_member_of_a_workspace_holds_no_role_of_another_workspace_of_its_organization(
-    world: World, insert: Insert
-) -> None:
+def test_a_member_holds_no_role_of_another_workspace_of_the_organization(world: World, insert: Insert) -> None:
     membership = join(world.own.user, world.own.workspace)
     other = WorkspaceFactory.create(organization=world.own.organization)
     role = WorkspaceRoleFactory.create(
@@ -329,7 +327,7 @@ def test_a_role_is_given_to_a_member_who_exists(world: World, insert: Insert, ki
         insert(type(given), {"membership_id": 0, "role_id": fit})
 
 
-def test_a_saved_membership_derives_what_it_repeats(world: World) -> None:
+def test_a_saved_membership_derives_its_repeated_columns(world: World) -> None:
     in_organization = OrganizationMembership.objects.create(organization=world.own.organization, user=world.own.user)
     assert in_organization.deployment_id == world.own.deployment.pk
     in_workspace = WorkspaceMembership.objects.create(workspace=world.own.workspace, user=world.own.user)
@@ -377,7 +375,7 @@ def test_a_form_makes_a_membership(world: World) -> None:
 
 
 @pytest.mark.parametrize("missing", ["organization", "workspace", "user"])
-def test_a_form_asks_for_what_is_missing(world: World, missing: str) -> None:
+def test_a_form_asks_for_missing_fields(world: World, missing: str) -> None:
     model = OrganizationMembership if missing == "organization" else WorkspaceMembership
     fields = ["organization" if missing == "organization" else "workspace", "user"]
     data = {name: getattr(world.own, name).pk for name in fields if name != missing}
@@ -426,7 +424,7 @@ def row_counts(*app_labels: str) -> dict[type[models.Model], int]:
 OF_NO_DEPLOYMENT = {AuditEntry, FailureCount, SpentToken, StaffAccess, StaffAuthenticator, StaffBackupCodes}
 
 
-def test_with_an_organization_membership_all_that_rests_on_it_ends(world: World) -> None:
+def test_with_an_organization_membership_its_roles_and_workspaces_end(world: World) -> None:
     own = world.own
     fill(Branch(own.deployment, own.organization, own.workspace, world.sibling.user))
     before = row_counts("memberships")

@@ -236,7 +236,7 @@ def test_a_user_has_all_names_that_clients_read(client: ApiClient, user: User) -
     assert (item["id"], item["type"]) == (str(segment.pk), "user")
 
 
-def test_a_user_reads_what_staff_wrote(deployment: Deployment) -> None:
+def test_a_user_reads_the_metadata_that_staff_wrote(deployment: Deployment) -> None:
     user = user_with_password(
         deployment,
         email="ada@example.com",
@@ -289,7 +289,7 @@ def test_an_address_that_staff_typed_is_not_verified(client: ApiClient, user: Us
         assert (address["email"], address["verified"], address["verified_at"]) == (user.email, False, "")
 
 
-def test_no_front_end_is_told_that_it_may_make_roles(deployment: Deployment) -> None:
+def test_the_deployment_says_that_no_front_end_may_make_roles(deployment: Deployment) -> None:
     """There is no endpoint for it: staff make them."""
     settings = data_of(ApiClient(deployment).get("/deployment"))["b2b_settings"]
     assert not settings["custom_org_role_enabled"]
@@ -344,7 +344,7 @@ def test_organizations_come_in_the_order_of_joining(client: ApiClient, user: Use
     assert [item["id"] for item in data_of(client.get(ORGANIZATIONS))] == [str(row.pk) for row in memberships]
 
 
-def test_only_the_users_own_memberships_are_told(client: ApiClient, user: User) -> None:
+def test_only_the_users_own_memberships_are_listed(client: ApiClient, user: User) -> None:
     mine = join_organization(user, OrganizationFactory.create(deployment=user.deployment))
     join_organization(UserFactory.create(deployment=user.deployment), mine.organization)
     join_organization(
@@ -413,7 +413,7 @@ def test_a_workspaces_rules_do_not_restrict_its_organization(client: ApiClient, 
         ("nobody", ["organization:admin"], False),
     ],
 )
-def test_private_metadata_is_shown_to_whom_the_deployment_says(
+def test_private_metadata_is_shown_to_the_audience_of_the_deployment(
     db: None, audience: str, permissions: list[str], is_shown: bool
 ) -> None:
     user = UserFactory.create(deployment=DeploymentFactory.create(private_metadata_audience=audience))
@@ -462,13 +462,13 @@ SWITCHES = [
 
 
 @pytest.mark.parametrize("off", SWITCHES)
-def test_each_switch_of_the_deployment_is_told(db: None, off: str) -> None:
+def test_each_switch_of_the_deployment_is_shown(db: None, off: str) -> None:
     data = data_of(ApiClient(DeploymentFactory.create(**{off: False})).get("/deployment"))
     assert [name for name in SWITCHES if not data["b2b_settings"][name]] == [off]
 
 
 @pytest.mark.parametrize(("mode", "prefix"), [("production", "pk_live_"), ("staging", "pk_test_")])
-def test_a_deployment_tells_its_mode_and_hosts(db: None, mode: str, prefix: str) -> None:
+def test_a_deployment_shows_its_mode_and_hosts(db: None, mode: str, prefix: str) -> None:
     deployment = DeploymentFactory.create(
         mode=mode, host="api.example.com", allowed_origins=["https://app.example.com:8443"]
     )
@@ -480,5 +480,5 @@ def test_a_deployment_tells_its_mode_and_hosts(db: None, mode: str, prefix: str)
     assert data["ui_settings"]["app_name"] == deployment.name
 
 
-def test_signed_in_users_are_told_the_same_as_visitors(client: ApiClient) -> None:
+def test_signed_in_users_and_visitors_get_the_same_deployment(client: ApiClient) -> None:
     assert data_of(client.get("/deployment")) == data_of(ApiClient(client.deployment).get("/deployment"))

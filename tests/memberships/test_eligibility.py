@@ -42,7 +42,7 @@ def level(kind: Literal["organization", "workspace"] = "workspace", **values: An
     return Level(kind=kind, **{"name": kind.title(), **restricts_nothing, **values})
 
 
-def test_every_combination_of_rules_switches_lists_factors_and_roles_is_decided_as_the_rules_say() -> None:
+def test_every_combination_of_rules_is_decided_as_the_contract_says() -> None:
     flags = (False, True)
     kinds: tuple[Literal["organization", "workspace"], ...] = ("organization", "workspace")
     one_level = list(product(flags, flags, flags, flags, (EMPTY, ELSEWHERE, MATCHING)))
@@ -157,7 +157,7 @@ STRICT: dict[str, Any] = {"enforce_mfa": True}
         ),
     ],
 )
-def test_the_message_is_one_sentence_that_says_what_to_do_and_for_whom(
+def test_the_message_is_one_sentence_that_names_the_remedy_and_the_user(
     organization: dict[str, Any], workspace: dict[str, Any], message: str
 ) -> None:
     found = restriction(
@@ -228,7 +228,7 @@ def test_a_forged_address_changes_nothing(user: User, header: str) -> None:
         ("enforce_mfa_per_workspace_enabled", {}, {"enforce_2fa": True}),
     ],
 )
-def test_each_switch_of_the_deployment_is_on_by_default_and_turns_off_one_rule_at_one_level(
+def test_each_switch_is_on_by_default_and_governs_one_rule_at_one_level(
     user: User, switch: str, organization: dict[str, Any], workspace: dict[str, Any]
 ) -> None:
     member_of(user, organization=organization, workspace=workspace)

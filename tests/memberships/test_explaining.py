@@ -51,7 +51,7 @@ def test_the_answer_is_the_endpoints_byte_for_byte(user: User) -> None:
 
 
 @pytest.mark.parametrize("ended", ["disabled", "ended", "expired"])
-def test_an_error_is_the_endpoints_and_the_rules_are_told_all_the_same(user: User, ended: str) -> None:
+def test_an_error_is_the_endpoints_own_and_the_rules_are_explained_too(user: User, ended: str) -> None:
     membership = member_of_new_workspace(user, enforce_2fa=True)
     client = ApiClient(user.deployment, user)
     session = Session.objects.get()
@@ -80,7 +80,7 @@ def test_asking_leaves_no_trace(user: User) -> None:
     assert [list(model.objects.values()) for model in (Session, SignIn, User)] == before
 
 
-def test_every_rule_that_the_answer_obeys_is_told(user: User) -> None:
+def test_every_rule_that_the_answer_obeys_is_explained(user: User) -> None:
     membership = member_of_new_workspace(user)
     for level, entries, mfa in product(("organization", "workspace"), ([HERE], ["10.0.0.0/8"], []), (True, False)):
         field = "enforce_mfa" if level == "organization" else "enforce_2fa"
@@ -101,7 +101,7 @@ def test_every_rule_that_the_answer_obeys_is_told(user: User) -> None:
         ({"whitelisted_ips": ["192.0.2.0/24"]}, None, Outcome.UNMET, None),
     ],
 )
-def test_the_ip_rule_is_told_with_the_entry_that_matches(
+def test_the_ip_rule_is_explained_with_the_entry_that_matches(
     user: User, values: dict[str, Any], address: str | None, outcome: Outcome, entry: str | None
 ) -> None:
     membership = member_of_new_workspace(user)
@@ -112,7 +112,7 @@ def test_the_ip_rule_is_told_with_the_entry_that_matches(
 
 
 @pytest.mark.parametrize("switch", ["enforce_mfa_per_workspace_enabled", "ip_allowlist_per_workspace_enabled"])
-def test_a_switch_of_the_deployment_is_told(user: User, switch: str) -> None:
+def test_a_switch_of_the_deployment_is_explained(user: User, switch: str) -> None:
     member_of_new_workspace(user, enforce_2fa=True, enable_ip_restriction=True, whitelisted_ips=["10.0.0.1"])
     Deployment.objects.update(**{switch: False})
     user.deployment.refresh_from_db()
@@ -123,7 +123,7 @@ def test_a_switch_of_the_deployment_is_told(user: User, switch: str) -> None:
 
 
 @pytest.mark.parametrize("of", ["workspace", "organization"])
-def test_administrators_are_told_to_be_exempt(user: User, of: str) -> None:
+def test_the_exemption_of_administrators_is_explained(user: User, of: str) -> None:
     membership = member_of_new_workspace(user, enforce_2fa=True)
     if of == "workspace":
         membership.given_roles.create(role=user.deployment.workspace_roles.get(name="Admin"))
@@ -140,7 +140,7 @@ def shown_json(response: Any) -> Any:
     return json.loads(html.unescape(text))
 
 
-def test_the_page_tells_the_decision_its_reasons_and_the_json(admin_client: Client, user: User) -> None:
+def test_the_page_shows_the_decision_its_reasons_and_the_json(admin_client: Client, user: User) -> None:
     member_of_new_workspace(user, name="Vault", enable_ip_restriction=True, whitelisted_ips=["10.0.0.0/8"])
     session = session_of(user)
     response = admin_client.get(PAGE.format(user.pk), {"address": HERE, "session": str(session.pk)})
@@ -166,13 +166,13 @@ def test_the_users_and_the_memberships_pages_lead_there(admin_client: Client, us
     assert decision.membership["workspace"]["name"] == "Other"
 
 
-def test_an_address_that_is_none_is_refused(admin_client: Client, user: User) -> None:
+def test_a_text_that_is_no_address_is_refused(admin_client: Client, user: User) -> None:
     response = admin_client.get(PAGE.format(user.pk), {"address": "10.0.0.256"})
     assert "Write an IPv4 or IPv6 address" in response.content.decode()
     assert "explanation" not in response.context
 
 
-def test_a_second_factor_and_a_disabled_user_are_told(admin_client: Client, user: User) -> None:
+def test_the_second_factor_and_a_disabled_user_are_explained(admin_client: Client, user: User) -> None:
     member_of_new_workspace(user, enforce_2fa=True)
     confirmed_authenticator(user)
     assert "has second factor" in admin_client.get(PAGE.format(user.pk), {"address": ""}).content.decode()
@@ -201,7 +201,7 @@ def test_support_sees_no_private_metadata(user: User) -> None:
     assert shown_json(response)["data"][0]["workspace"]["private_metadata"] == {}
 
 
-def test_whoever_of_the_staff_may_nothing_may_not_ask(user: User) -> None:
+def test_staff_without_rights_may_not_ask(user: User) -> None:
     client = Client()
     client.force_login(staff(role="support"))
     assert client.get(PAGE.format(user.pk)).status_code == 403

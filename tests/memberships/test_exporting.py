@@ -99,7 +99,7 @@ def test_an_export_imported_again_changes_nothing(deployment: Deployment) -> Non
         assert str(report.changes) == "no change"
 
 
-def test_an_export_restores_what_was_lost(deployment: Deployment) -> None:
+def test_an_export_restores_lost_memberships(deployment: Deployment) -> None:
     odd_memberships(deployment)
     before = held()
     files = exported(OrganizationMembership), exported()

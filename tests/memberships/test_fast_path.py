@@ -75,7 +75,9 @@ def seen(response: Any) -> Any:
         ("unknown=1", {}),
     ],
 )
-def test_what_is_plain_takes_the_fast_path_to_the_same_answer(ways: Ways, query: str, headers: dict[str, str]) -> None:
+def test_a_plain_request_takes_the_fast_path_to_the_same_answer(
+    ways: Ways, query: str, headers: dict[str, str]
+) -> None:
     short, long = ways.ask(query, **headers)
     assert took_the_fast_path(short)
     assert seen(short) == seen(long)
@@ -118,7 +120,7 @@ def test_one_organizations_list_takes_the_fast_path(user: User, ways: Ways) -> N
         ("__dev_session__=nonsense", {}),
     ],
 )
-def test_whatever_else_goes_the_long_way(ways: Ways, query: str, headers: dict[str, str]) -> None:
+def test_every_other_request_is_left_to_django(ways: Ways, query: str, headers: dict[str, str]) -> None:
     other, long = ways.ask(query, **headers)
     assert not took_the_fast_path(other)
     assert seen(other) == seen(long)
@@ -145,7 +147,7 @@ HEADERS = {
     headers=st.fixed_dictionaries({}, optional=HEADERS),
     query=st.sampled_from(["", "org_id=", "org_id=0", "org_id=00", "org_id=%31", "org_id=1&x=2", "a=b&org_id", "&&"]),
 )
-def test_both_ways_give_the_same_whatever_is_asked(
+def test_the_fast_path_and_django_answer_any_request_alike(
     ways: Ways, settings: Any, headers: dict[str, str], query: str
 ) -> None:
     settings.TRUSTED_PROXIES = ["10.0.0.0/8", "::1"]
@@ -154,7 +156,7 @@ def test_both_ways_give_the_same_whatever_is_asked(
 
 
 @pytest.mark.parametrize("values", [{"ended_at": "2026-01-01T00:00Z"}, {"expires_at": "2026-01-01T00:00Z"}])
-def test_both_ways_refuse_the_same_sessions(user: User, ways: Ways, values: dict[str, Any]) -> None:
+def test_the_fast_path_and_django_refuse_the_same_sessions(user: User, ways: Ways, values: dict[str, Any]) -> None:
     ways.ask()
     user.deployment.sessions.update(**values)
     short, long = ways.ask()
@@ -162,7 +164,7 @@ def test_both_ways_refuse_the_same_sessions(user: User, ways: Ways, values: dict
     assert seen(short) == seen(long)
 
 
-def test_a_failure_of_the_fast_path_is_logged_and_the_long_way_answers(
+def test_a_failure_of_the_fast_path_is_logged_and_django_answers(
     ways: Ways, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*args: object, **kwargs: object) -> None:
@@ -188,7 +190,7 @@ def _counted(client: ApiClient, _: Any) -> float:
     return float(next(line for line in metrics.splitlines() if label in line).rpartition(" ")[2])
 
 
-def test_if_match_goes_before_if_none_match(user: User) -> None:
+def test_if_match_takes_precedence_over_if_none_match(user: User) -> None:
     client = ApiClient(user.deployment, user)
     etag = client.get().headers["ETag"]
     assert client.get(HTTP_IF_NONE_MATCH=etag).status_code == 304

@@ -133,7 +133,7 @@ def test_the_same_file_again_changes_nothing(vault: Workspace, ada: User) -> Non
     assert everything() == before
 
 
-def test_a_dry_run_tells_what_the_import_would_do_and_does_nothing(vault: Workspace, ada: User) -> None:
+def test_a_dry_run_reports_what_the_import_would_do_and_does_nothing(vault: Workspace, ada: User) -> None:
     report = run(lines("Acme,Vault,ada,Admin,Member,"), dry_run=True)
     assert not report.saved
     assert "1 new member of workspaces" in report.outcome
@@ -186,7 +186,7 @@ def test_every_bad_line_is_named_and_nothing_is_saved(vault: Workspace, ada: Use
     assert everything() == [[], []]
 
 
-def test_lines_about_one_member_of_an_organization_must_give_the_same_roles_there(vault: Workspace, ada: User) -> None:
+def test_lines_about_one_member_must_give_the_same_organization_roles(vault: Workspace, ada: User) -> None:
     WorkspaceFactory.create(organization=vault.organization, name="Cellar")
     WorkspaceFactory.create(organization=vault.organization, name="Attic")
     report = run(lines("Acme,Vault,ada,,Admin,", "Acme,Cellar,ada,,Member,", "Acme,Attic,ada,,,"))
@@ -260,7 +260,7 @@ def test_files_of_every_make_are_read(vault: Workspace, ada: User, encode: Calla
     assert report.saved
 
 
-def test_a_line_number_is_that_of_the_file_with_empty_lines_and_lines_within_cells(vault: Workspace, ada: User) -> None:
+def test_a_line_number_counts_empty_lines_and_line_breaks_within_cells(vault: Workspace, ada: User) -> None:
     content = lines("", ",,,,,", 'Acme,Vault,ada,,,"{\n""a"": 1\n}"', "", "Acme,Vault,nobody,,,")
     assert list(told(run(content))) == [8]
 
@@ -275,13 +275,15 @@ def test_a_line_number_is_that_of_the_file_with_empty_lines_and_lines_within_cel
         (b"Acme,Vault,\xf0\x9f\x92\xa9,,,", "There is no user “💩”".encode().decode()),
     ],
 )
-def test_what_cannot_be_stored_is_told_of_its_line(vault: Workspace, ada: User, row: bytes, message: str) -> None:
+def test_a_value_that_cannot_be_stored_is_an_error_of_its_line(
+    vault: Workspace, ada: User, row: bytes, message: str
+) -> None:
     report = run(lines("Acme,Vault,ada,,,").encode() + row + b"\nAcme,Nowhere,ada,,,\n")
     assert sorted(told(report)) == [3, 4]
     assert message in told(report)[3]
 
 
-def test_a_quotation_mark_that_nobody_closes_is_told_of_the_line_that_opens_it(vault: Workspace, ada: User) -> None:
+def test_an_unclosed_quotation_mark_is_an_error_of_the_line_that_opens_it(vault: Workspace, ada: User) -> None:
     report = run(lines("Acme,Nowhere,ada,,,", 'Acme,"Vault,ada,,,', "Acme,Vault,ada,,,"))
     assert sorted(told(report)) == [2, 3]
     assert "never closed" in told(report)[3]
@@ -298,7 +300,7 @@ def test_a_quotation_mark_that_nobody_closes_is_told_of_the_line_that_opens_it(v
         (b"organization,user,user\n", "twice"),
     ],
 )
-def test_a_file_that_makes_no_sense_is_told_of_its_first_line(db: None, content: bytes, message: str) -> None:
+def test_a_file_that_makes_no_sense_is_an_error_of_its_first_line(db: None, content: bytes, message: str) -> None:
     report = run(content)
     assert not report.saved
     assert message in told(report)[1]
@@ -316,7 +318,7 @@ def test_rejected_lines_put_right_can_be_imported(vault: Workspace, ada: User) -
     assert WorkspaceMembership.objects.get().roles.get().name == "Admin"
 
 
-def test_progress_is_told_on_the_way_and_who_stops_listening_stops_it(vault: Workspace, ada: User) -> None:
+def test_progress_is_reported_on_the_way_and_an_abandoned_import_stops(vault: Workspace, ada: User) -> None:
     steps = run_import(io.BytesIO(lines("Acme,Vault,ada,,,").encode()), deployments=Deployment.objects.all())
     seen = []
     for step in steps:
@@ -409,7 +411,7 @@ def zipped(name: str) -> bytes:
     ],
     ids=["xlsx", "ods", "xls", "zip", "gzip", "pdf", "html", "utf-16 without a mark"],
 )
-def test_a_file_that_is_no_csv_is_called_what_it_is(db: None, content: bytes, kind: str) -> None:
+def test_the_error_for_a_file_that_is_no_csv_names_its_kind(db: None, content: bytes, kind: str) -> None:
     report = run(content)
     assert told(report)[1].startswith(f"The file is {kind}")
     assert report.finding == "The file was not imported."
@@ -417,7 +419,7 @@ def test_a_file_that_is_no_csv_is_called_what_it_is(db: None, content: bytes, ki
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_another_encoding_is_told_once_and_saves_nothing(vault: Workspace, ada: User, line_end: str) -> None:
+def test_another_encoding_is_reported_once_and_saves_nothing(vault: Workspace, ada: User, line_end: str) -> None:
     content = lines("Acme,Vault,ada,,,", *["Acme,Våult,ada,,,"] * 50).replace("\n", line_end).encode("windows-1252")
     for options in ({}, {"skips_bad_lines": True}):
         assert told(run(content, **options)) == {
@@ -454,7 +456,7 @@ def test_lines_are_counted_in_words_that_fit(vault: Workspace, ada: User, rows: 
 
 
 @pytest.mark.parametrize("delimiter", list(",;\t|"))
-def test_what_is_wrong_begins_no_formula_in_the_rejected_lines(vault: Workspace, ada: User, delimiter: str) -> None:
+def test_an_error_begins_no_formula_in_the_rejected_lines(vault: Workspace, ada: User, delimiter: str) -> None:
     content = lines('"a;=1+1,-2\t+3|@x",Vault,ada,,,').encode()
     rejected = b"".join(rejected_lines(io.BytesIO(content), run(content).problems)).decode("utf-8-sig")
     note = rejected.splitlines()[1].partition(",2,")[2]

@@ -184,7 +184,7 @@ def test_every_field_of_the_contract_is_there_with_its_value(db: None) -> None:
     assert as_text(item) == as_text(expected)
 
 
-def test_what_is_unset_is_empty_and_never_null_or_absent(user: User) -> None:
+def test_an_unset_field_is_empty_and_never_null_or_absent(user: User) -> None:
     membership = member_of_new_workspace(user, name="Bare")
     organization = membership.organization
     (item,) = memberships(user)
@@ -290,7 +290,7 @@ def test_two_calls_give_the_same_bytes(user: User) -> None:
     assert client.get().content == first
 
 
-def test_only_the_segments_of_the_thing_itself_are_listed(user: User) -> None:
+def test_only_the_segments_of_the_place_itself_are_listed(user: User) -> None:
     membership = member_of_new_workspace(user)
     sibling = WorkspaceFactory.create(organization=membership.organization)
     other_organization = OrganizationFactory.create(deployment=user.deployment)
@@ -334,7 +334,7 @@ def test_workspaces_that_the_user_is_no_member_of_are_not_listed(user: User) -> 
     assert [item["id"] for item in memberships(user)] == [str(mine.pk)]
 
 
-def test_nothing_of_another_deployment_is_listed_even_for_the_same_e_mail_address(user: User) -> None:
+def test_nothing_of_another_deployment_is_listed_for_the_same_address(user: User) -> None:
     mine = member_of_new_workspace(user)
     namesake = UserFactory.create(email=user.email)
     theirs = member_of_new_workspace(namesake)
@@ -348,7 +348,7 @@ def test_a_member_who_left_no_longer_sees_the_workspace(user: User) -> None:
     assert [item["id"] for item in memberships(user)] == [str(stayed.pk)]
 
 
-def test_the_member_counts_are_those_of_the_moment(user: User) -> None:
+def test_the_member_counts_are_current(user: User) -> None:
     workspace = member_of_new_workspace(user).workspace
     colleagues = [join(UserFactory.create(deployment=user.deployment), workspace) for _ in range(2)]
     join_organization(UserFactory.create(deployment=user.deployment), workspace.organization)

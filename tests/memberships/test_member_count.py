@@ -158,7 +158,7 @@ def test_a_statement_that_touches_no_row_changes_no_count(full_campus: Campus) -
     assert full_campus.counts() == ([4, 4, 4], [4, 4, 4])
 
 
-def test_with_an_organization_membership_those_in_workspaces_stop_counting(full_campus: Campus) -> None:
+def test_with_an_organization_membership_its_workspaces_stop_counting(full_campus: Campus) -> None:
     execute(
         "DELETE FROM memberships_organizationmembership WHERE organization_id = ANY(%s) AND user_id = ANY(%s)",
         [[each.pk for each in full_campus.organizations[1:]], [user.pk for user in full_campus.users[1:]]],
@@ -189,7 +189,7 @@ def test_truncating_counts(full_campus: Campus, table: str, counts: tuple[list[i
     assert full_campus.counts() == counts
 
 
-def test_what_is_rolled_back_does_not_count(campus: Campus) -> None:
+def test_a_change_that_is_rolled_back_does_not_count(campus: Campus) -> None:
     with transaction.atomic():
         campus.everybody_joins()
         assert campus.counts() == ([4, 4, 4], [4, 4, 4])
@@ -207,7 +207,7 @@ def test_nobody_else_writes_the_count(full_campus: Campus, update: Update, lie: 
 
 
 @pytest.mark.parametrize("insert", [insert_by_sql, insert_in_bulk])
-def test_a_new_place_starts_empty_whatever_it_says(campus: Campus, insert: Callable[..., None]) -> None:
+def test_a_new_place_starts_at_zero_despite_a_given_count(campus: Campus, insert: Callable[..., None]) -> None:
     organization = campus.organizations[0]
     insert(Organization, {"deployment_id": campus.deployment.pk, "name": "Liar", "member_count": 7})
     insert(Workspace, {"organization_id": organization.pk, "name": "Liar", "member_count": 7})
@@ -317,7 +317,7 @@ def _leave(campus: Campus, kind: str, pairs: Pairs, how: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_concurrent_bulk_statements_in_opposite_orders_neither_deadlock_nor_miscount() -> None:
+def test_bulk_statements_in_opposite_orders_neither_deadlock_nor_miscount() -> None:
     threads, rounds = 4, 12
     campus = Campus()
     places = list(zip(campus.organizations, campus.workspaces, strict=True))

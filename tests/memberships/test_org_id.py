@@ -80,7 +80,7 @@ def test_a_nonexistent_organization_is_not_found(user: User, own: WorkspaceMembe
 
 @pytest.mark.parametrize("organization_of", [foreign, of_another_deployment])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_an_organization_of_others_is_not_told_from_a_nonexistent_one(
+def test_an_organization_of_others_looks_like_a_nonexistent_one(
     user: User, own: WorkspaceMembership, organization_of: Any, method: str
 ) -> None:
     organization = organization_of(user)
@@ -127,7 +127,7 @@ def test_an_organization_of_others_is_not_told_from_a_nonexistent_one(
     ],
     ids=lambda value: str(value)[:20].encode("unicode_escape").decode(),
 )
-def test_what_is_no_64_bit_decimal_number_is_refused(user: User, value: str) -> None:
+def test_a_text_that_is_no_64_bit_decimal_number_is_refused(user: User, value: str) -> None:
     assert error_code(ApiClient(user.deployment, user).get(query=f"org_id={value}")) == 40001
 
 
@@ -141,5 +141,5 @@ def test_a_repeated_id_is_refused(user: User, own: WorkspaceMembership, query: s
 
 
 @pytest.mark.parametrize("query", ["org_id=abc", "org_id=1&org_id=2", f"org_id={NONEXISTENT}"])
-def test_a_visitor_is_asked_to_sign_in_whatever_the_id(user: User, query: str) -> None:
+def test_a_visitor_is_asked_to_sign_in_for_any_id(user: User, query: str) -> None:
     assert error_code(ApiClient(user.deployment).get(query=query)) == 40101

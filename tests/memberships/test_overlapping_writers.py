@@ -176,7 +176,7 @@ STEPS = ["begin", "poll", "commit", "roll back", *["change"] * 4]
         st.tuples(st.integers(0, 3), st.sampled_from(STEPS), st.sampled_from(sorted(CHANGES))), min_size=4, max_size=30
     )
 )
-def test_whatever_transactions_interleave_each_poll_shows_what_is_committed(
+def test_each_poll_shows_the_committed_state_under_any_interleaving(
     steps: list[tuple[int, str, str]],
 ) -> None:
     """Each of four writers has a place of its own. What would wait for another writer is left out."""

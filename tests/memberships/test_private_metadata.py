@@ -77,7 +77,7 @@ def seen(user: User, *, workspace_permission: str = "", organization_permission:
     ],
     ids=lambda value: str(value) if not isinstance(value, tuple) else "",
 )
-def test_the_deployment_says_who_sees_the_content_and_the_others_see_an_empty_object(
+def test_only_the_audience_of_the_deployment_sees_private_metadata(
     user: User, audience: str | None, permissions: dict[str, str], expected: tuple[Any, Any]
 ) -> None:
     if audience is not None:

@@ -68,7 +68,7 @@ def round_trips(expected: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("number", [0, 1, 10, 60, 1000])
-def test_it_takes_one_query_for_any_number_of_memberships_and_a_few_to_begin_with(
+def test_it_takes_one_query_for_any_number_of_memberships_once_warm(
     user: User, number: int, django_assert_num_queries: Any
 ) -> None:
     join_many(user, number)
@@ -88,7 +88,7 @@ def test_it_takes_one_round_trip_and_two_to_begin_with(user: User, number: int) 
             assert len(client.get().json()["data"]) == number
 
 
-def test_what_another_user_has_besides_takes_one_round_trip_more(user: User) -> None:
+def test_fragments_that_are_not_cached_take_one_round_trip_more(user: User) -> None:
     colleague = UserFactory.create(deployment=user.deployment)
     join_many(user, 10)
     member_of_new_workspace(colleague)
@@ -114,7 +114,7 @@ def test_an_unchanged_answer_takes_no_more(user: User, django_assert_num_queries
         assert client.get(HTTP_IF_NONE_MATCH=etag).status_code == 304
 
 
-def test_it_takes_no_more_to_tell_an_empty_organization_from_none(user: User, django_assert_num_queries: Any) -> None:
+def test_it_takes_no_more_for_an_empty_or_unknown_organization(user: User, django_assert_num_queries: Any) -> None:
     organization = OrganizationFactory.create(deployment=user.deployment)
     join_organization(user, organization)
     member_of_new_workspace(user)
@@ -126,7 +126,7 @@ def test_it_takes_no_more_to_tell_an_empty_organization_from_none(user: User, dj
         assert error_code(client.get(query=f"org_id={2**62}")) == 40403
 
 
-def test_it_takes_no_more_for_what_is_no_id(user: User, django_assert_num_queries: Any) -> None:
+def test_it_takes_no_more_for_a_text_that_is_no_id(user: User, django_assert_num_queries: Any) -> None:
     member_of_new_workspace(user)
     client = ApiClient(user.deployment, user)
     warm_up(client)

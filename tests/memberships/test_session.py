@@ -190,7 +190,7 @@ def test_a_repeated_parameter_is_a_mistake_even_for_visitors(db: None) -> None:
 # Signed in
 
 
-def test_the_session_shows_who_is_signed_in(both: ApiClient, ada: User, bob: User) -> None:
+def test_the_session_shows_the_signed_in_user(both: ApiClient, ada: User, bob: User) -> None:
     data = session_data(both)
     assert [item["user"]["id"] for item in data["signins"]] == [str(ada.pk), str(bob.pk)]
     assert data["active_signin"]["id"] == sign_in_id(bob)

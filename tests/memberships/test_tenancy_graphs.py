@@ -590,7 +590,7 @@ def ask(rows: list[Rows], question: Question) -> tuple[int, list[dict[str, Any]]
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("shard", range(SHARDS))
-def test_the_answer_is_the_one_that_a_naive_reading_of_the_contract_gives(shard: int) -> None:
+def test_the_answer_agrees_with_a_naive_model_of_the_contract(shard: int) -> None:
     outcomes: Counter[Any] = Counter()
 
     @seed(shard)

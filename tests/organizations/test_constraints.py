@@ -146,7 +146,7 @@ def test_a_name_may_be_given_again_in_another_scope(
         ),
     ],
 )
-def test_a_role_names_only_what_belongs_together(
+def test_the_parents_of_a_role_belong_together(
     world: World, insert: Insert, model: type[models.Model], scope: Row, constraint: str
 ) -> None:
     with refused(constraint):
@@ -237,7 +237,7 @@ def test_with_the_auto_assigned_workspace_its_assignment_ends(world: World, dele
         ),
     ],
 )
-def test_what_a_row_belongs_to_cannot_change(
+def test_the_parents_of_a_row_cannot_change(
     world: World, update: Update, model: type[models.Model], row: Row, change: Row
 ) -> None:
     instance = model._base_manager.create(**world.columns(row))
@@ -271,7 +271,7 @@ LINKS: list[tuple[type[models.Model], str]] = [
 
 @each_insert
 @pytest.mark.parametrize(("model", "kind"), LINKS)
-def test_a_segment_holds_what_its_type_says_of_its_own_deployment(
+def test_a_segment_holds_rows_of_its_type_in_its_own_deployment(
     world: World, insert: Insert, model: type[models.Model], kind: str
 ) -> None:
     segment = SegmentFactory.create(deployment=world.own.deployment, type=kind)
@@ -333,7 +333,7 @@ def test_nothing_is_moved_into_a_segment_that_does_not_fit_it(
 
 @each_insert
 @pytest.mark.parametrize(("model", "kind"), LINKS)
-def test_a_segment_holds_a_thing_once(world: World, insert: Insert, model: type[models.Model], kind: str) -> None:
+def test_a_segment_holds_a_row_once(world: World, insert: Insert, model: type[models.Model], kind: str) -> None:
     segment = SegmentFactory.create(deployment=world.own.deployment, type=kind)
     row = world.columns({kind: f"own.{kind}", "segment_id": segment.pk})
     with refused(f"organizations_{kind}segment_once"):
@@ -490,7 +490,7 @@ def test_an_allow_list_keeps_its_entries_in_their_order_and_spelling(
         st.sampled_from([*MALFORMED_ENTRIES, *ENTRIES]), st.integers(0, 30), st.text("0123456789af:./% ", max_size=3)
     )
 )
-def test_database_forms_and_rule_agree_on_what_an_entry_is(
+def test_the_database_the_forms_and_the_rule_agree_on_entries(
     edit: tuple[str, int, str],
 ) -> None:
     text, position, inserted = edit
@@ -528,7 +528,7 @@ def test_database_forms_and_rule_agree_on_what_an_entry_is(
         ),
     ],
 )
-def test_a_form_says_what_does_not_belong_together(
+def test_a_form_names_the_parents_that_do_not_belong_together(
     world: World, model: type[models.Model], data: Row, error: str
 ) -> None:
     columns = world.columns(data)

@@ -99,7 +99,7 @@ def test_an_overlong_head_never_reaches_the_service(service: socket.socket, port
         service.accept()
 
 
-def test_who_reads_slowly_does_not_hold_the_service(service: socket.socket, port: int) -> None:
+def test_a_slow_reader_does_not_hold_the_service(service: socket.socket, port: int) -> None:
     answer = b"x" * 20_000_000  # more than the buffers of both sockets hold
     with connect(port) as client:
         client.sendall(GET + b"\r\n")

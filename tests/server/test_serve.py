@@ -105,7 +105,7 @@ def test_a_reload_replaces_all_workers_and_resets_no_connection(server: ServerPr
     assert len(workers_of(server)) == 2
 
 
-def test_each_worker_that_dies_is_replaced_and_nobody_waits_in_vain(server: ServerProcess) -> None:
+def test_a_worker_that_dies_is_replaced_and_no_request_waits_in_vain(server: ServerProcess) -> None:
     for pid in workers_of(server):
         os.kill(pid, signal.SIGKILL)
     assert [request(server.base_url, "/healthz").status for _ in range(20)] == [200] * 20
@@ -240,7 +240,7 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_readiness_is_told_to_systemd(env: dict[str, str], tmp_path: Path) -> None:
+def test_systemd_is_notified_of_readiness(env: dict[str, str], tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(PATIENCE)

@@ -68,7 +68,7 @@ def test_it_answers_while_all_threads_are_occupied(
             assert slow.receive().status == 200
 
 
-def test_a_locked_table_keeps_nobody_waiting_who_does_not_ask_for_it(
+def test_a_locked_table_delays_only_requests_that_read_it(
     server: tuple[str, dict[str, str]], connection: Connection, cookie: str
 ) -> None:
     with psycopg.connect(server[1]["DATABASE_URL"]) as migration:
@@ -140,21 +140,21 @@ def test_a_body_is_no_part_of_the_next_request(
     assert connection.request(MEMBERSHIPS, Cookie=cookie).status == 200
 
 
-def test_who_waits_for_leave_to_send_a_body_gets_it_once(connection: Connection, cookie: str) -> None:
+def test_a_client_that_expects_100_continue_gets_it_once(connection: Connection, cookie: str) -> None:
     connection.send(connection.head(MEMBERSHIPS, Cookie=cookie, Expect="100-continue", Content_Length="2"))
     assert connection.receive().status == 100
     connection.send(b"{}")
     assert connection.receive().status == 200
 
 
-def test_who_asks_for_the_end_of_the_connection_gets_it(connection: Connection, cookie: str) -> None:
+def test_a_client_that_asks_to_close_the_connection_gets_it_closed(connection: Connection, cookie: str) -> None:
     answer = connection.request(MEMBERSHIPS, Cookie=cookie, Connection="close")
     assert (answer.status, answer.headers["Connection"]) == (200, "close")
     assert connection.is_closed()
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
-def test_other_methods_go_their_own_way(connection: Connection, cookie: str, method: str) -> None:
+def test_other_methods_are_left_to_django(connection: Connection, cookie: str, method: str) -> None:
     answer = connection.request(MEMBERSHIPS, method=method, Cookie=cookie)
     assert answer.status == (200 if method == "HEAD" else 204)
     assert answer.body == b""
@@ -184,7 +184,7 @@ def test_another_users_answer_is_never_given(
         assert (len(names(one.body)), len(names(other.body))) == (1, 60)
 
 
-def test_who_is_slow_to_read_gets_all_of_it_and_keeps_nobody_waiting(
+def test_a_slow_reader_gets_the_whole_answer_and_delays_no_other(
     server: tuple[str, dict[str, str]], connection: Connection, cookie: str, busy_cookie: str
 ) -> None:
     with Connection(server[0]) as slow:
@@ -196,7 +196,7 @@ def test_who_is_slow_to_read_gets_all_of_it_and_keeps_nobody_waiting(
         assert slow.request(MEMBERSHIPS, Cookie=busy_cookie).body == expected
 
 
-def test_who_does_not_wait_for_the_answer_harms_nobody(
+def test_a_client_that_does_not_wait_for_the_answer_harms_no_other(
     server: tuple[str, dict[str, str]], connection: Connection, cookie: str, busy_cookie: str
 ) -> None:
     for number in (1, MANY):

@@ -136,7 +136,7 @@ def test_an_alias_like_the_host_in_the_same_form_is_refused(admin_client: Client
 
 
 @pytest.mark.parametrize("host", ["UPPER.example.com", "example.com:80", "https://example.com", "", "a b"])
-def test_what_is_no_host_is_refused(admin_client: Client, deployment: Deployment, host: str) -> None:
+def test_a_text_that_is_no_host_is_refused(admin_client: Client, deployment: Deployment, host: str) -> None:
     assert errors(send(admin_client, url(deployment, "change"), host=host))
 
 
@@ -199,7 +199,7 @@ def test_a_key_can_be_retired_or_revoked(admin_client: Client, user: User, actio
     assert ApiClient(user.deployment, token=token).get().status_code == status
 
 
-def test_what_has_ended_stays_ended_when_it_did(admin_client: Client, deployment: Deployment) -> None:
+def test_a_revoked_key_keeps_the_time_of_its_revocation(admin_client: Client, deployment: Deployment) -> None:
     key = signing_key(deployment)
     for _ in range(2):
         go_on(admin_client, "revoke", key)
@@ -219,7 +219,7 @@ def test_selected_sessions_are_ended(admin_client: Client, user: User, of_sign_i
     assert (kept.get().status_code, ended.get().status_code) == (200, 401)
 
 
-def test_staff_who_may_only_look_end_nothing(user: User) -> None:
+def test_staff_who_may_only_read_end_nothing(user: User) -> None:
     client = Client()
     client.force_login(staff(user.deployment, role=StaffAccess.Role.SUPPORT))
     session = session_of(user)

@@ -162,7 +162,7 @@ def test_it_costs_the_same_for_3_rows_and_30(
     assert role.memberships.count() == 30
 
 
-def test_a_row_that_has_gone_meanwhile_is_told_of(admin_client: Client, world: World) -> None:
+def test_a_row_that_has_gone_meanwhile_is_reported(admin_client: Client, world: World) -> None:
     membership = join(world.own.user, world.own.workspace)
     gone = join(world.sibling.user, world.sibling.workspace)
     gone_copy = WorkspaceMembership.objects.get(pk=gone.pk)

@@ -10,7 +10,7 @@ from tests.support.browser import Demo, in_a_browser, sign_in_as_staff
 
 
 @in_a_browser
-def test_a_bad_line_is_named_while_it_is_typed_and_forgotten_when_it_is_right(page: Page, demo: Demo) -> None:
+def test_a_bad_line_is_named_while_it_is_typed_until_it_is_right(page: Page, demo: Demo) -> None:
     sign_in_as_staff(page, demo)
     page.goto(f"{demo.base_url}/admin/organizations/organization/1/change/")
     ips = page.locator("#id_whitelisted_ips")

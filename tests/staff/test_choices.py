@@ -120,7 +120,7 @@ def test_a_member_of_an_organization_is_offered_its_roles_alone(admin_client: Cl
         (WorkspaceRole, "deployment", "workspace", ("own.deployment",)),
     ],
 )
-def test_a_field_offers_what_fits_the_other(
+def test_a_field_offers_only_rows_that_fit_the_other_field(
     admin_client: Client, world: World, model: type[Model], field: str, given: str, of: tuple[str, ...]
 ) -> None:
     fitting = {next(iter(world.columns({"x": path}).values())) for path in of}
@@ -139,7 +139,9 @@ def test_an_organization_assigns_workspaces_of_its_own_alone(admin_client: Clien
 
 
 @pytest.mark.parametrize("link", [UserSegment, OrganizationSegment, WorkspaceSegment])
-def test_segments_offer_and_are_offered_what_is_of_their_type(admin_client: Client, world: World, link: Any) -> None:
+def test_segments_and_rows_of_their_type_are_offered_to_each_other(
+    admin_client: Client, world: World, link: Any
+) -> None:
     name = link.type.value
     of_type = [SegmentFactory.create(deployment=world.own.deployment, type=type_) for type_ in Segment.Type]
     foreign = SegmentFactory.create(deployment=world.foreign.deployment, type=link.type)
@@ -157,7 +159,7 @@ def test_rights_are_offered_to_staff_who_have_none(admin_client: Client, world: 
     assert member.pk in offered(admin_client, StaffAccess, "user")
 
 
-def test_every_field_of_a_form_says_what_fits(db: None) -> None:
+def test_every_field_of_a_form_declares_its_choices(db: None) -> None:
     """But the first of a row, by which the others go: what it belongs to."""
     first = {(model, "deployment") for model in (User, Organization, Segment)} | {
         (Workspace, "organization"),
@@ -174,7 +176,7 @@ def test_every_field_of_a_form_says_what_fits(db: None) -> None:
     assert found >= first
 
 
-def test_an_action_offers_what_fits_all_chosen_rows(admin_client: Client, world: World) -> None:
+def test_an_action_offers_only_rows_that_fit_all_chosen_rows(admin_client: Client, world: World) -> None:
     own = world.own
     page = choose(admin_client, "add_to_workspace", own.user, world.sibling.user).context["form"]
     expected = {"deployment": str(own.deployment.pk)}
@@ -193,7 +195,7 @@ def _fixed(field: Any) -> Any:
     return json.loads(field.widget.attrs["data-fixed"])
 
 
-def test_choices_of_one_deployment_stay_those_of_ones_own(world: World) -> None:
+def test_staff_of_one_deployment_are_offered_its_rows_alone(world: World) -> None:
     """What the browser sends narrows the choices; it never widens them."""
     client = Client()
     client.force_login(staff(world.own.deployment))

@@ -34,7 +34,7 @@ def offered(page: Page, select: Locator) -> list[str]:
     return [choice["text"] for choice in answer.value.json()["results"]]
 
 
-def test_what_was_chosen_in_the_same_form_narrows_the_choices(page: Page, demo: Demo) -> None:
+def test_a_choice_in_the_same_form_narrows_the_other_choices(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.base_url}/admin/memberships/workspacemembership/add/")
     user = page.locator("select[name=user]")
     assert f"{STRANGER} (Elsewhere)" in offered(page, user)
@@ -46,7 +46,7 @@ def test_what_was_chosen_in_the_same_form_narrows_the_choices(page: Page, demo: 
     assert f"{STRANGER} (Elsewhere)" not in users
 
 
-def test_a_line_that_is_added_offers_what_fits_the_page(page: Page, demo: Demo) -> None:
+def test_an_added_line_offers_only_rows_that_fit_the_page(page: Page, demo: Demo) -> None:
     ((organization,),) = demo.sql("SELECT id FROM organizations_organization WHERE name = 'Nordlys Logistikk'")
     page.goto(f"{demo.base_url}/admin/organizations/organization/{organization}/change/")
     page.get_by_role("link", name="Add another Member").first.click()

@@ -39,13 +39,13 @@ def assert_is_a_page(response: Any, status: int, heading: str) -> None:
         ("/admin/accounts/session/add/", 403, "You may not do this"),
     ],
 )
-def test_what_is_refused_gets_a_page(admin_client: Client, path: str, status: int, heading: str) -> None:
+def test_a_refused_request_gets_a_page(admin_client: Client, path: str, status: int, heading: str) -> None:
     assert_is_a_page(admin_client.get(path), status, heading)
 
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/admin/accounts/user/add/", "/admin/second-factor/"])
 @pytest.mark.parametrize("cookie", [None, "x" * 32])
-def test_a_form_without_its_proof_gets_a_page(admin_user: Staff, path: str, cookie: str | None) -> None:
+def test_a_form_without_its_csrf_token_gets_a_page(admin_user: Staff, path: str, cookie: str | None) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(admin_user)
     if cookie:
@@ -53,7 +53,7 @@ def test_a_form_without_its_proof_gets_a_page(admin_user: Staff, path: str, cook
     assert_is_a_page(client.post(path, {"username": "a"}), 403, "This form could not be accepted")
 
 
-def test_a_failure_gets_a_page_that_tells_nothing(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_gets_a_page_that_reveals_no_cause(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     failing_with(monkeypatch, RuntimeError("hunter2"))
     admin_client.raise_request_exception = False
     response = admin_client.get(HOME)
@@ -62,9 +62,7 @@ def test_a_failure_gets_a_page_that_tells_nothing(admin_client: Client, monkeypa
 
 
 @pytest.mark.parametrize("exception", [RuntimeError(), OperationalError("down")])
-def test_the_page_of_a_failure_asks_the_database_nothing(
-    db: None, monkeypatch: pytest.MonkeyPatch, exception: Exception
-) -> None:
+def test_the_page_of_a_failure_makes_no_query(db: None, monkeypatch: pytest.MonkeyPatch, exception: Exception) -> None:
     """Which may be what failed: here it does before anything is read."""
 
     def fail(*_: object) -> NoReturn:

@@ -129,7 +129,7 @@ def test_the_row_can_be_deleted_unless_it_is_of_the_audit_trail(admin_client: Cl
 
 
 @each_page
-def test_what_belongs_to_the_row_is_linked_and_listed_alone(admin_client: Client, model: type[Model]) -> None:
+def test_rows_that_belong_to_the_row_are_linked_and_listed_alone(admin_client: Client, model: type[Model]) -> None:
     row, other = NEW_ROW[model](), NEW_ROW[model]()
     page: Any = admin.site._registry[model]
     for address in _links(page, row):
@@ -147,7 +147,7 @@ def _related(address: str, row: Model) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("number", [3, 15, 40])
-def test_a_page_costs_the_same_whatever_belongs_to_the_row(admin_client: Client, number: int) -> None:
+def test_a_page_costs_the_same_for_any_number_of_related_rows(admin_client: Client, number: int) -> None:
     branch = new_branch()
     costs: list[list[int]] = []
     for more in (1, number):

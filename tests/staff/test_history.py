@@ -47,7 +47,7 @@ def test_a_raw_sql_update_appears_in_the_history_of_the_object(admin_client: Cli
     assert "database role (SQL)" in page
 
 
-def test_who_reads_the_history_can_undo_what_it_tells(admin_client: Client) -> None:
+def test_a_reader_of_the_history_can_undo_a_change(admin_client: Client) -> None:
     organization = OrganizationFactory.create(name="Vorher", whitelisted_ips=["192.0.2.1"])
     send(admin_client, url(organization, "change"), name="Nachher", whitelisted_ips="203.0.113.0/24")
     page = text(admin_client.get(url(organization, "history")))
@@ -81,7 +81,7 @@ def test_the_history_of_a_deployment_is_all_that_happened_in_it(admin_client: Cl
     assert str(organization) in text(admin_client.get(url(organization.deployment, "history")))
 
 
-def test_the_trail_is_found_by_object_who_action_and_deployment(admin_client: Client) -> None:
+def test_the_trail_is_found_by_object_actor_action_and_deployment(admin_client: Client) -> None:
     with actors.acting(actors.command("nightly")):
         mine = OrganizationFactory.create(name="Nordlys Logistikk")
     other = OrganizationFactory.create(name="Other")
@@ -101,7 +101,7 @@ def test_the_trail_is_found_by_object_who_action_and_deployment(admin_client: Cl
     assert {key, other_key} <= found(admin_client, action__exact="added", model="organizations.organization")
 
 
-def test_the_trail_is_found_by_when(admin_client: Client) -> None:
+def test_the_trail_is_found_by_time(admin_client: Client) -> None:
     OrganizationFactory.create()
     past = {"at_to_0": "2020-01-01", "at_to_1": "00:00:00"}
     assert found(admin_client, **past) == set()
@@ -138,7 +138,7 @@ def test_a_page_of_the_trail_costs_the_same_for_few_and_many(
         admin_client.get(TRAIL)
 
 
-def test_operators_of_all_deployments_manage_other_staff_but_neither_superusers_nor_themselves(
+def test_operators_manage_other_staff_but_no_superusers_nor_themselves(
     admin_user: Any,
 ) -> None:
     operator = staff(all_deployments=True)
@@ -166,7 +166,7 @@ def test_only_superusers_make_superusers(admin_client: Client) -> None:
     assert other.is_superuser
 
 
-def test_a_new_member_of_staff_may_do_nothing_until_told(admin_client: Client) -> None:
+def test_a_new_member_of_staff_has_no_rights(admin_client: Client) -> None:
     password = "a quite unguessable phrase"
     data = {"username": "new", "password1": password, "password2": password, "usable_password": "true"}
     assert saved(send(admin_client, url(type(staff()), "add"), **data))

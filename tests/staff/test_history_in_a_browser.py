@@ -34,7 +34,7 @@ def test_staff_set_up_a_second_factor(page: Page, demo: Demo) -> None:
         connection.execute("DELETE FROM staff_staffauthenticator; DELETE FROM staff_staffbackupcodes")
 
 
-def test_staff_undo_by_the_history_what_raw_sql_did(page: Page, demo: Demo) -> None:
+def test_staff_undo_a_raw_sql_change_by_the_history(page: Page, demo: Demo) -> None:
     sign_in_as_staff(page, demo)
     with psycopg.connect(demo.database_url) as connection:
         change = "UPDATE organizations_organization SET name = 'Defaced', enforce_mfa = true WHERE id = 1"

@@ -83,7 +83,7 @@ def test_the_page_offers_a_sample(admin_client: Client, world: World) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_leaves_before_the_end_has_saved_nothing(admin_client: Client, world: World) -> None:
+def test_an_import_that_is_abandoned_before_its_end_saves_nothing(admin_client: Client, world: World) -> None:
     response = upload(admin_client, HEADER + line(world.own))
     seen = ""
     for part in response.streaming_content:
@@ -94,7 +94,7 @@ def test_who_leaves_before_the_end_has_saved_nothing(admin_client: Client, world
     assert not WorkspaceMembership.objects.exists()
 
 
-def test_the_trail_says_who_imported(admin_client: Client, admin_user: Any, world: World) -> None:
+def test_the_trail_names_the_staff_who_imported(admin_client: Client, admin_user: Any, world: World) -> None:
     text(upload(admin_client, HEADER + line(world.own)))
     entry = AuditEntry.objects.filter(model="memberships.workspacemembership").latest("pk")
     assert entry.actor_name == str(admin_user)

@@ -49,7 +49,7 @@ def test_a_user_joins_an_organization_and_then_a_workspace(admin_client: Client,
 
 
 @each_page
-def test_who_joins_a_workspace_joins_its_organization_too(admin_client: Client, world: World, page: str) -> None:
+def test_a_user_who_joins_a_workspace_joins_its_organization_too(admin_client: Client, world: World, page: str) -> None:
     """As an import has it; the page says so. Who is in the organization already joins it no second time."""
     response = join_by(page, admin_client, world, "workspace", world.own.user)
     assert saved(response)
@@ -223,7 +223,7 @@ def test_a_given_role_can_be_taken_back(admin_client: Client, world: World) -> N
 
 
 @pytest.mark.parametrize("kind", ["organization", "workspace"])
-def test_whose_membership_it_is_cannot_be_changed(admin_client: Client, world: World, kind: str) -> None:
+def test_the_user_of_a_membership_cannot_be_changed(admin_client: Client, world: World, kind: str) -> None:
     join(world.own.user, world.own.workspace)
     model = OrganizationMembership if kind == "organization" else WorkspaceMembership
     membership: Any = model._default_manager.get()
@@ -233,9 +233,7 @@ def test_whose_membership_it_is_cannot_be_changed(admin_client: Client, world: W
     assert (membership.user, getattr(membership, kind)) == (world.own.user, getattr(world.own, kind))
 
 
-def test_before_a_member_of_an_organization_is_removed_their_workspaces_are_named(
-    admin_client: Client, world: World
-) -> None:
+def test_the_removal_of_an_organization_member_names_their_workspaces(admin_client: Client, world: World) -> None:
     workspace_membership = join(world.own.user, world.own.workspace)
     join(world.sibling.user, world.sibling.workspace)
     membership = OrganizationMembership.objects.get(user=world.own.user)

@@ -52,7 +52,7 @@ def test_a_bad_line_of_the_allow_list_is_named(admin_client: Client, db: None, f
     assert place.whitelisted_ips == ["192.0.2.1"]
 
 
-def test_every_bad_line_is_told_at_once(admin_client: Client, db: None) -> None:
+def test_every_bad_line_is_named_at_once(admin_client: Client, db: None) -> None:
     response = send(admin_client, url(OrganizationFactory.create(), "change"), whitelisted_ips="x\r\n::1\r\ny")
     assert errors(response).count("Line") == 2
 
@@ -78,7 +78,7 @@ def test_every_bad_line_is_told_at_once(admin_client: Client, db: None) -> None:
         (f'{{"a": {"[" * 100_000}{"]" * 100_000}}}', "nested too deeply"),
     ],
 )
-def test_metadata_that_cannot_be_is_refused(admin_client: Client, db: None, field: str, text: str, reason: str) -> None:
+def test_invalid_metadata_is_refused(admin_client: Client, db: None, field: str, text: str, reason: str) -> None:
     organization = OrganizationFactory.create()
     response = send(admin_client, url(organization, "change"), **{field: text})
     assert reason in errors(response)
@@ -242,7 +242,7 @@ def test_an_organization_is_made_with_its_first_workspace_and_role(
 
 
 @pytest.mark.parametrize("missing", ["deployment", "name"])
-def test_a_place_without_its_tenant_or_name_is_refused_with_its_inlines(
+def test_a_place_without_its_parent_or_name_is_refused_with_its_inlines(
     admin_client: Client, deployment: Deployment, missing: str
 ) -> None:
     segment = SegmentFactory.create(deployment=deployment, type=Segment.Type.ORGANIZATION)
@@ -260,7 +260,7 @@ def test_a_place_without_its_tenant_or_name_is_refused_with_its_inlines(
     ("kind", "field", "other"),
     [("organization", "deployment", "foreign.deployment"), ("workspace", "organization", "sibling.organization")],
 )
-def test_what_a_place_belongs_to_cannot_be_changed(
+def test_the_parents_of_a_place_cannot_be_changed(
     admin_client: Client, db: None, kind: str, field: str, other: str
 ) -> None:
     world = new_world()

@@ -58,7 +58,7 @@ def test_of_a_model_without_a_path_staff_of_a_deployment_see_nothing() -> None:
     assert visible_to(staff(all_deployments=True), FailureCount.objects.all())
 
 
-def test_staff_of_several_deployments_see_those() -> None:
+def test_staff_of_several_deployments_see_the_rows_of_each() -> None:
     first, _second, third = (OrganizationFactory.create() for _ in range(3))
     seen = visible_to(staff(first.deployment, third.deployment), Organization.objects.order_by("pk"))
     assert list(seen) == [first, third]
@@ -84,7 +84,7 @@ def test_staff_without_access_see_and_may_do_nothing(number: int) -> None:
 
 @pytest.mark.parametrize("lacking", ["is_staff", "is_active"])
 @pytest.mark.parametrize("is_superuser", [False, True])
-def test_who_is_staff_no_more_sees_nothing(lacking: str, is_superuser: bool) -> None:
+def test_a_former_member_of_staff_sees_nothing(lacking: str, is_superuser: bool) -> None:
     UserFactory.create()
     former = staff(all_deployments=True)
     former.is_superuser = is_superuser
@@ -93,7 +93,7 @@ def test_who_is_staff_no_more_sees_nothing(lacking: str, is_superuser: bool) -> 
     assert permissions_of(former) == set()
 
 
-def test_nobody_signed_in_sees_nothing() -> None:
+def test_a_request_without_a_user_sees_nothing() -> None:
     UserFactory.create()
     assert not visible_to(AnonymousUser(), User.objects.all())
 
@@ -105,7 +105,7 @@ def test_support_reads_and_writes_nothing(everywhere: bool) -> None:
     assert {name for name in permissions if ".view_" not in name} == set()
 
 
-def test_operators_of_a_deployment_neither_make_nor_delete_deployments_nor_manage_staff() -> None:
+def test_operators_of_a_deployment_manage_neither_deployments_nor_staff() -> None:
     permissions = permissions_of(staff(DeploymentFactory.create()))
     assert {"accounts.view_deployment", "accounts.change_deployment", "accounts.delete_user"} <= permissions
     assert not {name for name in permissions if name.endswith(("staffaccess", "auth.change_user"))}
@@ -120,7 +120,7 @@ def test_operators_of_all_deployments_make_deployments_and_manage_staff() -> Non
 @pytest.mark.parametrize(
     ("role", "told", "sees"), [(SUPPORT, False, False), (SUPPORT, True, True), (OPERATOR, False, True)]
 )
-def test_support_sees_private_metadata_only_if_told(role: str, told: bool, sees: bool) -> None:
+def test_support_sees_private_metadata_only_if_its_rights_say_so(role: str, told: bool, sees: bool) -> None:
     member = staff(DeploymentFactory.create(), role=role, sees_private_metadata=told)
     assert member.has_perm(PRIVATE_METADATA) is sees
 

@@ -145,7 +145,7 @@ def test_each_address_of_a_foreign_row_is_not_found(
 
 @each_model
 @each_role
-def test_no_page_tells_of_foreign_rows(
+def test_no_page_of_a_model_shows_a_foreign_row(
     own: dict[type[Model], Any], foreign: dict[type[Model], Any], model: type[Model], role: str
 ) -> None:
     """Lists, whatever they are asked for, forms to add, and the pages of one's own rows."""
@@ -170,7 +170,7 @@ def test_no_page_tells_of_foreign_rows(
 
 
 @each_role
-def test_no_page_of_the_site_tells_of_foreign_rows(
+def test_no_page_of_the_site_shows_a_foreign_row(
     own: dict[type[Model], Any], foreign: dict[type[Model], Any], role: str
 ) -> None:
     client = client_of(own, role)
@@ -325,7 +325,7 @@ def test_private_metadata_and_hashes_cannot_be_guessed_by_filters(own: dict[type
 
 
 @pytest.mark.parametrize("told", [False, True])
-def test_private_metadata_is_on_the_pages_of_those_who_may_see_it(own: dict[type[Model], Any], told: bool) -> None:
+def test_private_metadata_is_on_the_pages_of_staff_who_may_see_it(own: dict[type[Model], Any], told: bool) -> None:
     client = Client()
     client.force_login(staff(own[Deployment], role=SUPPORT, sees_private_metadata=told))
     for row in (own[User], own[Organization]):
@@ -333,7 +333,7 @@ def test_private_metadata_is_on_the_pages_of_those_who_may_see_it(own: dict[type
             assert (SECRET in client.get(url(row, page)).content.decode()) is told
 
 
-def test_what_was_deleted_stays_in_the_history_of_its_deployment_alone(
+def test_a_deleted_row_stays_in_the_history_of_its_deployment_alone(
     own: dict[type[Model], Any], foreign: dict[type[Model], Any]
 ) -> None:
     foreign[Organization].delete()

@@ -70,7 +70,7 @@ def next_code(secret: str) -> str:
     return pyotp.TOTP(secret).at(time.time() + 30)
 
 
-def test_who_has_no_second_factor_sets_one_up_before_anything_else(member: Staff) -> None:
+def test_staff_without_a_second_factor_set_one_up_before_anything_else(member: Staff) -> None:
     client, response = sign_in(member)
     assert response.status_code == 302
     assert not may_enter(client)
@@ -88,7 +88,7 @@ def test_a_wrong_code_sets_nothing_up(member: Staff) -> None:
     assert not may_enter(client)
 
 
-def test_with_a_second_factor_the_password_alone_does_not_do(member: Staff) -> None:
+def test_with_a_second_factor_the_password_alone_is_not_enough(member: Staff) -> None:
     secret, _ = enrol(sign_in(member)[0])
     for code, problem in (("", "Enter the code"), ("000000", "code is wrong")):
         client, response = sign_in(member, code=code)
@@ -114,13 +114,13 @@ def test_a_code_is_taken_as_staff_type_it(member: Staff, mark: str) -> None:
         assert may_enter(sign_in(member, code=f"{code[:3]}{mark}{code[3:].upper()}{mark}")[0])
 
 
-def test_a_name_is_taken_without_what_surrounds_it(member: Staff) -> None:
+def test_a_name_is_taken_without_surrounding_space(member: Staff) -> None:
     data = {"username": f"\u200b{member.username}\u00a0", "password": PASSWORD}
     assert Client().post(LOGIN, data).status_code == 302
     assert Client().post(LOGIN, data | {"password": f"{PASSWORD} "}).status_code == 200
 
 
-def test_a_code_of_another_does_not_do(member: Staff) -> None:
+def test_a_code_of_another_user_is_refused(member: Staff) -> None:
     enrol(sign_in(member)[0])
     other = staff(all_deployments=True)
     other.set_password(PASSWORD)
@@ -129,7 +129,7 @@ def test_a_code_of_another_does_not_do(member: Staff) -> None:
     assert not may_enter(sign_in(member, code=codes[0])[0])
 
 
-def test_who_knows_the_password_alone_cannot_replace_the_second_factor(member: Staff) -> None:
+def test_the_password_alone_cannot_replace_the_second_factor(member: Staff) -> None:
     enrol(sign_in(member)[0])
     client = Client()
     client.force_login(member)
@@ -162,9 +162,7 @@ def test_a_reset_second_factor_is_set_up_anew(member: Staff) -> None:
     assert client.get(HOME, follow=True).redirect_chain[-1][0] == ENROL
 
 
-def test_without_the_requirement_a_password_does_unless_there_is_a_second_factor(
-    member: Staff, settings: Settings
-) -> None:
+def test_without_the_requirement_only_a_present_second_factor_is_asked_for(member: Staff, settings: Settings) -> None:
     settings.STAFF_SECOND_FACTOR_REQUIRED = False
     client, _ = sign_in(member)
     assert may_enter(client)
@@ -173,7 +171,7 @@ def test_without_the_requirement_a_password_does_unless_there_is_a_second_factor
     assert may_enter(sign_in(member, code=next_code(secret))[0])
 
 
-def test_failures_are_limited_by_account_wherever_they_come_from(member: Staff, settings: Settings) -> None:
+def test_failures_are_limited_by_account_over_all_addresses(member: Staff, settings: Settings) -> None:
     settings.SIGN_IN_FAILURES_PER_ACCOUNT = 3
     for number in range(3):
         assert sign_in(member, password="wrong", REMOTE_ADDR=f"192.0.2.{number}")[1].status_code == 200
@@ -183,7 +181,7 @@ def test_failures_are_limited_by_account_wherever_they_come_from(member: Staff, 
     assert "Too many failures" in response.content.decode()
 
 
-def test_failures_are_limited_by_address_whatever_the_account(member: Staff, settings: Settings) -> None:
+def test_failures_are_limited_by_address_over_all_accounts(member: Staff, settings: Settings) -> None:
     settings.SIGN_IN_FAILURES_PER_ADDRESS = 3
     for number in range(3):
         sign_in(Staff(username=f"nobody{number}"), password="wrong")
