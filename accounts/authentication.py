@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from accounts import sessions
 from accounts.cached_deployments import deployment_of, load_deployment, session_token
-from accounts.lookup import Read, find_caller, look_up
+from accounts.callers import Read, find_caller, find_caller_with
 from accounts.models import User
 from accounts.sent_tokens import Carrier, bearer_token, send_visitors_token, sent_tokens
 from accounts.session_rows import read_session, session_of
@@ -61,22 +61,22 @@ def require_settled(request: Request) -> None:
 class SessionAuthentication(BaseAuthentication):
     """Sets ``request.user`` to the ``User`` and ``request.auth`` to the ``SignedIn``; raises ``ApiError`` otherwise.
 
-    An endpoint that reads more together with the session gives its own ``read``, and finds the ``reading`` here.
+    An endpoint that reads more together with the session gives its own ``read``, and finds the row in ``row`` here.
     """
 
-    reading: Any
+    row: Any
 
     def __init__(self, read: Read[Any] = read_session) -> None:
         self._read = read
 
     def authenticate(self, request: Request) -> tuple[User, SignedIn]:
         try:
-            found = look_up(request, self._read)
+            found = find_caller_with(request, self._read)
             caller = sessions.signed_in(found.caller)
         except ApiError as error:
             _end_what_was_copied(error)
             raise
-        self.reading = found.reading
+        self.row = found.row
         return caller.user, caller
 
 
@@ -91,8 +91,8 @@ def end_all_sessions(request: Request) -> None:
     verify = partial(session_token, cached=cached)
     for raw in sent_tokens(request, cached.deployment, verify).tokens:
         with suppress(ApiError):
-            reading = read_session(cached.deployment, verify(raw).session_id, is_loaded=True)
-            sessions.end_session(session_of(reading.session_columns, cached.deployment))
+            row = read_session(cached.deployment, verify(raw).session_id, is_loaded=True)
+            sessions.end_session(session_of(row.session_columns, cached.deployment))
 
 
 def carries_bearer(request: Request) -> bool:

@@ -90,9 +90,9 @@ def last_known(host: str) -> Deployment | None:
 def load_deployment(request: Request | HttpRequest) -> CachedDeployment:
     """The deployment that the Host header names, from the database; raises ``ApiError`` (404) if there is none."""
     host = host_of(request)
-    reading = cache.begin()
-    result = read(_BY_HOST, {**reading.values, "host": host.encode()})
-    as_of = cache.apply(reading, Changes.of(result))
+    log = cache.begin()
+    result = read(_BY_HOST, {**log.values, "host": host.encode()})
+    as_of = cache.apply(log, Changes.of(result))
     rows = [row[len(Changes._fields) :] for row in result.rows()]
     if rows[0][0] is None:
         raise ApiError(Problem.UNKNOWN_DEPLOYMENT)

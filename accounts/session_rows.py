@@ -49,19 +49,19 @@ _CALLER = Statement(f"""
 """)
 
 
-class SessionReading(NamedTuple):
+class SessionRow(NamedTuple):
     session_columns: tuple[Any, ...] | None
     """For ``session_of``; None if the deployment has no such session."""
 
 
-def read_session(deployment: Deployment, session_id: int, *, is_loaded: bool) -> SessionReading:
+def read_session(deployment: Deployment, session_id: int, *, is_loaded: bool) -> SessionRow:
     """The session with its active sign-in and all of the user of that."""
-    reading = cache.begin()
-    values = {**reading.values, "session": b"%d" % session_id, "deployment": b"%d" % deployment.pk}
+    log = cache.begin()
+    values = {**log.values, "session": b"%d" % session_id, "deployment": b"%d" % deployment.pk}
     result = read(_CALLER, values)
-    cache.apply(reading, Changes.of(result))
+    cache.apply(log, Changes.of(result))
     columns = result.rows()[0][len(Changes._fields) :]
-    return SessionReading(None if columns[0] is None else columns)
+    return SessionRow(None if columns[0] is None else columns)
 
 
 def session_of(columns: Sequence[Any] | None, deployment: Deployment) -> Session:

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from api.errors import ApiError, Problem
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """An answer past Django, as WSGI takes it; ``headers`` includes Content-Length where it has a place."""
 
     status: int

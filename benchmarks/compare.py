@@ -103,12 +103,12 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     body: bytes
     etag: str
 
 
-def fetch(server: Server, member: Member) -> Answer:
+def fetch(server: Server, member: Member) -> Reply:
     """The answer to ``member``, which must be a 200."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request("GET", PATH, headers={"Host": member.host, "Cookie": f"__session={member.token}"})
@@ -117,7 +117,7 @@ def fetch(server: Server, member: Member) -> Answer:
     connection.close()
     if response.status != 200:
         raise DifferentAnswersError(f"{server.name} answers {response.status}: {body[:300]!r}")
-    return Answer(body, response.headers.get("ETag", ""))
+    return Reply(body, response.headers.get("ETag", ""))
 
 
 @contextmanager

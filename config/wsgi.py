@@ -15,7 +15,7 @@ from api.bounds import read_chunks, tidy
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 _django = get_wsgi_application()
 
-from api.answers import Answer  # noqa: E402
+from api.answers import Reply  # noqa: E402
 from memberships.listing import fast_path  # noqa: E402
 from server import health  # noqa: E402 (the models are there from here on)
 from server.metrics import count  # noqa: E402
@@ -41,11 +41,11 @@ def _start(start_response: Any, status: str, headers: list[tuple[str, str]], *ex
     return start_response(status, headers, *exc_info)
 
 
-def fast_answer(environ: dict[str, Any]) -> Answer | None:
+def fast_answer(environ: dict[str, Any]) -> Reply | None:
     """The answer of the fast path, counted; None if the request is for Django."""
     began = time.perf_counter()
-    question = fast_path.parse(environ)
-    answer = None if question is None else fast_path.answer(question)
+    parsed = fast_path.parse(environ)
+    answer = None if parsed is None else fast_path.answer(parsed)
     if answer is not None:
         count("GET", fast_path.ROUTE, answer.status, time.perf_counter() - began)
     return answer

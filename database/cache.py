@@ -126,7 +126,7 @@ class Changes(NamedTuple):
         return cls(row[0] or b"", *(row[column] for column in range(1, len(cls._fields))))
 
 
-class Position(NamedTuple):
+class LogPosition(NamedTuple):
     """Which transactions' changes are still to be read from the log of one database server."""
 
     server_epoch: int
@@ -148,7 +148,7 @@ OVERTAKEN = -1
 class _State:
     """What all caches of the process share. ``generation`` counts the changes that were applied."""
 
-    position = Position(0, _BEGINNING, b"{}", b"0")
+    position = LogPosition(0, _BEGINNING, b"{}", b"0")
     horizon = (0, 0, 0)
     generation = 0
     evictions = 0
@@ -160,10 +160,10 @@ _state = _State()
 _caches: dict[str, list[Cache]] = {}
 
 
-class Read(NamedTuple):
+class LogRead(NamedTuple):
     """A statement that is about to read the log from ``position`` on."""
 
-    position: Position
+    position: LogPosition
     generation: int
 
     @property
@@ -172,10 +172,10 @@ class Read(NamedTuple):
         return {"since": self.position.since, "running": self.position.running, "own_id": self.position.own_id}
 
 
-def begin() -> Read:
+def begin() -> LogRead:
     """To be called before a statement that includes ``CHANGES``."""
     with _lock:
-        return Read(_state.position, _state.generation)
+        return LogRead(_state.position, _state.generation)
 
 
 def as_of_now() -> int:
@@ -188,7 +188,7 @@ def evictions() -> int:
     return _state.evictions
 
 
-def apply(read: Read, changes: Changes) -> int:
+def apply(read: LogRead, changes: Changes) -> int:
     """Evict what ``changes`` name.
 
     Returns the ``as_of`` of what the same statement has read: see ``holds`` and ``Cache.put``.
@@ -217,7 +217,7 @@ def apply(read: Read, changes: Changes) -> int:
         # same if there are none.
         since = xmax if running else xmin
         unfinished = [ids for ids in (running, changes.own_transaction) if ids]
-        _state.position = Position(
+        _state.position = LogPosition(
             position.server_epoch, since, b"{%b}" % b",".join(unfinished), changes.own_id or position.own_id
         )
         return _state.generation
@@ -232,7 +232,7 @@ def clear(**signal: Any) -> None:
     """Evict everything: a new connection may lead to another server, or to the same one with less on it."""
     with _lock:
         _evict_everything()
-        _state.position = Position(_state.position.server_epoch + 1, _BEGINNING, b"{}", b"0")
+        _state.position = LogPosition(_state.position.server_epoch + 1, _BEGINNING, b"{}", b"0")
         _state.horizon = (0, 0, 0)
 
 

@@ -23,6 +23,7 @@ from accounts.models import Deployment, Session, User
 from accounts.second_factors import available_methods
 from accounts.sent_tokens import COOKIE
 from accounts.sessions import session_token, start_session
+from api.answers import Reply
 from api.networks import Address, matching_entry
 from memberships.eligibility import EligibilityRestriction, Level, Outcome
 from memberships.models import OrganizationMembershipRole
@@ -36,14 +37,6 @@ SWITCHES = {
     ("workspace", "MFA"): "enforce_mfa_per_workspace_enabled",
 }
 """The deployment's switch for each rule at each level."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the endpoint sends: ``body`` is JSON, byte for byte."""
-
-    status: int
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +75,7 @@ class Explanation:
     signed in anew: what would still keep them out.
     """
 
-    answer: Answer
+    answer: Reply
     decisions: list[Decision]
     has_second_factor: bool
 
@@ -112,7 +105,7 @@ def _new_session(user: User) -> Session:
     return start_session(user=user, expires_at=timezone.now() + timedelta(hours=1))
 
 
-def _ask(user: User, session: Session, address: Address | None) -> Answer:
+def _ask(user: User, session: Session, address: Address | None) -> Reply:
     """Call the endpoint as a request from ``address`` would that carries the session's token."""
     session.deployment = user.deployment
     host = user.deployment.host
@@ -133,7 +126,7 @@ def _ask(user: User, session: Session, address: Address | None) -> Answer:
     response: Any = match.func(request, *match.args, **match.kwargs)
     if hasattr(response, "render"):
         response = response.render()
-    return Answer(response.status_code, response.content)
+    return Reply(response.status_code, [], response.content)
 
 
 def _decisions(

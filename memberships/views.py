@@ -22,7 +22,7 @@ from memberships.listing import poll
 from memberships.listing.composing import organization_restriction
 from memberships.listing.fragments import of_organization, shows_private_metadata
 from memberships.listing.poll import Poll
-from memberships.listing.statement import Reading, read_listing
+from memberships.listing.statement import ListingRow, read_listing
 
 
 class WorkspaceMembershipViewSet(SessionViewSet):
@@ -32,7 +32,7 @@ class WorkspaceMembershipViewSet(SessionViewSet):
         self.authentication = SessionAuthentication(self._read)
         return [self.authentication]
 
-    def _read(self, deployment: Deployment, session_id: int, *, is_loaded: bool) -> Reading:
+    def _read(self, deployment: Deployment, session_id: int, *, is_loaded: bool) -> ListingRow:
         try:
             organization_id = id_parameter(self.request, "org_id")
         except ApiError:
@@ -43,7 +43,7 @@ class WorkspaceMembershipViewSet(SessionViewSet):
     def list(self, request: Request) -> HttpResponse:
         organization_id = id_parameter(request, "org_id", Problem.INVALID_ORG_ID)
         asked = Poll(organization_id, client_address_of(request))
-        listing = poll.answer(asked, cast(SignedIn, request.auth), self.authentication.reading)
+        listing = poll.answer(asked, cast(SignedIn, request.auth), self.authentication.row)
         return conditional_answer(request, etag=listing.etag, write=listing.body)
 
 

@@ -19,7 +19,7 @@ from django.http import HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
 from api import networks
-from api.answers import Answer
+from api.answers import Reply
 from api.client_address import address_in
 from api.errors import Problem, error_response
 from database.prepared import Statement, read_together
@@ -33,7 +33,7 @@ _APPLIED = Statement(
 logger = logging.getLogger("rollcall")
 
 
-def answer(environ: dict[str, Any]) -> Answer | None:
+def answer(environ: dict[str, Any]) -> Reply | None:
     """The answer to the WSGI request of a probe; None if the request is none."""
     probe = _PROBES.get(environ["PATH_INFO"])
     if probe is None:
@@ -57,7 +57,7 @@ def answer(environ: dict[str, Any]) -> Answer | None:
         response.status_code,
         time.perf_counter() - began,
     )
-    return Answer(response.status_code, list(response.headers.items()), response.content)
+    return Reply(response.status_code, list(response.headers.items()), response.content)
 
 
 def healthz(environ: dict[str, Any]) -> HttpResponse:

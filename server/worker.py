@@ -21,7 +21,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
-from api.answers import Answer
+from api.answers import Reply
 from api.errors import Problem, error_body
 from server.metrics import count
 
@@ -31,7 +31,7 @@ gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.05
 
 MAX_HEAD = 4 * 1024
 """Bytes of a request that may be answered at once. A browser's has one or two thousand."""
-MAX_REMEMBERED_HEADS = 5_000
+MAX_CACHED_HEADS = 5_000
 SLOW = 0.05
 """Seconds that an answer at once should not take; after a slower one all is left to the threads for a while."""
 PAUSE = 10
@@ -51,7 +51,7 @@ class RollcallWorker(ThreadWorker):
     tpool: Any
 
     def init_process(self) -> None:
-        self._questions: dict[tuple[bytes, str], Any] = {}
+        self._parsed: dict[tuple[bytes, str], Any] = {}
         self._paused_until = 0.0
         super().init_process()
 
@@ -99,8 +99,8 @@ class RollcallWorker(ThreadWorker):
         except OSError:
             return None
         try:
-            question = self._question(head, conn)
-            answer = None if question is None else self._fast_path.answer(question)
+            parsed = self._parse(head, conn)
+            answer = None if parsed is None else self._fast_path.answer(parsed)
         except Exception:
             self.log.exception("A request could not be answered at once")
             answer = None
@@ -108,7 +108,7 @@ class RollcallWorker(ThreadWorker):
         if now - began > SLOW:
             self._paused_until = now + PAUSE * (now - began)
         if answer is None:
-            self._questions.pop((head, conn.client[0]), None)
+            self._parsed.pop((head, conn.client[0]), None)
             conn.parser.unreader.unread(head)
             return None
         count("GET", self._fast_path.ROUTE, answer.status, now - began)
@@ -120,11 +120,11 @@ class RollcallWorker(ThreadWorker):
             return memoryview(head + answer.body)[sent:]
         return memoryview(answer.body)[sent - len(head) :]
 
-    def _question(self, head: bytes, conn: Any) -> Any:
+    def _parse(self, head: bytes, conn: Any) -> Any:
         """What the request that begins with ``head`` asks; None if that is not all of it, or it is for Django."""
         key = head, conn.client[0]
-        question = self._questions.get(key)
-        if question is None and head.startswith(self._fast_path.START) and head.find(b"\r\n\r\n") == len(head) - 4:
+        parsed = self._parsed.get(key)
+        if parsed is None and head.startswith(self._fast_path.START) and head.find(b"\r\n\r\n") == len(head) - 4:
             try:
                 request = next(RequestParser(self.cfg, iter([head]), conn.client))
             except (ParseException, NoMoreData):
@@ -132,12 +132,12 @@ class RollcallWorker(ThreadWorker):
             if request.should_close() or any(name == "EXPECT" for name, _ in request.headers):
                 return None
             _, environ = wsgi.create(request, conn.sock, conn.client, conn.server, self.cfg)
-            question = self._fast_path.parse(environ)
-            if question is not None:
-                if len(self._questions) >= MAX_REMEMBERED_HEADS:
-                    del self._questions[next(iter(self._questions))]
-                self._questions[key] = question
-        return question
+            parsed = self._fast_path.parse(environ)
+            if parsed is not None:
+                if len(self._parsed) >= MAX_CACHED_HEADS:
+                    del self._parsed[next(iter(self._parsed))]
+                self._parsed[key] = parsed
+        return parsed
 
     def handle_request(self, req: Any, conn: Any) -> bool:
         """gunicorn's, but the answer says that the connection ends if the request's body has not come by then."""
@@ -178,7 +178,7 @@ def _wait_less_in_the_main_thread(connection: BaseDatabaseWrapper, **_: Any) -> 
             )
 
 
-def _head(answer: Answer) -> bytes:
+def _head(answer: Reply) -> bytes:
     """The answer but for its body as it goes over the wire, with the headers that gunicorn gives any."""
     fields = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
     return (

@@ -15,7 +15,7 @@ from api.networks import Address
 from memberships import rendering
 from memberships.eligibility import UNRESTRICTED, EligibilityRestriction, restriction
 from memberships.listing.fragments import PlaceFragment, RoleFragment, shows_private_metadata
-from memberships.listing.statement import Reading
+from memberships.listing.statement import ListingRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +28,21 @@ class Viewer:
     session: bytes
     """As JSON text."""
     version: bytes
-    """``Reading.session_version``."""
+    """``ListingRow.session_version``."""
     expires_at: datetime
     """When the session or its active sign-in ends."""
     kept_serial: int | None
     """See ``accounts.sessions.kept_serial``."""
 
 
-def viewer_of(caller: SignedIn, reading: Reading) -> Viewer:
+def viewer_of(caller: SignedIn, row: ListingRow) -> Viewer:
     """``caller``, whose session is the one that was read."""
     return Viewer(
         deployment=caller.deployment,
         user_id=caller.user.pk,
         has_second_factor=caller.has_second_factor,
         session=rendering.json_text(caller.session_summary),
-        version=reading.session_version,
+        version=row.session_version,
         expires_at=min(caller.session.expires_at, caller.sign_in.expires_at),
         kept_serial=kept_serial(caller.session),
     )
@@ -66,14 +66,14 @@ _TAIL = b'],"session":%b}'
 _UNRESTRICTED = orjson.dumps(UNRESTRICTED)
 
 
-def compose(reading: Reading, viewer: Viewer, *, address: Address | None) -> Listing:
+def compose(row: ListingRow, viewer: Viewer, *, address: Address | None) -> Listing:
     """The list for ``viewer`` at ``address``."""
-    assert reading.rows is not None, "they were to be read"  # noqa: S101
-    (administered, rows), roles_of, found = reading.rows
+    assert row.rows is not None, "they were to be read"  # noqa: S101
+    (administered, rows), roles_of, found = row.rows
     members = {role_ids: _member(viewer, [found.roles[id_] for id_ in given]) for role_ids, given in roles_of.items()}
     shows = [shows_private_metadata(viewer.deployment, is_admin=is_admin) for is_admin in (False, True)]
     text = [_HEAD]
-    digests = [viewer.deployment.private_metadata_audience.encode(), viewer.session, reading.text]
+    digests = [viewer.deployment.private_metadata_audience.encode(), viewer.session, row.text]
     for id_, workspace_id, organization_id, role_ids, own_json in rows:
         workspace, organization = found.workspaces[workspace_id], found.organizations[organization_id]
         member, is_workspace_admin = members[role_ids]

@@ -24,7 +24,7 @@ from rest_framework.request import Request
 
 from accounts.cached_deployments import CachedDeployment, cached_deployment, session_token
 from accounts.sent_tokens import Sent, sent_tokens
-from api.answers import Answer, with_caching
+from api.answers import Reply, with_caching
 from api.client_address import client_address_of
 from api.errors import ApiError
 from api.requests import id_parameter
@@ -42,7 +42,7 @@ _ONE_ETAG = re.compile(r'\s*(?:W/)?("[^"]*")\s*')
 logger = logging.getLogger("rollcall")
 
 
-class Question(NamedTuple):
+class ParsedPoll(NamedTuple):
     """What a plain request asks."""
 
     poll: Poll
@@ -56,17 +56,17 @@ class _NotPlainError(Exception):
     """The request is for Django."""
 
 
-def parse(environ: dict[str, Any]) -> Question | None:
+def parse(environ: dict[str, Any]) -> ParsedPoll | None:
     """What the request asks; None if it is not plain, or its deployment is not cached yet."""
     if environ["PATH_INFO"] != PATH or not _is_plain(environ):
         return None
     request: Any = WSGIRequest(environ)
     try:
         response = _middleware()(request)
-        question: Question = request.question
+        parsed: ParsedPoll = request.parsed_poll
     except Exception:  # the view says what is wrong with the request
         return None
-    return question._replace(headers=list(response.headers.items()))
+    return parsed._replace(headers=list(response.headers.items()))
 
 
 def _is_plain(environ: dict[str, Any]) -> bool:
@@ -89,13 +89,13 @@ def _middleware() -> Callable[[HttpRequest], HttpResponseBase]:
 
 
 def _parse(http: Any) -> HttpResponse:
-    """Set ``http.question`` and give the headers that any answer has; raises ``ApiError`` and ``_NotPlainError``."""
+    """Set ``http.parsed_poll`` and give the headers that any answer has; raises ``ApiError`` and ``_NotPlainError``."""
     request = Request(http)
     cached = cached_deployment(request)
     etag = _ONE_ETAG.fullmatch(http.META.get("HTTP_IF_NONE_MATCH", '""'))
     if cached is None or etag is None or not accepts_json(http):
         raise _NotPlainError
-    http.question = Question(
+    http.parsed_poll = ParsedPoll(
         poll=Poll(id_parameter(request, "org_id"), client_address_of(http), etag[1]),
         cached=cached,
         tokens=sent_tokens(request, cached.deployment, partial(session_token, cached=cached)),
@@ -107,10 +107,10 @@ def _parse(http: Any) -> HttpResponse:
     return response
 
 
-def answer(question: Question) -> Answer | None:
+def answer(parsed: ParsedPoll) -> Reply | None:
     """The list of memberships, or the word that it is unchanged; None if Django is to answer."""
     try:
-        found = poll.answer_from_cache(question.poll, question.cached, question.tokens)
+        found = poll.answer_from_cache(parsed.poll, parsed.cached, parsed.tokens)
     except (ApiError, DatabaseError):
         return None  # the view says what is wrong
     except Exception:
@@ -118,8 +118,8 @@ def answer(question: Question) -> Answer | None:
         return None
     if found is None:
         return None
-    headers = [*question.headers, ("ETag", found.etag)]
-    if not isinstance(found, Listing) or found.etag == question.poll.etag:
-        return Answer(304, headers, b"")
+    headers = [*parsed.headers, ("ETag", found.etag)]
+    if not isinstance(found, Listing) or found.etag == parsed.poll.etag:
+        return Reply(304, headers, b"")
     body = found.body()
-    return Answer(200, [*headers, ("Content-Type", "application/json"), ("Content-Length", str(len(body)))], body)
+    return Reply(200, [*headers, ("Content-Type", "application/json"), ("Content-Length", str(len(body)))], body)

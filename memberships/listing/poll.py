@@ -21,7 +21,7 @@ from api.networks import Address
 from memberships.listing import etags
 from memberships.listing.composing import Listing, Viewer, compose, viewer_of
 from memberships.listing.etags import Sent
-from memberships.listing.statement import Reading, read_listing
+from memberships.listing.statement import ListingRow, read_listing
 
 
 class Poll(NamedTuple):
@@ -32,16 +32,16 @@ class Poll(NamedTuple):
     etag: str = ""
 
 
-def answer(poll: Poll, caller: SignedIn, reading: Reading) -> Listing:
+def answer(poll: Poll, caller: SignedIn, row: ListingRow) -> Listing:
     """The list for ``caller``, whose session was read; raises ``ApiError`` (404) for an organization of others."""
-    return _list(poll, viewer_of(caller, reading), reading, session_id=caller.session.pk)
+    return _list(poll, viewer_of(caller, row), row, session_id=caller.session.pk)
 
 
-def _list(poll: Poll, viewer: Viewer, reading: Reading, *, session_id: int, sent: Sent | None = None) -> Listing:
+def _list(poll: Poll, viewer: Viewer, row: ListingRow, *, session_id: int, sent: Sent | None = None) -> Listing:
     """The list as read, whose ETag is cached from now on, unless it is that of ``sent``."""
-    if not reading.is_organization_member:  # the same whether or not the organization exists
+    if not row.is_organization_member:  # the same whether or not the organization exists
         raise ApiError(Problem.NOT_A_MEMBER)
-    listing = compose(reading, viewer, address=poll.address)
+    listing = compose(row, viewer, address=poll.address)
     if sent is None or sent.etag != listing.etag:
         etags.put(
             listing,
@@ -49,7 +49,7 @@ def _list(poll: Poll, viewer: Viewer, reading: Reading, *, session_id: int, sent
             session_id=session_id,
             address=poll.address,
             organization_id=poll.organization_id,
-            as_of=reading.as_of,
+            as_of=row.as_of,
         )
     return listing
 
@@ -66,29 +66,29 @@ def answer_from_cache(poll: Poll, cached: CachedDeployment, tokens: SentTokens) 
     if sent and not (sent.viewer.deployment is cached.deployment and sent.address == poll.address and sent.is_intact()):
         sent = None
     may_stand = sent is not None and sent.etag == poll.etag
-    reading = _read(poll, cached, token, unless_changed=may_stand)
-    viewer = _viewer(cached, token, tokens, reading, sent)
+    row = _read(poll, cached, token, unless_changed=may_stand)
+    viewer = _viewer(cached, token, tokens, row, sent)
     if viewer is None:
         return None
     # No other thread has applied a change since this one looked?
     stands = sent is not None and sent.viewer is viewer and sent.is_intact()
-    if may_stand and reading.rows is None:
+    if may_stand and row.rows is None:
         if stands:
             return sent
-        reading = _read(poll, cached, token)
-        if reading.session_version != viewer.version or not cached.is_current:
+        row = _read(poll, cached, token)
+        if row.session_version != viewer.version or not cached.is_current:
             return None
-    return _list(poll, viewer, reading, session_id=token.session_id, sent=sent if stands else None)
+    return _list(poll, viewer, row, session_id=token.session_id, sent=sent if stands else None)
 
 
-def _read(poll: Poll, cached: CachedDeployment, token: SessionToken, *, unless_changed: bool = False) -> Reading:
+def _read(poll: Poll, cached: CachedDeployment, token: SessionToken, *, unless_changed: bool = False) -> ListingRow:
     return read_listing(
         cached.deployment, token.session_id, organization_id=poll.organization_id, unless_changed=unless_changed
     )
 
 
 def _viewer(
-    cached: CachedDeployment, token: SessionToken, tokens: SentTokens, reading: Reading, sent: Sent | None
+    cached: CachedDeployment, token: SessionToken, tokens: SentTokens, row: ListingRow, sent: Sent | None
 ) -> Viewer | None:
     """The viewer, known from what was ``sent`` before or from what was read; None where the view has more to do.
 
@@ -96,10 +96,10 @@ def _viewer(
     """
     if not cached.is_current:
         return None
-    if sent and sent.viewer.version == reading.session_version and sent.viewer.expires_at > timezone.now():
+    if sent and sent.viewer.version == row.session_version and sent.viewer.expires_at > timezone.now():
         viewer = sent.viewer
     else:
-        session = session_of(reading.session_columns, cached.deployment)
+        session = session_of(row.session_columns, cached.deployment)
         caller = Caller(cached.deployment, session, token_serial=token.serial)
-        viewer = viewer_of(sessions.signed_in(caller), reading)
+        viewer = viewer_of(sessions.signed_in(caller), row)
     return viewer if keeps(token, viewer.kept_serial, is_renewable=tokens.is_renewable) else None

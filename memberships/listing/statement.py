@@ -66,10 +66,10 @@ class Rows(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ListingRow:
     """What the statement found."""
 
-    row: Result
+    result: Result
     is_organization_member: bool
     """Whether the user is a member of the organization that was asked for; true if none was."""
     rows: Rows | None
@@ -81,13 +81,13 @@ class Reading:
     @property
     def session_columns(self) -> tuple[Any, ...] | None:
         """For ``session_of``; None if the deployment has no such session."""
-        return None if self.row[_SESSION] is None else self.row.rows()[0][_SESSION:]
+        return None if self.result[_SESSION] is None else self.result.rows()[0][_SESSION:]
 
     @property
     def session_version(self) -> bytes:
         """Stands for ``session_columns``: others have another."""
         # Each value is of a fixed length, or null; so with a mark before each they can't run into each other.
-        values = [self.row[column] for column in range(_SESSION, self.row.number_of_columns)]
+        values = [self.result[column] for column in range(_SESSION, self.result.number_of_columns)]
         return b"".join([b"-" if value is None else b"+%b" % value for value in values])
 
 
@@ -98,7 +98,7 @@ def read_listing(
     organization_id: int | None,
     is_loaded: bool = False,
     unless_changed: bool = False,
-) -> Reading:
+) -> ListingRow:
     """The session and its user's memberships, of one organization if given, as they are in one snapshot.
 
     Fragments that the process lacks are read in a second round trip, from one snapshot with the memberships. If the
@@ -115,17 +115,17 @@ def read_listing(
     own: list[tuple[Statement, Values]] = [(statement, values) for statement in _OWN_FRAGMENTS]
     besides = own if is_loaded else []
     while True:
-        reading = cache.begin()
-        row, *results = read_together([(LISTING, {**values, **reading.values}), *besides])
-        as_of = cache.apply(reading, Changes.of(row))
-        text = row[_MEMBERSHIPS]
+        log = cache.begin()
+        result, *results = read_together([(LISTING, {**values, **log.values}), *besides])
+        as_of = cache.apply(log, Changes.of(result))
+        text = result[_MEMBERSHIPS]
         rows, missing = None, None
         if not (unless_changed and text is None):
             known = fragments.fragments_of(results, as_of=as_of) if results else Fragments({}, {}, {})
             rows, missing = _rows(text, known)
         # What another thread has cached meanwhile may be newer than the row; what came with the row is not.
         if not missing and (besides is own or cache.holds(as_of)):
-            return Reading(row, row[_IS_ORGANIZATION_MEMBER] == b"\1", rows, text or b"", as_of)
+            return ListingRow(result, result[_IS_ORGANIZATION_MEMBER] == b"\1", rows, text or b"", as_of)
         besides = missing if missing and not besides else own
 
 

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from database import cache
-from database.cache import CHANGES, Cache, Changes, Read
+from database.cache import CHANGES, Cache, Changes, LogRead
 from database.models import Invalidation
 from database.prepared import Statement, read
 from organizations.models import Workspace, WorkspaceSegment
@@ -41,9 +41,9 @@ def put(things: Cache[Thing], key: bytes) -> Thing:
     return thing
 
 
-def applied(entries: str | None, reading: Read | None = None, *, snapshot: str = "10:10:") -> int:
-    told = Changes(snapshot.encode(), None, None, None if entries is None else entries.encode())
-    return cache.apply(reading or cache.begin(), told)
+def applied(entries: str | None, log: LogRead | None = None, *, snapshot: str = "10:10:") -> int:
+    changes = Changes(snapshot.encode(), None, None, None if entries is None else entries.encode())
+    return cache.apply(log or cache.begin(), changes)
 
 
 def test_it_is_bounded_first_in_first_out(things: Cache[Thing]) -> None:
@@ -86,10 +86,10 @@ def test_the_first_statement_evicts_items_that_may_have_changed_before_it(things
 
 
 def test_a_row_that_was_read_before_another_thread_applied_a_change_is_not_put(things: Cache[Thing]) -> None:
-    reading = cache.begin()
+    log = cache.begin()
     applied("organization:9")
     thing = Thing()
-    things.put(b"1", thing, as_of=applied(None, reading))
+    things.put(b"1", thing, as_of=applied(None, log))
     assert not thing.is_current
     assert things.get(b"1") is None
 
@@ -124,17 +124,17 @@ def test_a_standby_that_lists_no_running_transactions_is_read_from_its_xmin() ->
 def test_a_first_statement_does_not_move_the_position_of_another_thread() -> None:
     first, second = cache.begin(), cache.begin()
     applied(None, first, snapshot="10:10:")
-    applied(None, second, snapshot="20:20:")  # nothing was told of what came from transaction 10 on
+    applied(None, second, snapshot="20:20:")  # the changes from transaction 10 on were not read
     assert cache.begin().position.since == b"10"
 
 
 def test_on_another_server_nothing_of_the_former_one_counts(things: Cache[Thing]) -> None:
     applied(None, snapshot="900:900:")
-    reading = cache.begin()
+    log = cache.begin()
     thing = put(things, b"1")
     cache.clear()
     assert not thing.is_current
-    applied(None, reading, snapshot="901:901:")
+    applied(None, log, snapshot="901:901:")
     applied(None, snapshot="10:10:")
     assert cache.begin().position.since == b"10"
 
@@ -190,32 +190,32 @@ def test_the_log_is_kept_for_a_day() -> None:
     assert kinds.filter(kind="new").count() == 2000
 
 
-def changes_since(read_: Read) -> Changes:
+def changes_since(read_: LogRead) -> Changes:
     return Changes.of(read(SELECT_CHANGES, read_.values))
 
 
 @pytest.mark.django_db
 def test_a_transaction_reads_each_change_of_its_own_once() -> None:
-    reading = cache.begin()
-    before = changes_since(reading)
+    log = cache.begin()
+    before = changes_since(log)
     assert before.entries is None, "an empty cache has nothing to evict"
-    cache.apply(reading, before)
+    cache.apply(log, before)
     for key in (7, 8):
         Invalidation.objects.create(kind="user", key=key)
-        reading = cache.begin()
-        after = changes_since(reading)
+        log = cache.begin()
+        after = changes_since(log)
         assert after.entries == b"user:%d" % key
-        cache.apply(reading, after)
+        cache.apply(log, after)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_transaction_that_has_read_in_between_is_read_once_it_has_committed() -> None:
-    cache.apply(reading := cache.begin(), changes_since(reading))
+    cache.apply(log := cache.begin(), changes_since(log))
     with transaction.atomic():
         Invalidation.objects.create(kind="user", key=7)
         with psycopg.connect(**connection.get_connection_params()) as other:
             other.execute("SELECT pg_current_xact_id()")  # a later transaction ends before this one
-        cache.apply(reading := cache.begin(), changes_since(reading))
+        cache.apply(log := cache.begin(), changes_since(log))
         Invalidation.objects.create(kind="user", key=8)
     assert b"user:8" in (changes_since(cache.begin()).entries or b"")
 
@@ -261,7 +261,7 @@ def test_on_a_standby_changes_are_read_in_any_order_of_commits() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_log_rows_in_a_dump_of_another_server_are_not_read() -> None:
-    cache.apply(reading := cache.begin(), changes_since(reading))
+    cache.apply(log := cache.begin(), changes_since(log))
     with connection.cursor() as cursor:
         cursor.execute(
             """

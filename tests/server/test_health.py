@@ -13,7 +13,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
-from api.answers import Answer
+from api.answers import Reply
 from config.wsgi import application
 from server import health
 
@@ -22,7 +22,7 @@ each_probe = pytest.mark.parametrize("path", PROBES)
 pytestmark = pytest.mark.django_db
 
 
-def ask(path: str, method: str = "GET", **environ: str) -> Answer:
+def ask(path: str, method: str = "GET", **environ: str) -> Reply:
     """The server's answer to a request with these WSGI variables."""
     began: list[Any] = []
     request = {
@@ -37,7 +37,7 @@ def ask(path: str, method: str = "GET", **environ: str) -> Answer:
     }
     body = b"".join(application(request, lambda *answer: began.append(answer)))
     ((status, headers),) = began
-    return Answer(int(status[:3]), headers, body)
+    return Reply(int(status[:3]), headers, body)
 
 
 @each_probe

@@ -25,16 +25,16 @@ MAX_LOADS = 3
 """How often a deployment that changes meanwhile is loaded before all is read from one snapshot."""
 
 
-class Reading(Protocol):
-    """What a statement found that applied the invalidation log."""
+class CallerRow(Protocol):
+    """The row of a statement that has applied the invalidation log."""
 
     @property
     def session_columns(self) -> tuple[Any, ...] | None:
         """For ``session_of``; None if the deployment has no such session."""
 
 
-R = TypeVar("R", bound=Reading)
-R_co = TypeVar("R_co", bound=Reading, covariant=True)
+R = TypeVar("R", bound=CallerRow)
+R_co = TypeVar("R_co", bound=CallerRow, covariant=True)
 
 
 class Read(Protocol[R_co]):
@@ -47,7 +47,7 @@ class Found(NamedTuple, Generic[R]):
     """The caller, and what was read with their session: None for a visitor, who is in no table."""
 
     caller: Caller
-    reading: R | None
+    row: R | None
 
 
 class _OutdatedError(Exception):
@@ -56,10 +56,10 @@ class _OutdatedError(Exception):
 
 def find_caller(request: Request) -> Caller:
     """The caller whose token the request carries, with a new token if that is due; raises ``ApiError`` (401, 404)."""
-    return look_up(request, read_session).caller
+    return find_caller_with(request, read_session).caller
 
 
-def look_up(request: Request, read: Read[R]) -> Found[R]:
+def find_caller_with(request: Request, read: Read[R]) -> Found[R]:
     """As ``find_caller``, with ``read`` in place of the statement that finds the session."""
     cached = cached_deployment(request)
     if cached is not None:
@@ -70,10 +70,10 @@ def look_up(request: Request, read: Read[R]) -> Found[R]:
             return _find(request, cached_deployments.load_deployment(request), read, is_loaded=True)
     with one_snapshot():
         cached = cached_deployments.load_deployment(request)
-        readings = {id_: read(cached.deployment, id_, is_loaded=True) for id_ in _session_ids(request, cached)}
+        rows = {id_: read(cached.deployment, id_, is_loaded=True) for id_ in _session_ids(request, cached)}
 
     def read_already(deployment: Deployment, session_id: int, *, is_loaded: bool) -> R:
-        return readings[session_id]
+        return rows[session_id]
 
     return _find(request, cached, read_already, is_loaded=True, is_settled=True)
 
@@ -81,21 +81,21 @@ def look_up(request: Request, read: Read[R]) -> Found[R]:
 def _find(
     request: Request, cached: CachedDeployment, read: Read[R], *, is_loaded: bool, is_settled: bool = False
 ) -> Found[R]:
-    """As ``look_up``, in ``cached``, which was just loaded if it ``is_loaded``.
+    """As ``find_caller_with``, in ``cached``, which was just loaded if it ``is_loaded``.
 
     Raises ``_OutdatedError`` before anything is changed if it may be outdated, unless all ``is_settled``.
     """
-    readings: dict[int, R] = {}
+    rows: dict[int, R] = {}
 
     def find(raw: str) -> Caller:
         token = session_token(raw, cached)
         if token.is_anonymous:
             return sessions.visitor(cached.deployment, token)
-        reading = read(cached.deployment, token.session_id, is_loaded=is_loaded)
+        row = read(cached.deployment, token.session_id, is_loaded=is_loaded)
         if not (cached.is_current or is_settled):
             raise _OutdatedError
-        readings[token.session_id] = reading
-        session = session_of(reading.session_columns, cached.deployment)
+        rows[token.session_id] = row
+        session = session_of(row.session_columns, cached.deployment)
         renewed = sessions.renew(session, token, is_renewable=sent.is_renewable)
         return Caller(cached.deployment, session, token_serial=token.serial, new_token=renewed)
 
@@ -103,12 +103,12 @@ def _find(
         sent = sent_tokens(request, cached.deployment, partial(session_token, cached=cached))
         caller = first_good(request, sent, find)
     except ApiError as error:
-        if is_loaded or readings:
+        if is_loaded or rows:
             raise
         raise _OutdatedError from error
-    if not (is_loaded or readings):
+    if not (is_loaded or rows):
         raise _OutdatedError
-    return Found(caller, readings.get(caller.session.pk))
+    return Found(caller, rows.get(caller.session.pk))
 
 
 def _session_ids(request: Request, cached: CachedDeployment) -> Iterator[int]:
