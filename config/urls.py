@@ -8,7 +8,7 @@ from api.document import OpenApiView, docs
 from demo.playground import playground
 from memberships.session_views import CurrentUserViewSet, SessionStateViewSet, SignInViewSet, SwitchViewSet
 from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
-from staff.access.second_factor import second_factor
+from staff.access.mfa_page import mfa_page
 
 urlpatterns = [
     path("", playground),
@@ -30,7 +30,7 @@ urlpatterns = [
     path(".well-known/jwks.json", JwksViewSet.as_view({"get": "retrieve"})),
     path("openapi.json", OpenApiView.as_view()),
     path("docs/", docs),
-    path("admin/second-factor/", second_factor, name="staff-second-factor"),
+    path("admin/second-factor/", mfa_page, name="staff-second-factor"),
     path("admin/", admin.site.urls),
 ]
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from django.db import models
 from django.utils import timezone
 
+from accounts import sessions
 from accounts.keys import create_signing_key, published_keys
 from accounts.models import Deployment, Session, SignIn, SigningKey, User
-from accounts.sessions import sign_out_everywhere
 from memberships.models import (
     OrganizationMembership,
     OrganizationMembershipRole,
@@ -182,9 +182,16 @@ def set_disabled(users: Sequence[User], disabled: bool) -> list[Change]:
     return [Change(user, text if user.disabled is not disabled else "") for user in users]
 
 
-def end_sign_ins(users: Sequence[User]) -> list[Change]:
+def end_sign_ins(sign_ins: Sequence[SignIn]) -> list[Change]:
+    """End those of ``sign_ins`` that are live; a session without any other ends."""
+    rows = SignIn.objects.filter(pk__in=[sign_in.pk for sign_in in sign_ins])
+    ended = {sign_in.pk for sign_in in sessions.end_sign_ins(rows)}
+    return [Change(sign_in, f"of {sign_in.user} ends" if sign_in.pk in ended else "") for sign_in in sign_ins]
+
+
+def sign_out(users: Sequence[User]) -> list[Change]:
     """Sign ``users`` out everywhere; a session that nobody else is signed in to ends."""
-    numbers = Counter(sign_in.user_id for sign_in in sign_out_everywhere(users))
+    numbers = Counter(sign_in.user_id for sign_in in sessions.sign_out_everywhere(users))
     return [Change(user, _signed_out(numbers[user.pk])) for user in users]
 
 
@@ -192,13 +199,13 @@ def _signed_out(number: int) -> str:
     return f"is signed out of {number} session{'' if number == 1 else 's'}" if number else ""
 
 
-def end_sessions(sessions: Sequence[Session]) -> list[Change]:
-    """End ``sessions``, with all sign-ins in them. What has ended stays ended when it did."""
+def end_sessions(rows: Sequence[Session]) -> list[Change]:
+    """End the sessions ``rows``, with all sign-ins in them. What has ended stays ended when it did."""
     now = timezone.now()
-    live = [session for session in sessions if session.ended_at is None]
+    live = [session for session in rows if session.ended_at is None]
     Session.objects.filter(pk__in=[session.pk for session in live], ended_at__isnull=True).update(ended_at=now)
     SignIn.objects.filter(session__in=live, ended_at__isnull=True).update(ended_at=now)
-    return [Change(session, "ends" if session.ended_at is None else "") for session in sessions]
+    return [Change(session, "ends" if session.ended_at is None else "") for session in rows]
 
 
 def sign_with_new_keys(deployments: Sequence[Deployment]) -> list[Change]:

@@ -20,6 +20,8 @@ from django_otp import user_has_device
 from unfold.sites import UnfoldAdminSite
 
 from staff.access.guard import guarded, require_admin_host
+from staff.access.mfa_page import start_proven
+from staff.access.sign_in import with_retry_after
 from staff.home import home
 from staff.toolkit.choices import fitting
 from staff.toolkit.fields import check_typed
@@ -65,10 +67,10 @@ class StaffSite(UnfoldAdminSite):
         if self._must_enrol(request):
             return HttpResponseRedirect(reverse("staff-second-factor"))
         response = super().login(request, extra_context)
+        if request.method == "POST" and response.status_code == 302 and not user_has_device(request.user):
+            start_proven(request)  # the password was given just now
         form = (getattr(response, "context_data", None) or {}).get("form")
-        if retry_after := getattr(form, "retry_after", None):
-            response.status_code, response.headers["Retry-After"] = 429, retry_after
-        return guarded(response)
+        return guarded(with_retry_after(response, form))
 
     def _must_enrol(self, request: HttpRequest) -> bool:
         return (

@@ -1,67 +1,86 @@
-"""How staff sign in: a password, then a code of those who have a second factor; failures are counted as users' are."""
+"""How staff sign in: a password, then a code if they have MFA; failures are limited as they are for users."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django_otp import devices_for_user
 from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import throttling
 from accounts.names import normal_code, trimmed
-from accounts.throttling import Limit
 from api.client_address import client_address_of
 from api.errors import ApiError
 from staff.access.second_factor import take_code
 
+Response = TypeVar("Response", bound=HttpResponse)
 
-class StaffLoginForm(AuthenticationForm):
-    """A wrong password and a wrong code read differently, and count alike."""
 
-    code = forms.CharField(
-        required=False,
-        max_length=40,
-        label="Code",
-        help_text="From your authenticator, or a backup code, once you have set up a second factor.",
-        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code", "inputmode": "text"}),
-    )
+class CountedForm(forms.Form):
+    """A form whose failures are limited per account and per address."""
 
     retry_after: str | None = None
-    """Seconds until sign-in may be tried again, if it failed too often."""
+    """Seconds until the next attempt, after too many failures."""
 
-    def clean_username(self) -> str:
-        return trimmed(self.cleaned_data["username"])
-
-    def clean(self) -> dict[str, Any]:
-        limits = throttling.staff_limits(
-            account=self.cleaned_data.get("username") or "", address=client_address_of(cast(HttpRequest, self.request))
-        )
+    @contextmanager
+    def counting_failures(self, request: HttpRequest, account: str) -> Iterator[None]:
+        """Count a ``ValidationError`` of the block as a failure; raise one if there have been too many."""
+        limits = throttling.staff_limits(account=account, address=client_address_of(request))
         try:
             throttling.require_within(limits)
         except ApiError as error:
             self.retry_after = error.headers["Retry-After"]
             raise ValidationError(f"Too many failures. Try again in {self.retry_after} seconds.") from error
         try:
-            cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        except ValidationError:
-            throttling.count_failure(limits)
+            yield
+        except ValidationError as error:
+            if getattr(error, "code", "") != "code_required":
+                throttling.count_failure(limits)
             raise
-        self._check_code(limits)
+
+
+def with_retry_after(response: Response, form: Any) -> Response:
+    """``response`` as a 429 if ``form`` met a limit."""
+    if retry_after := getattr(form, "retry_after", None):
+        response.status_code, response.headers["Retry-After"] = 429, retry_after
+    return response
+
+
+class StaffLoginForm(CountedForm, AuthenticationForm):
+    """A wrong password and a wrong code read differently, and count alike."""
+
+    code = forms.CharField(
+        required=False,
+        max_length=40,
+        label="Code",
+        help_text="If you have set up MFA: from your authenticator, or a backup code.",
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code", "inputmode": "text"}),
+    )
+
+    def clean_username(self) -> str:
+        return trimmed(self.cleaned_data["username"])
+
+    def clean(self) -> dict[str, Any]:
+        request = cast(HttpRequest, self.request)
+        with self.counting_failures(request, self.cleaned_data.get("username") or ""):
+            cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+            self._check_code()
         return cleaned
 
-    def _check_code(self, limits: list[Limit]) -> None:
-        """Raise ``ValidationError`` unless the code is one of the user's, or they have set nothing up yet."""
+    def _check_code(self) -> None:
+        """Raise ``ValidationError`` unless the code is one of the user's, or they have no MFA yet."""
         user: Any = self.get_user()
         if user is None or not any(devices_for_user(user)):
             return
         code = normal_code(self.cleaned_data.get("code", ""))
         if not code:
-            raise ValidationError("Enter the code of your authenticator, too, or a backup code.", code="code_required")
+            raise ValidationError("Enter a code of your authenticator, or a backup code.", code="code_required")
         user.otp_device = take_code(user, code)
         if user.otp_device is None:
-            throttling.count_failure(limits)
             raise ValidationError("This code is wrong, or was used before.", code="wrong_code")

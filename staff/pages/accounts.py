@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -34,7 +33,13 @@ from accounts.models import (
     User,
 )
 from accounts.names import searched
-from staff.pages.bulk_actions import DEPLOYMENT_ACTIONS, SESSION_ACTIONS, SIGNING_KEY_ACTIONS, USER_ACTIONS
+from staff.pages.bulk_actions import (
+    DEPLOYMENT_ACTIONS,
+    SESSION_ACTIONS,
+    SIGN_IN_ACTIONS,
+    SIGNING_KEY_ACTIONS,
+    USER_ACTIONS,
+)
 from staff.pages.memberships import ActiveMembershipInline, OrganizationOfUserInline, WorkspaceOfUserInline
 from staff.pages.organizations import UserSegmentInline
 from staff.toolkit.filters import RelatedFilter
@@ -330,9 +335,6 @@ class EndableAdmin(ReadOnlyAdmin):
             return "ended"
         return "expired" if obj.expires_at <= timezone.now() else "live"
 
-    def has_end_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
-
 
 class SignInInline(ReadOnlyInline):
     model = SignIn
@@ -385,21 +387,9 @@ class SignInAdmin(EndableAdmin):
         "created_at",
         "updated_at",
     )
-    actions = ("end",)
-
     inlines = (ActiveMembershipInline,)
 
-    @admin.action(description="End the selected sign-ins", permissions=["end"])
-    def end(self, request: HttpRequest, queryset: QuerySet[SignIn]) -> None:
-        _note_ended(self, request, sessions.end_sign_ins(queryset), "Ended")
-
-
-def _note_ended(page: admin.ModelAdmin, request: HttpRequest, rows: list[Any], done: str) -> None:
-    if rows:
-        LogEntry.objects.log_actions(
-            user_id=cast(int, request.user.pk), queryset=rows, action_flag=CHANGE, change_message=f"{done}."
-        )
-    page.message_user(request, f"{done}: {_number(len(rows), str(page.opts.verbose_name))}.", messages.SUCCESS)
+    bulk_actions = SIGN_IN_ACTIONS
 
 
 def _sign_out(page: admin.ModelAdmin, request: HttpRequest, users: list[User]) -> None:

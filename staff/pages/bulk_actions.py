@@ -92,7 +92,7 @@ SIGN_OUT = BulkAction(
     name="sign_out",
     description="Sign out everywhere",
     permissions=("accounts.change_session", "accounts.change_signin"),
-    run=lambda rows, _: bulk_changes.end_sign_ins(rows),
+    run=lambda rows, _: bulk_changes.sign_out(rows),
 )
 DISABLE = BulkAction(
     name="disable",
@@ -105,6 +105,13 @@ ENABLE = BulkAction(
     description="Enable",
     permissions=("accounts.change_user",),
     run=lambda rows, _: bulk_changes.set_disabled(rows, False),
+)
+END_SIGN_INS = BulkAction(
+    name="end",
+    description="End sign-ins",
+    permissions=("accounts.change_session", "accounts.change_signin"),
+    run=lambda rows, _: bulk_changes.end_sign_ins(rows),
+    select_related=("user",),
 )
 END_SESSIONS = BulkAction(
     name="end",
@@ -142,6 +149,7 @@ USER_ACTIONS = (
     DISABLE,
     ENABLE,
 )
+SIGN_IN_ACTIONS = (END_SIGN_INS,)
 SESSION_ACTIONS = (END_SESSIONS,)
 WORKSPACE_MEMBERSHIP_ACTIONS = (
     _change_roles(WorkspaceMembershipRole, "user", "workspace__organization"),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.contrib.auth.models import User as Staff
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django_otp import user_has_device
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from staff.access.second_factor import forget
+from staff.access.second_factor import reset
+from staff.bulk_changes import Change, Refused
 from staff.models import StaffAccess
+from staff.toolkit.bulk_actions import BulkAction
 from staff.toolkit.choices import fits
 from staff.toolkit.forms import StaffForm
 from staff.toolkit.links import names
@@ -49,7 +52,7 @@ class StaffUserAdmin(UserAdmin, StaffAdmin):  # type: ignore[misc]
     search_fields = ("username", "first_name", "last_name", "email")
     search_help_text = "Username, name, e-mail address or id"
     filter_horizontal = ()
-    actions = ("reset_second_factor",)
+    actions = ("reset_mfa",)
     ordering = ("-pk",)
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -65,12 +68,23 @@ class StaffUserAdmin(UserAdmin, StaffAdmin):  # type: ignore[misc]
             ("Dates", {"fields": ["last_login", "date_joined"]}),
         ]
 
-    @admin.action(description="Reset the second factor", permissions=["change"])
-    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[Staff]) -> None:
-        for staff in queryset:
-            forget(staff, but=request.session.session_key)
-            self.log_change(request, staff, "Reset the second factor.")
-            self.message_user(request, f"{staff} sets up a second factor at the next sign-in.", messages.SUCCESS)
+    @admin.action(description="Reset MFA …", permissions=["change"])
+    def reset_mfa(self, request: HttpRequest, queryset: QuerySet[Staff]) -> HttpResponse | None:
+        return BulkAction(
+            name="reset_mfa",
+            description="Reset MFA",
+            permissions=("auth.change_user",),
+            run=lambda rows, _: [self._reset_mfa(request, row) for row in rows],
+        )(self, request, queryset)
+
+    def _reset_mfa(self, request: HttpRequest, staff: Staff) -> Change:
+        if staff == request.user:
+            raise Refused([f"{staff} is you: replace your own MFA in the menu of your account."])
+        if not user_has_device(staff):
+            return Change(staff, "")
+        reset(staff)
+        self.log_change(request, staff, "Reset MFA.")
+        return Change(staff, "is signed out, and sets up MFA anew at the next sign-in")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         obj.is_staff = obj.is_staff or not change

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pyotp
@@ -12,7 +13,8 @@ from django.test import Client
 
 from accounts import second_factors, sessions
 from accounts.models import Session, SignIn, SignInAttempt, User
-from tests.support.admin import saved, send, url
+from staff.models import StaffAuthenticator
+from tests.support.admin import choose, go_on, saved, send, url
 from tests.support.api import ApiClient, data_of, error_code, warm_up
 from tests.support.factories import DeploymentFactory, backup_code, confirmed_authenticator
 from tests.support.sign_in import (
@@ -170,15 +172,15 @@ def test_staff_who_end_the_active_sign_in_make_another_one_active(admin_client: 
     client = signed_in(bo)
     sign_in(client, ada)
     chosen = SignIn.objects.get(user=ada)
-    data = {"action": "end", "_selected_action": [chosen.pk]}
-    admin_client.post(url(SignIn, "changelist"), data, follow=True)
+    go_on(admin_client, "end", chosen)
     assert session_data(client)["active_signin"]["user_id"] == str(bo.pk)
 
 
 def test_staff_who_end_the_last_sign_in_end_the_session(admin_client: Client, ada: User) -> None:
     client = signed_in(ada)
-    data = {"action": "end", "_selected_action": [SignIn.objects.get(user=ada).pk]}
-    admin_client.post(url(SignIn, "changelist"), data, follow=True)
+    assert "ends" in choose(admin_client, "end", SignIn.objects.get(user=ada)).content.decode()
+    assert client.get().status_code == 200
+    go_on(admin_client, "end", SignIn.objects.get(user=ada))
     assert error_code(client.get()) == SESSION_ENDED
 
 
@@ -214,8 +216,8 @@ def test_staff_whose_second_factor_is_reset_are_signed_out(admin_client: Client)
     for user in (member, bystander):
         clients.append(Client())
         clients[-1].force_login(user)
-    data = {"action": "reset_second_factor", "_selected_action": [member.pk]}
-    admin_client.post(url(Staff, "changelist"), data)
+    StaffAuthenticator.objects.create(user=member, secret=b"")
+    go_on(admin_client, "reset_mfa", member)
     assert [client.get("/admin/").status_code for client in clients] == [302, 200]
     assert admin_client.get("/admin/").status_code == 200
 
@@ -226,6 +228,9 @@ def test_staff_who_replace_their_second_factor_keep_the_present_session_only(set
     present, other = Client(), Client()
     for client in (present, other):
         client.force_login(member)
+    session = present.session  # as if they had signed in a moment ago
+    session["mfa_proven_at"] = time.time()
+    session.save()
     secret = re.findall(r'id="secret">([A-Z2-7]+)<', present.get("/admin/second-factor/").content.decode())[0]
     present.post("/admin/second-factor/", {"code": pyotp.TOTP(secret).now()})
     assert [client.get("/admin/").status_code for client in (present, other)] == [200, 302]

@@ -212,10 +212,10 @@ def test_selected_sessions_are_ended(admin_client: Client, user: User, of_sign_i
     kept, ended = ApiClient(user.deployment, user), ApiClient(user.deployment, user)
     assert kept.get().status_code == ended.get().status_code == 200
     session = user.deployment.sessions.latest("pk")
-    if of_sign_in:
-        act(admin_client, "end", session.sign_ins.get())
-    else:
-        go_on(admin_client, "end", session)
+    chosen = session.sign_ins.get() if of_sign_in else session
+    act(admin_client, "end", chosen)
+    assert ended.get().status_code == 200
+    go_on(admin_client, "end", chosen)
     assert (kept.get().status_code, ended.get().status_code) == (200, 401)
 
 
@@ -223,7 +223,7 @@ def test_staff_who_may_only_read_end_nothing(user: User) -> None:
     client = Client()
     client.force_login(staff(user.deployment, role=StaffAccess.Role.SUPPORT))
     session = session_of(user)
-    for action, row in (("end", session), ("revoke", signing_key(user.deployment))):
+    for action, row in (("end", session), ("end", session.sign_ins.get()), ("revoke", signing_key(user.deployment))):
         act(client, action, row)
         go_on(client, action, row)
         row.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Signing in with a second factor, and undoing by the history what somebody did by raw SQL, in a real browser."""
+"""Signing in with MFA, and undoing by the history what somebody did by raw SQL, in a real browser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.browser import Demo, in_a_browser, sign_in_as_staff
 pytestmark = in_a_browser
 
 
-def test_staff_set_up_a_second_factor(page: Page, demo: Demo) -> None:
+def test_staff_set_up_mfa(page: Page, demo: Demo) -> None:
     sign_in_as_staff(page, demo)
     page.goto(f"{demo.base_url}/admin/second-factor/")
     expect(page.get_by_role("img", name="QR code for an authenticator app")).to_be_visible()
@@ -25,7 +25,7 @@ def test_staff_set_up_a_second_factor(page: Page, demo: Demo) -> None:
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill(demo.password)
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("alert")).to_contain_text("Enter the code of your authenticator")
+    expect(page.get_by_role("alert")).to_contain_text("Enter a code of your authenticator")
     page.get_by_label("Password").fill(demo.password)
     page.get_by_label("Code").fill(code)
     page.get_by_role("button", name="Log in").click()

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import base64
 import re
-import secrets
 import time
-from importlib import import_module
 from typing import Any
 
 import pyotp
 import pytest
 from cryptography.fernet import Fernet
-from django.apps import apps
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User as Staff
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.test import Client
 from pytest_django.fixtures import Settings
 
 from accounts.models import FailureCount
 from audit.models import AuditEntry
 from staff.models import StaffAuthenticator, StaffBackupCodes
-from tests.support.admin import url
+from tests.support.admin import choose, go_on, url
 from tests.support.database import everything_stored
 from tests.support.factories import UserFactory, staff
 
@@ -55,9 +52,9 @@ def may_enter(client: Client) -> bool:
     return client.get(url(AuditEntry, "changelist")).status_code == 200
 
 
-def enrol(client: Client) -> tuple[str, list[str]]:
-    """Set up a second factor as a browser does; gives the authenticator's secret and the backup codes."""
-    page = client.get(ENROL).content.decode()
+def enrol(client: Client, *, proof: str = "") -> tuple[str, list[str]]:
+    """Set up MFA as a browser does; gives the authenticator's secret and the backup codes."""
+    page = (client.post(ENROL, {"proof": proof}, follow=True) if proof else client.get(ENROL)).content.decode()
     (secret,) = re.findall(r'id="secret">([A-Z2-7]+)<', page)
     assert "data:image/svg+xml" in page
     done = client.post(ENROL, {"code": pyotp.TOTP(secret).now()}).content.decode()
@@ -90,7 +87,7 @@ def test_a_wrong_code_sets_nothing_up(member: Staff) -> None:
 
 def test_with_a_second_factor_the_password_alone_is_not_enough(member: Staff) -> None:
     secret, _ = enrol(sign_in(member)[0])
-    for code, problem in (("", "Enter the code"), ("000000", "code is wrong")):
+    for code, problem in (("", "Enter a code"), ("000000", "code is wrong")):
         client, response = sign_in(member, code=code)
         assert problem in response.content.decode()
         assert not may_enter(client)
@@ -139,27 +136,111 @@ def test_the_password_alone_cannot_replace_the_second_factor(member: Staff) -> N
     assert not may_enter(client)
 
 
-def test_a_new_second_factor_voids_the_old_one(member: Staff) -> None:
+def test_a_new_authenticator_voids_the_old_one(member: Staff) -> None:
     client, _ = sign_in(member)
     old_secret, old_codes = enrol(client)
-    new_secret, _ = enrol(client)
+    new_secret, _ = enrol(client, proof=old_codes[1])
     assert old_secret != new_secret
     for code in (next_code(old_secret), old_codes[0]):
         assert not may_enter(sign_in(member, code=code)[0])
     assert may_enter(sign_in(member, code=next_code(new_secret))[0])
 
 
-def test_a_reset_second_factor_is_set_up_anew(member: Staff) -> None:
-    enrol(sign_in(member)[0])
-    operator = staff(all_deployments=True)
-    operator.set_password(PASSWORD)
-    operator.save()
-    client, _ = sign_in(operator)
+def has_secret(page: Any) -> bool:
+    return 'id="secret"' in page.content.decode()
+
+
+def test_a_session_alone_does_not_replace_an_authenticator(member: Staff) -> None:
+    client, _ = sign_in(member)
+    secret, _ = enrol(client)
+    assert not has_secret(client.get(ENROL))
+    for data in ({"proof": "000000"}, {"proof": PASSWORD}, {"code": "000000"}, {}):
+        assert not has_secret(client.post(ENROL, data))
+    assert has_secret(client.post(ENROL, {"proof": next_code(secret)}, follow=True))
+    assert StaffAuthenticator.objects.filter(confirmed=True).count() == 1
+
+
+def test_a_code_of_the_authenticator_is_enough_for_one_change(member: Staff) -> None:
+    client, _ = sign_in(member)
+    _, codes = enrol(client)
+    enrol(client, proof=codes[0])
+    assert not has_secret(client.get(ENROL))
+
+
+def test_a_proof_is_good_for_a_few_minutes(member: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = sign_in(member)
+    assert has_secret(client.get(ENROL))
+    later = time.time() + 601
+    monkeypatch.setattr("staff.access.mfa_page.time", lambda: later)
+    assert not has_secret(client.get(ENROL))
+    assert not has_secret(client.post(ENROL, {"proof": "wrong"}))
+    assert has_secret(client.post(ENROL, {"proof": PASSWORD}, follow=True))
+
+
+def test_a_new_proof_needs_a_new_secret(member: Staff) -> None:
+    """Who saw a secret with an earlier proof does not know the one that is confirmed later."""
+    first = new_secret_of(sign_in(member)[0])
+    assert first != new_secret_of(sign_in(member)[0])
+
+
+def new_secret_of(client: Client) -> str:
+    (secret,) = re.findall(r'id="secret">([A-Z2-7]+)<', client.get(ENROL).content.decode())
+    return str(secret)
+
+
+def test_wrong_proofs_count_as_failures(member: Staff, settings: Settings) -> None:
+    client, _ = sign_in(member)
+    secret, _ = enrol(client)
+    settings.SIGN_IN_FAILURES_PER_ACCOUNT = 2
+    for _ in range(2):
+        assert client.post(ENROL, {"proof": "000000"}).status_code == 200
+    response = client.post(ENROL, {"proof": next_code(secret)})
+    assert (response.status_code, has_secret(response)) == (429, False)
+    assert 0 < int(response.headers["Retry-After"]) <= 900
+    assert sign_in(member, code=next_code(secret))[1].status_code == 429
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    user = staff(all_deployments=True)
+    user.set_password(PASSWORD)
+    user.save()
+    client, _ = sign_in(user)
     enrol(client)
-    client.post(url(Staff, "changelist"), {"action": "reset_second_factor", "_selected_action": [member.pk]})
+    return client
+
+
+def test_mfa_that_is_reset_is_set_up_anew(member: Staff, operator: Client) -> None:
+    enrol(sign_in(member)[0])
+    assert "sets up MFA anew" in choose(operator, "reset_mfa", member).content.decode()
+    assert StaffAuthenticator.objects.filter(user=member).exists()
+    go_on(operator, "reset_mfa", member)
     client, response = sign_in(member)
     assert response.status_code == 302
     assert client.get(HOME, follow=True).redirect_chain[-1][0] == ENROL
+    assert LogEntry.objects.get(object_id=str(member.pk)).change_message == "Reset MFA."
+
+
+def test_nobody_resets_their_own_mfa_in_the_list(member: Staff) -> None:
+    Staff.objects.filter(pk=member.pk).update(is_superuser=True)
+    client, _ = sign_in(member)
+    enrol(client)
+    for page in (choose(client, "reset_mfa", member), go_on(client, "reset_mfa", member)):
+        assert "your own MFA" in page.content.decode()
+    assert StaffAuthenticator.objects.filter(user=member).exists()
+
+
+@pytest.mark.parametrize("role", ["support", "operator"])
+def test_neither_support_nor_operators_reset_the_mfa_of_a_superuser(
+    member: Staff, settings: Settings, role: str
+) -> None:
+    Staff.objects.filter(pk=member.pk).update(is_superuser=True)
+    enrol(sign_in(member)[0])
+    settings.STAFF_SECOND_FACTOR_REQUIRED = False
+    client = Client()
+    client.force_login(staff(role=role, all_deployments=True))
+    assert go_on(client, "reset_mfa", member).status_code in (302, 403)
+    assert StaffAuthenticator.objects.filter(user=member, confirmed=True).exists()
 
 
 def test_without_the_requirement_only_a_present_second_factor_is_asked_for(member: Staff, settings: Settings) -> None:
@@ -244,33 +325,6 @@ def test_a_new_second_factor_is_written_with_the_encryption_key_in_front(member:
     assert Fernet(new).decrypt(bytes(StaffAuthenticator.objects.get().secret)).decode() == secret
 
 
-def test_second_factors_of_before_move_into_the_encrypted_table(member: Staff) -> None:
-    """The tables are those of django-otp, as an older version of the service left them."""
-    raw, used = secrets.token_bytes(20), int(time.time()) // 30 - 5
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            CREATE TABLE otp_totp_totpdevice
-                (id serial, user_id integer, name text, confirmed boolean, key text, last_t bigint);
-            CREATE TABLE otp_static_staticdevice (id serial, user_id integer, name text, confirmed boolean);
-            CREATE TABLE otp_static_statictoken (id serial, device_id integer, token text);
-            """
-        )
-        cursor.execute(
-            "INSERT INTO otp_totp_totpdevice (user_id, name, confirmed, key, last_t) VALUES (%s, 'a', true, %s, %s)",
-            [member.pk, raw.hex(), used],
-        )
-        cursor.execute("INSERT INTO otp_static_staticdevice (user_id, confirmed) VALUES (%s, true)", [member.pk])
-        cursor.execute("INSERT INTO otp_static_statictoken (device_id, token) VALUES (1, 'abcdefgh'), (1, 'ijklmnop')")
-        import_module("accounts.migrations.0012_staff_second_factors").move(apps, None)
-        cursor.execute("SELECT to_regclass('otp_totp_totpdevice'), to_regclass('otp_static_statictoken')")
-        assert cursor.fetchone() == (None, None)
-    assert StaffAuthenticator.objects.get().last_step == used
-    for code in (pyotp.TOTP(base64.b32encode(raw).decode()).now(), "abcdefgh", "ijklmnop"):
-        assert may_enter(sign_in(member, code=code)[0])
-    assert not may_enter(sign_in(member, code="abcdefgh")[0])
-
-
 def test_a_command_resets_the_second_factor_of_the_last_superuser(member: Staff) -> None:
     client = sign_in(member)[0]
     enrol(client)
@@ -280,5 +334,5 @@ def test_a_command_resets_the_second_factor_of_the_last_superuser(member: Staff)
 
 
 def test_a_reset_of_somebody_unknown_is_an_error(db: None) -> None:
-    with pytest.raises(CommandError, match="No member of staff is called 'nobody'"):
+    with pytest.raises(CommandError, match="There is no member of staff 'nobody'"):
         call_command("reset_second_factor", "nobody")

@@ -8,13 +8,13 @@ from typing import Any
 from django.contrib.auth.models import User as Staff
 from django.core.management.base import BaseCommand, CommandError
 
-from staff.access.second_factor import forget
+from staff.access.second_factor import reset
 
 
 class Command(BaseCommand):
     help = (
-        "Delete the second factor of the member of staff called USERNAME, and end their sessions. They set up another "
-        "at the next sign-in. For when nobody is left who could do it in the admin."
+        "Reset the MFA of the member of staff USERNAME, and end their sessions. They set up MFA anew at the next "
+        "sign-in. Use it when nobody is left who can do this in the admin."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -23,6 +23,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         staff = Staff.objects.filter(username=options["username"]).first()
         if staff is None:
-            raise CommandError(f"No member of staff is called {options['username']!r}.")
-        forget(staff)
-        self.stdout.write(f"{staff} sets up a second factor at the next sign-in")
+            raise CommandError(f"There is no member of staff {options['username']!r}.")
+        reset(staff)
+        self.stdout.write(f"{staff} sets up MFA anew at the next sign-in")
