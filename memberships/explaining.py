@@ -26,10 +26,10 @@ from accounts.sessions import session_token, start_session
 from api.answers import Reply
 from api.networks import Address, matching_entry
 from memberships.eligibility import EligibilityRestriction, Level, Outcome
+from memberships.listing.fast_path import PATH
 from memberships.models import OrganizationMembershipRole
 from organizations.models import ORGANIZATION_ADMIN, WORKSPACE_ADMIN
 
-PATH = "/me/workspace-memberships"
 SWITCHES = {
     ("organization", "IP"): "ip_allowlist_per_org_enabled",
     ("workspace", "IP"): "ip_allowlist_per_workspace_enabled",
@@ -89,13 +89,13 @@ def explain(user: User, *, address: Address | None, session: Session | None = No
     """Explain what ``user`` gets from ``address`` in ``session``, or, without one, if they signed in now."""
     signing_key(user.deployment)  # made with the first token, and not to be rolled back with it
     with transaction.atomic():
-        answer = told = _ask(user, session or _new_session(user), address)
+        answer = explained = _ask(user, session or _new_session(user), address)
         if answer.status != 200:
             User.objects.filter(pk=user.pk).update(disabled=False)
-            told = _ask(user, _new_session(user), address)
+            explained = _ask(user, _new_session(user), address)
         transaction.set_rollback(True)
     has_second_factor = bool(available_methods(user))
-    memberships = orjson.loads(told.body)["data"]
+    memberships = orjson.loads(explained.body)["data"]
     return Explanation(
         answer, _decisions(user, memberships, address, has_second_factor), has_second_factor=has_second_factor
     )
