@@ -299,36 +299,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
-            model_name="activemembership",
-            constraint=database.constraints.ForeignKeyConstraint(
-                fields=("sign_in", "user"),
-                name="memberships_active_sign_in_is_the_users",
-                on_delete="CASCADE",
-                to="accounts.SignIn",
-                to_fields=("id", "user"),
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="activemembership",
-            constraint=database.constraints.ForeignKeyConstraint(
-                fields=("organization_membership", "user"),
-                name="memberships_active_organization_is_the_users",
-                on_delete="SET NULL",
-                to="memberships.OrganizationMembership",
-                to_fields=("id", "user"),
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="activemembership",
-            constraint=database.constraints.ForeignKeyConstraint(
-                fields=("workspace_membership", "user"),
-                name="memberships_active_workspace_is_the_users",
-                on_delete="SET NULL",
-                to="memberships.WorkspaceMembership",
-                to_fields=("id", "user"),
-            ),
-        ),
-        migrations.AddConstraint(
             model_name="workspacemembershiprole",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("membership",),
@@ -357,6 +327,38 @@ class Migration(migrations.Migration):
                 to="memberships.OrganizationMembership",
                 to_fields=("organization", "user"),
                 violation_error_message="The user is no member of the workspace's organization.",
+            ),
+        ),
+        # After those of workspacemembership: PostgreSQL takes the actions of foreign keys in the order in which they were
+        # made, and a membership must be gone before what acts in it is looked at.
+        migrations.AddConstraint(
+            model_name="activemembership",
+            constraint=database.constraints.ForeignKeyConstraint(
+                fields=("sign_in", "user"),
+                name="memberships_active_sign_in_is_the_users",
+                on_delete="CASCADE",
+                to="accounts.SignIn",
+                to_fields=("id", "user"),
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="activemembership",
+            constraint=database.constraints.ForeignKeyConstraint(
+                fields=("organization_membership", "user"),
+                name="memberships_active_organization_is_the_users",
+                on_delete="SET NULL",
+                to="memberships.OrganizationMembership",
+                to_fields=("id", "user"),
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="activemembership",
+            constraint=database.constraints.ForeignKeyConstraint(
+                fields=("workspace_membership", "user"),
+                name="memberships_active_workspace_is_the_users",
+                on_delete="SET NULL",
+                to="memberships.WorkspaceMembership",
+                to_fields=("id", "user"),
             ),
         ),
         pgtrigger.migrations.AddTrigger(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.core.management import CommandError
 from django.db import IntegrityError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +19,7 @@ from accounts.names import normal_code, normal_name, searched
 from accounts.users import users_called
 from tests.support.admin import errors, saved, send, url
 from tests.support.api import ApiClient, error_code
-from tests.support.factories import DeploymentFactory, UserFactory, confirmed_authenticator
+from tests.support.factories import UserFactory, confirmed_authenticator
 from tests.support.sign_in import PASSWORD, SIGN_IN, attempt_of, sign_in, totp, user_with_password, verify
 
 WRONG_CREDENTIALS = 40108
@@ -304,52 +302,3 @@ def test_the_form_of_a_user_refuses_a_domain_that_cannot_be(admin_client: Client
 )
 def test_a_search_term_is_normalised(text: str, expected: str) -> None:
     assert searched(text) == expected
-
-
-# What was stored before
-
-
-BEFORE, AFTER = ("accounts", "0015_allowed_origins"), ("accounts", "0016_normal_names")
-
-
-def insert(deployment: Deployment, email: str, username: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO accounts_user (deployment_id, email, username) VALUES (%s, %s, %s) RETURNING id",
-            [deployment.pk, email, username],
-        )
-        ((id_,),) = cursor.fetchall()
-    return int(id_)
-
-
-def stored(id_: int) -> tuple[str, str]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT email, username FROM accounts_user WHERE id = %s", [id_])
-        ((email, username),) = cursor.fetchall()
-    return email, username
-
-
-@pytest.fixture
-def old(db: None) -> Iterator[Deployment]:
-    """A deployment in a database from before names had one form; the end of the test rolls that back."""
-    MigrationExecutor(connection).migrate([BEFORE])
-    yield DeploymentFactory.create()
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-
-
-def test_stored_names_are_brought_to_the_normal_form(old: Deployment) -> None:
-    changed, same = insert(old, A_LABEL, f"{NFD} "), insert(old, "Bo@x.example", "Bo")
-    MigrationExecutor(connection).migrate([AFTER])
-    assert stored(changed) == (U_LABEL, NFC)
-    assert stored(same) == ("Bo@x.example", "Bo")
-
-
-def test_stored_names_that_become_one_are_named_and_nothing_changes(old: Deployment) -> None:
-    usernames = insert(old, "", NFD), insert(old, "", NFC.upper())
-    addresses = insert(old, A_LABEL, ""), insert(old, U_LABEL, "")
-    with pytest.raises(CommandError) as caught:
-        MigrationExecutor(connection).migrate([AFTER])
-    for first, second in (usernames, addresses):
-        assert f"users {first} and {second}" in str(caught.value)
-    assert stored(usernames[0]) == ("", NFD)

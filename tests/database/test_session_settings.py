@@ -181,6 +181,7 @@ def test_no_limit_is_lost_behind_pgbouncer(postgres: tuple[OwnPostgres, dict[str
             with Connection(service.base_url) as one, Connection(service.base_url) as another:
                 answers = [each.request(MEMBERSHIPS, Cookie=cookie).status for each in [one, another] * 10]
             assert answers == [200] * 20
-            assert service.log().count("a pooler ignores its options") == 1
+            # Once in the process that looks at the migrations, and once in the one that answers.
+            assert service.log().count("a pooler ignores its options") == 2
         finally:
             service.close()
