@@ -48,7 +48,7 @@ def validate_origin(value: str) -> None:
 
 
 class Deployment(TimeStamped):
-    """A tenant of the service: one host, its own users, keys, organizations and rules."""
+    """A product that uses the service: one host, its own users, keys, organizations and rules."""
 
     deployment_path = "pk"
 
@@ -342,7 +342,7 @@ class User(TimeStamped):
 
 
 class Authenticator(TimeStamped):
-    """A TOTP generator (RFC 6238). It counts as a second factor once confirmed."""
+    """A TOTP generator (RFC 6238). It counts once it is confirmed."""
 
     deployment_path = "user__deployment"
 
@@ -499,7 +499,7 @@ class SignIn(TimeStamped):
 
 
 class SignInAttempt(TimeStamped):
-    """A sign-in whose password was right and whose second factor is awaited."""
+    """A sign-in with the right password that still awaits an MFA code."""
 
     deployment_path = "deployment"
 
@@ -561,6 +561,3 @@ class FailureCount(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-
-# Last: it refers to the deployments above.

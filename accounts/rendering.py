@@ -6,7 +6,7 @@ import base64
 from typing import Any
 from urllib.parse import urlsplit
 
-from accounts import second_factors
+from accounts import mfa
 from accounts.models import Authenticator, Deployment, SignIn, SignInAttempt, User
 from accounts.sessions import MAX_SIGN_INS
 from api.answers import timestamp
@@ -33,7 +33,7 @@ def public_user(user: User) -> JsonObject:
 
 def current_user(user: User, *, segments: list[JsonObject]) -> JsonObject:
     """A ``CurrentUser``: what users may know of themselves."""
-    methods = second_factors.available_methods(user)
+    methods = mfa.available_methods(user)
     confirmed = user.authenticators.filter(confirmed_at__isnull=False).first()
     return public_user(user) | {
         "primary_email_address_id": str(user.pk) if user.email else "",
@@ -80,7 +80,7 @@ def sign_in(
 
 
 def sign_in_attempt(attempt: SignInAttempt) -> JsonObject:
-    """A ``SigninAttempt``: the password was right, the second factor is missing or was given just now."""
+    """A ``SigninAttempt``: the password was right; the MFA code is missing or came with this request."""
     is_completed = attempt.completed_at is not None
     return {
         "id": str(attempt.pk),
@@ -92,7 +92,7 @@ def sign_in_attempt(attempt: SignInAttempt) -> JsonObject:
         "first_method_authenticated": True,
         "second_method_authenticated": is_completed,
         "second_method_authentication_required": True,
-        "available_2fa_methods": second_factors.available_methods(attempt.user),
+        "available_2fa_methods": mfa.available_methods(attempt.user),
         "user_id": str(attempt.user_id),
         "current_step": "" if is_completed else "verify_second_factor",
         "completed": is_completed,
@@ -129,7 +129,7 @@ def deployment(row: Deployment) -> JsonObject:
 
 
 def _email_address(user: User) -> JsonObject:
-    """A ``UserEmailAddress``, its id "" if there is none. Staff typed it, and nobody has proved that it is theirs."""
+    """A ``UserEmailAddress``, its id "" if there is none. Staff entered it; nobody has verified it."""
     return {
         "id": str(user.pk) if user.email else "",
         "email": user.email,

@@ -66,7 +66,7 @@ class VisitorAuthenticationScheme(SessionAuthenticationScheme):
         return [{}, *super().get_security_requirement(auto_schema)]
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
-        """None: that of the other class says it all, and may be there once only."""
+        """None: the other class defines the schemes, and each may be defined only once."""
         return []
 
 
@@ -74,13 +74,13 @@ _AUTHENTICATOR_ANSWER = envelope("AuthenticatorResponse", UserAuthenticatorSeria
 _AUTHENTICATOR = {"id": "61", "created_at": EXAMPLE_TIME}
 _SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105
 _STEPPING_UP = {
-    "a first second factor, just after signing in": {},
-    "a first second factor, later": {"password": "correct horse battery staple"},
+    "a first authenticator, just after signing in": {},
+    "a first authenticator, later": {"password": "correct horse battery staple"},
     "with an authenticator": {"verification_code": "492039"},
 }
 _STEP_UP = (
-    "A session alone does not do: a user with an authenticator gives one of its codes, or a backup code; one without "
-    "gives their password, unless they signed in within the last ten minutes."
+    "A session alone is not enough: a user with an authenticator gives one of its codes, or a backup code; a user "
+    "without one gives their password, unless they signed in within the last ten minutes."
 )
 _STEP_UP_FAILS_WITH = (
     *NEEDING_A_SESSION,
@@ -94,7 +94,7 @@ _STEP_UP_FAILS_WITH = (
 
 deployment = endpoint(
     "GetDeployment",
-    "What a front-end must know of this deployment",
+    "The settings of this deployment that a front-end needs",
     tag="Deployment",
     description="Asked first, by anybody. A visitor without a session gets one.",
     answers=envelope("DeploymentResponse", DeploymentSerializer()),
@@ -144,10 +144,7 @@ new_authenticator = endpoint(
     "Begin to set up an authenticator",
     tag="Me",
     method="POST",
-    description=(
-        "It counts as a second factor once confirmed, within ten minutes. Unconfirmed ones from before are void. "
-        f"{_STEP_UP}"
-    ),
+    description=(f"It counts once it is confirmed, within ten minutes. Earlier unconfirmed ones are void. {_STEP_UP}"),
     request=StepUpSerializer,
     requests=_STEPPING_UP,
     answers=_AUTHENTICATOR_ANSWER,
@@ -166,7 +163,7 @@ confirm_authenticator = endpoint(
     "Confirm an authenticator with two successive codes",
     tag="Me",
     method="POST",
-    description="From now on signing in takes a code. It takes the place of an authenticator from before.",
+    description="From now on signing in takes a code. It replaces an earlier authenticator.",
     request=VerifyAuthenticatorSerializer,
     requests={"two codes": {"authenticator_id": "61", "codes": ["492039", "773125"]}},
     answers=_AUTHENTICATOR_ANSWER,
@@ -185,9 +182,9 @@ new_backup_codes = endpoint(
     tag="Me",
     method="POST",
     description=(
-        "Each can be used once in the place of a code of the authenticator, which there must be. Those from before are "
-        f"void. {_STEP_UP} The first codes need no more than that the authenticator was confirmed in this sign-in "
-        "within the last ten minutes."
+        "Each replaces one code of the authenticator, which must be confirmed. Earlier codes are void. "
+        f"{_STEP_UP} The first codes need nothing more if the authenticator was confirmed in this sign-in within the "
+        "last ten minutes."
     ),
     request=StepUpSerializer,
     requests={

@@ -60,7 +60,7 @@ class PublicUserDataSerializer(serializers.Serializer):
 
 
 class CurrentUserBaseSerializer(PublicUserDataSerializer):
-    """All of a CurrentUser but the segments."""
+    """A CurrentUser without the segments."""
 
     primary_email_address_id = serializers.CharField()
     primary_phone_number_id = serializers.CharField()
@@ -76,7 +76,7 @@ class CurrentUserBaseSerializer(PublicUserDataSerializer):
 
 
 class SigninAttemptSerializer(serializers.Serializer):
-    """A sign-in whose password was right and whose second factor is awaited, or was given with this very request."""
+    """A sign-in with the right password. Its MFA code is awaited, or came with this request."""
 
     id = serializers.CharField()
     email = serializers.CharField()
@@ -142,7 +142,7 @@ class VerifyOTPRequestSerializer(serializers.Serializer):
 
 
 class StepUpSerializer(serializers.Serializer):
-    """More than the session to show that the users themselves change their second factor."""
+    """Proof, beyond the session, that the users themselves change their MFA."""
 
     verification_code = serializers.CharField(
         required=False, help_text="Of the present authenticator, or a backup code; for users who have one."
@@ -194,7 +194,7 @@ class B2BSettingsSerializer(serializers.Serializer):
 
 
 class DeploymentSerializer(serializers.Serializer):
-    """What a front-end must know before it draws anything."""
+    """The settings that a front-end needs before it shows anything."""
 
     id = serializers.CharField()
     created_at = serializers.DateTimeField()

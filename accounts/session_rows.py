@@ -67,7 +67,7 @@ def read_session(deployment: Deployment, session_id: int, *, is_loaded: bool) ->
 def session_of(columns: Sequence[Any] | None, deployment: Deployment) -> Session:
     """The live session of ``deployment`` with the columns of ``SESSION_COLUMNS`` or ``read_session``, None for none.
 
-    ``session.has_second_factor`` says whether its user has one. What the columns lack is loaded when it is asked for.
+    ``session.has_mfa`` says whether its user has one. What the columns lack is loaded when it is asked for.
     Raises ``ApiError`` (401) if the session does not exist there, has ended, or has expired.
     """
     if columns is None:
@@ -75,7 +75,7 @@ def session_of(columns: Sequence[Any] | None, deployment: Deployment) -> Session
     values = iter(columns)
     session = Session.from_db("default", _SESSION_FIELDS, list(islice(values, len(_SESSION_FIELDS))))
     sign_in = SignIn.from_db("default", _SIGN_IN_FIELDS, list(islice(values, len(_SIGN_IN_FIELDS))))
-    session.has_second_factor = next(values)  # type: ignore[attr-defined]
+    session.has_mfa = next(values)  # type: ignore[attr-defined]
     of_user = list(values)
     fields = _BRIEF_USER_FIELDS if len(of_user) == len(_BRIEF_USER_FIELDS) else _USER_FIELDS
     user = User.from_db("default", fields, of_user)

@@ -1,9 +1,9 @@
 """Sessions: starting and ending them, and renewing their tokens.
 
-A token is renewed by one with the next serial. The token before stays good until the new one has been seen in use, and
-for a grace after that, in which it brings the same new token again: so neither a lost answer nor two tabs that renew
-at once sign anybody out. An older token than that has been copied, by whom we cannot tell: the session ends. Not so in
-staging, where tokens travel in addresses, and each tab may keep its own.
+A token is renewed by one with the next serial. The previous token stays good until the new one has been seen in use,
+and for a grace period after that, in which it gets the same new token again: so neither a lost response nor two tabs
+that renew at once sign anybody out. An older token than that has been copied, and either client may be the thief's: the
+session ends. It does not in staging, where tokens travel in addresses and each tab may keep its own.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ MAX_SIGN_INS = 10
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: a session of a deployment, in which nobody need be signed in. A visitor's session is in no table."""
+    """A session of a deployment that sends a request; nobody need be signed in. A visitor's session is in no table."""
 
     deployment: Deployment
     session: Session
     token_serial: int | None = field(default=None, kw_only=True)
     new_token: str | None = field(default=None, kw_only=True)
-    """What the client should have instead of the token that it sent."""
+    """The token that replaces the one that the client sent."""
 
     @property
     def is_visitor(self) -> bool:
@@ -55,7 +55,7 @@ class Caller:
 
 
 class TokenReusedError(ApiError):
-    """The refusal (401) of a token that was copied, of ``session``: whoever raises it to the client ends that."""
+    """The refusal (401) of a copied token of ``session``: the code that returns it to the client ends the session."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(Problem.TOKEN_REUSED)
@@ -68,12 +68,12 @@ class SignedIn(Caller):
 
     sign_in: SignIn
     user: User
-    has_second_factor: bool
+    has_mfa: bool
 
 
 def visitor(deployment: Deployment, token: SessionToken | None = None) -> Caller:
-    """A visitor: the one whom ``token`` names, or a new one."""
-    now = timezone.now().replace(microsecond=0)  # as the token tells it
+    """The visitor that ``token`` names, or a new one."""
+    now = timezone.now().replace(microsecond=0)  # as precise as the token
     session = Session(
         # Positive and out of the reach of the ids that the database counts up.
         pk=token.session_id if token else secrets.randbits(62) | 2**62,
@@ -149,7 +149,7 @@ def _make_active(session: Session, chosen: SignIn | None) -> None:
 
 
 def sign_out(caller: Caller, sign_in_id: int | None) -> Caller:
-    """End one sign-in of the caller's session, or the session with all of them; gives who the caller is then.
+    """End one sign-in of the caller's session, or the session with all of them; returns the caller afterwards.
 
     Another live sign-in becomes active in the place of the active one; after the last the session ends. Raises
     ``ApiError`` (404) if the sign-in is not there.
@@ -192,9 +192,8 @@ def end_sign_ins(sign_ins: QuerySet[SignIn]) -> list[SignIn]:
 def sign_out_everywhere(users: Collection[User], *, keep: Session | None = None) -> list[SignIn]:
     """End the sign-ins of ``users`` in all sessions but ``keep``, and their sign-ins under way; gives those that ended.
 
-    To be called, in the same transaction, when somebody who knows what they signed in with until now must not be signed
-    in any longer: their password, their second factor or their external id has changed. Others who are signed in to the
-    same sessions stay signed in.
+    Call it in the transaction that changes a password, MFA or an external id: the earlier credentials must not keep
+    anybody signed in. Other users who are signed in to the same sessions stay signed in.
     """
     # A sign-in that is being completed either comes before this and ends, or sees what has changed: it locks the user.
     list(User.objects.filter(pk__in=[user.pk for user in users]).order_by("pk").select_for_update(no_key=True))
@@ -212,14 +211,12 @@ def signed_in(caller: Caller) -> SignedIn:
         raise ApiError(Problem.NO_ACTIVE_SIGN_IN)
     if active.user.disabled:
         raise ApiError(Problem.USER_DISABLED)
-    has_second_factor: bool = caller.session.has_second_factor  # type: ignore[attr-defined]
-    return SignedIn(
-        caller.deployment, caller.session, active, active.user, has_second_factor, token_serial=caller.token_serial
-    )
+    has_mfa: bool = caller.session.has_mfa  # type: ignore[attr-defined]
+    return SignedIn(caller.deployment, caller.session, active, active.user, has_mfa, token_serial=caller.token_serial)
 
 
 def is_signed_in(caller: Caller) -> bool:
-    """Whether ``signed_in`` has somebody to give."""
+    """Whether ``signed_in`` returns a user."""
     try:
         signed_in(caller)
     except ApiError:
@@ -232,8 +229,8 @@ def renew(session: Session, token: SessionToken, *, is_renewable: bool = True) -
     because it would not be kept: the token is not ``is_renewable``.
 
     Raises ``ApiError`` (401): ``TokenReusedError`` if ``token`` has long been replaced, except in staging, where tokens
-    travel in addresses and each tab may keep its own. One from before a sign-in is refused without that: it may be a
-    tab's that has not heard of it yet, or that of somebody who planted the session.
+    travel in addresses and each tab may keep its own. A token from before a sign-in does not end the session:
+    another tab may not have received the new token yet, or somebody planted the session.
     """
     if token.serial is None or keeps(token, kept_serial(session), is_renewable=is_renewable):
         return None
@@ -253,7 +250,7 @@ def renew(session: Session, token: SessionToken, *, is_renewable: bool = True) -
 
 
 def _was_long_replaced(session: Session, serial: int) -> bool:
-    """By the database's clock alone: those of two servers may differ by more than the grace."""
+    """By the database's clock alone: two servers' clocks may differ by more than the grace period."""
     seen_long_ago = Session.objects.filter(pk=session.pk, token_seen_at__lte=Now() - settings.USER_SESSION_REUSE_GRACE)
     return serial < session.token_serial - 1 or seen_long_ago.exists()
 
@@ -289,9 +286,9 @@ def replace_token(session: Session, serial: int) -> str:
 
 
 def supersede_tokens(session: Session) -> None:
-    """Let no token of ``session`` be good but the next, which nobody has yet (session fixation; OWASP's cheat sheet).
+    """Refuse every token of ``session`` but the next, which nobody has yet (session fixation; OWASP's cheat sheet).
 
-    To be called in the transaction that signs somebody in, with the session's row locked.
+    Call it in the transaction that signs somebody in, with the session's row locked.
     """
     following = F("token_serial") + 1
     Session.objects.filter(pk=session.pk).update(
@@ -315,7 +312,7 @@ def _of_serial(session: Session, serial: int) -> QuerySet[Session]:
 
 
 def end_session(session: Session) -> None:
-    """Nothing can be done in the session any more."""
+    """End the session and its sign-ins: no request can use them any more."""
     _end([session.pk])
 
 

@@ -1,4 +1,4 @@
-"""Signing in: a password or an outside issuer's token, then a second factor for those who have one."""
+"""Signing in: a password or an outside issuer's token, then an MFA code from users who have MFA."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from accounts import outside_issuers, second_factors, sessions, throttling
+from accounts import mfa, outside_issuers, sessions, throttling
 from accounts.models import Deployment, Session, SignInAttempt, User
 from accounts.names import normal_name
 from accounts.sessions import Caller
@@ -25,7 +25,7 @@ MAX_CODE_FAILURES = 5
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What is noted about where a sign-in comes from."""
+    """The address and browser that a sign-in comes from."""
 
     address: Address | None
     user_agent: str
@@ -33,9 +33,9 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class SignInResult:
-    """The session, and whether the user is signed in to it now; else their second factor is awaited there.
+    """The session, and whether the user is signed in to it now; otherwise it awaits an MFA code.
 
-    ``attempt`` is the one that was completed with that, if there was one.
+    ``attempt`` is the sign-in attempt that the code completed, if there was one.
     """
 
     session: Session
@@ -46,7 +46,7 @@ class SignInResult:
 def sign_in_with_password(
     caller: Caller, client: Client, *, method: SignInAttempt.Method, name: str, password: str
 ) -> SignInResult:
-    """The session in which the user called ``name`` is signed in now, or in which their second factor is awaited.
+    """The session in which the user called ``name`` is signed in now, or which awaits their MFA code.
 
     Raises ``ApiError``: 429 after too many failures, else 401 for a wrong name or password. An unknown name takes as
     long and reads as a wrong password.
@@ -60,7 +60,7 @@ def sign_in_with_password(
         raise ApiError(Problem.WRONG_CREDENTIALS)
     if user.disabled:
         raise ApiError(Problem.USER_DISABLED)
-    if not second_factors.available_methods(user):
+    if not mfa.available_methods(user):
         return _complete(caller, _own_session(caller), user, client)
     session = _own_session(caller)
     session.sign_in_attempts.create(
@@ -72,20 +72,20 @@ def sign_in_with_password(
     return SignInResult(session, is_complete=False)
 
 
-def sign_in_with_second_factor(caller: Caller, client: Client, *, attempt_id: int, code: str) -> SignInResult:
+def sign_in_with_code(caller: Caller, client: Client, *, attempt_id: int, code: str) -> SignInResult:
     """The session in which the user of the attempt is signed in now.
 
     Raises ``ApiError`` (401) if there is no such attempt in the caller's session or ``code`` is wrong; 429 after too
     many.
     """
     attempt = _open_attempt(caller, attempt_id)
-    limits = throttling.limits(caller.deployment, kind="second factor", account=attempt.user, address=client.address)
+    limits = throttling.limits(caller.deployment, kind="mfa", account=attempt.user, address=client.address)
     throttling.require_within(limits)
     # One try is taken before the code is looked at, so that no number of tries at once gets more of them.
     tries = SignInAttempt.objects.filter(pk=attempt.pk, completed_at__isnull=True, failures__lt=MAX_CODE_FAILURES)
     if tries.update(failures=F("failures") + 1) == 0:
         raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
-    if not second_factors.take_code(attempt.user, code):
+    if not mfa.take_code(attempt.user, code):
         throttling.count_failure(limits)
         raise ApiError(Problem.WRONG_CODE)
     attempt.completed_at = timezone.now()
@@ -100,7 +100,7 @@ def sign_in_with_second_factor(caller: Caller, client: Client, *, attempt_id: in
 def sign_in_with_outside_token(caller: Caller, client: Client, *, token: str) -> SignInResult:
     """The session in which the user whom a trusted outside issuer names is signed in now.
 
-    A token is good once. A second factor is the issuer's business. Raises ``ApiError`` (401).
+    A token is good once. MFA is up to the issuer. Raises ``ApiError`` (401).
     """
     said = outside_issuers.verify_outside_token(token, caller.deployment)
     user = outside_issuers.user_of(said, caller.deployment)
@@ -123,7 +123,7 @@ def _user_called(deployment: Deployment, method: SignInAttempt.Method, name: str
 
 
 def _has_password(user: User | None, password: str) -> bool:
-    """Whether ``password`` is the user's. Hashes once whatever happens, so that the time tells nothing."""
+    """Whether ``password`` is the user's. Hashes once whatever happens, so that the time reveals nothing."""
     encoded = user.password if user is not None and user.password else _no_ones_password()
     is_right = hashers.check_password(password, encoded)
     return is_right and user is not None and user.password != ""

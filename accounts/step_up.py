@@ -1,7 +1,7 @@
-"""Step-up authentication: a session alone changes no second factor.
+"""Step-up authentication: a session alone changes no MFA.
 
-Who has an authenticator gives one of its codes, or a backup code; who has none, the password, unless they signed in a
-moment ago. A wrong one counts against the account and the address as it does when signing in.
+Users with an authenticator give one of its codes, or a backup code; users without one give their password, unless they
+signed in a moment ago. A wrong one counts against the account and the address as it does when signing in.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.contrib.auth import hashers
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import second_factors, throttling
+from accounts import mfa, throttling
 from accounts.models import User
 from accounts.sessions import SignedIn
 from api.errors import ApiError, Problem
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What comes with a request to show that the user themselves make it; "" where nothing comes."""
+    """The code and the password with which a request shows that it comes from the user; "" for a missing one."""
 
     code: str
     password: str
@@ -37,14 +37,14 @@ class Proof:
 
 
 def change(caller: SignedIn, proof: Proof, make: Callable[[User], T], *, ends_enrolment: bool = False) -> T:
-    """What ``make`` gives for the caller's user; raises ``ApiError`` (401, 403, 429) unless ``proof`` is good.
+    """Return ``make(user)`` for the caller's user; raises ``ApiError`` (401, 403, 429) unless ``proof`` is good.
 
     Both happen in one transaction that holds the user's row: tries at once are looked at one after the other, each
     counted before the next, and what was proven still holds when the change is made. If ``make`` fails, no code is
     spent. With ``ends_enrolment`` the confirmation of an authenticator in this sign-in just now is proof enough.
     """
     with transaction.atomic():
-        user = second_factors.lock(caller.user)
+        user = mfa.lock(caller.user)
         is_proven = ends_enrolment and not proof.code and _has_just_enrolled(caller, user)
         refusal = None if is_proven else _refusal(caller, user, proof)
         if refusal is None:
@@ -61,21 +61,21 @@ def _has_just_enrolled(caller: SignedIn, user: User) -> bool:
 def _refusal(caller: SignedIn, user: User, proof: Proof) -> ApiError | None:
     """Why ``proof`` is not good enough, or None; a wrong one is counted."""
     is_right: Callable[[User, str], bool]
-    if second_factors.has_authenticator(user):
-        given, kind = proof.code, "second factor"
+    if mfa.has_authenticator(user):
+        sent, kind = proof.code, "mfa"
         missing, wrong = ApiError(Problem.CODE_REQUIRED), ApiError(Problem.WRONG_CODE)
-        is_right = second_factors.take_code
+        is_right = mfa.take_code
     else:
-        given, kind = proof.password, "account"
+        sent, kind = proof.password, "account"
         missing, wrong = ApiError(Problem.RECENT_SIGN_IN_REQUIRED), ApiError(Problem.WRONG_PASSWORD)
         is_right = _has_password
-        if not given and caller.sign_in.created_at > timezone.now() - RECENT:
+        if not sent and caller.sign_in.created_at > timezone.now() - RECENT:
             return None
-    if not given:
+    if not sent:
         return missing
     limits = throttling.limits(caller.deployment, kind=kind, account=user, address=proof.address)
     throttling.require_within(limits)
-    if is_right(user, given):
+    if is_right(user, sent):
         return None
     throttling.count_failure(limits)
     return wrong

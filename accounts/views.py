@@ -1,4 +1,4 @@
-"""What a deployment tells everybody, and what users do about their own second factors."""
+"""The deployment and its public keys, for everybody, and the MFA of the signed-in user."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import keys, rendering, schema, second_factors, step_up
+from accounts import keys, mfa, rendering, schema, step_up
 from accounts.cached_deployments import deployment_of
 from accounts.sessions import Caller, SignedIn
 from accounts.viewsets import SessionViewSet, VisitorViewSet
@@ -45,19 +45,17 @@ class JwksViewSet(ApiViewSet):
         return json_answer(request, {"keys": [keys.jwk(key) for key in published]})
 
 
-class SecondFactorViewSet(SessionViewSet):
-    """Enrolling second factors. What is secret is shown only to who has proven more than that they have the session."""
+class MfaViewSet(SessionViewSet):
+    """MFA enrolment. A secret is shown only to users who have proven more than that they hold the session."""
 
     @schema.new_authenticator
     def new_authenticator(self, request: Request) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
-        authenticator, secret = step_up.change(caller, _proof(request), second_factors.new_authenticator)
+        authenticator, secret = step_up.change(caller, _proof(request), mfa.new_authenticator)
         return answer(
             request,
             message="Scan the code, then confirm with two successive codes.",
-            data=rendering.new_authenticator(
-                authenticator, secret=secret, otp_url=second_factors.otp_url(caller.user, secret)
-            ),
+            data=rendering.new_authenticator(authenticator, secret=secret, otp_url=mfa.otp_url(caller.user, secret)),
             session=caller.session_summary,
         )
 
@@ -66,11 +64,11 @@ class SecondFactorViewSet(SessionViewSet):
         caller = cast(SignedIn, request.auth)
         body = body_of(request)
         codes = texts_field(body, "codes", number=2)
-        authenticator = second_factors.unconfirmed(caller.user, text_field(body, "authenticator_id", max_length=19))
+        authenticator = mfa.unconfirmed(caller.user, text_field(body, "authenticator_id", max_length=19))
         if authenticator is None:
-            raise ApiError(Problem.NOT_FOUND, "There is no such authenticator to confirm; begin anew.")
-        if not second_factors.confirm_authenticator(authenticator, codes, keep=caller.session):
-            raise ApiError(Problem.WRONG_CODE, "These are not two successive codes of now; take the next two.")
+            raise ApiError(Problem.NOT_FOUND, "There is no such authenticator to confirm; start again.")
+        if not mfa.confirm_authenticator(authenticator, codes, keep=caller.session):
+            raise ApiError(Problem.WRONG_CODE, "These are not two current, successive codes; enter the next two.")
         return answer(
             request,
             message="Your authenticator is set up.",
@@ -81,7 +79,7 @@ class SecondFactorViewSet(SessionViewSet):
     @schema.new_backup_codes
     def new_backup_codes(self, request: Request) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
-        make = partial(second_factors.new_backup_codes, keep=caller.session)
+        make = partial(mfa.new_backup_codes, keep=caller.session)
         codes = step_up.change(caller, _proof(request), make, ends_enrolment=True)
         return answer(
             request,

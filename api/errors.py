@@ -125,18 +125,18 @@ class Problem(enum.Enum):
     )
     CODE_REQUIRED = (
         40304,
-        "Enter a code of your present authenticator, or a backup code, to go on.",
-        "A second factor changes only with a code of the present one, in the field `verification_code`.",
+        "Enter a code of your current authenticator, or a backup code, to go on.",
+        "MFA changes only with a code of the current authenticator, in the field `verification_code`.",
     )
     RECENT_SIGN_IN_REQUIRED = (
         40305,
         "Enter your password, or sign in again, to go on.",
-        "A first second factor takes the password, in the field `password`, or a sign-in of the last ten minutes.",
+        "A first authenticator takes the password, in the field `password`, or a sign-in of the last ten minutes.",
     )
     AUTHENTICATOR_REQUIRED = (
         40306,
-        "Set up an authenticator first: backup codes stand in for it.",
-        "Backup codes can be made only beside a confirmed authenticator.",
+        "Set up an authenticator first: backup codes replace its codes.",
+        "Backup codes need a confirmed authenticator.",
     )
     HTTPS_REQUIRED = (
         40307,

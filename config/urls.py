@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.urls import URLPattern, path
 
-from accounts.views import DeploymentViewSet, JwksViewSet, SecondFactorViewSet
+from accounts.views import DeploymentViewSet, JwksViewSet, MfaViewSet
 from api.document import OpenApiView, docs
 from demo.playground import playground
 from memberships.listing import fast_path
@@ -26,9 +26,9 @@ urlpatterns = [
     polled("me/workspace-memberships", WorkspaceMembershipViewSet.as_view({"get": "list"}), fast_route=fast_path.ROUTE),
     path("me/organization-memberships", OrganizationMembershipViewSet.as_view({"get": "list"})),
     path("me", CurrentUserViewSet.as_view({"get": "retrieve"})),
-    path("me/authenticator", SecondFactorViewSet.as_view({"post": "new_authenticator"})),
-    path("me/authenticator/attempt-verification", SecondFactorViewSet.as_view({"post": "confirm_authenticator"})),
-    path("me/backup-codes", SecondFactorViewSet.as_view({"post": "new_backup_codes"})),
+    path("me/authenticator", MfaViewSet.as_view({"post": "new_authenticator"})),
+    path("me/authenticator/attempt-verification", MfaViewSet.as_view({"post": "confirm_authenticator"})),
+    path("me/backup-codes", MfaViewSet.as_view({"post": "new_backup_codes"})),
     path("deployment", DeploymentViewSet.as_view({"get": "retrieve"})),
     path("auth/signin", SignInViewSet.as_view({"post": "sign_in"})),
     path("auth/attempt-verification", SignInViewSet.as_view({"post": "attempt_verification"})),

@@ -34,7 +34,7 @@ from organizations.models import (
 ELSEWHERE = ["203.0.113.0/24", "2001:db8:77::/48"]
 HERE = ["127.0.0.0/8", "::1"]
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105
-"""The authenticator of fumiko@demo.example, so that anybody can try a second factor."""
+"""The authenticator of fumiko@demo.example, so that anybody can try MFA."""
 
 
 Row = TypeVar("Row", bound=models.Model)

@@ -65,26 +65,26 @@ class Level:
             return Outcome.EMPTY_LIST
         return Outcome.MET if matches(address, self.whitelisted_ips) else Outcome.UNMET
 
-    def mfa_rule(self, has_second_factor: bool) -> Outcome:
+    def mfa_rule(self, has_mfa: bool) -> Outcome:
         """The MFA rule."""
         if not self.mfa_rule_allowed:
             return Outcome.SWITCHED_OFF
         if not self.enforce_mfa:
             return Outcome.NOT_ENABLED
-        return Outcome.MET if has_second_factor else Outcome.UNMET
+        return Outcome.MET if has_mfa else Outcome.UNMET
 
 
 UNRESTRICTED: EligibilityRestriction = {"type": "none", "message": ""}
 
 
 def restriction(
-    levels: Sequence[Level], *, is_admin: bool, address: Address | None, has_second_factor: bool
+    levels: Sequence[Level], *, is_admin: bool, address: Address | None, has_mfa: bool
 ) -> EligibilityRestriction:
     """What keeps a member out of a workspace, given the ``levels`` above and of it, outermost first."""
     if is_admin:
         return UNRESTRICTED
     ip = [level.label for level in levels if level.ip_rule(address) is Outcome.UNMET]
-    mfa = [level.label for level in levels if level.mfa_rule(has_second_factor) is Outcome.UNMET]
+    mfa = [level.label for level in levels if level.mfa_rule(has_mfa) is Outcome.UNMET]
     if ip and mfa:
         message = (
             f"Set up a second factor, which {' and '.join(mfa)} {_verb(mfa, 'require')}, "

@@ -19,8 +19,8 @@ from django.urls import resolve
 from django.utils import timezone
 
 from accounts.keys import signing_key
+from accounts.mfa import available_methods
 from accounts.models import Deployment, Session, User
-from accounts.second_factors import available_methods
 from accounts.sent_tokens import COOKIE
 from accounts.sessions import session_token, start_session
 from api.answers import Reply
@@ -77,7 +77,7 @@ class Explanation:
 
     answer: Reply
     decisions: list[Decision]
-    has_second_factor: bool
+    has_mfa: bool
 
     @property
     def error(self) -> str:
@@ -94,11 +94,9 @@ def explain(user: User, *, address: Address | None, session: Session | None = No
             User.objects.filter(pk=user.pk).update(disabled=False)
             explained = _ask(user, _new_session(user), address)
         transaction.set_rollback(True)
-    has_second_factor = bool(available_methods(user))
+    has_mfa = bool(available_methods(user))
     memberships = orjson.loads(explained.body)["data"]
-    return Explanation(
-        answer, _decisions(user, memberships, address, has_second_factor), has_second_factor=has_second_factor
-    )
+    return Explanation(answer, _decisions(user, memberships, address, has_mfa), has_mfa=has_mfa)
 
 
 def _new_session(user: User) -> Session:
@@ -130,7 +128,7 @@ def _ask(user: User, session: Session, address: Address | None) -> Reply:
 
 
 def _decisions(
-    user: User, memberships: Sequence[dict[str, Any]], address: Address | None, has_second_factor: bool
+    user: User, memberships: Sequence[dict[str, Any]], address: Address | None, has_mfa: bool
 ) -> list[Decision]:
     administered = defaultdict(list)
     for organization_id, name in OrganizationMembershipRole.objects.filter(
@@ -145,7 +143,7 @@ def _decisions(
             [
                 finding
                 for level in _levels(membership, user.deployment)
-                for finding in _findings(level, address, has_second_factor)
+                for finding in _findings(level, address, has_mfa)
             ],
         )
         for membership in memberships
@@ -174,8 +172,8 @@ def _levels(membership: dict[str, Any], deployment: Deployment) -> list[Level]:
     ]
 
 
-def _findings(level: Level, address: Address | None, has_second_factor: bool) -> list[Finding]:
+def _findings(level: Level, address: Address | None, has_mfa: bool) -> list[Finding]:
     return [
         Finding(level, "IP", level.ip_rule(address), matching_entry(address, level.whitelisted_ips)),
-        Finding(level, "MFA", level.mfa_rule(has_second_factor)),
+        Finding(level, "MFA", level.mfa_rule(has_mfa)),
     ]

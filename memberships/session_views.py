@@ -129,7 +129,7 @@ class SignInViewSet(VisitorViewSet):
         if attempt_id is None:
             raise ApiError(Problem.INVALID_PARAMETER, "attempt_identifier must be the id of a sign-in attempt.")
         code = text_field(body_of(request), "verification_code", max_length=50)
-        result = signing_in.sign_in_with_second_factor(caller, client_of(request), attempt_id=attempt_id, code=code)
+        result = signing_in.sign_in_with_code(caller, client_of(request), attempt_id=attempt_id, code=code)
         return signed_in_answer(request, caller, result)
 
 

@@ -58,7 +58,7 @@ def _rules(place: str, mfa_rule: str, switch: str) -> str:
     return f"""
         caller.ip_allowlist_per_{switch}_enabled AND {place}.enable_ip_restriction AND {place}.whitelisted_ips <> '{{}}'
             AND NOT $3::inet <<= ANY ({place}.whitelisted_ips::inet[]) AS ip_unmet,
-        caller.enforce_mfa_per_{switch}_enabled AND {place}.{mfa_rule} AND NOT caller.has_second_factor AS mfa_unmet
+        caller.enforce_mfa_per_{switch}_enabled AND {place}.{mfa_rule} AND NOT caller.has_mfa AS mfa_unmet
     """
 
 
@@ -98,7 +98,7 @@ WITH caller AS MATERIALIZED (
         deployment.ip_allowlist_per_org_enabled, deployment.ip_allowlist_per_workspace_enabled,
         deployment.enforce_mfa_per_org_enabled, deployment.enforce_mfa_per_workspace_enabled,
         EXISTS (SELECT 1 FROM accounts_authenticator factor
-                WHERE factor.user_id = member.id AND factor.confirmed_at IS NOT NULL) AS has_second_factor
+                WHERE factor.user_id = member.id AND factor.confirmed_at IS NOT NULL) AS has_mfa
     FROM accounts_session session
     JOIN accounts_deployment deployment ON deployment.id = session.deployment_id
     JOIN accounts_signin sign_in ON sign_in.id = session.active_sign_in_id

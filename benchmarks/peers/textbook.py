@@ -152,7 +152,7 @@ class WorkspaceMembershipSerializer(serializers.ModelSerializer):
             ],
             is_admin=workspace.is_administered,
             address=self.context["address"],
-            has_second_factor=self.context["has_second_factor"],
+            has_mfa=self.context["has_mfa"],
         )
 
 
@@ -190,7 +190,7 @@ class WorkspaceMembershipsView(ListAPIView):
             **self.get_serializer_context(),
             "deployment": session.deployment,
             "address": parse_address(request.META["REMOTE_ADDR"]),
-            "has_second_factor": Authenticator.objects.filter(user=user, confirmed_at__isnull=False).exists()
+            "has_mfa": Authenticator.objects.filter(user=user, confirmed_at__isnull=False).exists()
             or BackupCode.objects.filter(user=user, used_at__isnull=True).exists(),
         }
         return Response(

@@ -24,7 +24,7 @@ class Viewer:
 
     deployment: Deployment
     user_id: int
-    has_second_factor: bool
+    has_mfa: bool
     session: bytes
     """As JSON text."""
     version: bytes
@@ -40,7 +40,7 @@ def viewer_of(caller: SignedIn, row: ListingRow) -> Viewer:
     return Viewer(
         deployment=caller.deployment,
         user_id=caller.user.pk,
-        has_second_factor=caller.has_second_factor,
+        has_mfa=caller.has_mfa,
         session=rendering.json_text(caller.session_summary),
         version=row.session_version,
         expires_at=min(caller.session.expires_at, caller.sign_in.expires_at),
@@ -123,7 +123,7 @@ def workspace_restriction(
         [organization.level(caller.deployment), workspace.level(caller.deployment)],
         is_admin=is_admin,
         address=address,
-        has_second_factor=caller.has_second_factor,
+        has_mfa=caller.has_mfa,
     )
 
 
@@ -135,5 +135,5 @@ def organization_restriction(
         [organization.level(caller.deployment)],
         is_admin=is_admin,
         address=address,
-        has_second_factor=caller.has_second_factor,
+        has_mfa=caller.has_mfa,
     )

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django_otp import login, user_has_device
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from accounts import second_factors
+from accounts import mfa
 from accounts.names import normal_code
 from accounts.step_up import RECENT
 from staff.access.guard import guarded, require_admin_host
@@ -89,14 +89,14 @@ def mfa_page(request: HttpRequest) -> HttpResponse:
     device = unconfirmed(user)
     form = ConfirmationForm(request.POST or None)
     if form.is_valid():
-        if second_factors.take_totp(device, normal_code(form.cleaned_data["code"])):
+        if mfa.take_totp(device, normal_code(form.cleaned_data["code"])):
             codes = confirm(device)
             login(request, device)
             del request.session[_PROVEN_AT]
             sign_out(user, but=request.session.session_key)
             return _page(request, codes=codes)
         form.add_error("code", "This is not the code that the authenticator shows now.")
-    secret = second_factors.secret_of(device)
+    secret = mfa.secret_of(device)
     address = pyotp.TOTP(secret).provisioning_uri(name=user.get_username(), issuer_name=ISSUER)
     qr_code = segno.make(address).svg_data_uri(scale=4, border=2, light="white")
     return _page(request, form=form, secret=secret, qr_code=qr_code)

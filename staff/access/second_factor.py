@@ -14,9 +14,9 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django_otp.models import Device
 
-from accounts import second_factors
+from accounts import mfa
+from accounts.mfa import BACKUP_CODES
 from accounts.names import normal_code
-from accounts.second_factors import BACKUP_CODES
 from staff.models import StaffAuthenticator, StaffBackupCodes
 
 
@@ -52,7 +52,7 @@ def take_code(user: Staff, code: str) -> Device | None:
     """The device of ``user`` that ``code`` belongs to; the code is spent."""
     code = normal_code(code)
     for authenticator in StaffAuthenticator.objects.filter(user=user, confirmed=True):
-        if second_factors.take_totp(authenticator, code):
+        if mfa.take_totp(authenticator, code):
             return authenticator
     code_hash = _hash(user, code)
     rows = StaffBackupCodes.objects.select_for_update().filter(user=user, code_hashes__contains=[code_hash])

@@ -113,7 +113,7 @@ def _shown(explanation: Explanation, workspace_id: int | None, request: HttpRequ
     return {
         "explanation": explanation,
         "decisions": [
-            (decision, [(finding, reason(finding, explanation.has_second_factor)) for finding in decision.findings])
+            (decision, [(finding, reason(finding, explanation.has_mfa)) for finding in decision.findings])
             for decision in explanation.decisions
             if workspace_id is None or decision.membership["workspace"]["id"] == str(workspace_id)
         ],
@@ -123,7 +123,7 @@ def _shown(explanation: Explanation, workspace_id: int | None, request: HttpRequ
     }
 
 
-def reason(finding: Finding, has_second_factor: bool) -> str:
+def reason(finding: Finding, has_mfa: bool) -> str:
     """What to tell staff about a rule at a level."""
     level = finding.level
     if finding.outcome is Outcome.SWITCHED_OFF:
@@ -133,7 +133,7 @@ def reason(finding: Finding, has_second_factor: bool) -> str:
     if finding.rule == "MFA":
         if finding.outcome is Outcome.NOT_ENABLED:
             return f"Does not count: {_mfa_field(finding)} is off."
-        factor = "has" if has_second_factor else "has no"
+        factor = "has" if has_mfa else "has no"
         return f"{_mfa_field(finding)} is on, and the user {factor} second factor."
     if finding.outcome is Outcome.NOT_ENABLED:
         return "Does not count: enable_ip_restriction is off."

@@ -14,7 +14,7 @@ from accounts.models import Deployment, Session, User
 from accounts.tokens import sign, sign_session_token
 from tests.support.api import MEMBERSHIPS, ApiClient, data_of, error_code, warm_up
 from tests.support.factories import DeploymentFactory, UserFactory, session_of, token_of
-from tests.support.sign_in import attempt_of, by_email, signed_in, totp, user_with_password, user_with_second_factor
+from tests.support.sign_in import attempt_of, by_email, signed_in, totp, user_with_mfa, user_with_password
 
 NO_SESSION = 40101
 INVALID = 40102
@@ -194,7 +194,7 @@ def test_signing_out_takes_no_cookie_away(user: User) -> None:
 
 def test_a_client_without_cookies_can_sign_in(anybody: ApiClient) -> None:
     """It reads each new token out of the answer that signs in, or in staging out of the header."""
-    user = user_with_second_factor(anybody.deployment)
+    user = user_with_mfa(anybody.deployment)
     response = ApiClient(anybody.deployment).post("/auth/signin", by_email(user))
     token, attempt = response.cookies["__session"].value, attempt_of(response)
     client = ApiClient(anybody.deployment)

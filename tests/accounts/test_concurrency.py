@@ -27,8 +27,8 @@ from django.utils import timezone
 
 from accounts import keys, sessions, signing_in, tokens
 from accounts.hashers import Argon2idHasher
+from accounts.mfa import new_backup_codes
 from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
-from accounts.second_factors import new_backup_codes
 from accounts.sent_tokens import COOKIE
 from tests.support.api import MEMBERSHIPS
 from tests.support.factories import UserFactory, confirmed_authenticator, session_of
@@ -222,7 +222,7 @@ def test_one_code_at_once_lets_one_in(new_browser: Open, user: User, kind: str) 
 
 
 def pending_attempt(user: User) -> tuple[SignInAttempt, str]:
-    """A sign-in that awaits the second factor, and the token of its session."""
+    """A sign-in that awaits an MFA code, and the token of its session."""
     expires_at = timezone.now() + sessions.PENDING_LIFETIME
     session = Session.objects.create(deployment=user.deployment, expires_at=expires_at)
     attempt = session.sign_in_attempts.create(

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from pytest_django import Settings
 
-from accounts import encryption, second_factors
+from accounts import encryption, mfa
 from accounts.keys import create_signing_key, load_public_key, private_key_of
 from accounts.models import Authenticator, Deployment, SigningKey, User
 from accounts.tokens import sign_session_token
@@ -144,8 +144,8 @@ def test_no_secret_of_a_user_can_be_read_in_the_database(admin_client: Client, u
     """Neither where it is kept nor in the audit trail, the history of the admin or the sessions of staff."""
     password = "a quite unguessable phrase"
     assert saved(send(admin_client, url(user, "change"), new_password=password))
-    _, secret = second_factors.new_authenticator(user)
-    codes = second_factors.new_backup_codes(confirmed_authenticator(user).user)
+    _, secret = mfa.new_authenticator(user)
+    codes = mfa.new_backup_codes(confirmed_authenticator(user).user)
     token = token_of(user)
     stored = everything_stored()
     assert user.email in stored

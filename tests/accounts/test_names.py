@@ -13,7 +13,7 @@ from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts import second_factors
+from accounts import mfa
 from accounts.models import Deployment, User
 from accounts.names import normal_code, normal_name, searched
 from accounts.users import users_called
@@ -180,7 +180,7 @@ def spellings(code: str) -> list[str]:
 def test_a_code_signs_in_as_people_type_it(deployment: Deployment, kind: str, number: int) -> None:
     ada = user_with_password(deployment)
     confirmed_authenticator(ada)
-    code = totp() if kind == "authenticator" else second_factors.new_backup_codes(ada)[0]
+    code = totp() if kind == "authenticator" else mfa.new_backup_codes(ada)[0]
     client = ApiClient(deployment)
     assert verify(client, attempt_of(sign_in(client, ada)), spellings(code)[number]).status_code == 200
 

@@ -1,4 +1,4 @@
-"""A changed password, second factor or external id ends the user's sessions, but nobody else's sign-in."""
+"""A changed password, MFA or external id ends the user's sessions, but nobody else's sign-in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User as Staff
 from django.test import Client
 
-from accounts import second_factors, sessions
+from accounts import mfa, sessions
 from accounts.models import Session, SignIn, SignInAttempt, User
 from staff.models import StaffAuthenticator
 from tests.support.admin import choose, go_on, saved, send, url
@@ -23,8 +23,8 @@ from tests.support.sign_in import (
     sign_in,
     signed_in,
     totp,
+    user_with_mfa,
     user_with_password,
-    user_with_second_factor,
     verify,
 )
 
@@ -83,13 +83,13 @@ def test_the_form_of_a_new_user_has_no_such_box(admin_client: Client) -> None:
     assert "sign_out" not in admin_client.get(url(User, "add")).content.decode()
 
 
-@pytest.mark.parametrize("second_factor", [confirmed_authenticator, backup_code])
+@pytest.mark.parametrize("make_row", [confirmed_authenticator, backup_code])
 @pytest.mark.parametrize("selected", [False, True])
-def test_staff_who_delete_a_second_factor_sign_the_user_out(
-    admin_client: Client, ada: User, second_factor: Any, selected: bool
+def test_staff_who_delete_an_mfa_device_sign_the_user_out(
+    admin_client: Client, ada: User, make_row: Any, selected: bool
 ) -> None:
     client, other = polling(ada), polling(user_with_password(ada.deployment))
-    row = second_factor(ada)
+    row = make_row(ada)
     delete(admin_client, row, selected=selected)
     assert error_code(client.get()) == SESSION_ENDED
     assert status(other) == 200
@@ -104,7 +104,7 @@ def test_the_box_of_the_deletion_unticked_leaves_the_sessions(admin_client: Clie
 
 def test_an_unconfirmed_authenticator_is_deleted_without_consequence(admin_client: Client, ada: User) -> None:
     client = polling(ada)
-    row, _ = second_factors.new_authenticator(ada)
+    row, _ = mfa.new_authenticator(ada)
     delete(admin_client, row)
     assert status(client) == 200
 
@@ -137,7 +137,7 @@ def test_a_user_who_confirms_an_authenticator_keeps_the_present_session_only(ada
 def test_a_user_who_makes_backup_codes_keeps_the_present_session_only(ada: User) -> None:
     present, other = polling(ada), polling(ada)
     confirmed_authenticator(ada)
-    second_factors.new_backup_codes(ada, keep=Session.objects.get(pk=session_data(present)["id"]))
+    mfa.new_backup_codes(ada, keep=Session.objects.get(pk=session_data(present)["id"]))
     assert status(present) == 200
     assert error_code(other.get()) == SESSION_ENDED
 
@@ -188,7 +188,7 @@ def test_staff_who_end_the_last_sign_in_end_the_session(admin_client: Client, ad
 
 
 def test_an_attempt_that_awaits_a_code_is_over(ada: User) -> None:
-    user = user_with_second_factor(ada.deployment)
+    user = user_with_mfa(ada.deployment)
     client = ApiClient(ada.deployment)
     attempt = attempt_of(sign_in(client, user))
     sessions.sign_out_everywhere([user])
@@ -202,7 +202,7 @@ def test_a_sign_in_whose_password_changes_meanwhile_fails(ada: User, monkeypatch
         User.objects.filter(pk=user.pk).update(password="argon2$changed")
         return []
 
-    monkeypatch.setattr(second_factors, "available_methods", changed_meanwhile)
+    monkeypatch.setattr(mfa, "available_methods", changed_meanwhile)
     assert error_code(sign_in(ApiClient(ada.deployment), ada)) == WRONG_CREDENTIALS
     assert not SignIn.objects.exists()
 
@@ -210,7 +210,7 @@ def test_a_sign_in_whose_password_changes_meanwhile_fails(ada: User, monkeypatch
 # Staff themselves
 
 
-def test_staff_whose_second_factor_is_reset_are_signed_out(admin_client: Client) -> None:
+def test_staff_whose_mfa_is_reset_are_signed_out(admin_client: Client) -> None:
     member, bystander = (Staff.objects.create_superuser(name) for name in ("mia", "ben"))
     clients = []
     for user in (member, bystander):
@@ -222,7 +222,7 @@ def test_staff_whose_second_factor_is_reset_are_signed_out(admin_client: Client)
     assert admin_client.get("/admin/").status_code == 200
 
 
-def test_staff_who_replace_their_second_factor_keep_the_present_session_only(settings: Any) -> None:
+def test_staff_who_replace_their_mfa_keep_the_present_session_only(settings: Any) -> None:
     settings.STAFF_SECOND_FACTOR_REQUIRED = False
     member = Staff.objects.create_superuser("mia")
     present, other = Client(), Client()

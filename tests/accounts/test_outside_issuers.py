@@ -88,7 +88,7 @@ def test_a_trusted_issuer_signs_its_user_in(browser: ApiClient, sso_user: User, 
     assert data_of(browser.get("/me"))["id"] == str(sso_user.pk)
 
 
-def test_the_second_factor_is_the_issuers_business(browser: ApiClient, sso_user: User, outside_key: Any) -> None:
+def test_mfa_is_up_to_the_issuer(browser: ApiClient, sso_user: User, outside_key: Any) -> None:
     confirmed_authenticator(sso_user)
     data = data_of(with_token(browser, outside_token(outside_key, browser.deployment)))
     assert data["active_signin"]["user_id"] == str(sso_user.pk)

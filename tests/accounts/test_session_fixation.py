@@ -21,8 +21,8 @@ from tests.support.sign_in import (
     session_data,
     sign_in,
     signed_in,
+    user_with_mfa,
     user_with_password,
-    user_with_second_factor,
 )
 
 NOWHERE = Client(None, "")
@@ -88,7 +88,7 @@ def test_nobody_is_added_to_a_session_whose_token_is_never_replaced(deployment: 
 def test_a_second_account_that_needs_a_code_is_not_shown_as_done(deployment: Deployment) -> None:
     client = signed_in(user_with_password(deployment))
     before = copy_of(client)
-    answer = data_of(client.post("/auth/signin", by_email(user_with_second_factor(deployment))))
+    answer = data_of(client.post("/auth/signin", by_email(user_with_mfa(deployment))))
     assert answer["active_signin"] is None
     assert answer["signin_attempts"][-1]["current_step"] == "verify_second_factor"
     assert session_data(before)["active_signin"] is not None, "the first account is still signed in, with its token"

@@ -10,7 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from accounts import second_factors
+from accounts import mfa
 from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
 from accounts.sessions import MAX_SIGN_INS
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, encode, error_code
@@ -25,8 +25,8 @@ from tests.support.sign_in import (
     sign_in,
     signed_in,
     totp,
+    user_with_mfa,
     user_with_password,
-    user_with_second_factor,
     verify,
 )
 
@@ -53,8 +53,8 @@ def ada(deployment: Deployment) -> User:
 
 @pytest.fixture
 def grace(deployment: Deployment) -> User:
-    """Has a second factor."""
-    return user_with_second_factor(deployment, email="grace@example.com", username="grace")
+    """Has MFA."""
+    return user_with_mfa(deployment, email="grace@example.com", username="grace")
 
 
 @pytest.fixture
@@ -258,10 +258,10 @@ def test_a_body_of_more_than_64_kib_is_not_read(browser: ApiClient, ada: User) -
     assert browser.post(SIGN_IN, body.ljust(64 * 1024)).status_code == 200
 
 
-# The second factor
+# MFA
 
 
-def test_a_user_with_a_second_factor_is_not_signed_in_yet(browser: ApiClient, grace: User) -> None:
+def test_a_user_with_mfa_is_not_signed_in_yet(browser: ApiClient, grace: User) -> None:
     data = data_of(sign_in(browser, grace))
     assert data["active_signin"] is None
     assert data["signins"] == []
@@ -293,18 +293,18 @@ def test_a_user_with_a_second_factor_is_not_signed_in_yet(browser: ApiClient, gr
         (True, ["authenticator", "backup_code"]),
     ],
 )
-def test_the_attempt_says_which_second_factors_there_are(
+def test_the_attempt_says_which_mfa_methods_there_are(
     browser: ApiClient, ada: User, has_codes: bool, methods: list[str]
 ) -> None:
     confirmed_authenticator(ada)
     if has_codes:
-        second_factors.new_backup_codes(ada)
+        mfa.new_backup_codes(ada)
     (attempt,) = data_of(sign_in(browser, ada))["signin_attempts"]
     assert attempt["available_2fa_methods"] == methods
 
 
 def test_an_authenticator_that_was_never_confirmed_does_not_count(browser: ApiClient, ada: User) -> None:
-    second_factors.new_authenticator(ada)
+    mfa.new_authenticator(ada)
     assert data_of(sign_in(browser, ada))["active_signin"] is not None
 
 
@@ -342,7 +342,7 @@ def test_a_code_may_be_typed_in_groups(browser: ApiClient, grace: User, spelling
 def test_a_wrong_code_signs_nobody_in(
     browser: ApiClient, grace: User, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(second_factors, "_step", lambda: 60_000_000)  # whose codes are none of these
+    monkeypatch.setattr(mfa, "_step", lambda: 60_000_000)  # whose codes are none of these
     attempt = attempt_of(sign_in(browser, grace))
     assert error_code(verify(browser, attempt, code)) == WRONG_CODE
     assert error_code(browser.get("/me")) == NO_ACTIVE_SIGN_IN
@@ -352,14 +352,14 @@ def test_a_wrong_code_signs_nobody_in(
 def test_a_clock_may_be_one_period_off(
     browser: ApiClient, grace: User, late: int, is_taken: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(second_factors, "_step", lambda: 60_000_000)
+    monkeypatch.setattr(mfa, "_step", lambda: 60_000_000)
     attempt = attempt_of(sign_in(browser, grace))
     assert (verify(browser, attempt, totp(late)).status_code == 200) == is_taken
 
 
 def test_a_code_of_another_user_is_wrong(browser: ApiClient, grace: User, ada: User) -> None:
     confirmed_authenticator(ada)
-    (code, *_) = second_factors.new_backup_codes(ada)
+    (code, *_) = mfa.new_backup_codes(ada)
     assert error_code(verify(browser, attempt_of(sign_in(browser, grace)), code)) == WRONG_CODE
 
 
@@ -383,7 +383,7 @@ def test_a_code_from_before_the_last_one_is_not_taken(deployment: Deployment, gr
 @pytest.mark.parametrize("spelling", ["{}", "{} ", "upper", "groups"])
 def test_a_backup_code_signs_in_once(deployment: Deployment, ada: User, spelling: str) -> None:
     confirmed_authenticator(ada)
-    code, other, *_ = second_factors.new_backup_codes(ada)
+    code, other, *_ = mfa.new_backup_codes(ada)
     typed = {"upper": code.upper(), "groups": f"{code[:5]}-{code[5:]}"}.get(spelling) or spelling.format(code)
     first, second = ApiClient(deployment), ApiClient(deployment)
     assert verify(first, attempt_of(sign_in(first, ada)), typed).status_code == 200
@@ -393,8 +393,8 @@ def test_a_backup_code_signs_in_once(deployment: Deployment, ada: User, spelling
 
 
 def test_a_user_without_backup_codes_left_still_needs_the_authenticator(browser: ApiClient, grace: User) -> None:
-    for code in second_factors.new_backup_codes(grace):
-        assert second_factors.take_code(grace, code)
+    for code in mfa.new_backup_codes(grace):
+        assert mfa.take_code(grace, code)
     (attempt,) = data_of(sign_in(browser, grace))["signin_attempts"]
     assert attempt["available_2fa_methods"] == ["authenticator"]
 

@@ -14,7 +14,7 @@ from accounts.models import Deployment, Session, User
 from accounts.tokens import sign_session_token
 from tests.support.api import MEMBERSHIPS, ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory, session_of, token_of
-from tests.support.sign_in import attempt_of, by_email, sign_in, totp, user_with_password, user_with_second_factor
+from tests.support.sign_in import attempt_of, by_email, sign_in, totp, user_with_mfa, user_with_password
 
 TOKEN_REPLACED = 40111
 HEADER = "X-Development-Session"
@@ -159,7 +159,7 @@ def test_a_victim_of_a_link_keeps_their_own_cookie(user: User, settings: Any) ->
 
 
 def test_signing_in_and_out_by_the_query_sets_no_cookie(deployment: Deployment) -> None:
-    user = user_with_second_factor(deployment)
+    user = user_with_mfa(deployment)
     tab = Tab(deployment)
     tab.get("/session")
     attempt = attempt_of(tab.request("POST", "/auth/signin", body=by_email(user)))

@@ -1,4 +1,4 @@
-"""A session alone changes no second factor: a code of the present one, the password or a fresh sign-in goes with it."""
+"""A session alone changes no MFA: a code of the current authenticator, the password or a fresh sign-in goes with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import second_factors
+from accounts import mfa
 from accounts.models import Authenticator, BackupCode, Deployment, FailureCount, SignIn, User
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory, UserFactory
@@ -21,8 +21,8 @@ from tests.support.sign_in import (
     sign_in,
     signed_in,
     totp,
+    user_with_mfa,
     user_with_password,
-    user_with_second_factor,
     verify,
 )
 
@@ -41,19 +41,19 @@ BACKUP_CODES = "/me/backup-codes"
 @pytest.fixture(autouse=True)
 def noon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time stands still, so that no period ends within a test."""
-    monkeypatch.setattr(second_factors, "_step", lambda: 60_000_000)
+    monkeypatch.setattr(mfa, "_step", lambda: 60_000_000)
 
 
 @pytest.fixture
 def ada(deployment: Deployment) -> User:
-    """She has a password and no second factor."""
+    """She has a password and no MFA."""
     return user_with_password(deployment)
 
 
 @pytest.fixture
 def grace(deployment: Deployment) -> User:
     """She has an authenticator besides."""
-    return user_with_second_factor(deployment)
+    return user_with_mfa(deployment)
 
 
 def in_a_session_of(user: User, *, age: timedelta = timedelta()) -> ApiClient:
@@ -64,7 +64,7 @@ def in_a_session_of(user: User, *, age: timedelta = timedelta()) -> ApiClient:
 
 
 def factors(user: User) -> list[Any]:
-    """All that a change of ``user``'s second factor would change."""
+    """All that a change of ``user``'s MFA would change."""
     return [list(model.objects.filter(user=user).order_by("pk").values()) for model in (Authenticator, BackupCode)]
 
 
@@ -82,9 +82,9 @@ def factors(user: User) -> list[Any]:
     ],
     ids=str,
 )
-def test_a_session_alone_replaces_no_second_factor(grace: User, path: str, body: Any, code: int) -> None:
+def test_a_session_alone_replaces_no_authenticator(grace: User, path: str, body: Any, code: int) -> None:
     """However fresh the sign-in is."""
-    second_factors.new_backup_codes(grace)
+    mfa.new_backup_codes(grace)
     before = factors(grace)
     assert error_code(in_a_session_of(grace).post(path, body)) == code
     assert factors(grace) == before
@@ -94,7 +94,7 @@ def test_a_session_alone_replaces_no_second_factor(grace: User, path: str, body:
 @pytest.mark.parametrize("path", [AUTHENTICATOR, BACKUP_CODES])
 @pytest.mark.parametrize("by", ["authenticator", "backup code"])
 def test_a_code_of_the_present_factor_replaces_it(grace: User, path: str, by: str, content_type: str) -> None:
-    code = totp() if by == "authenticator" else second_factors.new_backup_codes(grace)[0]
+    code = totp() if by == "authenticator" else mfa.new_backup_codes(grace)[0]
     client = in_a_session_of(grace, age=timedelta(days=1))
     assert client.post(path, {"verification_code": code}, content_type=content_type).status_code == 200
     assert error_code(client.post(path, {"verification_code": code}, content_type=content_type)) == WRONG_CODE
@@ -105,8 +105,8 @@ def test_the_new_authenticator_takes_the_place_of_the_old_one(grace: User) -> No
     new = data_of(client.post(AUTHENTICATOR, {"verification_code": totp()}))
     codes = [totp(step, secret=new["totp_secret"]) for step in (-1, 0)]
     assert client.post(CONFIRM, {"authenticator_id": new["id"], "codes": codes}).status_code == 200
-    assert not second_factors.take_code(grace, totp(1))
-    assert second_factors.take_code(grace, totp(1, secret=new["totp_secret"]))
+    assert not mfa.take_code(grace, totp(1))
+    assert mfa.take_code(grace, totp(1, secret=new["totp_secret"]))
 
 
 def test_a_fresh_sign_in_sets_up_a_first_authenticator(ada: User) -> None:
@@ -239,14 +239,14 @@ def at_once(user: User, path: str, bodies: list[Any]) -> list[int]:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("three_tries")
 def test_tries_at_once_are_no_more_than_one_after_the_other() -> None:
-    user = user_with_second_factor(DeploymentFactory.create())
+    user = user_with_mfa(DeploymentFactory.create())
     outcomes = at_once(user, AUTHENTICATOR, [{"verification_code": "wrong"}] * 8)
     assert outcomes == [WRONG_CODE] * 3 + [TOO_MANY_REQUESTS] * 5
 
 
 @pytest.mark.django_db(transaction=True)
 def test_one_code_at_once_makes_one_change() -> None:
-    user = user_with_second_factor(DeploymentFactory.create())
+    user = user_with_mfa(DeploymentFactory.create())
     outcomes = at_once(user, BACKUP_CODES, [{"verification_code": totp()}] * 6)
     assert outcomes == [200] + [WRONG_CODE] * 5
     assert user.backup_codes.count() == 10

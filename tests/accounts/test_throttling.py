@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import second_factors, throttling
+from accounts import mfa, throttling
 from accounts.models import Deployment, FailureCount, User
 from tests.support.api import ApiClient, error_code
 from tests.support.factories import DeploymentFactory, confirmed_authenticator
@@ -19,8 +19,8 @@ from tests.support.sign_in import (
     attempt_of,
     sign_in,
     totp,
+    user_with_mfa,
     user_with_password,
-    user_with_second_factor,
     verify,
 )
 
@@ -234,7 +234,7 @@ def test_a_refusal_is_not_counted(ada: User) -> None:
 def test_wrong_codes_are_limited_over_all_attempts(ada: User, settings: Any) -> None:
     settings.SIGN_IN_FAILURES_PER_ADDRESS = 100
     confirmed_authenticator(ada)
-    code, *_ = second_factors.new_backup_codes(ada)
+    code, *_ = mfa.new_backup_codes(ada)
     for _ in range(3):
         client = ApiClient(ada.deployment)
         assert error_code(verify(client, attempt_of(sign_in(client, ada)), "wrong")) == WRONG_CODE
@@ -247,13 +247,13 @@ def test_wrong_codes_are_limited_over_all_attempts(ada: User, settings: Any) -> 
 def test_wrong_codes_count_against_the_address(deployment: Deployment, ada: User) -> None:
     for n in range(5):
         client = ApiClient(deployment)
-        attempt = attempt_of(sign_in(client, user_with_second_factor(deployment, email=f"user{n}@other.example")))
+        attempt = attempt_of(sign_in(client, user_with_mfa(deployment, email=f"user{n}@other.example")))
         assert error_code(verify(client, attempt, "wrong")) == WRONG_CODE
     assert is_throttled(ada)
 
 
 def test_a_throttled_code_is_not_spent(deployment: Deployment) -> None:
-    grace = user_with_second_factor(deployment)
+    grace = user_with_mfa(deployment)
     client = ApiClient(deployment)
     attempt = attempt_of(sign_in(client, grace))
     for _ in range(3):
@@ -264,9 +264,9 @@ def test_a_throttled_code_is_not_spent(deployment: Deployment) -> None:
     assert verify(client, attempt, code).status_code == 200
 
 
-def test_a_name_cannot_lock_somebodys_second_factor(deployment: Deployment) -> None:
-    grace = user_with_second_factor(deployment)
-    for name in (str(grace.pk), f"second factor of {grace.pk}", f"second factor:{grace.pk}"):
+def test_a_name_cannot_lock_somebodys_mfa(deployment: Deployment) -> None:
+    grace = user_with_mfa(deployment)
+    for name in (str(grace.pk), f"mfa of {grace.pk}", f"mfa:{grace.pk}"):
         body = {"strategy": "plain_username", "username": name, "password": "wrong"}
         for n in range(3):
             response = ApiClient(deployment).post(SIGN_IN, body, REMOTE_ADDR=f"192.0.2.{n}")

@@ -15,7 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts import second_factors, sessions
+from accounts import mfa, sessions
 from accounts.keys import create_signing_key
 from accounts.models import DeploymentAlias, Session, SignIn, User
 from audit import actors
@@ -210,9 +210,9 @@ def test_no_secret_is_in_the_trail() -> None:
     user = UserFactory.create()
     user.set_password("correct horse battery staple")
     user.save()
-    authenticator, secret = second_factors.new_authenticator(user)
+    authenticator, secret = mfa.new_authenticator(user)
     confirmed_authenticator(user)
-    codes = second_factors.new_backup_codes(user)
+    codes = mfa.new_backup_codes(user)
     key = create_signing_key(deployment=user.deployment)
     hashes = user.backup_codes.values_list("code_hash", flat=True)
     (trail,) = _column("SELECT string_agg(entry::text, '') FROM audit_auditentry entry")

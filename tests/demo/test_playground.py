@@ -94,7 +94,7 @@ def test_the_list_is_filtered_by_organization(page: Page, demo: Demo) -> None:
 
 
 @in_a_browser
-def test_entering_is_refused_until_address_and_second_factor_are_right(page: Page, demo: Demo) -> None:
+def test_entering_is_refused_until_address_and_mfa_are_right(page: Page, demo: Demo) -> None:
     sign_in(page, demo, "ada")
     card(page, "Havn · Harbour").get_by_role("button").click()
     expect(card(page, "Havn · Harbour")).to_have_class("card active")
@@ -104,7 +104,7 @@ def test_entering_is_refused_until_address_and_second_factor_are_right(page: Pag
     expect(page.get_by_role("status")).to_contain_text("Set up a second factor")
     expect(card(page, "Havn · Harbour")).to_have_class("card active")
 
-    page.get_by_text("Second factor", exact=True).click()
+    page.get_by_text("MFA", exact=True).click()
     page.get_by_role("button", name="Set up an authenticator").click()
     expect(page.locator("#secret")).not_to_be_empty()
     totp, now = pyotp.TOTP(page.locator("#secret").inner_text()), time.time()
@@ -117,9 +117,9 @@ def test_entering_is_refused_until_address_and_second_factor_are_right(page: Pag
 
 
 @in_a_browser
-def test_a_present_second_factor_is_asked_for_before_another_takes_its_place(page: Page, demo: Demo) -> None:
+def test_a_code_of_the_current_authenticator_is_needed_to_replace_it(page: Page, demo: Demo) -> None:
     sign_in(page, demo, "elodie")
-    page.get_by_text("Second factor", exact=True).click()
+    page.get_by_text("MFA", exact=True).click()
     page.get_by_role("button", name="Make backup codes").click()
     expect(page.get_by_role("status")).to_contain_text("Set up an authenticator first")
     page.get_by_role("button", name="Set up an authenticator").click()
@@ -134,7 +134,7 @@ def test_a_present_second_factor_is_asked_for_before_another_takes_its_place(pag
     code = page.locator("#backup-codes li").first.inner_text()
 
     page.get_by_role("button", name="Set up an authenticator").click()
-    proof = page.get_by_label("A code of your present authenticator, or a backup code")
+    proof = page.get_by_label("A code of your current authenticator, or a backup code")
     expect(proof).to_be_focused()
     proof.fill("wrong")
     page.get_by_role("button", name="Go on").click()

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts import second_factors
+from accounts import mfa
 from accounts.models import Deployment, Session, User
 from memberships.models import OrganizationMembership
 from organizations.models import Segment, UserSegment
@@ -272,7 +272,7 @@ def test_a_user_reads_which_second_factors_they_have(client: ApiClient, user: Us
     before = data_of(client.get("/me"))
     assert (before["authenticators"], before["backup_codes_generated"]) == ([], False)
     row = confirmed_authenticator(user)
-    second_factors.new_backup_codes(user, keep=Session.objects.get())
+    mfa.new_backup_codes(user, keep=Session.objects.get())
     after = data_of(client.get("/me"))
     assert [set(item) for item in after["authenticators"]] == [{"id", "created_at"}]
     assert after["authenticators"][0]["id"] == str(row.pk)

@@ -63,20 +63,18 @@ def test_every_combination_of_rules_is_decided_as_the_contract_says() -> None:
         ]
         by_address = [values[0] and values[2] and values[4] is ELSEWHERE for values in (organization, workspace)]
         by_factor = [values[1] and values[3] for values in (organization, workspace)]
-        for is_admin, has_second_factor in product(flags, flags):
+        for is_admin, has_mfa in product(flags, flags):
             expected = {
                 (False, False): "none",
                 (True, False): "ip_not_allowed",
                 (False, True): "mfa_required",
                 (True, True): "ip_and_mfa_required",
-            }[not is_admin and any(by_address), not is_admin and not has_second_factor and any(by_factor)]
-            found = restriction(
-                levels, is_admin=is_admin, address=parse_address(HERE), has_second_factor=has_second_factor
-            )
-            assert found["type"] == expected, (levels, is_admin, has_second_factor)
+            }[not is_admin and any(by_address), not is_admin and not has_mfa and any(by_factor)]
+            found = restriction(levels, is_admin=is_admin, address=parse_address(HERE), has_mfa=has_mfa)
+            assert found["type"] == expected, (levels, is_admin, has_mfa)
             unmet = [
                 any(level.ip_rule(parse_address(HERE)) is Outcome.UNMET for level in levels),
-                any(level.mfa_rule(has_second_factor) is Outcome.UNMET for level in levels),
+                any(level.mfa_rule(has_mfa) is Outcome.UNMET for level in levels),
             ]
             assert is_admin or unmet == ["ip_" in expected, "mfa_" in expected]
             seen.add(found["type"])
@@ -110,7 +108,7 @@ def test_the_ip_rule_says_why_it_counts_or_not(values: dict[str, Any], address: 
 
 
 @pytest.mark.parametrize(
-    ("values", "has_second_factor", "outcome"),
+    ("values", "has_mfa", "outcome"),
     [
         ({"enforce_mfa": True, "mfa_rule_allowed": False}, False, Outcome.SWITCHED_OFF),
         ({"enforce_mfa": False}, False, Outcome.NOT_ENABLED),
@@ -118,10 +116,8 @@ def test_the_ip_rule_says_why_it_counts_or_not(values: dict[str, Any], address: 
         ({"enforce_mfa": True}, False, Outcome.UNMET),
     ],
 )
-def test_the_mfa_rule_says_why_it_counts_or_not(
-    values: dict[str, Any], has_second_factor: bool, outcome: Outcome
-) -> None:
-    assert level(**values).mfa_rule(has_second_factor) is outcome
+def test_the_mfa_rule_says_why_it_counts_or_not(values: dict[str, Any], has_mfa: bool, outcome: Outcome) -> None:
+    assert level(**values).mfa_rule(has_mfa) is outcome
 
 
 OPEN: dict[str, Any] = {}
@@ -164,14 +160,14 @@ def test_the_message_is_one_sentence_that_names_the_remedy_and_the_user(
         [level("organization", name="Acme", **organization), level("workspace", name="Vault", **workspace)],
         is_admin=False,
         address=parse_address(HERE),
-        has_second_factor=False,
+        has_mfa=False,
     )
     assert found["message"] == message
 
 
 def test_an_unknown_address_is_on_no_allow_list() -> None:
     everywhere = level(enable_ip_restriction=True, whitelisted_ips=["0.0.0.0/0", "::/0"])
-    found = restriction([everywhere], is_admin=False, address=None, has_second_factor=True)
+    found = restriction([everywhere], is_admin=False, address=None, has_mfa=True)
     assert found["type"] == "ip_not_allowed"
 
 

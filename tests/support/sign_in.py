@@ -6,7 +6,7 @@ from typing import Any
 
 import pyotp
 
-from accounts import second_factors
+from accounts import mfa
 from accounts.models import Deployment, User
 from tests.support.api import JSON, ApiClient, data_of
 from tests.support.factories import TOTP_SECRET, UserFactory, confirmed_authenticator
@@ -23,7 +23,7 @@ def user_with_password(deployment: Deployment, **values: Any) -> User:
     return user
 
 
-def user_with_second_factor(deployment: Deployment, **values: Any) -> User:
+def user_with_mfa(deployment: Deployment, **values: Any) -> User:
     """A user with a password and an authenticator."""
     user = user_with_password(deployment, **values)
     confirmed_authenticator(user)
@@ -32,7 +32,7 @@ def user_with_second_factor(deployment: Deployment, **values: Any) -> User:
 
 def totp(steps: int = 0, *, secret: str = TOTP_SECRET) -> str:
     """The authenticator's code of now, or of so many periods later."""
-    return pyotp.TOTP(secret).generate_otp(second_factors._step() + steps)
+    return pyotp.TOTP(secret).generate_otp(mfa._step() + steps)
 
 
 def by_email(user: User, password: str = PASSWORD) -> dict[str, str]:
@@ -47,13 +47,13 @@ def sign_in(
 
 
 def verify(client: ApiClient, attempt_id: object, code: str, **headers: Any) -> Any:
-    """The answer to the second factor of an attempt."""
+    """The answer to the MFA code of an attempt."""
     query = f"attempt_identifier={attempt_id}&identifier_type=signin"
     return client.post(VERIFY, {"verification_code": code}, query, **headers)
 
 
 def attempt_of(response: Any) -> str:
-    """The id of the attempt that awaits a second factor."""
+    """The id of the attempt that awaits an MFA code."""
     id_: str = data_of(response)["signin_attempts"][-1]["id"]
     return id_
 

@@ -33,7 +33,7 @@ Ctrl-C stops the server and the database.
 
 SHOWN = {
     "chioma@demo.example": "A plain answer: Chioma is a member of one workspace and may enter it.",
-    "ada@demo.example": "A restricted one: Ada is a member of seven; addresses and second factors restrict some.",
+    "ada@demo.example": "A restricted one: Ada is a member of seven; IP and MFA rules restrict some.",
     "sam@staging.example": "Staging, without cookies: Sam's token travels in the query.",
 }
 

@@ -70,7 +70,7 @@ function card(membership, activeId) {
 }
 
 function show(section, { focus = false } = {}) {
-  for (const name of ["sign-in", "second-factor", "memberships"]) $(name).hidden = name !== section;
+  for (const name of ["sign-in", "mfa", "memberships"]) $(name).hidden = name !== section;
   $("who").hidden = section !== "memberships";
   if (focus) $(`${section}-title`).focus();
 }
@@ -127,7 +127,7 @@ async function goOn(options) {
     await loadMemberships();
     show("memberships", options);
   } else {
-    show(state.attempt ? "second-factor" : "sign-in", options);
+    show(state.attempt ? "mfa" : "sign-in", options);
   }
 }
 
@@ -178,9 +178,9 @@ onSubmit("confirm-form", async ({ first, second }, form) => {
   notify("Your authenticator is set up.");
 });
 
-// The service asks for one of these when the session alone is not enough to change a second factor.
+// The service asks for one of these when the session alone is not enough to change MFA.
 const PROOFS = {
-  40304: { field: "verification_code", label: "A code of your present authenticator, or a backup code", type: "text" },
+  40304: { field: "verification_code", label: "A code of your current authenticator, or a backup code", type: "text" },
   40305: { field: "password", label: "Your password, once more", type: "password" },
 };
 

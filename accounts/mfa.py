@@ -1,4 +1,4 @@
-"""Second factors: authenticators (TOTP, RFC 6238) and the backup codes that stand in for one.
+"""MFA: authenticators (TOTP, RFC 6238) and the backup codes that stand in for one.
 
 No code of either is ever taken twice. Backup codes can neither be made nor do they count without a confirmed
 authenticator.
@@ -45,7 +45,7 @@ class TotpSecret(Protocol):
 
 
 def available_methods(user: User) -> list[str]:
-    """The second factors that ``user`` has, under the names of the API."""
+    """The MFA methods that ``user`` has, by the names of the API; none without a confirmed authenticator."""
     if not has_authenticator(user):
         return []
     has_codes = user.backup_codes.filter(used_at__isnull=True).exists()
@@ -53,7 +53,7 @@ def available_methods(user: User) -> list[str]:
 
 
 def has_authenticator(user: User) -> bool:
-    """Whether ``user`` has a confirmed authenticator, and with it a second factor."""
+    """Whether ``user`` has a confirmed authenticator, and thus MFA."""
     return user.authenticators.filter(confirmed_at__isnull=False).exists()
 
 
@@ -145,7 +145,7 @@ def new_backup_codes(user: User, *, keep: Session | None = None) -> list[str]:
 
 
 def lock(user: User) -> User:
-    """The row of ``user`` as it is now; until the transaction ends nobody else changes it or their second factors."""
+    """The row of ``user`` as it is now; until the transaction ends nobody else changes it or their MFA."""
     return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 

@@ -1,6 +1,6 @@
 """Setting up an authenticator and backup codes: POST /me/authenticator, its attempt-verification, /me/backup-codes.
 
-For what it takes to replace a second factor see test_step_up.py.
+test_step_up.py tests the proof that a replacement takes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import encryption, second_factors
+from accounts import encryption, mfa
 from accounts.models import Authenticator, BackupCode, User
 from tests.support.api import FORM, MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import UserFactory, confirmed_authenticator, member_of_new_workspace
@@ -22,8 +22,8 @@ from tests.support.sign_in import (
     sign_in,
     signed_in,
     totp,
+    user_with_mfa,
     user_with_password,
-    user_with_second_factor,
     verify,
 )
 
@@ -52,7 +52,7 @@ def client(user: User) -> ApiClient:
 @pytest.fixture(autouse=True)
 def noon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time stands still, so that no period ends within a test."""
-    monkeypatch.setattr(second_factors, "_step", lambda: 60_000_000)
+    monkeypatch.setattr(mfa, "_step", lambda: 60_000_000)
 
 
 def confirm(client: ApiClient, new: dict[str, Any], *steps: int, **fields: Any) -> Any:
@@ -63,7 +63,7 @@ def confirm(client: ApiClient, new: dict[str, Any], *steps: int, **fields: Any) 
 
 def backup_code_in_clear(user: User) -> str:
     """A backup code of ``user``, written past all rules."""
-    BackupCode.objects.create(user=user, code_hash=second_factors._backup_hash(user, "k7mq2vxt9a"))
+    BackupCode.objects.create(user=user, code_hash=mfa._backup_hash(user, "k7mq2vxt9a"))
     return "k7mq2vxt9a"
 
 
@@ -87,7 +87,7 @@ def test_a_new_authenticator_comes_with_its_secret(client: ApiClient, user: User
     assert encryption.decrypt(row.secret).decode() == new["totp_secret"]
 
 
-def test_a_new_authenticator_is_no_second_factor_yet(client: ApiClient) -> None:
+def test_a_new_authenticator_does_not_count_yet(client: ApiClient) -> None:
     client.post(AUTHENTICATOR)
     assert data_of(client.get("/me"))["authenticators"] == []
 
@@ -166,8 +166,8 @@ def test_the_former_authenticator_counts_until_the_new_one_is_confirmed(client: 
     assert [item["id"] for item in data_of(client.get("/me"))["authenticators"]] == [former["id"]]
     assert confirm(client, new, -1, 0).status_code == 200
     assert [item["id"] for item in data_of(client.get("/me"))["authenticators"]] == [new["id"]]
-    assert not second_factors.take_code(user, totp(1, secret=former["totp_secret"]))
-    assert second_factors.take_code(user, totp(1, secret=new["totp_secret"]))
+    assert not mfa.take_code(user, totp(1, secret=former["totp_secret"]))
+    assert mfa.take_code(user, totp(1, secret=new["totp_secret"]))
 
 
 def test_the_codes_of_the_enrolment_sign_nobody_in(client: ApiClient, user: User) -> None:
@@ -202,23 +202,23 @@ def test_backup_codes_are_shown_once_and_kept_as_hashes(client: ApiClient) -> No
 def test_the_hash_of_a_code_is_another_for_another_user(user: User) -> None:
     """Who can read the table cannot tell that two users have the same code."""
     other = UserFactory.create(deployment=user.deployment)
-    assert second_factors._backup_hash(user, "x") != second_factors._backup_hash(other, "x")
+    assert mfa._backup_hash(user, "x") != mfa._backup_hash(other, "x")
 
 
 def test_new_backup_codes_void_those_before(client: ApiClient, user: User) -> None:
     enrolled(client)
     before = data_of(client.post(BACKUP_CODES))
     after = data_of(client.post(BACKUP_CODES, {"verification_code": before[0]}))
-    assert not any(second_factors.take_code(user, code) for code in before)
-    assert all(second_factors.take_code(user, code) for code in after)
+    assert not any(mfa.take_code(user, code) for code in before)
+    assert all(mfa.take_code(user, code) for code in after)
 
 
 def test_new_backup_codes_of_one_user_leave_those_of_another(client: ApiClient) -> None:
-    other = user_with_second_factor(client.deployment)
-    (code, *_) = second_factors.new_backup_codes(other)
+    other = user_with_mfa(client.deployment)
+    (code, *_) = mfa.new_backup_codes(other)
     enrolled(client)
     assert client.post(BACKUP_CODES).status_code == 200
-    assert second_factors.take_code(other, code)
+    assert mfa.take_code(other, code)
 
 
 # What they are for
@@ -251,14 +251,14 @@ def test_backup_codes_alone_count_for_nothing(client: ApiClient, user: User) -> 
     assert item["eligibility_restriction"]["type"] == "mfa_required"
     assert data_of(client.get("/me"))["backup_codes_generated"] is False
     assert data_of(sign_in(ApiClient(user.deployment), user))["active_signin"] is not None
-    assert not second_factors.take_code(user, code)
+    assert not mfa.take_code(user, code)
 
 
 def test_a_first_authenticator_brings_no_old_backup_codes_back(client: ApiClient, user: User) -> None:
     code = backup_code_in_clear(user)
     enrolled(client)
     assert data_of(client.get("/me"))["backup_codes_generated"] is False
-    assert not second_factors.take_code(user, code)
+    assert not mfa.take_code(user, code)
 
 
 def test_backup_codes_pass_on_to_the_next_authenticator(client: ApiClient, user: User) -> None:
@@ -266,7 +266,7 @@ def test_backup_codes_pass_on_to_the_next_authenticator(client: ApiClient, user:
     first, second, *_ = data_of(client.post(BACKUP_CODES))
     new = data_of(client.post(AUTHENTICATOR, {"verification_code": first}))
     assert confirm(client, new, -1, 0).status_code == 200
-    assert second_factors.take_code(user, second)
+    assert mfa.take_code(user, second)
 
 
 def test_the_backup_codes_go_with_the_last_confirmed_authenticator(client: ApiClient, user: User) -> None:
@@ -296,7 +296,7 @@ def test_only_a_signed_in_user_sets_one_up(user: User, path: str) -> None:
     assert error_code(visitor.post(path)) == NO_ACTIVE_SIGN_IN
 
 
-def test_a_user_who_still_owes_a_second_factor_cannot_set_up_another(user: User) -> None:
+def test_a_user_who_still_owes_a_code_cannot_set_up_an_authenticator(user: User) -> None:
     confirmed_authenticator(user)
     client = ApiClient(user.deployment)
     sign_in(client, user)
