@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, settings
 from accounts.models import Deployment, User
 from database import cache
 from tests.support.browser import browser, demo, page
+from tests.support.demo import demo_env, demo_postgres, loaded_demo
 from tests.support.factories import DeploymentFactory, UserFactory
 
-__all__ = ["browser", "demo", "page"]
+__all__ = ["browser", "demo", "demo_env", "demo_postgres", "loaded_demo", "page"]
 
 # A busy machine is no fault, and what examples share by fixtures they do not change.
 settings.register_profile(
@@ -31,5 +32,5 @@ def user(deployment: Deployment) -> User:
 
 @pytest.fixture(autouse=True)
 def _nothing_cached() -> None:
-    """A test's rows are rolled back after it, of which no note tells."""
+    """A test's rows are rolled back after it, which the invalidation log does not show."""
     cache.clear()

@@ -26,9 +26,7 @@ from tests.support.server import (
     Connection,
     OwnPostgres,
     ServerProcess,
-    demo_environment,
     manage,
-    own_postgres,
     request,
     running_server,
     wait_until,
@@ -144,21 +142,10 @@ class Demo:
 
 
 @pytest.fixture(scope="module")
-def environment() -> Iterator[tuple[OwnPostgres, dict[str, str]]]:
-    """A migrated database with the demo data, and the environment in which it is the service's."""
-    with own_postgres() as postgres:
-        env = demo_environment(postgres.url)
-        manage("migrate", "--verbosity=0", env=env)
-        manage("load_demo", env=env)
-        yield postgres, env
-
-
-@pytest.fixture(scope="module")
-def demo(environment: tuple[OwnPostgres, dict[str, str]]) -> Iterator[Demo]:
-    postgres, env = environment
-    token = manage("issue_session", "chioma@demo.example", env=env).strip()
-    with running_server(env) as base_url:
-        yield Demo(postgres, base_url, f"__session={token}")
+def demo(demo_postgres: OwnPostgres, demo_env: dict[str, str]) -> Iterator[Demo]:
+    token = manage("issue_session", "chioma@demo.example", env=demo_env).strip()
+    with running_server(demo_env) as base_url:
+        yield Demo(demo_postgres, base_url, f"__session={token}")
 
 
 def code_of(answer: Answer) -> int:
@@ -314,9 +301,9 @@ def test_the_real_server_gives_every_error_in_the_envelope(
 
 
 def test_nobody_can_fill_the_log_with_requests_that_are_answered(
-    environment: tuple[OwnPostgres, dict[str, str]],
+    demo_env: dict[str, str],
 ) -> None:
-    server = ServerProcess(environment[1])
+    server = ServerProcess(demo_env)
     try:
         server.wait_for_it()
         for method, target in [("HEAD", MEMBERSHIPS), ("HEAD", "/docs/"), ("GET", "/nowhere"), ("FOO", "/healthz")]:
@@ -326,8 +313,8 @@ def test_nobody_can_fill_the_log_with_requests_that_are_answered(
         server.close()
 
 
-def test_sigterm_ends_the_server_with_all_its_workers(environment: tuple[OwnPostgres, dict[str, str]]) -> None:
-    server = ServerProcess(environment[1] | {"WORKERS": "2"})
+def test_sigterm_ends_the_server_with_all_its_workers(demo_env: dict[str, str]) -> None:
+    server = ServerProcess(demo_env | {"WORKERS": "2"})
     try:
         server.wait_for_it()
         server.terminate()

@@ -21,7 +21,7 @@ from tests.support.admin import send, url
 from tests.support.api import MEMBERSHIPS, ApiClient, error_code
 from tests.support.database import execute
 from tests.support.factories import OrganizationFactory, WorkspaceFactory, join
-from tests.support.server import Connection, demo_environment, manage, own_postgres, request, running_server
+from tests.support.server import Connection, manage, request, running_server
 from tests.support.sign_in import by_email, user_with_password
 
 UNAVAILABLE = 50301
@@ -129,20 +129,21 @@ def test_the_wait_for_a_rule_that_takes_a_table_lock_is_bounded_too(short_timeou
     assert not WorkspaceMembership.objects.exists()
 
 
-def test_the_real_server_gives_up_waiting_after_the_time_of_its_setting() -> None:
-    with own_postgres() as postgres:
-        env = demo_environment(postgres.url) | {"DATABASE_LOCK_TIMEOUT": "300"}
-        manage("migrate", "--verbosity=0", env=env)
-        manage("load_demo", env=env)
-        headers = {"Cookie": f"__session={manage('issue_session', 'chioma@demo.example', env=env).strip()}"}
-        with running_server(env) as base_url, Connection(base_url) as kept, psycopg.connect(postgres.url) as migration:
-            assert [kept.request(MEMBERSHIPS, **headers).status for _ in range(3)] == [200] * 3
-            migration.execute("LOCK accounts_session IN ACCESS EXCLUSIVE MODE")
-            for ask in (kept.request, lambda target, **more: request(base_url, target, **more)):
-                began = time.monotonic()
-                answer = ask(MEMBERSHIPS, **headers)
-                assert (answer.status, json.loads(answer.body)["errors"][0]["code"]) == (503, UNAVAILABLE)
-                assert time.monotonic() - began < 5
-            assert request(base_url, "/healthz").status == 200
-            migration.rollback()
-            assert kept.request(MEMBERSHIPS, **headers).status == 200
+def test_the_real_server_gives_up_waiting_after_the_time_of_its_setting(demo_env: dict[str, str]) -> None:
+    env = demo_env | {"DATABASE_LOCK_TIMEOUT": "300"}
+    headers = {"Cookie": f"__session={manage('issue_session', 'chioma@demo.example', env=demo_env).strip()}"}
+    with (
+        running_server(env) as base_url,
+        Connection(base_url) as kept,
+        psycopg.connect(env["DATABASE_URL"]) as migration,
+    ):
+        assert [kept.request(MEMBERSHIPS, **headers).status for _ in range(3)] == [200] * 3
+        migration.execute("LOCK accounts_session IN ACCESS EXCLUSIVE MODE")
+        for ask in (kept.request, lambda target, **more: request(base_url, target, **more)):
+            began = time.monotonic()
+            answer = ask(MEMBERSHIPS, **headers)
+            assert (answer.status, json.loads(answer.body)["errors"][0]["code"]) == (503, UNAVAILABLE)
+            assert time.monotonic() - began < 5
+        assert request(base_url, "/healthz").status == 200
+        migration.rollback()
+        assert kept.request(MEMBERSHIPS, **headers).status == 200

@@ -29,7 +29,6 @@ from tests.support.server import (
     demo_environment,
     free_port,
     manage,
-    own_postgres,
     wait_until,
 )
 
@@ -108,16 +107,6 @@ def test_options_in_the_url_are_kept_beside_the_limits(db: None) -> None:
     assert shown.strip() == "{'search_path': 'pg_catalog', 'jit': 'off', 'statement_timeout': '30s'}"
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[tuple[OwnPostgres, dict[str, str]]]:
-    """A migrated database with the demo data, and the environment in which it is the service's."""
-    with own_postgres() as postgres:
-        env = demo_environment(postgres.url)
-        manage("migrate", "--verbosity=0", env=env)
-        manage("load_demo", env=env)
-        yield postgres, env
-
-
 @contextmanager
 def pgbouncer(postgres: OwnPostgres, *, mode: str) -> Iterator[str]:
     """The URL of the database behind a PgBouncer that ignores options."""
@@ -167,12 +156,11 @@ def _listens(port: int) -> bool:
 
 @pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed (apt-get install pgbouncer)")
 @pytest.mark.parametrize("mode", ["session", "transaction"])
-def test_no_limit_is_lost_behind_pgbouncer(postgres: tuple[OwnPostgres, dict[str, str]], mode: str) -> None:
+def test_no_limit_is_lost_behind_pgbouncer(demo_postgres: OwnPostgres, demo_env: dict[str, str], mode: str) -> None:
     if mode == "transaction" and _version() < KEEPS_PREPARED_STATEMENTS:
         pytest.skip("transaction pooling needs PgBouncer 1.21 or newer")
-    server, env = postgres
-    with pgbouncer(server, mode=mode) as url:
-        env = env | {"DATABASE_URL": url}
+    with pgbouncer(demo_postgres, mode=mode) as url:
+        env = demo_env | {"DATABASE_URL": url}
         assert "'lock_timeout': '3s'" in manage("shell", "-v0", "-c", PRINT, env=env)
         cookie = f"__session={manage('issue_session', 'chioma@demo.example', env=env).strip()}"
         service = ServerProcess(env)

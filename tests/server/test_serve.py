@@ -33,29 +33,9 @@ from tests.support.server import (
 )
 
 
-@pytest.fixture(scope="module")
-def place() -> Iterator[tuple[OwnPostgres, dict[str, str]]]:
-    """A migrated database with the demo data, and the environment in which it is the service's."""
-    with own_postgres() as postgres:
-        env = demo_environment(postgres.url)
-        manage("migrate", "--verbosity=0", env=env)
-        manage("load_demo", env=env)
-        yield postgres, env
-
-
-@pytest.fixture(scope="module")
-def postgres(place: tuple[OwnPostgres, dict[str, str]]) -> OwnPostgres:
-    return place[0]
-
-
-@pytest.fixture(scope="module")
-def env(place: tuple[OwnPostgres, dict[str, str]]) -> dict[str, str]:
-    return place[1]
-
-
 @pytest.fixture
-def server(env: dict[str, str]) -> Iterator[ServerProcess]:
-    server = ServerProcess(env | {"WORKERS": "2", "DATABASE_LOCK_TIMEOUT": "20000"})
+def server(demo_env: dict[str, str]) -> Iterator[ServerProcess]:
+    server = ServerProcess(demo_env | {"WORKERS": "2", "DATABASE_LOCK_TIMEOUT": "20000"})
     try:
         server.wait_for_it()
         yield server
@@ -73,7 +53,9 @@ def test_it_says_where_it_serves(server: ServerProcess) -> None:
     assert f"Rollcall serves at {server.base_url} " in line
 
 
-def test_a_reload_replaces_all_workers_and_resets_no_connection(server: ServerProcess, postgres: OwnPostgres) -> None:
+def test_a_reload_replaces_all_workers_and_resets_no_connection(
+    server: ServerProcess, demo_postgres: OwnPostgres
+) -> None:
     answers: set[object] = set()
     is_over = threading.Event()
 
@@ -87,7 +69,7 @@ def test_a_reload_replaces_all_workers_and_resets_no_connection(server: ServerPr
     before = workers_of(server)
     threads = [threading.Thread(target=ask) for _ in range(4)]
     try:
-        with psycopg.connect(postgres.url) as other, Connection(server.base_url) as in_flight:
+        with psycopg.connect(demo_postgres.url) as other, Connection(server.base_url) as in_flight:
             other.execute("LOCK accounts_deployment IN ACCESS EXCLUSIVE MODE")
             in_flight.send(in_flight.head("/deployment"))
             time.sleep(0.3)
@@ -138,8 +120,8 @@ def lives(pid: int) -> bool:
         return False
 
 
-def test_a_second_server_at_the_same_port_is_refused(server: ServerProcess, env: dict[str, str]) -> None:
-    env = env | {"PORT": str(urlsplit(server.base_url).port)}
+def test_a_second_server_at_the_same_port_is_refused(server: ServerProcess, demo_env: dict[str, str]) -> None:
+    env = demo_env | {"PORT": str(urlsplit(server.base_url).port)}
     result = run("serve", env=env)
     assert result.returncode != 0
     assert "Set HOST and PORT" in result.stderr
@@ -150,11 +132,11 @@ def run(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE)
 
 
-def test_two_migrates_wait_for_each_other(postgres: OwnPostgres, env: dict[str, str]) -> None:
-    with psycopg.connect(postgres.url) as other:
+def test_two_migrates_wait_for_each_other(demo_postgres: OwnPostgres, demo_env: dict[str, str]) -> None:
+    with psycopg.connect(demo_postgres.url) as other:
         other.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_AT_A_TIME])
         command = [sys.executable, str(BASE_DIR / "manage.py"), "migrate"]
-        process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, env=demo_env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         assert "waiting" in process.stderr.readline()
         time.sleep(1)
@@ -191,14 +173,16 @@ with connection.cursor() as cursor:
 """
 
 
-def test_a_long_migration_is_not_cut(env: dict[str, str]) -> None:
-    env = env | {"DATABASE_STATEMENT_TIMEOUT": "200"}
+def test_a_long_migration_is_not_cut(demo_env: dict[str, str]) -> None:
+    env = demo_env | {"DATABASE_STATEMENT_TIMEOUT": "200"}
     assert manage("shell", "-v0", "-c", SLOW.format(sql="SELECT pg_sleep(0.6)"), env=env).strip() == "200ms"
 
 
-def test_a_migration_that_waits_for_a_lock_gives_up_in_one_line(postgres: OwnPostgres, env: dict[str, str]) -> None:
-    env = env | {"DATABASE_LOCK_TIMEOUT": "200"}
-    with psycopg.connect(postgres.url) as other:
+def test_a_migration_that_waits_for_a_lock_gives_up_in_one_line(
+    demo_postgres: OwnPostgres, demo_env: dict[str, str]
+) -> None:
+    env = demo_env | {"DATABASE_LOCK_TIMEOUT": "200"}
+    with psycopg.connect(demo_postgres.url) as other:
         other.execute("SELECT FROM accounts_user LIMIT 1")
         result = run(
             "shell", "-v0", "-c", SLOW.format(sql="ALTER TABLE accounts_user ALTER first_name SET NOT NULL"), env=env
@@ -214,17 +198,17 @@ def test_a_migrate_says_in_one_line_that_the_database_is_down() -> None:
     assert "The database cannot be reached" in line
 
 
-def test_it_serves_once_the_database_is_up(postgres: OwnPostgres, env: dict[str, str]) -> None:
-    postgres.stop("fast")
-    server = ServerProcess(env)
+def test_it_serves_once_the_database_is_up(demo_postgres: OwnPostgres, demo_env: dict[str, str]) -> None:
+    demo_postgres.stop("fast")
+    server = ServerProcess(demo_env)
     try:
         server.wait_for_it()
         assert request(server.base_url, "/readyz").status == 503
-        postgres.start()
+        demo_postgres.start()
         wait_until(lambda: request(server.base_url, "/readyz").status == 200, "it is ready")
         assert request(server.base_url, MEMBERSHIPS).status == 401
     finally:
-        postgres.start()
+        demo_postgres.start()
         server.close()
 
 
@@ -240,11 +224,11 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_systemd_is_notified_of_readiness(env: dict[str, str], tmp_path: Path) -> None:
+def test_systemd_is_notified_of_readiness(demo_env: dict[str, str], tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(PATIENCE)
-        server = ServerProcess(env | {"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        server = ServerProcess(demo_env | {"NOTIFY_SOCKET": str(tmp_path / "notify")})
         try:
             assert b"READY=1" in manager.recv(1000)
             assert request(server.base_url, "/healthz").status == 200

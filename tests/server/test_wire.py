@@ -13,30 +13,21 @@ import pytest
 
 from config.environment import BASE_DIR
 from tests.support.api import MEMBERSHIPS
-from tests.support.server import Answer, Connection, demo_environment, manage, own_postgres, request, running_server
+from tests.support.server import Answer, Connection, manage, request, running_server
 
 ORIGIN = "http://127.0.0.1"
 SIGN_IN = {"strategy": "plain_email", "email": "chioma@demo.example"}
 
 
 @pytest.fixture(scope="module")
-def env() -> Iterator[dict[str, str]]:
-    with own_postgres() as postgres:
-        env = demo_environment(postgres.url) | {"THREADS": "2"}
-        manage("migrate", "--verbosity=0", env=env)
-        manage("load_demo", env=env)
-        yield env
-
-
-@pytest.fixture(scope="module")
-def base_url(env: dict[str, str]) -> Iterator[str]:
-    with running_server(env) as base_url:
+def base_url(demo_env: dict[str, str]) -> Iterator[str]:
+    with running_server(demo_env | {"THREADS": "2"}) as base_url:
         yield base_url
 
 
 @pytest.fixture(scope="module")
-def cookie(env: dict[str, str]) -> str:
-    return f"__session={manage('issue_session', 'chioma@demo.example', env=env).strip()}"
+def cookie(demo_env: dict[str, str]) -> str:
+    return f"__session={manage('issue_session', 'chioma@demo.example', env=demo_env).strip()}"
 
 
 @pytest.fixture
@@ -114,8 +105,8 @@ def test_a_late_body_that_is_read_keeps_the_connection(connection: Connection) -
     assert connection.request("/healthz").status == 200
 
 
-def test_a_body_in_chunks_is_read(connection: Connection, env: dict[str, str]) -> None:
-    body = json.dumps(SIGN_IN | {"password": env["DEMO_PASSWORD"]}).encode()
+def test_a_body_in_chunks_is_read(connection: Connection, demo_env: dict[str, str]) -> None:
+    body = json.dumps(SIGN_IN | {"password": demo_env["DEMO_PASSWORD"]}).encode()
     chunks = b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (10, body[:10], len(body) - 10, body[10:])
     head = {"Origin": _origin(connection), "Content-Type": "application/json", "Transfer-Encoding": "chunked"}
     connection.send(connection.head("/auth/signin", method="POST", **head) + chunks)
@@ -151,10 +142,10 @@ def test_probes_may_name_any_host(base_url: str, host: str, probe: str) -> None:
     assert request(base_url, probe, Host=host).status == 200
 
 
-def test_the_documented_way_to_sign_in_by_curl_works(base_url: str, env: dict[str, str], tmp_path: Path) -> None:
+def test_the_documented_way_to_sign_in_by_curl_works(base_url: str, demo_env: dict[str, str], tmp_path: Path) -> None:
     page = (BASE_DIR / "docs" / "sessions.md").read_text()
     (commands,) = re.findall(r"```\n(URL=.*?)```", page, re.DOTALL)
-    (tmp_path / ".env").write_text(f"DEMO=true\nDEMO_PASSWORD={env['DEMO_PASSWORD']}\n")
+    (tmp_path / ".env").write_text(f"DEMO=true\nDEMO_PASSWORD={demo_env['DEMO_PASSWORD']}\n")
     commands = commands.replace("http://127.0.0.1:8000", base_url)
     result = subprocess.run(["bash", "-c", commands], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert '"message":"Your session."' in result.stdout

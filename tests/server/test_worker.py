@@ -11,42 +11,37 @@ import pytest
 
 from server.worker import PAUSE, SLOW
 from tests.support.api import MEMBERSHIPS
-from tests.support.server import Connection, demo_environment, manage, own_postgres, request, running_server, wait_until
+from tests.support.server import Connection, OwnPostgres, manage, request, running_server, wait_until
 
 MANY = 100
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, dict[str, str]]]:
-    """The base URL of a server with two threads, and its environment."""
-    with own_postgres() as postgres:
-        env = demo_environment(postgres.url) | {"THREADS": "2"}
-        manage("migrate", "--verbosity=0", env=env)
-        manage("load_demo", env=env)
-        with running_server(env) as base_url, Connection(base_url) as first:
-            cookie = f"__session={manage('issue_session', 'chioma@demo.example', env=env).strip()}"
-            for _ in range(4):  # the first ones may be slow, after which the main thread answers nothing for a while
-                first.request(MEMBERSHIPS, Cookie=cookie)
-            time.sleep(PAUSE * SLOW * 4)
-            yield base_url, env
+def server(demo_env: dict[str, str], cookie: str) -> Iterator[str]:
+    """The base URL of a server with two threads."""
+    with running_server(demo_env | {"THREADS": "2"}) as base_url, Connection(base_url) as first:
+        for _ in range(4):  # the first ones may be slow, after which the main thread answers nothing for a while
+            first.request(MEMBERSHIPS, Cookie=cookie)
+        time.sleep(PAUSE * SLOW * 4)
+        yield base_url
 
 
 @pytest.fixture(scope="module")
-def cookie(server: tuple[str, dict[str, str]]) -> str:
+def cookie(demo_env: dict[str, str]) -> str:
     """Of a user with one membership."""
-    return f"__session={manage('issue_session', 'chioma@demo.example', env=server[1]).strip()}"
+    return f"__session={manage('issue_session', 'chioma@demo.example', env=demo_env).strip()}"
 
 
 @pytest.fixture(scope="module")
-def busy_cookie(server: tuple[str, dict[str, str]]) -> str:
+def busy_cookie(demo_env: dict[str, str]) -> str:
     """Of the user with the most memberships."""
-    return f"__session={manage('issue_session', 'dmitri@demo.example', env=server[1]).strip()}"
+    return f"__session={manage('issue_session', 'dmitri@demo.example', env=demo_env).strip()}"
 
 
 @pytest.fixture
-def connection(server: tuple[str, dict[str, str]], cookie: str) -> Iterator[Connection]:
-    """One that is kept; the server remembers all that it needs to answer at once."""
-    with Connection(server[0]) as connection:
+def connection(server: str, cookie: str) -> Iterator[Connection]:
+    """One that is kept; the server has cached all that it answers from."""
+    with Connection(server) as connection:
         assert [connection.request(MEMBERSHIPS, Cookie=cookie).status for _ in range(3)] == [200] * 3
         yield connection
 
@@ -55,10 +50,8 @@ def names(body: bytes) -> list[str]:
     return [item["workspace"]["name"] for item in json.loads(body)["data"]]
 
 
-def test_it_answers_while_all_threads_are_occupied(
-    server: tuple[str, dict[str, str]], connection: Connection, cookie: str
-) -> None:
-    with Connection(server[0]) as one, Connection(server[0]) as another:
+def test_it_answers_while_all_threads_are_occupied(server: str, connection: Connection, cookie: str) -> None:
+    with Connection(server) as one, Connection(server) as another:
         for slow in (one, another):
             slow.send(b"GET /healthz HTTP/1.1\r\nHost: ")  # a thread waits for the rest
         time.sleep(0.2)
@@ -69,14 +62,14 @@ def test_it_answers_while_all_threads_are_occupied(
 
 
 def test_a_locked_table_delays_only_requests_that_read_it(
-    server: tuple[str, dict[str, str]], connection: Connection, cookie: str
+    server: str, demo_postgres: OwnPostgres, connection: Connection, cookie: str
 ) -> None:
-    with psycopg.connect(server[1]["DATABASE_URL"]) as migration:
+    with psycopg.connect(demo_postgres.url) as migration:
         migration.execute("LOCK accounts_session IN ACCESS EXCLUSIVE MODE")
         connection.send(connection.head(MEMBERSHIPS, Cookie=cookie))
-        wait_until(lambda: somebody_waits(server[1]["DATABASE_URL"]), "it waits for the table")
+        wait_until(lambda: somebody_waits(demo_postgres.url), "it waits for the table")
         began = time.monotonic()
-        assert request(server[0], "/healthz").status == 200
+        assert request(server, "/healthz").status == 200
         assert time.monotonic() - began < 25  # a statement may take thirty seconds
         migration.rollback()
         assert connection.receive().status == 200
@@ -89,9 +82,9 @@ def somebody_waits(database_url: str) -> bool:
 
 
 def test_the_same_bytes_get_the_same_answer_as_over_a_new_connection(
-    server: tuple[str, dict[str, str]], connection: Connection, cookie: str
+    server: str, connection: Connection, cookie: str
 ) -> None:
-    with Connection(server[0]) as new:
+    with Connection(server) as new:
         first, second = (one.request(MEMBERSHIPS, Cookie=cookie) for one in (new, connection))
     for answer in (first, second):
         del answer.headers["Date"]
@@ -177,7 +170,7 @@ def test_nonsense_is_refused_in_the_envelope_and_ends_the_connection(connection:
 
 
 def test_another_users_answer_is_never_given(
-    server: tuple[str, dict[str, str]], connection: Connection, cookie: str, busy_cookie: str
+    server: str, connection: Connection, cookie: str, busy_cookie: str
 ) -> None:
     for _ in range(3):
         one, other = (connection.request(MEMBERSHIPS, Cookie=each) for each in (cookie, busy_cookie))
@@ -185,9 +178,9 @@ def test_another_users_answer_is_never_given(
 
 
 def test_a_slow_reader_gets_the_whole_answer_and_delays_no_other(
-    server: tuple[str, dict[str, str]], connection: Connection, cookie: str, busy_cookie: str
+    server: str, connection: Connection, cookie: str, busy_cookie: str
 ) -> None:
-    with Connection(server[0]) as slow:
+    with Connection(server) as slow:
         expected = slow.request(MEMBERSHIPS, Cookie=busy_cookie).body
         slow.send(slow.head(MEMBERSHIPS, Cookie=busy_cookie) * MANY)  # which is more than any buffer holds
         for _ in range(5):
@@ -197,12 +190,12 @@ def test_a_slow_reader_gets_the_whole_answer_and_delays_no_other(
 
 
 def test_a_client_that_does_not_wait_for_the_answer_harms_no_other(
-    server: tuple[str, dict[str, str]], connection: Connection, cookie: str, busy_cookie: str
+    server: str, connection: Connection, cookie: str, busy_cookie: str
 ) -> None:
     for number in (1, MANY):
-        with Connection(server[0]) as gone:
+        with Connection(server) as gone:
             assert gone.request(MEMBERSHIPS, Cookie=busy_cookie).status == 200
             gone.send(gone.head(MEMBERSHIPS, Cookie=busy_cookie) * number)
     assert connection.request(MEMBERSHIPS, Cookie=cookie).status == 200
-    with Connection(server[0]) as new:
+    with Connection(server) as new:
         assert new.request(MEMBERSHIPS, Cookie=cookie).status == 200

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from tests.support.server import PATIENCE, demo_environment, manage, own_postgres, running_server
+from tests.support.server import PATIENCE, running_server
 
 expect.set_options(timeout=PATIENCE * 1000)  # of Playwright's own five seconds a busy machine takes more
 CHROMIUM = Path("/usr/bin/chromium")
@@ -34,14 +34,10 @@ class Demo:
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[Demo]:
+def demo(demo_env: dict[str, str]) -> Iterator[Demo]:
     """A server with the demo data."""
-    with own_postgres() as postgres:
-        env = demo_environment(postgres.url) | {"THREADS": "4"}
-        manage("migrate", "--verbosity", "0", env=env)
-        manage("load_demo", env=env)
-        with running_server(env) as base_url:
-            yield Demo(base_url, postgres.url, env["DEMO_PASSWORD"])
+    with running_server(demo_env | {"THREADS": "4"}) as base_url:
+        yield Demo(base_url, demo_env["DATABASE_URL"], demo_env["DEMO_PASSWORD"])
 
 
 @pytest.fixture(scope="module")

@@ -31,8 +31,10 @@ PATIENCE = 60
 class OwnPostgres:
     """A PostgreSQL that a test may stop and start; ``url`` names its database "rollcall"."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, copy_of: Path | None = None) -> None:
         self._folder = folder
+        if copy_of is not None:
+            _copy(copy_of, folder)
         self.url = local_postgres.start(folder, "rollcall")
         self._server = get_server(folder)
 
@@ -49,6 +51,11 @@ class OwnPostgres:
     def start(self) -> None:
         """Start it, unless it runs; it takes connections on return."""
         self._server.ensure_postgres_running()
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy its files, from which another one can start; it must be stopped."""
+        _copy(self._folder, folder)
+        (folder / ".handle_pids.json").unlink()  # names the processes that use this one
 
     @contextmanager
     def standby(self) -> Iterator[str]:
@@ -78,18 +85,22 @@ class OwnPostgres:
         )
 
     def close(self) -> None:
-        """End it in whatever state it is, and forget it."""
+        """End it in whatever state it is."""
         with suppress(subprocess.CalledProcessError):
             self.stop("immediate")
         self._server.cleanup()
 
 
+def _copy(folder: Path, to: Path) -> None:
+    subprocess.run(["cp", "-a", folder, to], check=True)  # keeps the owner, as shutil.copytree does not
+
+
 @contextmanager
-def own_postgres() -> Iterator[OwnPostgres]:
-    """A new one, which leaves nothing behind."""
+def own_postgres(copy_of: Path | None = None) -> Iterator[OwnPostgres]:
+    """A new one, or one that starts from the files in ``copy_of``; it leaves nothing behind."""
     # Not pytest's tmp_path: the system user of the database must be able to enter, whoever else runs pytest meanwhile.
     with tempfile.TemporaryDirectory(prefix="rollcall-test-") as folder:
-        postgres = OwnPostgres(Path(folder) / "postgres")
+        postgres = OwnPostgres(Path(folder) / "postgres", copy_of)
         try:
             yield postgres
         finally:

@@ -1,0 +1,45 @@
+"""The demo data on a PostgreSQL of its own: loaded once a test run, then copied for each module that asks for it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fasteners import InterProcessLock
+
+from tests.support.server import OwnPostgres, demo_environment, manage, own_postgres
+
+
+@pytest.fixture(scope="session")
+def loaded_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files of a stopped PostgreSQL and the environment whose secrets fit them."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # all workers have this one in common
+    with InterProcessLock(folder / "demo.lock"):
+        if not (folder / "demo.json").exists():
+            with own_postgres() as postgres:
+                env = demo_environment(postgres.url)
+                manage("migrate", "--verbosity=0", env=env)
+                manage("load_demo", env=env)
+                postgres.stop("fast")
+                postgres.copy_to(folder / "demo")
+            (folder / "demo.json").write_text(json.dumps(env))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def demo_postgres(loaded_demo: Path) -> Iterator[OwnPostgres]:
+    """A PostgreSQL with the demo data, for the tests of one module."""
+    with own_postgres(loaded_demo / "demo") as postgres:
+        yield postgres
+
+
+@pytest.fixture(scope="module")
+def demo_env(loaded_demo: Path, demo_postgres: OwnPostgres) -> dict[str, str]:
+    """The environment of a service on ``demo_postgres``."""
+    env: dict[str, str] = json.loads((loaded_demo / "demo.json").read_text())
+    return env | {"DATABASE_URL": demo_postgres.url}
