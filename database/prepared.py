@@ -136,7 +136,6 @@ def _ask(connection: BaseDatabaseWrapper, asked: Sequence[tuple[Statement, Value
             _prepared.pop(session, None)
             if connection.in_atomic_block:
                 raise
-            session.pgconn.exec_(b"DEALLOCATE ALL")
             return _execute(session, asked, in_transaction=False)
 
 
@@ -158,10 +157,18 @@ def _execute(
             session.pgconn.exec_(b"ROLLBACK")
 
 
+def _names(session: psycopg.Connection) -> set[bytes]:
+    """``_prepared`` of ``session``. If that is not known, it prepares all anew: in a transaction it fails only once."""
+    if session not in _prepared:
+        session.pgconn.exec_(b"DEALLOCATE ALL")
+        _prepared[session] = set()
+    return _prepared[session]
+
+
 def _pipeline(session: psycopg.Connection, asked: Sequence[tuple[Statement, Values]]) -> list[Result]:
     """Ask all at once, preparing what the session has not prepared yet."""
     pgconn = session.pgconn
-    names = _prepared.setdefault(session, set())
+    names = _names(session)
     sent: list[bytes | None] = []
     """For each command the name of the statement that it prepares; None if it executes one."""
     pgconn.enter_pipeline_mode()
@@ -174,8 +181,10 @@ def _pipeline(session: psycopg.Connection, asked: Sequence[tuple[Statement, Valu
             sent.append(None)
         pgconn.pipeline_sync()
         results = _results(session)
-    finally:
         pgconn.exit_pipeline_mode()
+    except BaseException:
+        session.close()  # what is still to come would be taken for the answer to the next statement
+        raise
     found = []
     for name, result in zip(sent, results, strict=True):
         checked = _result(session, result)

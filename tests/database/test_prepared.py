@@ -9,9 +9,10 @@ from typing import Any, cast
 
 import psycopg
 import pytest
-from django.db import DataError, connection, transaction
+from django.db import DataError, NotSupportedError, connection, transaction
 from psycopg.pq import TransactionStatus
 
+from database import prepared
 from database.prepared import Statement, Values, read, read_together
 
 pytestmark = pytest.mark.django_db
@@ -101,6 +102,37 @@ def test_a_statement_that_the_session_has_lost_is_prepared_anew(number: int) -> 
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
     assert [result.rows() for result in read_together(asked)] == [[(value,)] for value in range(number)]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("number", [ALONE, TOGETHER])
+def test_one_that_fails_in_a_transaction_is_prepared_anew_in_the_next(
+    changing: Callable[[str], Any], number: int
+) -> None:
+    asked: list[tuple[Statement, Values]] = [
+        (Statement(f"SELECT value FROM changing LIMIT {limit}"), {}) for limit in range(1, number + 1)
+    ]
+    read_together(asked)
+    changing("ALTER TABLE changing ALTER value TYPE varchar(4)")
+    with pytest.raises(NotSupportedError), transaction.atomic():
+        read_together(asked)
+    with transaction.atomic():
+        assert [result.rows() for result in read_together(asked)] == [[("one",)]] * number
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_interrupted_leaves_no_session_that_answers_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Statement, Values]] = [(Statement(f"SELECT {value}"), {}) for value in range(2)]
+
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(prepared, "_results", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            read_together(asked)
+    assert [result.rows() for result in read_together(asked)] == [[(0,)], [(1,)]]
+    assert transaction_status() == TransactionStatus.IDLE
 
 
 @pytest.mark.django_db(transaction=True)
