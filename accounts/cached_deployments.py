@@ -97,8 +97,8 @@ def load_deployment(request: Request | HttpRequest) -> CachedDeployment:
     if rows[0][0] is None:
         raise ApiError(Problem.UNKNOWN_DEPLOYMENT)
     key = b"%d" % rows[0][0]
-    cached = _deployments.get(key)  # under another of its hosts, and unchanged as of this statement
-    if cached is None:
+    cached = _deployments.get(key)  # under another of its hosts
+    if cached is None or not cache.holds(as_of):  # in this order: it is unchanged as of the statement then
         cached = _cached_deployment(rows)
         _deployments.put(key, cached, as_of=as_of)
     if cached.is_current:
