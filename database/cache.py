@@ -87,10 +87,10 @@ class Cache(Generic[Value]):
     def put(self, key: bytes, value: Value, *, as_of: int) -> None:
         """Cache ``value``, unless a change has been applied since it was read."""
         with _lock:
-            self._evict(key)
             if as_of != _state.generation:
                 value.is_current = False
                 return
+            self._evict(key)
             self._values[key] = value
             self._weight += self._weigh(value)
             while self._weight > self._bound:
@@ -142,7 +142,10 @@ class LogPosition(NamedTuple):
 _BEGINNING = b"%d" % (2**64 - 1)
 """No transaction is that new: nothing is read, and so everything is evicted."""
 OVERTAKEN = -1
-"""The ``as_of`` of a statement that saw less than another thread's."""
+"""The ``as_of`` of a statement that may have seen less than another thread's, or more: what is not committed."""
+
+caches_uncommitted = False
+"""For tests, each of which is a transaction, whose values go with it."""
 
 
 class _State:
@@ -188,33 +191,39 @@ def evictions() -> int:
     return _state.evictions
 
 
-def apply(read: LogRead, changes: Changes) -> int:
+def apply(log: LogRead, changes: Changes) -> int:
     """Evict what ``changes`` name.
 
     Returns the ``as_of`` of what the same statement has read: see ``holds`` and ``Cache.put``.
     """
     xmin, xmax, running = changes.snapshot.split(b":")
     horizon = (int(xmax), int(xmin), -len(running))
-    position = read.position
+    position = log.position
     with _lock:
         now = time.monotonic()
+        generation = _state.generation
         # From the beginning nothing is read of the log: what is cached may have changed since.
         if position.since == _BEGINNING or now - _state.applied_at > LONGEST_GAP:
             _evict_everything()
         elif changes.entries:
             _evict_changed(changes.entries)
-        _state.applied_at = now
-        # Of two threads, the one whose statement saw less may come last; and a statement from the beginning knows
-        # nothing of what another thread has applied.
-        if position != _state.position and (
-            position.server_epoch != _state.position.server_epoch
-            or position.since == _BEGINNING
-            or horizon < _state.horizon
-        ):
+        # A transaction that has written may roll back, which the log does not show.
+        if changes.own_transaction and not caches_uncommitted:
             return OVERTAKEN
-        _state.horizon = horizon
         # A hot standby lists no running transactions, though there may be some from xmin on; elsewhere the two are the
         # same if there are none.
+        is_vague = not running and xmin != xmax
+        # Of two threads, the one whose statement saw less may come last; and a statement from the beginning knows
+        # nothing of what another thread has applied.
+        if (
+            horizon < _state.horizon
+            or (is_vague and log.generation != generation)
+            or (position.since == _BEGINNING and position != _state.position)
+            or position.server_epoch != _state.position.server_epoch
+        ):
+            return OVERTAKEN
+        _state.applied_at = now
+        _state.horizon = horizon
         since = xmax if running else xmin
         unfinished = [ids for ids in (running, changes.own_transaction) if ids]
         _state.position = LogPosition(

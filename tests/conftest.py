@@ -31,6 +31,7 @@ def user(deployment: Deployment) -> User:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_cached() -> None:
+def _nothing_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test's rows are rolled back after it, which the invalidation log does not show."""
     cache.clear()
+    monkeypatch.setattr(cache, "caches_uncommitted", True)

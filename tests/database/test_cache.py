@@ -121,6 +121,28 @@ def test_a_standby_that_lists_no_running_transactions_is_read_from_its_xmin() ->
     assert cache.begin().position[1:3] == (b"12", b"{}")
 
 
+def test_on_a_standby_a_thread_that_saw_less_does_not_take_the_horizon_back() -> None:
+    applied(None, snapshot="12:15:")
+    early, late = cache.begin(), cache.begin()
+    applied("workspace:1", late, snapshot="12:20:")
+    assert applied(None, early, snapshot="12:15:") == cache.OVERTAKEN
+
+
+def test_on_a_standby_nobody_knows_which_of_two_equal_snapshots_saw_more() -> None:
+    applied(None, snapshot="12:20:")
+    early, late = cache.begin(), cache.begin()
+    applied("workspace:1", late, snapshot="12:20:")  # 14 has ended, which no list said was running
+    assert applied(None, early, snapshot="12:20:") == cache.OVERTAKEN
+
+
+def test_what_an_overtaken_thread_has_read_evicts_nothing(things: Cache[Thing]) -> None:
+    newer = put(things, b"1")
+    older = Thing()
+    things.put(b"1", older, as_of=cache.OVERTAKEN)
+    assert things.get(b"1") is newer
+    assert (newer.is_current, older.is_current) == (True, False)
+
+
 def test_a_first_statement_does_not_move_the_position_of_another_thread() -> None:
     first, second = cache.begin(), cache.begin()
     applied(None, first, snapshot="10:10:")

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
+from database import cache
 from memberships.models import OrganizationMembershipRole, WorkspaceMembershipRole
 from organizations.models import Organization, OrganizationSegment, Segment, WorkspaceSegment
 from tests.support.api import ApiClient, warm_up
@@ -165,6 +166,23 @@ def test_a_change_is_seen_once_it_is_committed(change: str, first_to_commit: int
         assert shown(poll()) == committed(user)
         writers[1 - first_to_commit].commit()
         assert shown(poll()) == committed(user) != before
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_transaction_has_read_of_its_own_is_not_cached(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may yet roll back, which the invalidation log does not show."""
+    monkeypatch.setattr(cache, "caches_uncommitted", False)
+    user = UserFactory.create()
+    place = place_of(user)
+    poll = Poll(user)
+    before = shown(poll())
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(CHANGES[change], {**place._asdict(), "text": "never"})
+        for _ in range(2):
+            assert shown(Poll(user)()) != before
+        transaction.set_rollback(True)
+    assert shown(poll()) == shown(Poll(user)()) == before
 
 
 STEPS = ["begin", "poll", "commit", "roll back", *["change"] * 4]
