@@ -1,1 +1,1 @@
-"""Memberships as CSV: which columns there are, reading, checking, writing, and the way back out."""
+"""Memberships as CSV: the columns, reading, checking and writing of an import, and the export."""

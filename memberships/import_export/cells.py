@@ -1,8 +1,8 @@
 """The columns of a file of memberships, and how a cell is written so that no spreadsheet takes it for a formula.
 
-Spreadsheets do not agree on what parts the cells: one that parts them by semicolons finds several in a cell that holds
-a semicolon, be it quoted or not. So what is exported holds no mark that could part cells but the commas within
-quotation marks, and the semicolons between roles, whose names begin with a letter or digit.
+Spreadsheets do not agree on the separator: one that separates cells by semicolons splits a cell that holds a semicolon,
+quoted or not. So an export holds no separator within cells but commas in quotation marks, and the semicolons between
+roles, whose names begin with a letter or digit.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ PUBLIC_METADATA = "public_metadata"
 COLUMNS = (DEPLOYMENT, ORGANIZATION, WORKSPACE, USER, ROLES, ORGANIZATION_ROLES, PUBLIC_METADATA)
 REQUIRED = (ORGANIZATION, USER)
 LINE, ERROR = "line", "error"
-NOTES = (LINE, ERROR)
-"""Columns that a file of rejected lines has besides; reading passes over them."""
+REPORT_COLUMNS = (LINE, ERROR)
+"""Additional columns of a file of rejected lines; an import ignores them."""
 
 ROLE_SEPARATOR = ";"
-PARTING = ";|\t\r\n"
-"""What parts cells, or lines, for one spreadsheet or another, besides the comma."""
+SEPARATORS = ";|\t\r\n"
+"""Characters, besides the comma, that separate cells or lines for one spreadsheet or another."""
 ID_MARK = "#"
 """``#12`` is the row with the id 12, whatever any row is called."""
 
 _FILLERS = "\u034f\u115f\u1160\u2800\u3164\uffa0"
-"""Letters, marks and symbols, says Unicode, of which nothing is seen."""
+"""Letters, marks and symbols, by Unicode's categories, that are invisible."""
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 _FORMULA_WITHIN = re.compile(r"([,;|\t\r\n])(?=[\s'\"]*[=+\-@＝＋－＠])")
 _GUARDED = re.compile(r"'+[=+\-@\t\r\n＝＋－＠]")
@@ -56,7 +56,7 @@ def without_formulas(text: str) -> str:
 
 def reference(name: str, row_id: int, *, is_unique: bool) -> str:
     """How a file names a row: by ``name`` where that means this row alone when it is read back, by id otherwise."""
-    is_plain = name == name.strip() and name != "" and not any(mark in name for mark in PARTING)
+    is_plain = name == name.strip() and name != "" and not any(mark in name for mark in SEPARATORS)
     looks_like_an_id = name.removeprefix(ID_MARK).isdecimal()
     return name if is_unique and is_plain and not looks_like_an_id else f"{ID_MARK}{row_id}"
 
@@ -67,7 +67,7 @@ def role_reference(name: str, row_id: int, *, is_unique: bool) -> str:
 
 
 def metadata_cell(text: str) -> str:
-    """The JSON ``text`` with nothing in it that could part cells. Marks that do stand within strings only."""
+    """The JSON ``text`` without separators of cells, which stand only within its strings."""
     return "" if text == "{}" else text.replace(";", r"\u003b").replace("|", r"\u007c")
 
 

@@ -1,7 +1,7 @@
-"""What the staged lines name is looked up and checked, all lines at once: some statements a check, none line by line.
+"""Looks up and checks the names in the staged lines, all lines at once: a few statements a check, none line by line.
 
 A reference is a name, or an id with or without its mark. It must mean one row in all the ways in which it can be meant.
-What cannot be looked up for want of something else is not complained of: an unknown organization has no workspaces.
+A name within something unknown gets no error of its own: an unknown organization has no workspaces.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from collections.abc import Iterator
 from django.db import connection
 
 from memberships.import_export.cells import visible
-from memberships.import_export.staging import Problem
+from memberships.import_export.staging import LineError
 
 
 def check() -> Iterator[int]:
-    """Set the ids of the staged lines, and note what is wrong; yields how many of the ``CHECKS`` are done."""
+    """Set the ids of the staged lines and write ``staged_error``; yields how many of the ``CHECKS`` are done."""
     with connection.cursor() as cursor:
         for number, statements in enumerate(CHECKS, start=1):
             cursor.execute(statements)
             yield number
 
 
-def problems() -> list[Problem]:
-    """All that is wrong, in the order of the lines."""
+def errors() -> list[LineError]:
+    """All errors, in the order of the lines."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT line, message FROM staged_problem ORDER BY line, message")
-        return [Problem(line, visible(message)) for line, message in cursor]
+        cursor.execute("SELECT line, message FROM staged_error ORDER BY line, message")
+        return [LineError(line, visible(message)) for line, message in cursor]
 
 
-def discard_lines_with_problems() -> None:
+def discard_bad_lines() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM staged USING staged_problem problem WHERE staged.line = problem.line")
+        cursor.execute("DELETE FROM staged USING staged_error error WHERE staged.line = error.line")
 
 
 def _find(found: str, *, scope: str, references: str, ways: list[str]) -> str:
@@ -62,15 +62,15 @@ def _find(found: str, *, scope: str, references: str, ways: list[str]) -> str:
     """
 
 
-def _note(message: str, *values: str, lines: str) -> str:
-    """Note ``message``, in which each %s stands for one of ``values``, for all of ``lines``."""
-    return f"INSERT INTO staged_problem SELECT line, format('{message}', {', '.join(values)}) FROM {lines};"
+def _add_error(message: str, *values: str, lines: str) -> str:
+    """Add the error ``message``, in which each %s stands for one of ``values``, for all of ``lines``."""
+    return f"INSERT INTO staged_error SELECT line, format('{message}', {', '.join(values)}) FROM {lines};"
 
 
-def _note_unclear(lines: str, *, unknown: str, ambiguous: str) -> str:
-    """Note which references among ``lines`` mean nothing, and which mean several rows."""
+def _refuse_unclear(lines: str, *, unknown: str, ambiguous: str) -> str:
+    """Add an error for each reference in ``lines`` that means no row, or several."""
     ids = "(SELECT string_agg('#' || id, ' or ') FROM unnest(ids) id)"
-    return _note(unknown, "left(reference, 100)", lines=f"{lines} WHERE ids IS NULL") + _note(
+    return _add_error(unknown, "left(reference, 100)", lines=f"{lines} WHERE ids IS NULL") + _add_error(
         ambiguous, "left(reference, 100)", ids, lines=f"{lines} WHERE cardinality(ids) > 1"
     )
 
@@ -86,7 +86,7 @@ def _take(column: str, *, into: str, scope: str, found: str, unknown: str, ambig
         UPDATE staged SET {into} = ids[1] FROM {found} found
         WHERE found.{scope} = staged.{scope} AND reference = {column} AND cardinality(ids) = 1;
         ANALYZE staged;
-        {_note_unclear(lines, unknown=unknown, ambiguous=ambiguous)}
+        {_refuse_unclear(lines, unknown=unknown, ambiguous=ambiguous)}
     """
 
 
@@ -101,9 +101,9 @@ def _take_roles(column: str, *, into: str, scope: str, found: str, kind: str) ->
         SELECT DISTINCT line, ids[1] AS role_id FROM {lines} WHERE cardinality(ids) = 1;
         CREATE INDEX ON {into} (line);
         ANALYZE {into};
-    """ + _note_unclear(
+    """ + _refuse_unclear(
         lines,
-        unknown=f"There is no {kind} role “%s” that can be given here; roles are parted by semicolons.",
+        unknown=f"There is no {kind} role “%s” that can be given here; roles are separated by semicolons.",
         ambiguous=f"Several {kind} roles that can be given here are called “%s”: write %s.",
     )
 
@@ -201,7 +201,7 @@ _WORKSPACE_ROLES = _find(
     "roles", into="staged_workspace_role", scope="workspace_id", found="found_workspace_role", kind="workspace"
 )
 
-_ONCE = _note(
+_ONCE = _add_error(
     "This is the same membership as in line %s: keep one of the two.",
     "first",
     lines="""
@@ -211,7 +211,7 @@ _ONCE = _note(
         WHERE line <> first
     """,
 )
-_CONSISTENT = _note(
+_CONSISTENT = _add_error(
     "Line %s gives the same user other roles in the same organization: make them agree.",
     "first",
     lines="""

@@ -1,4 +1,4 @@
-"""Memberships as CSV, streamed: what an import reads back as what it is."""
+"""Memberships as streamed CSV, which an import reads back without a change."""
 
 from __future__ import annotations
 

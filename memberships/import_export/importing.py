@@ -1,6 +1,6 @@
-"""Import memberships from CSV: all lines or none, in one transaction, with every bad line named in one go.
+"""Import memberships from CSV: all lines or none, in one transaction, with an error for every bad line at once.
 
-docs/importing.md says what a file may hold. A dry run is the import itself, rolled back: it promises nothing else.
+docs/importing.md says what a file may hold. A dry run is the import itself, rolled back: it reports what would happen.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import QuerySet
 
 from accounts.models import Deployment, DeploymentAlias
-from memberships.import_export.checking import CHECKS, check, discard_lines_with_problems, problems
+from memberships.import_export.checking import CHECKS, check, discard_bad_lines, errors
 from memberships.import_export.reading import UnreadableFile, read
-from memberships.import_export.staging import Hosts, Problem, stage
+from memberships.import_export.staging import Hosts, LineError, stage
 from memberships.import_export.writing import Changes, write
 
 PROGRESS_EVERY = 2_000
@@ -34,37 +34,37 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of an import. ``saved`` is false after a dry run, and where there are problems: nothing changed then.
+    """The result of an import. ``saved`` is false after a dry run, and if there are errors: then nothing has changed.
 
-    After a dry run without problems ``changes`` are those that the import would make. Without ``lines`` none could be
-    read, and a problem is about the file.
+    After a dry run without errors ``changes`` are those that the import would make. Without ``lines`` none could be
+    read, and the error is about the file.
     """
 
     lines: int
-    problems: list[Problem]
+    errors: list[LineError]
     changes: Changes
     saved: bool
 
     @property
     def bad_lines(self) -> int:
-        return len({problem.line for problem in self.problems})
+        return len({error.line for error in self.errors})
 
     @property
     def finding(self) -> str:
-        """One sentence for people: which lines are good."""
+        """One sentence for people: how many rows have errors."""
         if not self.lines:
-            return "The file was not imported." if self.problems else "The file has no lines but the first."
-        lines = "1 line" if self.lines == 1 else f"{self.lines:,} lines"
-        if not self.problems:
-            return f"{lines}, all good."
-        return f"{self.bad_lines:,} of {lines} {'is' if self.bad_lines == 1 else 'are'} bad."
+            return "The file was not imported." if self.errors else "The file has no rows below the column names."
+        rows = "1 row" if self.lines == 1 else f"{self.lines:,} rows"
+        if not self.errors:
+            return f"{rows}, no errors."
+        return f"{self.bad_lines:,} of {rows} {'has' if self.bad_lines == 1 else 'have'} errors."
 
     @property
     def outcome(self) -> str:
-        """Another: what became of them."""
+        """A second sentence: whether they were saved."""
         if self.saved:
             return f"Saved: {self.changes}."
-        if self.problems:
+        if self.errors:
             return "Nothing was saved."
         return f"Nothing was saved. The import would save: {self.changes}."
 
@@ -80,21 +80,22 @@ def run_import(
     """Import ``file`` into ``deployments``; yields progress, and last the ``Report``.
 
     A line that names no host is of ``default``, or of the one deployment there is. ``skips_bad_lines`` saves the good
-    ones. Whoever stops listening before the end stops the import, and nothing is saved.
+    ones. A caller that closes the iterator early stops the import, and nothing is saved.
     """
     try:
         with transaction.atomic():
             hosts = _hosts(deployments, default)
             report = yield from _run(file, hosts, dry_run=dry_run, skips_bad_lines=skips_bad_lines)
     except UnreadableFile as error:
-        report = _nothing(Problem(error.line, str(error)))
+        report = _nothing(LineError(error.line, str(error)))
     except (IntegrityError, OperationalError):
-        report = _nothing(Problem(0, "Somebody changed the same data meanwhile, or it took too long. Import it again."))
-    yield report  # not before the end of the transaction: with it, people stop listening
+        message = "Somebody changed the same data meanwhile, or it took too long. Import it again."
+        report = _nothing(LineError(0, message))
+    yield report  # after the transaction: callers stop at the report
 
 
-def _nothing(problem: Problem) -> Report:
-    return Report(0, [problem], Changes(), saved=False)
+def _nothing(error: LineError) -> Report:
+    return Report(0, [error], Changes(), saved=False)
 
 
 def _run(
@@ -107,9 +108,9 @@ def _run(
             yield Progress("Reading", lines, 30 * file.tell() // size)
     for number in check():
         yield Progress("Checking", lines, 30 + 20 * number // len(CHECKS))
-    found = problems()
+    found = errors()
     if skips_bad_lines:
-        discard_lines_with_problems()
+        discard_bad_lines()
     changes = Changes()
     if not found or skips_bad_lines:
         for line, share in write(changes):

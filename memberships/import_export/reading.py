@@ -1,6 +1,6 @@
-"""From the bytes of a CSV file (RFC 4180) to records, each with its line number. No file is too long: it is streamed.
+"""Reads a CSV file (RFC 4180) as a stream of records, each with its line number.
 
-Taken are UTF-8 with or without byte order mark, UTF-16 with one, any of four delimiters or the one that a first line
+It accepts UTF-8 with or without byte order mark, UTF-16 with one, any of four delimiters or the one that a first line
 "sep=" names, any line ends, and empty lines.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from memberships.import_export.cells import COLUMNS, NOTES, REQUIRED, unguard, visible
+from memberships.import_export.cells import COLUMNS, REPORT_COLUMNS, REQUIRED, unguard, visible
 
 DELIMITERS = ",;\t|"
 MAX_CELL = 131_072
@@ -34,11 +34,11 @@ _NO_TEXT = {
     b"{\\rtf": f"a text document, not CSV. {_SAVE_AS_CSV}",
     b"<": f"a web page or XML, not CSV. {_SAVE_AS_CSV}",
 }
-"""By their first bytes, files that people take for CSV, since a spreadsheet opens them, and what they are."""
+"""The kinds of files that people mistake for CSV because a spreadsheet opens them, by their first bytes."""
 
 
 class UnreadableFile(Exception):  # noqa: N818
-    """No line can be understood: the message says what to do, and is about ``line``."""
+    """The file cannot be read: the message says what to do, and is about ``line``."""
 
     def __init__(self, message: str, *, line: int = 1) -> None:
         super().__init__(message)
@@ -47,14 +47,14 @@ class UnreadableFile(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What one line says (the first of its lines, if a quoted cell has several), or why it cannot be understood.
+    """The cells of one line (the first of its lines, if a quoted cell has several), or why it cannot be read.
 
     ``cells`` are as they stand in the file, in the order of its columns.
     """
 
     line: int
     cells: list[str]
-    problem: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _encoding(file: BinaryIO) -> str:
     if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     if b"\0" in beginning.partition(b"\n")[0]:
-        raise UnreadableFile(f"The file is no text, or in an encoding that cannot be told. {_SAVE_AS_CSV}")
+        raise UnreadableFile(f"The file is not text, or in an unknown encoding. {_SAVE_AS_CSV}")
     return "utf-8-sig"
 
 
@@ -113,7 +113,7 @@ def _kind_of_zip(beginning: bytes) -> str:
 def _require_encoded(file: BinaryIO, encoding: str) -> None:
     """Raise ``UnreadableFile`` unless the whole file is in ``encoding``.
 
-    Bytes alone do not tell the older encodings apart, and a wrong guess would be saved; so there is none.
+    Bytes alone do not distinguish the older encodings, and a wrong guess would be saved; so it does not guess.
     """
     file.seek(0)
     decoder = codecs.getincrementaldecoder(encoding)()
@@ -157,7 +157,9 @@ def _names(header: str, delimiter: str) -> list[str]:
 
 
 def _require_sensible(columns: Sequence[str]) -> None:
-    unknown = [f"“{visible(name[:100])}”" for name in dict.fromkeys(columns) if name not in (*COLUMNS, *NOTES, "")]
+    unknown = [
+        f"“{visible(name[:100])}”" for name in dict.fromkeys(columns) if name not in (*COLUMNS, *REPORT_COLUMNS, "")
+    ]
     twice = [f"“{name}”" for name in dict.fromkeys(columns) if name and columns.count(name) > 1]
     missing = [f"“{name}”" for name in REQUIRED if name not in columns]
     faults = [
@@ -186,7 +188,7 @@ def _records(lines: _Lines, delimiter: str, width: int) -> Iterator[Record]:
         if any(cell.strip() for cell in cells):
             while len(cells) > width and not cells[-1].strip():
                 cells.pop()
-            yield Record(start, cells, _problem(cells, width))
+            yield Record(start, cells, _error(cells, width))
 
 
 def _syntax(error: csv.Error) -> str:
@@ -195,7 +197,7 @@ def _syntax(error: csv.Error) -> str:
     return "The quotation marks are wrong: write a mark within a quoted cell twice, and nothing between cell and comma."
 
 
-def _problem(cells: Sequence[str], width: int) -> str:
+def _error(cells: Sequence[str], width: int) -> str:
     if any("\0" in cell for cell in cells):
         return "There is a NUL character in this line; remove it."
     if len(cells) != width:
@@ -204,7 +206,7 @@ def _problem(cells: Sequence[str], width: int) -> str:
 
 
 class _Lines:
-    """The lines of a text, counted, and kept until somebody clears them."""
+    """The lines of a text, counted, and kept until ``kept`` is cleared."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self.text = text

@@ -1,4 +1,4 @@
-"""The lines of an import in temporary tables, with what is wrong with each line alone."""
+"""The lines of an import in temporary tables, with the errors that each line shows by itself."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CREATE = """
         organization text, workspace text, member text, organization_roles text[], roles text[], public_metadata jsonb,
         deployment_id bigint, organization_id bigint, workspace_id bigint, user_id bigint
     ) ON COMMIT DROP;
-    CREATE TEMPORARY TABLE staged_problem (line integer, message text) ON COMMIT DROP;
+    CREATE TEMPORARY TABLE staged_error (line integer, message text) ON COMMIT DROP;
 """
 _COPY = """
     COPY staged (line, organization, workspace, member, organization_roles, roles, public_metadata, deployment_id)
@@ -38,8 +38,8 @@ _COPY = """
 """
 
 
-class Problem(NamedTuple):
-    """What is wrong with a line of the file, and what to do about it."""
+class LineError(NamedTuple):
+    """An error in a line of the file, with a message that says what to do about it."""
 
     line: int
     message: str
@@ -57,29 +57,29 @@ class Hosts(NamedTuple):
 
 def stage(table: Table, hosts: Hosts) -> Iterator[int]:
     """Copy the lines of ``table`` into the transaction's temporary tables; yields the number of each line read."""
-    problems: list[Problem] = []
+    errors: list[LineError] = []
     with connection.cursor() as cursor:
         cursor.execute(_CREATE)
         with cursor.copy(_COPY) as copy:
             for record in table.records:
-                if record.problem:
-                    problems.append(Problem(record.line, record.problem))
+                if record.error:
+                    errors.append(LineError(record.line, record.error))
                 else:
                     texts = table.texts(record)
                     deployment_id = hosts.find(texts[DEPLOYMENT])
-                    messages = list(_problems(texts, deployment_id))
-                    problems += [Problem(record.line, message) for message in messages]
+                    messages = list(_errors(texts, deployment_id))
+                    errors += [LineError(record.line, message) for message in messages]
                     if messages:
-                        texts[PUBLIC_METADATA] = ""  # what is no JSON cannot be staged
+                        texts[PUBLIC_METADATA] = ""  # the column takes only JSON
                     copy.write_row(_row(record, texts, deployment_id))
                 yield record.line
-        with cursor.copy("COPY staged_problem (line, message) FROM STDIN") as copy:
-            for problem in problems:
-                copy.write_row(problem)
+        with cursor.copy("COPY staged_error (line, message) FROM STDIN") as copy:
+            for error in errors:
+                copy.write_row(error)
         cursor.execute("ANALYZE staged")  # nobody else does: autovacuum does not see temporary tables
 
 
-def _problems(texts: Mapping[str, str], deployment_id: int | None) -> Iterator[str]:
+def _errors(texts: Mapping[str, str], deployment_id: int | None) -> Iterator[str]:
     if deployment_id is None and texts[DEPLOYMENT]:
         yield f"There is no deployment at the host “{texts[DEPLOYMENT]}”."
     elif deployment_id is None:

@@ -1,4 +1,4 @@
-"""The staged lines become rows: memberships that are missing, roles, metadata. What is so already is not touched."""
+"""Writes the staged lines: missing memberships, roles, metadata. Rows that are right already stay untouched."""
 
 from __future__ import annotations
 

@@ -116,12 +116,12 @@ def _steps(request: HttpRequest, file: BinaryIO, **options: Any) -> Iterator[str
 
 
 def _told(file: BinaryIO, report: Report, *, dry_run: bool, **_: Any) -> dict[str, Any]:
-    rejected = b"".join(rejected_lines(file, report.problems)) if report.lines else b""
+    rejected = b"".join(rejected_lines(file, report.errors)) if report.lines else b""
     return {
         "report": report,
         "dry_run": dry_run,
-        "problems": report.problems[:SHOWN],
-        "more": max(0, len(report.problems) - SHOWN),
+        "errors": report.errors[:SHOWN],
+        "more": max(0, len(report.errors) - SHOWN),
         "rejected": _data_address(rejected) if rejected else "",
     }
 

@@ -95,7 +95,7 @@ def test_an_export_imported_again_changes_nothing(deployment: Deployment) -> Non
     odd_memberships(deployment)
     for data in (exported(), exported(OrganizationMembership)):
         report = imported(data)
-        assert report.problems == []
+        assert report.errors == []
         assert str(report.changes) == "no change"
 
 
@@ -106,7 +106,7 @@ def test_an_export_restores_lost_memberships(deployment: Deployment) -> None:
     OrganizationMembership.objects.all().delete()
     assert held() == []
     for data in files:
-        assert imported(data).problems == []
+        assert imported(data).errors == []
     assert held() == before
 
 
@@ -173,7 +173,7 @@ def test_no_spreadsheet_finds_a_formula_and_the_export_imports_as_it_was(
         assert formulas(data) == []
         assert str(imported(data).changes) == "no change"
         OrganizationMembership.objects.all().delete()
-        assert imported(data).problems == []
+        assert imported(data).errors == []
         assert held() == before
         transaction.set_rollback(True)
 

@@ -60,7 +60,7 @@ def lines(*rows: str, header: str = HEADER) -> str:
 
 
 def told(report: Report) -> dict[int, str]:
-    return {problem.line: problem.message for problem in report.problems}
+    return {error.line: error.message for error in report.errors}
 
 
 def everything() -> list[Any]:
@@ -73,7 +73,7 @@ def everything() -> list[Any]:
 
 def test_a_line_makes_a_member_of_the_workspace_and_of_its_organization(vault: Workspace, ada: User) -> None:
     report = run(lines('Acme,Vault,ada@example.com,Admin; Member,Member,"{""desk"": 7}"'))
-    assert (report.saved, report.lines, report.problems) == (True, 1, [])
+    assert (report.saved, report.lines, report.errors) == (True, 1, [])
     membership = WorkspaceMembership.objects.get()
     assert (membership.user, membership.workspace, membership.public_metadata) == (ada, vault, {"desk": 7})
     assert sorted(membership.roles.values_list("name", flat=True)) == ["Admin", "Member"]
@@ -170,8 +170,8 @@ def test_every_bad_line_is_named_and_nothing_is_saved(vault: Workspace, ada: Use
         3: "There is no organization “Nowhere” in the deployment.",
         4: "There is no workspace “Cellar” in the organization.",
         5: "There is no user “nobody@example.com” in the deployment",
-        6: "There is no workspace role “Boss” that can be given here; roles are parted by semicolons.",
-        7: "There is no organization role “Boss” that can be given here; roles are parted by semicolons.",
+        6: "There is no workspace role “Boss” that can be given here; roles are separated by semicolons.",
+        7: "There is no organization role “Boss” that can be given here; roles are separated by semicolons.",
         8: "Several workspaces of the organization are called “Twin”",
         9: f"“{ada.pk}” means several users",
         10: "The cell “organization” is empty.",
@@ -256,7 +256,7 @@ def test_a_file_over_several_deployments_names_their_hosts(vault: Workspace, ada
 )
 def test_files_of_every_make_are_read(vault: Workspace, ada: User, encode: Callable[[str], bytes]) -> None:
     report = run(encode(lines("Acme, Vault ,ada", header="organization,workspace,user")))
-    assert report.problems == []
+    assert report.errors == []
     assert report.saved
 
 
@@ -309,7 +309,7 @@ def test_a_file_that_makes_no_sense_is_an_error_of_its_first_line(db: None, cont
 def test_rejected_lines_put_right_can_be_imported(vault: Workspace, ada: User) -> None:
     content = lines("Acme,Vault,ada,,,", "Acme,Vault,'=bo,,,", "Acme,Celar,ada,Admin,,", "Acme,Vault,x").encode()
     report = run(content)
-    rejected = b"".join(rejected_lines(io.BytesIO(content), report.problems)).decode("utf-8-sig")
+    rejected = b"".join(rejected_lines(io.BytesIO(content), report.errors)).decode("utf-8-sig")
     assert rejected.splitlines()[0] == f"{HEADER},line,error"
     assert [line.split(",")[6] for line in rejected.splitlines()[1:]] == ["3", "4", "5"]
     assert ",'=bo," in rejected
@@ -351,7 +351,7 @@ def test_a_name_is_found_however_its_accents_are_composed(deployment: Deployment
         report = run(
             lines(",".join(normalize(other, cell) for cell in cells), header="organization,workspace,user,roles")
         )
-        assert report.problems == []
+        assert report.errors == []
     assert WorkspaceMembership.objects.count() == 2
 
 
@@ -407,7 +407,7 @@ def zipped(name: str) -> bytes:
         (gzip.compress(b"organization,user\n"), "compressed: unpack it"),
         (b"%PDF-1.7\n%\xe2\xe3", "a PDF"),
         (b"<html><table>", "a web page"),
-        ("organization,user\n".encode("utf-16-le"), "no text, or in an encoding that cannot be told"),
+        ("organization,user\n".encode("utf-16-le"), "not text, or in an unknown encoding"),
     ],
     ids=["xlsx", "ods", "xls", "zip", "gzip", "pdf", "html", "utf-16 without a mark"],
 )
@@ -415,7 +415,7 @@ def test_the_error_for_a_file_that_is_no_csv_names_its_kind(db: None, content: b
     report = run(content)
     assert told(report)[1].startswith(f"The file is {kind}")
     assert report.finding == "The file was not imported."
-    assert list(rejected_lines(io.BytesIO(content), report.problems)) == []
+    assert list(rejected_lines(io.BytesIO(content), report.errors)) == []
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
@@ -436,19 +436,19 @@ def test_empty_cells_beyond_the_columns_do_not_count(vault: Workspace, ada: User
 
 def test_cells_beyond_the_columns_are_not_lost_from_the_rejected_lines(vault: Workspace, ada: User) -> None:
     content = lines("Acme,Vault,ada,,,,,x").encode()
-    rejected = b"".join(rejected_lines(io.BytesIO(content), run(content).problems)).decode()
+    rejected = b"".join(rejected_lines(io.BytesIO(content), run(content).errors)).decode()
     assert rejected.splitlines()[1].endswith(",,x")
 
 
 @pytest.mark.parametrize(
     ("rows", "finding"),
     [
-        ([], "The file has no lines but the first."),
-        (["Acme,Vault,ada,,,"], "1 line, all good."),
-        (["Acme,Vault,ada,,,", "Acme,,ada,,,"], "2 lines, all good."),
-        (["Acme,Vault,x,,,"], "1 of 1 line is bad."),
-        (["Acme,Vault,ada,,,", "Acme,Vault,x,,,"], "1 of 2 lines is bad."),
-        (["Acme,Vault,y,,,", "Acme,Vault,x,,,"], "2 of 2 lines are bad."),
+        ([], "The file has no rows below the column names."),
+        (["Acme,Vault,ada,,,"], "1 row, no errors."),
+        (["Acme,Vault,ada,,,", "Acme,,ada,,,"], "2 rows, no errors."),
+        (["Acme,Vault,x,,,"], "1 of 1 row has errors."),
+        (["Acme,Vault,ada,,,", "Acme,Vault,x,,,"], "1 of 2 rows has errors."),
+        (["Acme,Vault,y,,,", "Acme,Vault,x,,,"], "2 of 2 rows have errors."),
     ],
 )
 def test_lines_are_counted_in_words_that_fit(vault: Workspace, ada: User, rows: list[str], finding: str) -> None:
@@ -458,7 +458,7 @@ def test_lines_are_counted_in_words_that_fit(vault: Workspace, ada: User, rows: 
 @pytest.mark.parametrize("delimiter", list(",;\t|"))
 def test_an_error_begins_no_formula_in_the_rejected_lines(vault: Workspace, ada: User, delimiter: str) -> None:
     content = lines('"a;=1+1,-2\t+3|@x",Vault,ada,,,').encode()
-    rejected = b"".join(rejected_lines(io.BytesIO(content), run(content).problems)).decode("utf-8-sig")
+    rejected = b"".join(rejected_lines(io.BytesIO(content), run(content).errors)).decode("utf-8-sig")
     note = rejected.splitlines()[1].partition(",2,")[2]
     assert "There is no organization" in note
     assert [cell for (cell, *_) in [*csv.reader(note.split(delimiter))] if cell[:1] in tuple("=+-@")] == []

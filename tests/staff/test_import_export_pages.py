@@ -46,8 +46,8 @@ def text(response: Any) -> str:
 def test_a_file_is_imported_with_progress_before_the_report(admin_client: Client, world: World) -> None:
     response = upload(admin_client, HEADER + line(world.own) + line(world.foreign))
     page = text(response)
-    assert page.index("Reading" if "Reading" in page else "Checking") < page.index("2 lines, all good. Saved: ")
-    assert page.index("<progress") < page.index("all good")
+    assert page.index("Reading" if "Reading" in page else "Checking") < page.index("2 rows, no errors. Saved: ")
+    assert page.index("<progress") < page.index("no errors")
     assert page.startswith("<!DOCTYPE html>")
     assert page.endswith("</html>")
     assert WorkspaceMembership.objects.count() == 2
@@ -62,7 +62,7 @@ def test_checking_saves_nothing(admin_client: Client, world: World) -> None:
 
 def test_bad_lines_are_named_and_can_be_downloaded(admin_client: Client, world: World) -> None:
     page = text(upload(admin_client, HEADER + line(world.own) + line(world.own, "<b>nobody</b>\n")))
-    assert "1 of 2 lines is bad. Nothing was saved." in page
+    assert "1 of 2 rows has errors. Nothing was saved." in page
     assert "Line 3:</strong> There is no user “&lt;b&gt;nobody&lt;/b&gt;”" in page
     (encoded,) = re.findall(r'download="rejected.csv" href="data:text/csv;charset=utf-8;base64,([^"]+)"', page)
     assert '<b>nobody</b>,3,"There is no user' in base64.b64decode(encoded).decode("utf-8-sig")

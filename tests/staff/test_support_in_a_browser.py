@@ -52,13 +52,13 @@ def test_1000_lines_with_3_bad_ones_are_refused_put_right_and_imported(page: Pag
     page.get_by_role("link", name="Import memberships").click()
     page.locator("input[type=file]").set_input_files(file)
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_role("status")).to_contain_text("3 of 1,000 lines are bad. Nothing was saved.")
-    expect(page.locator("[data-problems] li")).to_have_count(3)
+    expect(page.get_by_role("status")).to_contain_text("3 of 1,000 rows have errors. Nothing was saved.")
+    expect(page.locator("[data-errors] li")).to_have_count(3)
     for line in (17, 400, 1001):
         expect(page.get_by_role("status")).to_contain_text(f"Line {line}:")
     assert memberships(demo) == before
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download the bad lines").click()
+        page.get_by_role("link", name="Download the rows with errors").click()
     assert len(download.value.path().read_text("utf-8-sig").splitlines()) == 4
 
     file.write_text(rows())
@@ -70,7 +70,7 @@ def test_1000_lines_with_3_bad_ones_are_refused_put_right_and_imported(page: Pag
     expect(page.get_by_role("status")).to_contain_text("The import would save: 1,000 new members of organizations")
     assert memberships(demo) == before
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_role("status")).to_contain_text("1,000 lines, all good. Saved: 1,000 new members")
+    expect(page.get_by_role("status")).to_contain_text("1,000 rows, no errors. Saved: 1,000 new members")
     assert memberships(demo) == before + 1000
 
 
@@ -83,7 +83,7 @@ def test_an_import_into_the_wrong_workspace_is_undone_by_reading_the_history(
     page.goto(f"{demo.base_url}/admin/memberships/workspacemembership/import/")
     page.locator("input[type=file]").set_input_files(file)
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_role("status")).to_contain_text("1,000 lines, all good.")
+    expect(page.get_by_role("status")).to_contain_text("1,000 rows, no errors.")
 
     page.goto(f"{demo.base_url}/admin/organizations/workspace/?q=Clean")
     follow(page, page.get_by_role("link", name="Clean room"))

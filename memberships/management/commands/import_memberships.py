@@ -59,7 +59,7 @@ class Command(BaseCommand):
             )
             report = self._follow(steps)
             self.stdout.write(f"{report.finding} {report.outcome}")
-            if report.problems:
+            if report.errors:
                 self._reject(file, report, options["rejected"] or options["file"].with_suffix(".rejected.csv"))
 
     def _follow(self, steps: Iterable[Progress | Report]) -> Report:
@@ -76,17 +76,17 @@ class Command(BaseCommand):
         raise AssertionError("an import ends with a report")
 
     def _reject(self, file: BinaryIO, report: Report, path: Path) -> None:
-        for problem in report.problems[:SHOWN]:
-            self.stderr.write(f"{_place(problem.line)}{problem.message}")
-        if len(report.problems) > SHOWN:
-            self.stderr.write(f"... and {len(report.problems) - SHOWN:,} more")
+        for error in report.errors[:SHOWN]:
+            self.stderr.write(f"{_place(error.line)}{error.message}")
+        if len(report.errors) > SHOWN:
+            self.stderr.write(f"... and {len(report.errors) - SHOWN:,} more")
         if not report.lines:
             raise CommandError(
                 "There are no rejected lines: put the file right and import it again.", returncode=ERRORS
             )
         try:
             with path.open("wb") as rejected:
-                rejected.writelines(rejected_lines(file, report.problems))
+                rejected.writelines(rejected_lines(file, report.errors))
         except OSError as error:
             raise CommandError(str(error), returncode=USAGE) from error
         raise CommandError(f"The rejected lines are in {path}: put them right and import them.", returncode=ERRORS)
