@@ -72,7 +72,7 @@ def text_field(body: Mapping[str, Any], name: str, *, max_length: int = MAX_TEXT
     return value
 
 
-def optional_text_field(body: Mapping[str, Any], name: str, *, max_length: int = 1000) -> str:
+def optional_text_field(body: Mapping[str, Any], name: str, *, max_length: int = MAX_TEXT) -> str:
     """As ``text_field``, but "" if there is none."""
     return "" if body.get(name, "") == "" else text_field(body, name, max_length=max_length)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
+from accounts import rendering as accounts_rendering
+from accounts.models import SignIn, User
 from accounts.serializers import SIGN_IN_REQUEST, VerifyOTPRequestSerializer
 from api.errors import Problem
 from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, UNSETTLED, endpoint, envelope, enveloped
@@ -82,31 +85,13 @@ _MEMBERSHIP: dict[str, Any] = {
 }
 
 
-_NO_PHONE_NUMBER = {"id": "", "phone_number": "", "country_code": "", "verified": False, "verified_at": ""}
-_EMAIL_ADDRESS = {
-    "id": "5104",
-    "email": "ada@example.com",
-    "is_primary": True,
-    "verified": False,
-    "verified_at": "",
-    "verification_strategy": "otp",
-}
-_PUBLIC_USER = {
-    "id": "5104",
-    "first_name": "Ada",
-    "last_name": "Lindqvist",
-    "username": "ada",
-    "availability": "available",
-    "has_profile_picture": "",
-    "profile_picture_url": "",
-    "primary_phone_number": _NO_PHONE_NUMBER,
-    "primary_email_address": _EMAIL_ADDRESS,
-}
+_ADA = User(id=5104, first_name="Ada", last_name="Lindqvist", username="ada", email="ada@example.com")
+_PUBLIC_USER = accounts_rendering.public_user(_ADA)
 _USER = _PUBLIC_USER | {
     "primary_email_address_id": "5104",
     "primary_phone_number_id": "",
     "second_factor_policy": "optional",
-    "user_email_addresses": [_EMAIL_ADDRESS],
+    "user_email_addresses": [_PUBLIC_USER["primary_email_address"]],
     "user_phone_numbers": [],
     "social_connections": [],
     "authenticators": [],
@@ -135,23 +120,19 @@ _ORGANIZATION_MEMBERSHIP = {
     "updated_at": EXAMPLE_TIME,
     "eligibility_restriction": {"type": "none", "message": ""},
 }
-_SIGN_IN = {
-    "id": "90411",
-    "user_id": "5104",
-    "active_organization_membership_id": "6118",
-    "active_workspace_membership_id": "7203",
-    "user": _USER,
-    "expiresAt": "2026-04-01T09:30:00.000000Z",
-    "lastActiveAt": EXAMPLE_TIME,
-    "ipAddress": "198.51.100.7",
-    "browser": "Mozilla/5.0",
-    "device": "",
-    "city": "",
-    "region": "",
-    "regionCode": "",
-    "country": "",
-    "countryCode": "",
-}
+_SIGN_IN = accounts_rendering.sign_in(
+    SignIn(
+        id=90411,
+        user=_ADA,
+        expires_at=datetime(2026, 4, 1, 9, 30, tzinfo=UTC),
+        last_active_at=datetime.fromisoformat(EXAMPLE_TIME),
+        ip_address="198.51.100.7",
+        user_agent="Mozilla/5.0",
+    ),
+    organization_membership_id=6118,
+    workspace_membership_id=7203,
+    user=_USER,
+)
 _ATTEMPT = {
     "id": "412",
     "email": "ada@example.com",
