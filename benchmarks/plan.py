@@ -18,15 +18,16 @@ def hot_statement(data: Data, *, memberships: int) -> str:
     member = data.members(memberships)[0]
     connection.ensure_connection()
     session: Any = connection.connection
-    (newest,) = session.execute("SELECT coalesce(max(id), 0) FROM database_invalidation").fetchone()
+    (xmax,) = session.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text").fetchone()
     values: dict[str, Any] = {
         "session": member.session_id,
         "deployment": data.deployment_id,
         "organization": None,
         "workspace": None,
-        "unless_news": False,
-        "heard_id": newest,
-        "heard_pending": "{}",
+        "unless_changed": False,
+        "since": xmax,
+        "running": "{}",
+        "own_id": 0,
     }
     session.execute(b"PREPARE listing AS " + LISTING.sql)
     call = sql.SQL("EXPLAIN (ANALYZE, BUFFERS) EXECUTE listing ({})").format(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from django.db import connection
 
 from accounts.models import User
+from benchmarks.plan import hot_statement
 from demo import scale
 from tests.support.api import ApiClient
 from tests.support.database import execute
@@ -89,3 +91,9 @@ def test_no_statement_of_the_endpoint_reads_a_growing_table_from_end_to_end() ->
     for statement, plan in found.items():
         for node in nodes(plan):
             assert node["Node Type"] != "Seq Scan" or node["Relation Name"] not in GROWING, statement
+
+
+def test_the_benchmark_explains_the_statement_of_the_endpoint() -> None:
+    member = SimpleNamespace(session_id=1)
+    data: Any = SimpleNamespace(members=lambda _: [member], deployment_id=1)
+    assert "Execution Time" in hot_statement(data, memberships=10)
