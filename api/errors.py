@@ -1,4 +1,4 @@
-"""The catalogue of errors: every way in which a request can fail, and the one body in which it is told."""
+"""The catalogue of errors: every way in which a request can fail, and the one body that reports it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from django.http import HttpResponse
 
 
 class Problem(enum.Enum):
-    """A way to fail. ``code`` is stable: HTTP status * 100 + n. ``message`` tells the client what to do next."""
+    """A way to fail. ``code`` is stable: HTTP status * 100 + n. ``message`` says what to do next."""
 
     MALFORMED_REQUEST = (
         40000,
-        "The request could not be read; check its encoding and its body.",
+        "The request could not be read; check it and try again.",
         "The query, the body or its content type is broken beyond a particular parameter.",
     )
     INVALID_ORG_ID = (
@@ -35,17 +35,17 @@ class Problem(enum.Enum):
     )
     INVALID_FIELD = (
         40004,
-        "A field of the body is missing or holds something else than it takes.",
+        "A field is missing or holds something else than it takes.",
         "A field of the request's body is missing or malformed; the message names it.",
     )
     NO_SESSION = (
         40101,
-        "Sign in first: the request carries no session.",
+        "Sign in first: you are not signed in.",
         "No session token came in the cookie `__session` or as `Bearer` (in staging, nor in `__dev_session__`).",
     )
     INVALID_SESSION_TOKEN = (
         40102,
-        "Sign in again: the session token is not valid here.",
+        "Sign in again: your session is not valid here.",
         "The token is malformed, forged, or was issued by or for another deployment.",
     )
     SESSION_EXPIRED = (
@@ -70,13 +70,13 @@ class Problem(enum.Enum):
     )
     TOKEN_REUSED = (
         40107,
-        "Sign in again: this session was ended because an old token of it was used.",
+        "Sign in again: this session was ended because somebody may have a copy of it.",
         "A session token that had long been replaced was used again, so somebody has a copy of it. The session ended.",
     )
     WRONG_CREDENTIALS = (
         40108,
         "The name or the password is wrong.",
-        "No user of this name has this password. Which of the two is wrong is not told.",
+        "No user of this name has this password. The answer does not say which of the two is wrong.",
     )
     WRONG_CODE = (
         40109,
@@ -90,12 +90,12 @@ class Problem(enum.Enum):
     )
     TOKEN_REPLACED = (
         40111,
-        "Ask again with the session's new token: this one is from before the last sign-in.",
+        "Try again: somebody has signed in to this session meanwhile.",
         "Somebody signed in to the session since the token was issued; with that, older tokens are good for nothing.",
     )
     TOKEN_NOT_YET_VALID = (
         40112,
-        "Try again in a few seconds: the token is not valid yet.",
+        "Try again in a few seconds: your session is not valid yet.",
         "The token is good but lies in the future: the clocks of two servers differ. Keep it.",
     )
     WRONG_PASSWORD = (
@@ -115,7 +115,7 @@ class Problem(enum.Enum):
     )
     FOREIGN_ORIGIN = (
         40302,
-        "Pages of this origin may not act here; ask the operator to allow it.",
+        "This site may not do this here; ask the operator to allow it.",
         "A request that changes something states no Origin, or one that is neither the deployment's own nor allowed.",
     )
     ENTRY_RESTRICTED = (
@@ -140,77 +140,77 @@ class Problem(enum.Enum):
     )
     HTTPS_REQUIRED = (
         40307,
-        "Use https: over plain http nothing can be sent or changed.",
+        "Use an address that begins with https://; nothing can be sent or changed over any other.",
         "A request that changes something came over plain http, where only https is taken. It was not processed.",
     )
     UNKNOWN_PATH = (
         40401,
-        "There is nothing at this address; /docs/ lists the endpoints.",
+        "There is nothing at this address; /docs/ lists those that there are.",
         "No endpoint has this path. Paths are exact: no prefix, no trailing slash.",
     )
     UNKNOWN_DEPLOYMENT = (
         40402,
-        "No deployment answers at this host; check the address of the API.",
+        "There is no service at this address; check its name.",
         "The Host header names no deployment.",
     )
     NOT_A_MEMBER = (
         40403,
         "You are no member of such an organization.",
-        "org_id is well-formed, but the user is no member of such an organization. Whether it exists is not told.",
+        "org_id is well-formed, but the user is no member of it. The answer is the same whether or not it exists.",
     )
     NOT_FOUND = (
         40404,
         "There is no such thing here.",
-        "The thing that a parameter names does not exist, or not for this user. Which of the two is not told.",
+        "The thing that a parameter names does not exist, or not for this user. The answer is the same for both.",
     )
     METHOD_NOT_ALLOWED = (
         40501,
-        "This endpoint does not take this method; the header Allow lists those that it takes.",
+        "This cannot be done at this address; /docs/ says what can.",
         "The path exists, the method does not.",
     )
     NOT_ACCEPTABLE = (
         40601,
-        "Answers are JSON: accept application/json.",
+        "The answer comes as JSON only; ask for JSON.",
         "The Accept header excludes application/json.",
     )
     PRECONDITION_FAILED = (
         41201,
-        "The answer has changed since; ask again without If-Match.",
+        "This has changed meanwhile; load it again.",
         "An If-Match header names another version of the answer.",
     )
     BODY_TOO_LARGE = (
         41301,
-        "The body is too large; no endpoint needs more than 64 KiB.",
+        "This is too large; send 64 KiB at most.",
         "The request's body is longer than 64 KiB.",
     )
     URI_TOO_LONG = (
         41401,
-        "The address is too long; no request needs more than 8,000 characters.",
+        "The address is too long; use at most 8,000 characters.",
         "The request line is longer than 8,190 bytes.",
     )
     UNSUPPORTED_MEDIA_TYPE = (
         41501,
-        "Send the body as JSON or as a form.",
+        "Send this as JSON or as a form.",
         "The content type of the request's body is none of those that the endpoint reads.",
     )
     TOO_MANY_REQUESTS = (
         42901,
-        "Too many requests; wait as long as the header Retry-After says.",
+        "Too many attempts; wait a while and try again.",
         "A limit was reached.",
     )
     HEADERS_TOO_LARGE = (
         43101,
-        "The headers are too large; clear the cookies of this site.",
+        "Your browser sends too much with each request; clear the cookies of this site.",
         "A header is longer than 2 MiB.",
     )
     INTERNAL_ERROR = (
         50001,
-        "Something went wrong on our side; try again, and tell the operator if it stays.",
+        "Something went wrong on our side; try again, and tell the operator if it happens again.",
         "An unexpected error. It is in the service's log.",
     )
     UNAVAILABLE = (
         50301,
-        "The service is briefly unavailable; try again after the seconds in the header Retry-After.",
+        "The service is briefly unavailable; try again in a few seconds.",
         "The database cannot be reached, or did not answer in time.",
     )
 

@@ -18,5 +18,5 @@ class JsonParser(JSONParser):
         """Raises ``ParseError`` or ``ApiError`` (400)."""
         body: bytes = stream.read()
         if b"\0" in body or body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise ApiError(Problem.MALFORMED_REQUEST, "The body must be JSON in UTF-8; it seems to be in UTF-16.")
+            raise ApiError(Problem.MALFORMED_REQUEST, "The JSON must be in UTF-8; it seems to be in UTF-16.")
         return super().parse(io.BytesIO(body.removeprefix(codecs.BOM_UTF8)), media_type, parser_context)

@@ -60,7 +60,7 @@ def body_of(request: Request) -> Mapping[str, Any]:
     except RecursionError as error:
         raise ApiError(Problem.MALFORMED_REQUEST) from error
     if not isinstance(body, Mapping):
-        raise ApiError(Problem.MALFORMED_REQUEST, "The body must be an object.")
+        raise ApiError(Problem.MALFORMED_REQUEST, "The JSON must be an object.")
     return body
 
 
