@@ -1,4 +1,4 @@
-"""The success envelope, and how an answer meets conditional requests (RFC 9110, 13)."""
+"""The success envelope, and answers to conditional requests (RFC 9110, 13)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from api.errors import ApiError, Problem
 
 
 class Reply(NamedTuple):
-    """An answer past Django, as WSGI takes it; ``headers`` includes Content-Length where it has a place."""
+    """A response made without Django, as WSGI takes it; ``headers`` includes Content-Length if it has a body."""
 
     status: int
     headers: list[tuple[str, str]]

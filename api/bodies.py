@@ -1,6 +1,4 @@
-"""How long a request's body may be: a longer one is refused before any of it is read, and before anybody is asked who
-they are.
-"""
+"""The limit on a request's body: a longer one is refused before it is read and before the caller is authenticated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bounds that a request keeps before Django sees it: what of its head is read, and how much of its body."""
+"""Bounds on a request's headers and body, applied before Django reads them."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class ClientAddressMiddleware:
 
 
 def _came_over_https(forwarded_proto: str) -> bool:
-    """Whether each proxy of those that wrote into the header ``X-Forwarded-Proto`` was asked over https."""
+    """Whether every proxy that wrote into the header ``X-Forwarded-Proto`` received the request over https."""
     return {scheme.strip().lower() for scheme in forwarded_proto.split(",")} == {"https"}
 
 

@@ -27,7 +27,7 @@ class OpenApiDocument(NamedTuple):
 
 @cache
 def openapi_document() -> OpenApiDocument:
-    """The document, which is the same for every host and caller: to make it costs what a hundred answers do."""
+    """The document, which is the same for every host and caller: to make it costs as much as a hundred answers."""
     body = orjson.dumps(SchemaGenerator().get_schema(request=None, public=True), default=str)
     return OpenApiDocument(body, f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"')
 

@@ -1,4 +1,4 @@
-"""Internet addresses and networks as people write them: what is one, and what is in one."""
+"""Parses and matches Internet addresses and networks as people write them."""
 
 from __future__ import annotations
 

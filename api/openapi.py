@@ -1,4 +1,4 @@
-"""What the endpoints' descriptions in the OpenAPI document have in common: envelopes, errors, the introduction."""
+"""The common parts of the endpoints' descriptions in the OpenAPI document: envelopes, errors, the introduction."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Reading what clients send: each value is what it should be, or the error that says what is wrong with it is
-raised.
-"""
+"""Checks the parameters and fields that clients send: each is returned as its type, or refused by an ``ApiError``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every endpoint of the API has in common."""
+"""The base of every endpoint of the API."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _NO_WEIGHT = re.compile(r"q\s*=\s*0(\.0*)?")
 
 
 class ApiViewSet(ViewSet):
-    """A view set whose answers, 405 and OPTIONS included, do not depend on who asks for them too early."""
+    """A view set that answers OPTIONS, and refuses other methods with 405, before it authenticates the caller."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse a method that the endpoint lacks before asking for a session."""
+        """Refuse a method that the endpoint lacks before the caller is authenticated."""
         if request.method not in self.allowed_methods:
             raise MethodNotAllowed(str(request.method))
         if request.method != "OPTIONS":
             super().initial(request, *args, **kwargs)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        """There is JSON only. Raises ``NotAcceptable`` (406), unless it is to tell an error."""
+        """There is JSON only. Raises ``NotAcceptable`` (406), unless the answer is an error."""
         if not force and not accepts_json(request._request):
             raise NotAcceptable
         return self.renderer_classes[0](), "application/json"

@@ -31,7 +31,7 @@ def run_comparison(arguments: argparse.Namespace) -> None:
         comparison(data, targets, connections=arguments.connections) as running,
     ):
         rows = compare(
-            running, targets, sizes=arguments.sizes, rounds=arguments.rounds, seconds=arguments.seconds, tell=say
+            running, targets, sizes=arguments.sizes, rounds=arguments.rounds, seconds=arguments.seconds, say=say
         )
     say(f"\n{report.table(rows)}\n")
     for verdict in report.verdicts(rows):

@@ -25,10 +25,10 @@ TARGETS = [OURS, UNCHANGED, *PEERS, FLOOR]
 COUNTED = 100
 """Requests by which the database round trips of one are counted, at the smallest size: they don't depend on it."""
 SETTLED = 11
-"""Seconds after which a PostgreSQL backend that has nothing to do has told of all its transactions."""
+"""Seconds after which a PostgreSQL backend that has nothing to do has reported all its transactions."""
 
 Row = dict[str, Any]
-Tell = Callable[[str], None]
+Say = Callable[[str], None]
 
 
 class DifferentAnswersError(Exception):
@@ -135,13 +135,13 @@ def comparison(data: Data, targets: Sequence[str], *, connections: int) -> Itera
 
 
 def compare(
-    comparison: Comparison, targets: Sequence[str], *, sizes: Sequence[int], rounds: int, seconds: float, tell: Tell
+    comparison: Comparison, targets: Sequence[str], *, sizes: Sequence[int], rounds: int, seconds: float, say: Say
 ) -> list[Row]:
     """The rows of ``benchmarks/results/latest.json``: of each target with each number of memberships, medians."""
     members = {size: comparison.data.members(size) for size in sizes}
     for size in sizes:
         comparison.check(members[size])
-    tell("All peers give the same answers as Rollcall.")
+    say("All peers give the same answers as Rollcall.")
     queries = {target: comparison.queries(target, members[min(sizes)]) for target in targets}
     rows = []
     for size in sizes:
@@ -153,7 +153,7 @@ def compare(
                 target = targets[(number + index) % len(targets)]
                 done[target].append(comparison.run(target, members[size], seconds=seconds))
         rows += [row_of(target, size, done[target]) | {"queries": queries[target]} for target in targets]
-        tell(
+        say(
             f"{size} memberships: "
             + ", ".join(f"{row['target']} {row['rps']:.0f}/s" for row in rows if row["memberships"] == size)
         )

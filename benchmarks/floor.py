@@ -22,7 +22,7 @@ from benchmarks.peers.statement import STATEMENT
 
 ADDRESS = "127.0.0.1"
 PGBENCH = shutil.which("pgbench")
-"""None where Debian's postgresql-contrib, or the like, is not installed: then asyncpg asks, which costs more."""
+"""None where postgresql-contrib is not installed: then asyncpg runs the statement, which costs more."""
 
 _SETTINGS = {"jit": "off", "plan_cache_mode": "force_generic_plan"}
 
@@ -63,7 +63,7 @@ async def _asyncpg(data: Data, members: Sequence[Member], connections: int, seco
     latencies: list[float] = []
     body_bytes = 0
 
-    async def ask(connection: asyncpg.Connection) -> None:
+    async def run_statements(connection: asyncpg.Connection) -> None:
         nonlocal body_bytes
         statement = await connection.prepare(STATEMENT)
         while (sent_at := time.perf_counter()) < deadline:
@@ -73,7 +73,7 @@ async def _asyncpg(data: Data, members: Sequence[Member], connections: int, seco
     own = [await asyncpg.connect(data.url, server_settings=_SETTINGS) for _ in range(connections)]
     begin = time.perf_counter()
     deadline = begin + seconds
-    await asyncio.gather(*map(ask, own))
+    await asyncio.gather(*map(run_statements, own))
     took = time.perf_counter() - begin
     for connection in own:
         await connection.close()

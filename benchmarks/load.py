@@ -1,4 +1,4 @@
-"""Asks a server over and over, on a fixed number of keep-alive connections, each with one request at a time.
+"""Loads a server with requests, on a fixed number of keep-alive connections, each with one request at a time.
 
 Debian's load generators are not on every machine and PyPI has none that is both fast and kept up, so this is one: a
 hundred lines on uvloop that parse no more of an answer than its status and its length, and take a small part of the

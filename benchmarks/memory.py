@@ -17,11 +17,11 @@ def measure(data: Data, *, requests: int, connections: int) -> Iterator[tuple[in
 
     What is resident in each process, the largest first, and the most that any has ever had.
     """
-    asked = [member.request() for member in data.members(None)]
-    random.Random(1).shuffle(asked)  # noqa: S311
+    sent = [member.request() for member in data.members(None)]
+    random.Random(1).shuffle(sent)  # noqa: S311
     with running("rollcall", env=data.env) as server:
         for sample in range(1, SAMPLES + 1):
             batch = requests // SAMPLES
-            first = (sample - 1) * batch % len(asked)
-            load.run(server.port, asked[first:] + asked[:first], connections=connections, number=batch)
+            first = (sample - 1) * batch % len(sent)
+            load.run(server.port, sent[first:] + sent[:first], connections=connections, number=batch)
             yield sample * batch, server.memory_mb(), server.peak_memory_mb()

@@ -1,4 +1,4 @@
-"""Can a stranger tell by time or by answer who and what exists?
+"""Can a stranger find out, by time or by answer, which users and rows exist?
 
 Each pair below is two requests of which one names something that exists, but is not the caller's to know, and one names
 something that does not. They are sent in turn, in random order, over one connection. Answers must be the same to the
@@ -16,7 +16,8 @@ Against a running one. It must not stop counting wrong passwords in the middle:
         --session "$(.venv/bin/python manage.py issue_session chioma@demo.example)" \\
         --workspace ID --organization ID --sign-in ID
 
-where ID is that of one that exists, in which the session has no part. The exit code is 1 if something can be told.
+where ID is that of one that exists, in which the session has no part. The exit code is 1 if any pair
+can be distinguished.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ NOWHERE = 2**62
 
 @dataclass(frozen=True)
 class Target:
-    """Where to ask, as whom, and what exists there without being the asker's."""
+    """The server, the session, and rows of others that exist there."""
 
     base_url: str
     session: str
@@ -112,7 +113,7 @@ def measure(target: Target, pair: Pair, *, tries: int, rng: random.Random) -> tu
     both = {pair.existing: Measured([], set()), pair.missing: Measured([], set())}
     for number in range(-WARM_UP, tries):
         for request in rng.sample(list(both), 2):
-            seconds, answer = _ask(connection, target, request)
+            seconds, answer = _request(connection, target, request)
             if number >= 0:
                 both[request].times.append(seconds)
             both[request].answers.add(answer)
@@ -120,7 +121,7 @@ def measure(target: Target, pair: Pair, *, tries: int, rng: random.Random) -> tu
     return both[pair.existing], both[pair.missing]
 
 
-def _ask(
+def _request(
     connection: HTTPConnection, target: Target, request: Request
 ) -> tuple[float, tuple[int, bytes, tuple[tuple[str, str], ...]]]:
     headers = {"Origin": target.base_url}
@@ -157,7 +158,7 @@ def interval(differences: list[float], rng: random.Random) -> tuple[float, float
 
 
 def report(pair: Pair, existing: Measured, missing: Measured, rng: random.Random) -> bool:
-    """Print what was measured; whether the two can be told apart."""
+    """Print what was measured; whether the two can be distinguished."""
     # The two of a try were sent one after the other, so that much of what else the machine did cancels out.
     differences = [one - other for one, other in zip(existing.times, missing.times, strict=True)]
     low, high = interval(differences, rng)
@@ -169,7 +170,7 @@ def report(pair: Pair, existing: Measured, missing: Measured, rng: random.Random
     for label, times in (("first", existing.times), ("second", missing.times)):
         say(f"  {label:10} median {statistics.median(times) * 1e3:9.3f} ms   MAD {spread(times) * 1e3:7.3f} ms")
     say(f"  difference median {middle * 1e3:+9.3f} ms   99 % {low * 1e3:+.3f} to {high * 1e3:+.3f} ms")
-    say(f"  verdict    {'TOLD APART BY ' + ' AND '.join(verdict) if verdict else 'not told apart'}")
+    say(f"  verdict    {'DISTINGUISHED BY ' + ' AND '.join(verdict) if verdict else 'not distinguished'}")
     return bool(verdict)
 
 
@@ -248,12 +249,12 @@ def main() -> int:
     if arguments.url and None in needed:
         parser.error("with a URL, --email, --session, --workspace, --organization and --sign-in are needed")
     rng = random.Random(arguments.seed)  # noqa: S311
-    told = False
+    distinguished = False
     with given_target(arguments) if arguments.url else own_target() as target:
         say(f"{target.base_url}, {arguments.tries} tries of each")
         for pair in pairs(target):
-            told |= report(pair, *measure(target, pair, tries=arguments.tries, rng=rng), rng)
-    return int(told)
+            distinguished |= report(pair, *measure(target, pair, tries=arguments.tries, rng=rng), rng)
+    return int(distinguished)
 
 
 if __name__ == "__main__":

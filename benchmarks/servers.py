@@ -120,7 +120,7 @@ class Postgres:
         return float(times.user + times.system + times.children_user + times.children_system + running)
 
     def transactions(self) -> int:
-        """Transactions committed so far in the database; backends tell of theirs once a second at most."""
+        """Transactions committed so far in the database; backends report theirs once a second at most."""
         (count,) = self._session.execute(
             "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
         ).fetchone() or (0,)

@@ -20,7 +20,7 @@ env = Env()
 env.read_env(os.environ.get("ENV_FILE") or BASE_DIR / ".env", recurse=False)
 
 NAMES = {"ENV_FILE"}
-"""Every variable that was asked for."""
+"""Every variable that was read."""
 
 
 _HOW = {
@@ -32,7 +32,7 @@ _HOW = {
         "set it to postgresql://user:password@host:port/name, or install requirements/local.txt for a first look"
     ),
 }
-"""How to come by a variable that has no default."""
+"""How to make a variable that has no default."""
 
 _problems: dict[str, str] = {}
 

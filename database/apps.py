@@ -6,7 +6,7 @@ class DatabaseConfig(AppConfig):
     name = "database"
 
     def ready(self) -> None:
-        """Have each connection keep the limits, and the process trust its memory for one server's time only."""
+        """Give each new connection its limits, and evict everything: it may lead to another server."""
         from database import cache, session_settings
 
         connection_created.connect(session_settings.require, dispatch_uid="database.session_settings")

@@ -1,9 +1,9 @@
-"""What a process caches of the database between requests, without ever giving a stale answer.
+"""A process's cache of the database between requests, which never gives a stale answer.
 
 Triggers log every change of what may be cached (``database.triggers.invalidates``). A request that uses the
 cache reads, in the very statement that it needs anyway, the changes that this process has not applied yet
 (``CHANGES``); what they name is evicted (``apply``) before anything cached is used. A statement sees the log of just
-the transactions whose changes it sees, so what remains in the cache is what the statement itself would have found.
+the transactions whose changes it sees, so all that remains in the cache is as the statement itself would have found it.
 
 What a later snapshot can see and an earlier one could not is the work of the transactions that were running at the
 earlier one, and of those from its xmax on. So these are the transactions whose changes the next statement reads. The

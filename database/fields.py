@@ -1,4 +1,4 @@
-"""What the models of all apps share."""
+"""Fields and checks that the models of all apps share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TimeStamped(models.Model):
 
 
 class MetadataField(models.JSONField):
-    """A JSON object with free keys; empty unless told otherwise."""
+    """A JSON object with free keys; empty by default."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**cast(Any, {"default": dict, "db_default": {}, "blank": True} | kwargs))
@@ -81,7 +81,7 @@ class JsonObjectField(forms.JSONField):
     }
 
     def bound_data(self, data: Any, initial: Any) -> Any:
-        """What was typed, as it was typed."""
+        """The text as it was entered."""
         return data
 
     def prepare_value(self, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the service itself keeps in the database."""
+"""The invalidation log."""
 
 from __future__ import annotations
 

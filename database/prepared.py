@@ -1,7 +1,7 @@
 """Reading with prepared statements, in one round trip, over a connection that may have died meanwhile.
 
-What is asked for each request of every open tab is asked of libpq itself: to convert parameters and rows would be most
-of the work. Django's own cursors, beside these, prepare nothing.
+The statements of polled requests go to libpq itself: to convert parameters and rows would be most of the work.
+Django's own cursors, beside these, prepare nothing.
 """
 
 from __future__ import annotations
@@ -105,53 +105,53 @@ def read(statement: Statement, values: Values) -> Result:
     return read_together([(statement, values)])[0]
 
 
-def read_together(asked: Sequence[tuple[Statement, Values]]) -> list[Result]:
+def read_together(queries: Sequence[tuple[Statement, Values]]) -> list[Result]:
     """What the statements give, in one round trip and of one snapshot.
 
     Within a transaction of the caller's, each statement has a snapshot of its own. If the connection turns out to be
-    dead, outside of a transaction, another is opened and asked again: these are reads. Raises Django's database errors.
+    dead, outside of a transaction, they are repeated over another: these are reads. Raises Django's database errors.
     """
     connection = connections[DEFAULT_DB_ALIAS]
     was_open = connection.connection is not None
     if connection.queries_logged:
-        connection.queries_log.extend({"sql": statement.sql.decode(), "time": ""} for statement, _ in asked)
+        connection.queries_log.extend({"sql": statement.sql.decode(), "time": ""} for statement, _ in queries)
     try:
-        return _ask(connection, asked)
+        return _run(connection, queries)
     except (OperationalError, InterfaceError):
         if not was_open or connection.in_atomic_block or connection.is_usable():
             raise
         connection.close()
-        return _ask(connection, asked)
+        return _run(connection, queries)
 
 
-def _ask(connection: BaseDatabaseWrapper, asked: Sequence[tuple[Statement, Values]]) -> list[Result]:
+def _run(connection: BaseDatabaseWrapper, queries: Sequence[tuple[Statement, Values]]) -> list[Result]:
     """As ``read_together``, over the connection that there is; statements that are outdated are prepared anew, once."""
     if connection.connection is None:
         connection.ensure_connection()
     session: psycopg.Connection = cast(Any, connection.connection)
     with connection.wrap_database_errors:
         try:
-            return _execute(session, asked, in_transaction=connection.in_atomic_block)
+            return _execute(session, queries, in_transaction=connection.in_atomic_block)
         except _OUTDATED:
             _prepared.pop(session, None)
             if connection.in_atomic_block:
                 raise
-            return _execute(session, asked, in_transaction=False)
+            return _execute(session, queries, in_transaction=False)
 
 
 def _execute(
-    session: psycopg.Connection, asked: Sequence[tuple[Statement, Values]], *, in_transaction: bool
+    session: psycopg.Connection, queries: Sequence[tuple[Statement, Values]], *, in_transaction: bool
 ) -> list[Result]:
-    if len(asked) == 1:
-        (statement, values), *_ = asked
+    if len(queries) == 1:
+        (statement, values), *_ = queries
         if statement.name not in _prepared.get(session, ()):
-            return _pipeline(session, asked)
+            return _pipeline(session, queries)
         parameters = statement.parameters_of(values)
         return [_result(session, session.pgconn.exec_prepared(statement.name, parameters, None, Format.BINARY))]
     if in_transaction:
-        return _pipeline(session, asked)
+        return _pipeline(session, queries)
     try:
-        return _pipeline(session, [_BEGIN, *asked, _COMMIT])[1:-1]
+        return _pipeline(session, [_BEGIN, *queries, _COMMIT])[1:-1]
     finally:
         if session.pgconn.transaction_status == TransactionStatus.INERROR:
             session.pgconn.exec_(b"ROLLBACK")
@@ -165,15 +165,15 @@ def _names(session: psycopg.Connection) -> set[bytes]:
     return _prepared[session]
 
 
-def _pipeline(session: psycopg.Connection, asked: Sequence[tuple[Statement, Values]]) -> list[Result]:
-    """Ask all at once, preparing what the session has not prepared yet."""
+def _pipeline(session: psycopg.Connection, queries: Sequence[tuple[Statement, Values]]) -> list[Result]:
+    """Send all at once, preparing those that the session has not prepared yet."""
     pgconn = session.pgconn
     names = _names(session)
     sent: list[bytes | None] = []
     """For each command the name of the statement that it prepares; None if it executes one."""
     pgconn.enter_pipeline_mode()
     try:
-        for statement, values in asked:
+        for statement, values in queries:
             if statement.name not in names and statement.name not in sent:
                 pgconn.send_prepare(statement.name, statement.sql)
                 sent.append(statement.name)

@@ -1,4 +1,4 @@
-"""The settings that each session with PostgreSQL must have, whoever stands in between.
+"""The settings that each session with PostgreSQL must have, even through a pooler.
 
 They are options of the connection. Some poolers ignore those without a word, and with them went every limit on how long
 a statement runs or waits.
@@ -32,6 +32,6 @@ def require(connection: BaseDatabaseWrapper, **signal: Any) -> None:
         _said.update(lost)
         logger.warning(
             "The connection to PostgreSQL came without %s: a pooler ignores its options. They are set now; "
-            "docs/operations.md has what a pooler must be set to.",
+            "docs/operations.md says how to configure a pooler.",
             ", ".join(sorted(lost)),
         )

@@ -27,7 +27,7 @@ BEGIN
 END
 $$
 """
-"""How ``Words`` is computed; a function, because the planner can be told what one costs, and reads the index then."""
+"""How ``Words`` is computed; a function, because the planner takes its cost into account, and reads the index then."""
 
 
 @deconstructible

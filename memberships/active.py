@@ -1,7 +1,6 @@
-"""In which organization and workspace a sign-in acts: switching, and reading it back.
+"""The organization and workspace in which a sign-in acts: switching, and finding them.
 
-Nothing of a membership is remembered: what is active is looked up, with its roles and its restrictions, whenever
-somebody asks.
+Nothing is cached of a membership: each request reads the active ones with their roles and restrictions.
 """
 
 from __future__ import annotations

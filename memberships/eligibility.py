@@ -23,7 +23,7 @@ RESTRICTION_TYPES: list[tuple[RestrictionType, str]] = [
 
 
 class EligibilityRestriction(TypedDict):
-    """What keeps the user out, as clients read it; ``message`` says what to do, "" if nothing does."""
+    """The restriction that clients read; ``message`` says what to do, "" if there is nothing to do."""
 
     type: RestrictionType
     message: str

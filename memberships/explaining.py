@@ -1,7 +1,7 @@
-"""Why can a user not enter? What the endpoint answers them, and what each rule of eligibility comes to.
+"""Explains why a user cannot enter: the endpoint's answer to them, and the outcome of each rule of eligibility.
 
-Nothing is decided here. The endpoint itself is asked, as the user's browser would ask it, in a transaction that is
-rolled back; and the rules are those that its answer is made of.
+Nothing is decided here. The endpoint itself is called, as the user's browser would call it, in a transaction that is
+rolled back; and the rules are those of ``memberships.eligibility``, which the endpoint uses.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ def explain(user: User, *, address: Address | None, session: Session | None = No
     """Explain what ``user`` gets from ``address`` in ``session``, or, without one, if they signed in now."""
     signing_key(user.deployment)  # made with the first token, and not to be rolled back with it
     with transaction.atomic():
-        answer = explained = _ask(user, session or _new_session(user), address)
+        answer = explained = _call(user, session or _new_session(user), address)
         if answer.status != 200:
             User.objects.filter(pk=user.pk).update(disabled=False)
-            explained = _ask(user, _new_session(user), address)
+            explained = _call(user, _new_session(user), address)
         transaction.set_rollback(True)
     has_mfa = bool(available_methods(user))
     memberships = orjson.loads(explained.body)["data"]
@@ -103,7 +103,7 @@ def _new_session(user: User) -> Session:
     return start_session(user=user, expires_at=timezone.now() + timedelta(hours=1))
 
 
-def _ask(user: User, session: Session, address: Address | None) -> Reply:
+def _call(user: User, session: Session, address: Address | None) -> Reply:
     """Call the endpoint as a request from ``address`` would that carries the session's token."""
     session.deployment = user.deployment
     host = user.deployment.host

@@ -172,7 +172,7 @@ class OrganizationMembershipRole(models.Model):
         """The rule of the trigger ``role_fits``."""
         try:
             role, organization = self.role, self.membership.organization
-        except ObjectDoesNotExist:  # one of them is still to be chosen, which is told elsewhere
+        except ObjectDoesNotExist:  # one of them is still to be chosen, which another error says
             return
         if role.deployment_id != organization.deployment_id:
             raise _foreign_role(role, role.deployment)
@@ -224,7 +224,7 @@ class WorkspaceMembershipRole(models.Model):
         try:
             role, workspace = self.role, self.membership.workspace
             organization = workspace.organization
-        except ObjectDoesNotExist:  # one of them is still to be chosen, which is told elsewhere
+        except ObjectDoesNotExist:  # one of them is still to be chosen, which another error says
             return
         if role.deployment_id != organization.deployment_id:
             raise _foreign_role(role, role.deployment)

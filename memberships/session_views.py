@@ -1,4 +1,4 @@
-"""Who is signed in, as what, and acting where: the endpoints under /session and /auth, and GET /me."""
+"""The endpoints under /session and /auth, and GET /me."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class SessionStateViewSet(VisitorViewSet):
 
 
 class SwitchViewSet(SessionViewSet):
-    """In which organization and workspace the signed-in user acts, and the proof of it for the product's back-ends."""
+    """Switches the active organization and workspace; issues access tokens for the product's back-ends."""
 
     @schema.switch_organization
     def switch_organization(self, request: Request) -> HttpResponse:
@@ -154,9 +154,9 @@ def client_of(request: Request) -> Client:
 def signed_in_answer(request: Request, caller: Caller, result: SignInResult) -> HttpResponse:
     """The session after a step of signing in, with its token.
 
-    While a second factor is awaited nobody is shown as active, even if somebody else is signed in to the session: that
-    is how clients tell that there is a step to come. Some tell by the attempt that there is none, so the answer that
-    completes one shows it.
+    While a second factor is awaited, nobody is shown as active, even if somebody else is signed in to the session:
+    clients conclude from this that a step is missing. Some conclude from the attempt that none is, so the answer that
+    completes an attempt shows it.
     """
     session = result.session
     if result.is_complete and session.active_sign_in is not None:

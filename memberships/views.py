@@ -1,4 +1,4 @@
-"""What users are members of: GET /me/workspace-memberships and GET /me/organization-memberships."""
+"""The memberships of the signed-in user: GET /me/workspace-memberships and GET /me/organization-memberships."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class WorkspaceMembershipViewSet(SessionViewSet):
         try:
             organization_id = id_parameter(self.request, "org_id")
         except ApiError:
-            organization_id = 0  # which none has: who is not signed in is told that first
+            organization_id = 0  # which none has: a missing sign-in is reported first
         return read_listing(deployment, session_id, organization_id=organization_id, is_loaded=is_loaded)
 
     @schema.workspace_memberships
     def list(self, request: Request) -> HttpResponse:
         organization_id = id_parameter(request, "org_id", Problem.INVALID_ORG_ID)
-        asked = Poll(organization_id, client_address_of(request))
-        listing = poll.answer(asked, cast(SignedIn, request.auth), self.authentication.row)
+        query = Poll(organization_id, client_address_of(request))
+        listing = poll.answer(query, cast(SignedIn, request.auth), self.authentication.row)
         return conditional_answer(request, etag=listing.etag, write=listing.body)
 
 

@@ -1,4 +1,4 @@
-"""The probes of operators and their monitoring: is the process alive, is it ready, how is it doing.
+"""The probes of operators and their monitoring: alive, ready, and its metrics.
 
 They are answered before Django: at any host, without a session, and at the cost of what they check alone.
 """

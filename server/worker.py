@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, which answers what takes the fast path at once, and tells all errors in the envelope."""
+"""gunicorn's threaded worker, which answers requests of the fast path at once and puts all errors into the envelope."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from api.errors import Problem, error_body
 from server.metrics import count
 
 # A thread takes a new connection for so many seconds before it leaves it to the poller until something is sent. With
-# gunicorn's own five, a few connections that say nothing, such as browsers open in advance, would occupy all threads.
+# gunicorn's own five, a few silent connections, such as browsers open in advance, would occupy all threads.
 gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.05
 
 MAX_HEAD = 4 * 1024
@@ -56,7 +56,7 @@ class RollcallWorker(ThreadWorker):
         super().init_process()
 
     def load_wsgi(self) -> None:
-        """gunicorn's, in the process that will answer: connects to the database before anybody asks."""
+        """gunicorn's, in the process that will answer: connects to the database before the first request."""
         super().load_wsgi()
         from memberships.listing import fast_path  # not before Django is set up
 
@@ -121,7 +121,7 @@ class RollcallWorker(ThreadWorker):
         return memoryview(answer.body)[sent - len(head) :]
 
     def _parse(self, head: bytes, conn: Any) -> Any:
-        """What the request that begins with ``head`` asks; None if that is not all of it, or it is for Django."""
+        """The request in ``head``, parsed; None if it is longer, or for Django."""
         key = head, conn.client[0]
         parsed = self._parsed.get(key)
         if parsed is None and head.startswith(self._fast_path.START) and head.find(b"\r\n\r\n") == len(head) - 4:
@@ -150,7 +150,9 @@ class RollcallWorker(ThreadWorker):
                     req.force_close()
             return bool(should_close())
 
-        req.should_close = closes  # gunicorn asks when it writes the head of the answer, and once more after the body
+        req.should_close = (
+            closes  # gunicorn calls it when it writes the head of the answer, and once more after the body
+        )
         return bool(super().handle_request(req, conn))
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
@@ -203,7 +205,7 @@ def _send(client: socket.socket, rest: memoryview) -> bool:
 
 
 def problem_of(exception: BaseException) -> Problem:
-    """The catalogue's entry for an exception of gunicorn's parser; its text, which quotes the request, is not told."""
+    """The catalogue's entry for an exception of gunicorn's parser, without its text, which quotes the request."""
     if isinstance(exception, LimitRequestLine):
         return Problem.URI_TOO_LONG
     if isinstance(exception, LimitRequestHeaders):

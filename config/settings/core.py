@@ -96,4 +96,4 @@ FORMAT_MODULE_PATH = "config.formats"
 
 STATIC_URL = "/static/"
 WHITENOISE_ALLOW_ALL_ORIGINS = False
-WHITENOISE_USE_FINDERS = True  # serves the packages' own files: no collectstatic to forget
+WHITENOISE_USE_FINDERS = True  # serves the packages' own files: collectstatic is not needed

@@ -28,7 +28,7 @@ DATABASES = {
         "OPTIONS": {
             "application_name": "rollcall",
             "connect_timeout": read("int", "DATABASE_CONNECT_TIMEOUT", 3, validate=between(1, 60)),
-            "tcp_user_timeout": 10_000,  # milliseconds, for a server that has vanished while it was asked
+            "tcp_user_timeout": 10_000,  # milliseconds, for a server that vanishes during a statement
         }
         | _options
         | {

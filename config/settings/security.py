@@ -19,7 +19,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 SECURE_HSTS_PRELOAD = read("bool", "HSTS_PRELOAD", False) and HTTPS_ONLY
 SILENCED_SYSTEM_CHECKS = [
     "security.W008",  # of SECURE_SSL_REDIRECT
-    "security.W021",  # of SECURE_HSTS_PRELOAD: browsers take months to forget a host that was preloaded
+    "security.W021",  # of SECURE_HSTS_PRELOAD: a preloaded host stays in browsers for months
 ]
 X_FRAME_OPTIONS = "DENY"
 

@@ -1,9 +1,9 @@
 """The fast path to the answer that every open tab polls for, past the framework.
 
-What a server and a framework do for any request takes many times as long as this answer. So what mostly happens, and
-nothing else, has a way of its own: a plain GET with a good token, in a live session. A tab that polls sends the same
-bytes again, so the server keeps what they ask (``parse``) and asks for the ``answer`` alone. Whatever is not plain, and
-every refusal, goes through Django to the view; tests hold both against each other.
+A server and a framework take many times as long for a request as this answer does. So the most frequent request has a
+path of its own: a plain GET with a good token, in a live session. A tab that polls sends the same bytes again, so the
+server parses them once (``parse``) and only calls ``answer`` from then on. Every other request, and every refusal, goes
+through Django to the view; tests compare the two.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ logger = logging.getLogger("rollcall")
 
 
 class ParsedPoll(NamedTuple):
-    """What a plain request asks."""
+    """A plain request, parsed."""
 
     poll: Poll
     cached: CachedDeployment
@@ -57,7 +57,7 @@ class _NotPlainError(Exception):
 
 
 def parse(environ: dict[str, Any]) -> ParsedPoll | None:
-    """What the request asks; None if it is not plain, or its deployment is not cached yet."""
+    """The parsed request; None if it is not plain, or its deployment is not cached yet."""
     if environ["PATH_INFO"] != PATH or not _is_plain(environ):
         return None
     request: Any = WSGIRequest(environ)
@@ -108,13 +108,13 @@ def _parse(http: Any) -> HttpResponse:
 
 
 def answer(parsed: ParsedPoll) -> Reply | None:
-    """The list of memberships, or the word that it is unchanged; None if Django is to answer."""
+    """The list of memberships, or 304 if it is unchanged; None if Django is to answer."""
     try:
         found = poll.answer_from_cache(parsed.poll, parsed.cached, parsed.tokens)
     except (ApiError, DatabaseError):
         return None  # the view says what is wrong
     except Exception:
-        logger.warning("The fast path failed", exc_info=True)
+        logger.warning("The fast path failed; Django answers the request", exc_info=True)
         return None
     if found is None:
         return None

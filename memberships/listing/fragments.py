@@ -1,4 +1,4 @@
-"""What answers are composed of: workspaces, organizations and roles, each rendered once and then cached.
+"""The fragments of answers: workspaces, organizations and roles, each rendered once and then cached.
 
 A fragment is the same in everybody's answer, but for the private metadata, which not everybody sees. Whether somebody
 may enter is no part of it: that depends on the viewer and their address.
@@ -159,7 +159,7 @@ _CACHES: tuple[Cache[Any], ...] = (_workspaces, _organizations, _roles)
 
 
 def statements(ids: Sequence[str]) -> list[Statement]:
-    """What reads fragments, given SQL for three arrays of ids: workspaces', organizations', roles'."""
+    """Statements that read fragments, given SQL for three arrays of ids: workspaces', organizations', roles'."""
     return [
         statement(array) for statement, array in zip((workspaces, organizations, workspace_roles), ids, strict=True)
     ]

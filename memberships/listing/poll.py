@@ -1,7 +1,7 @@
-"""One poll: from a parsed question to the list, or to the ETag that still stands. Both doors to the endpoint lead here.
+"""One poll: from a parsed request to the list, or to the ETag that still stands. The view and the fast path call it.
 
-The view (``memberships.views``) finds the caller as all endpoints do and answers whatever is asked. The fast path
-(``memberships.listing.fast_path``) takes what mostly happens, and knows viewers from the answers that were sent.
+The view (``memberships.views``) finds the caller as all endpoints do and answers every request. The fast path
+(``memberships.listing.fast_path``) answers the most frequent one, and knows viewers from the answers that were sent.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from memberships.listing.statement import ListingRow, read_listing
 
 
 class Poll(NamedTuple):
-    """What is asked, from where, and which answer the client has."""
+    """The parameters of a poll, the client's address, and the ETag of the answer that the client has."""
 
     organization_id: int | None
     address: Address | None

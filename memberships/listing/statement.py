@@ -71,7 +71,7 @@ class ListingRow:
 
     result: Result
     is_organization_member: bool
-    """Whether the user is a member of the organization that was asked for; true if none was."""
+    """Whether the user is a member of the organization that was requested; true if none was."""
     rows: Rows | None
     """None if they were wanted only after a change, and nothing has changed."""
     text: bytes
