@@ -7,6 +7,7 @@ a statement runs or waits.
 from __future__ import annotations
 
 import logging
+from threading import Lock
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +20,8 @@ _REQUIRE = """
 """
 
 logger = logging.getLogger("rollcall")
-_said: set[str] = set()
+_logged = Lock()
+"""Held from the first line in the log on: of two threads that connect at once, one logs."""
 
 
 def require(connection: BaseDatabaseWrapper, **signal: Any) -> None:
@@ -28,8 +30,7 @@ def require(connection: BaseDatabaseWrapper, **signal: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_REQUIRE, [list(wanted), list(wanted.values())])
         lost = {name for name, before, after in cursor.fetchall() if before != after}
-    if lost and not _said:
-        _said.update(lost)
+    if lost and _logged.acquire(blocking=False):
         logger.warning(
             "The connection to PostgreSQL came without %s: a pooler ignores its options. They are set now; "
             "docs/operations.md says how to configure a pooler.",

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -48,7 +49,7 @@ with connection.cursor() as cursor:
 @pytest.fixture
 def unlimited(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[BaseDatabaseWrapper]:
     """A connection, still to be opened, whose options somebody drops."""
-    monkeypatch.setattr(session_settings, "_said", set())
+    monkeypatch.setattr(session_settings, "_logged", Lock())
     other = connection.copy()
     other.settings_dict = {**other.settings_dict, "OPTIONS": {**other.settings_dict["OPTIONS"], "options": ""}}
     yield other
@@ -86,7 +87,7 @@ def test_a_lost_limit_is_logged_once_a_process(
 def test_a_connection_that_keeps_its_options_is_not_logged(
     db: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_settings, "_said", set())
+    monkeypatch.setattr(session_settings, "_logged", Lock())
     other = connection.copy()
     with caplog.at_level("WARNING", logger="rollcall"):
         assert settings_of(other)["statement_timeout"] == "30s"
