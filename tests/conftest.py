@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures for every test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.factories import DeploymentFactory, UserFactory
 
 __all__ = ["browser", "demo", "demo_env", "demo_postgres", "loaded_demo", "page"]
 
-# A busy machine is no fault, and what examples share by fixtures they do not change.
+# A busy machine is no fault, and examples do not change the fixtures that they share.
 settings.register_profile(
     "rollcall", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )

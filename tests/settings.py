@@ -1,4 +1,4 @@
-"""The settings of the test run: the project's own, from an environment that no ``.env`` has a say in."""
+"""The settings of the test run: the project's own, from an environment without any ``.env``."""
 
 import os
 import secrets

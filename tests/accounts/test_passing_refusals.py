@@ -169,7 +169,7 @@ def test_a_throttled_sign_in_takes_nothing(deployment: Deployment, settings: Any
 def test_two_servers_clocks_make_no_thief_of_a_tab(
     deployment: Deployment, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The grace is measured by the database's clock: the server that noted the new token's use is minutes behind."""
+    """The database's clock measures the grace: the server that stored the new token's use is minutes behind."""
     client = signed_in(user_with_password(deployment))
     old = client.token
     settings.USER_SESSION_RENEW_AFTER = timedelta(0)

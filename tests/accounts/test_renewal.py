@@ -61,7 +61,7 @@ def with_token(client: ApiClient, token: str | None) -> ApiClient:
 
 
 def renewed(client: ApiClient, due: Callable[[bool], None]) -> ApiClient:
-    """A client that has the token that ``client``'s is renewed by; ``client`` has not heard of it."""
+    """A client that has the token that ``client``'s is renewed by; ``client`` does not have it."""
     due(True)
     other = with_token(client, client.token)
     assert other.get("/me").status_code == 200

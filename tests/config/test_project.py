@@ -1,4 +1,4 @@
-"""What must hold of the project as a whole: settings, documents, migrations."""
+"""Rules for the project as a whole: settings, documents, migrations, names of tests."""
 
 from __future__ import annotations
 

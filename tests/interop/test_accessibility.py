@@ -19,7 +19,7 @@ PAGES = {
     "a user": "/admin/accounts/user/1/change/",
     "a membership": "/admin/memberships/workspacemembership/1/change/",
     "an empty form": "/admin/memberships/workspacemembership/add/",
-    "what can only be read": "/admin/accounts/signingkey/1/change/",
+    "a read-only page": "/admin/accounts/signingkey/1/change/",
     "a question": "/admin/organizations/organization/1/delete/",
     "a history": "/admin/organizations/organization/1/history/",
     "the audit trail": "/admin/audit/auditentry/",

@@ -35,7 +35,7 @@ GROWING = {
 
 
 def load() -> tuple[User, User]:
-    """So many rows that a plan matters, each user in a session, notes of changes; gives two users."""
+    """So many rows that a plan matters, each user in a session, rows of the invalidation log; gives two users."""
     deployment = scale.load(users=10_000, seed=1, host="scale.test", report=_unreported)
     execute(
         "INSERT INTO accounts_session (deployment_id, expires_at) "
@@ -81,11 +81,11 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def test_no_statement_of_the_endpoint_reads_a_growing_table_from_end_to_end() -> None:
     one, other = load()
-    connection.close()  # the next connection has prepared nothing, and its process remembers nothing
-    for user in (one, one, other):  # the second one's pieces are read by other statements than the first one's
+    connection.close()  # the next connection has prepared nothing, and its process has cached nothing
+    for user in (one, one, other):  # the second one's fragments are read by other statements than the first one's
         assert len(ApiClient(user.deployment, user).get().json()["data"]) == 10
     found = plans()
-    assert len(found) == 8  # the deployment; the listing; three kinds of pieces, of the user and by their ids
+    assert len(found) == 8  # the deployment; the listing; three kinds of fragments, of the user and by their ids
     read = {node["Relation Name"] for plan in found.values() for node in nodes(plan) if "Relation Name" in node}
     assert read >= GROWING
     for statement, plan in found.items():

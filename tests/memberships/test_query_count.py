@@ -20,7 +20,7 @@ from tests.support.factories import OrganizationFactory, UserFactory, join_organ
 COLD = 5
 """The deployment with its keys; and in one round trip the session with the memberships, and what they refer to."""
 WARM = 1
-"""The session with the memberships, and the news."""
+"""The session with the memberships, and the changes in the invalidation log."""
 REFUSED = 2
 """The fast path has asked before it leaves the refusal to the long one."""
 

@@ -91,7 +91,7 @@ def row_counts() -> dict[str, int]:
 
 
 def test_visitors_cost_no_row(deployment: Deployment) -> None:
-    ApiClient(deployment).get("/session")  # the key's first token of the hour is noted
+    ApiClient(deployment).get("/session")  # the hour of the key's first token is stored
     before = row_counts()
     for _ in range(50):
         for path in ("/session", "/deployment"):

@@ -1,4 +1,4 @@
-"""deploy/nginx.conf in a real nginx, before a service that notes what reaches it."""
+"""deploy/nginx.conf in a real nginx, before a service that records each request."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def _filled_in(page: Any) -> dict[str, str]:
 
 
 class _Fields(HTMLParser):
-    """What a browser would send of the form ``form_id`` as it stands."""
+    """The fields that a browser would send of the form ``form_id`` as it stands."""
 
     def __init__(self, form_id: str) -> None:
         super().__init__()

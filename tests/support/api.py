@@ -64,9 +64,9 @@ class ApiClient:
 
 
 def warm_up(client: ApiClient) -> None:
-    """Have the process remember what answers to ``client`` are made of.
+    """Have the process cache the fragments of answers to ``client``.
 
-    After the first request it has a position in the notes; what it reads from then on it can remember.
+    After the first request it has a position in the invalidation log; it can cache fragments that it reads later.
     """
     for _ in range(2):
         client.get()

@@ -69,7 +69,7 @@ each_update = pytest.mark.parametrize("update", [update_by_sql, update_in_bulk])
 
 
 def everything_stored() -> str:
-    """The content of every table, as whoever has a copy of the database can read it."""
+    """The content of every table, as anybody with a copy of the database can read it."""
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)
         texts = []

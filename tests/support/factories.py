@@ -1,4 +1,4 @@
-"""Rows for tests. Each factory makes what its row cannot be without, all of one deployment."""
+"""Rows for tests. Each factory makes the rows that its own row requires, all of one deployment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from organizations.models import Organization, OrganizationRole, Segment, Worksp
 from staff.models import StaffAccess
 
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-"""That of ``confirmed_authenticator``."""
+"""The secret of ``confirmed_authenticator``."""
 
 
 class DeploymentFactory(DjangoModelFactory[Deployment]):

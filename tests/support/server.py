@@ -1,4 +1,4 @@
-"""The real server in processes of its own, on a database of its own: for what an in-process client cannot show."""
+"""The real server in processes of its own, on a database of its own, for behaviour beyond an in-process client."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class OwnPostgres:
 
     @property
     def system_user(self) -> str | None:
-        """The user of the operating system who runs it; None for the one who runs the tests."""
+        """The user of the operating system who runs it; None if that is the user who runs the tests."""
         user: str | None = self._server.system_user
         return user
 
@@ -122,7 +122,7 @@ def demo_environment(database_url: str) -> dict[str, str]:
 
 
 def manage(*arguments: str, env: Mapping[str, str]) -> str:
-    """What ``manage.py`` prints in the environment ``env``; it must succeed."""
+    """The output of ``manage.py`` in the environment ``env``; it must succeed."""
     result = subprocess.run(
         [sys.executable, BASE_DIR / "manage.py", *arguments], env=env, capture_output=True, text=True, timeout=PATIENCE
     )

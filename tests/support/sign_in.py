@@ -1,4 +1,4 @@
-"""Signing in as people do it: with a password, and with codes."""
+"""Helpers that sign in as people do: with a password, and with codes."""
 
 from __future__ import annotations
 
@@ -66,5 +66,5 @@ def signed_in(user: User, **headers: Any) -> ApiClient:
 
 
 def session_data(client: ApiClient) -> Any:
-    """What ``GET /session`` gives."""
+    """``data`` of the answer to ``GET /session``."""
     return data_of(client.get("/session"))
