@@ -106,13 +106,9 @@ def is_usable(key: SigningKey) -> bool:
     return key.retired_at is None or (key.tokens_until is not None and key.tokens_until > timezone.now())
 
 
-def usable_keys(deployment: Deployment) -> QuerySet[SigningKey]:
-    return SigningKey.objects.filter(usable(), deployment=deployment)
-
-
 def published_keys(deployment: Deployment) -> QuerySet[SigningKey]:
     """The usable keys, newest first."""
-    return usable_keys(deployment).order_by("-created_at", "-id")
+    return SigningKey.objects.filter(usable(), deployment=deployment).order_by("-created_at", "-id")
 
 
 def with_successors(keys: QuerySet[SigningKey]) -> QuerySet[SigningKey]:
@@ -157,7 +153,7 @@ def _load_private_key(encrypted: bytes) -> ec.EllipticCurvePrivateKey:
 
 @lru_cache(maxsize=1024)
 def load_public_key(pem: str) -> ec.EllipticCurvePublicKey:
-    """The parsed key. Parsing costs more than verifying; a PEM text is immutable, so it may be remembered."""
+    """The parsed key. Parsing costs more than verifying; a PEM text is immutable, so the key may be cached."""
     return cast(ec.EllipticCurvePublicKey, serialization.load_pem_public_key(pem.encode()))
 
 

@@ -6,7 +6,7 @@ that is looked up among the deployment's own, never taken or fetched from the to
 - a session token names a session (``sess``); browsers keep it in a cookie. ``ser`` counts its renewals, and is missing
 from a token that is not renewed, such as those of ``manage.py issue_session``;
 - a visitor's token is one with ``anon``: its session exists nowhere but in the token, so visitors cost no row;
-- an access token (RFC 9068) tells the product's own back-ends, for some seconds, who acts (``sub``) and with which
+- an access token (RFC 9068) names to the product's own back-ends, for some seconds, the user (``sub``) and with which
   permissions. Its ``typ`` and its ``aud`` keep it and the others apart: none is taken for another.
 """
 
@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import jwt
@@ -96,13 +95,13 @@ def sign(deployment: Deployment, claims: Mapping[str, Any], *, expires_at: datet
     )
 
 
-def verify_session_token(token: str, deployment: Deployment, *, find_key: FindKey | None = None) -> SessionToken:
+def verify_session_token(token: str, deployment: Deployment, *, find_key: FindKey) -> SessionToken:
     """What ``token`` says, if it is good; ``find_key`` gives the deployment's usable key of a kid, if it has one.
 
     Raises ``ApiError`` (401): 40103 if it has expired, 40112 if it is not valid yet, 40102 if anything else is wrong
     with it; what exactly, an attacker need not know.
     """
-    claims = verify(token, deployment, required=["sess"], find_key=find_key)
+    claims = _verify(token, deployment, find_key)
     serial = claims.get("ser")
     if serial is not None and (not isinstance(serial, int) or isinstance(serial, bool)):
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
@@ -115,14 +114,8 @@ def verify_session_token(token: str, deployment: Deployment, *, find_key: FindKe
     )
 
 
-def verify(
-    token: str,
-    deployment: Deployment,
-    *,
-    required: list[str],
-    find_key: FindKey | None = None,
-) -> dict[str, Any]:
-    """The claims of ``token``, a session's, of which iss, iat, nbf, exp and ``required`` are there and checked.
+def _verify(token: str, deployment: Deployment, find_key: FindKey) -> dict[str, Any]:
+    """The claims of ``token``, a session's, of which iss, iat, nbf, exp are checked and sess is there.
 
     Raises ``ApiError`` (401).
     """
@@ -132,7 +125,7 @@ def verify(
         header = jwt.get_unverified_header(token)
         if str(header.get("typ", SESSION_TYPE)).upper() != SESSION_TYPE:
             raise ApiError(Problem.INVALID_SESSION_TOKEN)
-        key = _key(header.get("kid"), find_key or partial(_find_key, deployment))
+        key = _key(header.get("kid"), find_key)
         claims: dict[str, Any] = jwt.decode(
             token,
             keys.load_public_key(key.public_key),
@@ -140,7 +133,7 @@ def verify(
             issuer=deployment.issuer,
             leeway=LEEWAY,
             options={
-                "require": ["iss", "iat", "nbf", "exp", *required],
+                "require": ["iss", "iat", "nbf", "exp", "sess"],
                 "strict_aud": True,
                 "verify_iat": False,  # _require_begun does
                 "verify_nbf": False,
@@ -165,7 +158,7 @@ def _require_begun(claims: Mapping[str, Any]) -> None:
 
 
 def _moment(seconds: object) -> datetime:
-    """The time that a claim tells: a JSON number of seconds since 1970 (RFC 7519, 2).
+    """The time in a claim: a JSON number of seconds since 1970 (RFC 7519, 2).
 
     PyJWT would take the text "1" and the value true as well.
     """
@@ -179,10 +172,6 @@ def _key(kid: object, find_key: FindKey) -> SigningKey:
     if key is None:
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
     return key
-
-
-def _find_key(deployment: Deployment, kid: str) -> SigningKey | None:
-    return keys.usable_keys(deployment).filter(kid=kid).first()
 
 
 def _session_id(value: object) -> int:

@@ -12,12 +12,12 @@ from accounts import sessions, signing_in
 from accounts.models import Deployment, Session
 from accounts.sessions import Caller
 from accounts.signing_in import Client
-from accounts.tokens import verify_session_token
 from api.errors import ApiError, Problem
 from tests.support.api import ApiClient, data_of, error_code
 from tests.support.factories import token_of
 from tests.support.sign_in import (
     by_email,
+    read_token,
     session_data,
     sign_in,
     signed_in,
@@ -36,7 +36,7 @@ def copy_of(client: ApiClient) -> ApiClient:
 def caller_of(client: ApiClient) -> Caller:
     """Who ``client`` is, as a request knows it that begins now and ends later."""
     assert client.token is not None
-    token = verify_session_token(client.token, client.deployment)
+    token = read_token(client.token, client.deployment)
     session = Session.objects.get(pk=token.session_id)
     return Caller(client.deployment, session, token_serial=token.serial)
 
@@ -68,7 +68,7 @@ def test_a_renewal_that_began_before_a_sign_in_brings_nothing(deployment: Deploy
     planted = signed_in(user_with_password(deployment))
     settings.USER_SESSION_RENEW_AFTER = timedelta(0)
     assert planted.token is not None
-    token = verify_session_token(planted.token, deployment)
+    token = read_token(planted.token, deployment)
     session = Session.objects.get(pk=token.session_id)
     sign_in(planted, user_with_password(deployment))
     with pytest.raises(ApiError) as refusal:

@@ -8,6 +8,7 @@ import pyotp
 
 from accounts import mfa
 from accounts.models import Deployment, User
+from accounts.tokens import SessionToken, verify_session_token
 from tests.support.api import JSON, ApiClient, data_of
 from tests.support.factories import TOTP_SECRET, UserFactory, confirmed_authenticator
 
@@ -28,6 +29,11 @@ def user_with_mfa(deployment: Deployment, **values: Any) -> User:
     user = user_with_password(deployment, **values)
     confirmed_authenticator(user)
     return user
+
+
+def read_token(token: str, deployment: Deployment) -> SessionToken:
+    """What ``token``, a good session token of ``deployment``, says."""
+    return verify_session_token(token, deployment, find_key=lambda kid: deployment.signing_keys.filter(kid=kid).first())
 
 
 def totp(steps: int = 0, *, secret: str = TOTP_SECRET) -> str:
