@@ -61,17 +61,17 @@ def load() -> list[str]:
         except IntegrityError:
             left_out.append(f"deployment {host}")
             continue
-        tenant = _Tenant(deployment, left_out)
+        loader = _DeploymentLoader(deployment, left_out)
         if alias:
-            tenant.alias(alias)
+            loader.alias(alias)
         if mode == Deployment.Mode.PRODUCTION:
-            tenant.load_production()
+            loader.load_production()
         else:
-            tenant.load_staging()
+            loader.load_staging()
     return left_out
 
 
-class _Tenant:
+class _DeploymentLoader:
     """Makes the rows of one deployment, each once, whatever was made before.
 
     What cannot be made is None, and so is all that would belong to it.

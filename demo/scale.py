@@ -46,7 +46,7 @@ _TRADES = ["Logistik", "Papeterie", "Foundry", "Orchards", "Freight", "Clinic", 
 _ROOMS = ["Billing", "Design", "Dispatch", "Field work", "Lager", "Research", "Support", "Versand"]
 
 Report = Callable[[str, int], None]
-"""Told which rows were written, and how many more of them than before."""
+"""Called with the kind of rows written and how many were added."""
 
 
 def load(*, users: int, seed: int, host: str, report: Report) -> Deployment:
