@@ -6,7 +6,7 @@ class AuditConfig(AppConfig):
     name = "audit"
 
     def ready(self) -> None:
-        """Have every connection tell the database who acts."""
+        """Have every connection send the actor to the database."""
         from audit import actors
 
         connection_created.connect(actors.on_connection_created)

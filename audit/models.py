@@ -14,7 +14,7 @@ from database.triggers import refuse
 class AuditEntry(models.Model):
     """One change of one row: who, when, from where, what it was before and after.
 
-    It refers to nothing by foreign key, for it outlives all that it tells of. ``before`` and ``after`` hold whole rows
+    It refers to nothing by foreign key, since it outlives those rows. ``before`` and ``after`` hold whole rows
     where one was added or deleted, and of a changed one the columns that changed; secrets never.
     """
 

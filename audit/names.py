@@ -1,4 +1,4 @@
-"""What the objects that entries of the audit trail tell of are called today."""
+"""The current names of the objects in entries of the audit trail."""
 
 from __future__ import annotations
 

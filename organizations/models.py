@@ -180,7 +180,7 @@ class OrganizationRole(Role):
             touch(),
             immutable("deployment", "organization"),
             *audited(naming=["name"]),
-            # No process remembers who holds an organization's roles, only answers that depend on them.
+            # No process caches the holders of an organization's roles, only responses that depend on them.
             *invalidates("everything", "0", inserts=False),
         ]
 
@@ -277,7 +277,7 @@ class SegmentLink(models.Model):
         try:
             segment: Segment = self.segment  # type: ignore[attr-defined]
             deployment_id = self._deployment_id()
-        except ObjectDoesNotExist:  # one of them is still to be chosen, which is told elsewhere
+        except ObjectDoesNotExist:  # one of them is still to be chosen, which the form reports
             return
         if segment.type != self.type:
             raise ValidationError(
