@@ -465,6 +465,7 @@ class SignIn(TimeStamped):
     user_agent = models.CharField(max_length=300, blank=True, db_default="")
 
     class Meta:
+        verbose_name = "sign-in"
         constraints = [
             models.UniqueConstraint(fields=["id", "session"], name="accounts_signin_with_session"),
             models.UniqueConstraint(fields=["id", "user"], name="accounts_signin_with_user"),
@@ -516,6 +517,7 @@ class SignInAttempt(TimeStamped):
     failures = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
+        verbose_name = "sign-in attempt"
         constraints = [
             ForeignKeyConstraint(
                 name="accounts_signinattempt_session_is_of_deployment",

@@ -50,7 +50,8 @@ class AuditEntry(models.Model):
 
     class Meta:
         default_permissions = ("view",)
-        verbose_name = "change"
+        verbose_name = "audit log entry"
+        verbose_name_plural = "audit log entries"
         ordering = ("-id",)
         indexes = [
             GinIndex(fields=["subjects"], name="audit_auditentry_by_subject"),

@@ -2,7 +2,7 @@
 
 from staff.pages import (  # noqa: F401
     accounts,
-    audit_trail,
+    audit_log,
     memberships,
     organizations,
     staff,

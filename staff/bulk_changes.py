@@ -76,7 +76,7 @@ def add_to_workspace(users: Sequence[User], workspace: Workspace, roles: Collect
             _sentence(
                 f"joins “{organization}”" if user.pk not in in_organization else "",
                 f"joins “{workspace}”" if user.pk not in in_workspace else "",
-                _named("is given", given[user.pk]),
+                _named("gets", given[user.pk]),
             ),
         )
         for user in users
@@ -86,19 +86,19 @@ def add_to_workspace(users: Sequence[User], workspace: Workspace, roles: Collect
 def change_roles(memberships: Sequence[Any], give: Collection[Any], take: Collection[Any]) -> list[Change]:
     """Give and take roles of ``memberships``, which are all of organizations or all of workspaces, as the roles are."""
     _refuse(
-        f"{membership}: “{role}” is a role of “{_owner(role)}” and cannot be given here."
+        f"{membership}: “{role}” is a role of “{_owner(role)}” and cannot be added here."
         for membership in memberships
         for role in give
         if not _fits(role, _place(membership))
     )
-    _refuse(f"“{role}” is to be given and taken." for role in set(give) & set(take))
+    _refuse(f"“{role}” is to be both added and removed." for role in set(give) & set(take))
     if not memberships:
         return []
     link = WorkspaceMembershipRole if isinstance(memberships[0], WorkspaceMembership) else OrganizationMembershipRole
     given = _give(link, memberships, give)
     taken = _take(link, memberships, take)
     return [
-        Change(membership, _sentence(_named("is given", new), _named("loses", old)))
+        Change(membership, _sentence(_named("gets", new), _named("loses", old)))
         for membership, new, old in zip(memberships, given, taken, strict=True)
     ]
 
@@ -220,18 +220,18 @@ def _sign_with_new_key(deployment: Deployment) -> str:
         return "signs with its first key from now on"
     return (
         f"signs with a new key from now on. The key {former.kid} goes on verifying: nobody is signed out. "
-        "Whoever keeps a copy of the JWKS must fetch it anew"
+        "Clients that keep a copy of the JWKS must fetch it again"
     )
 
 
 def retire_keys(keys: Sequence[SigningKey]) -> list[Change]:
     """Have ``keys`` sign no more; what they signed stays good."""
-    return _end(keys, "retired_at", "signs no more; tokens that it signed are good until they expire")
+    return _end(keys, "retired_at", "no longer signs; tokens that it signed stay valid until they expire")
 
 
 def revoke_keys(keys: Sequence[SigningKey]) -> list[Change]:
     """Have nothing that ``keys`` signed be good any more."""
-    text = "is revoked: its tokens are refused from the next request on, and whoever has one must sign in again"
+    text = "is revoked: its tokens are refused from now on, and their users must sign in again"
     return _end(keys, "revoked_at", text)
 
 

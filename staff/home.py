@@ -64,7 +64,7 @@ def _numbers(request: HttpRequest) -> Iterator[dict[str, str]]:
 
 
 def _latest_changes(request: HttpRequest) -> list[dict[str, Any]]:
-    """Of the audit trail, as its own list shows them."""
+    """The newest entries of the audit log, as its own list shows them."""
     page: Any = admin.site.get_model_admin(AuditEntry)
     if not page.has_view_permission(request):
         return []

@@ -1,4 +1,4 @@
-"""What each of the staff may do, and in which deployments."""
+"""The permissions of staff, and their authenticators and backup codes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from database.triggers import immutable, touch
 
 
 class StaffAccess(TimeStamped):
-    """The rights of one of the staff. Who has none may do nothing; a superuser needs none."""
+    """The permissions of a member of staff. Without them staff may do nothing; superusers need none."""
 
     class Role(models.TextChoices):
         OPERATOR = "operator", "operator: reads and writes"
@@ -28,14 +28,14 @@ class StaffAccess(TimeStamped):
         Deployment,
         blank=True,
         related_name="staff_access",
-        help_text="Unless it is all of them: nothing of the others can be seen or touched.",
+        help_text="Staff see and change nothing of other deployments. Not needed with “all deployments”.",
     )
     sees_private_metadata = models.BooleanField(
-        default=False, db_default=False, help_text="Operators see private metadata anyway; support only with this."
+        default=False, db_default=False, help_text="Operators always see private metadata; support only with this."
     )
 
     class Meta:
-        verbose_name_plural = "staff access"
+        verbose_name = verbose_name_plural = "staff permissions"
         permissions = [("view_private_metadata", "Can see private metadata")]
         constraints = [
             models.CheckConstraint(
@@ -49,7 +49,7 @@ class StaffAccess(TimeStamped):
 
 
 class StaffAuthenticator(Device):
-    """A TOTP generator of one of the staff (RFC 6238). Unlike django-otp's own it is encrypted at rest."""
+    """A TOTP authenticator of a member of staff (RFC 6238). Unlike django-otp's own it is encrypted at rest."""
 
     secret = models.BinaryField(editable=False, help_text="encrypted with KEY_ENCRYPTION_KEYS")
     last_step = models.BigIntegerField(
@@ -62,7 +62,7 @@ class StaffAuthenticator(Device):
 
 
 class StaffBackupCodes(Device):
-    """The unused backup codes of one of the staff, each a second factor for one use, kept as hashes."""
+    """The unused backup codes of a member of staff, kept as hashes."""
 
     code_hashes = ArrayField(models.CharField(max_length=64), default=list, editable=False)
 
@@ -71,7 +71,7 @@ class StaffBackupCodes(Device):
 
 
 class StaffDeployment(StaffAccess.deployments.through):  # type: ignore[name-defined]
-    """A deployment that somebody of the staff may enter; Django makes the table, this its triggers."""
+    """A deployment in ``StaffAccess.deployments``; Django makes the table, this class its triggers."""
 
     class Meta:
         proxy = True

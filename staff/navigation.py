@@ -1,4 +1,4 @@
-"""The sidebar: what staff come to do, and the pages on which they do it."""
+"""The sidebar: headings, and the pages below them."""
 
 from __future__ import annotations
 
@@ -34,50 +34,50 @@ class Entry:
     page: str = "changelist"
 
 
-TASKS: dict[str, list[Entry]] = {
-    "Help a user": [
+SECTIONS: dict[str, list[Entry]] = {
+    "Users": [
         Entry(User, "person"),
         Entry(Session, "devices"),
         Entry(SignIn, "login"),
         Entry(Authenticator, "phonelink_lock"),
         Entry(BackupCode, "password"),
     ],
-    "Onboard a customer": [
+    "Organizations": [
         Entry(Organization, "apartment"),
         Entry(Workspace, "workspaces"),
         Entry(OrganizationMembership, "badge"),
         Entry(WorkspaceMembership, "group_add"),
         Entry(WorkspaceMembership, "upload", "Import memberships", page="import_csv"),
     ],
-    "Decide who may do what": [
+    "Roles & permissions": [
         Entry(OrganizationRole, "shield_person"),
         Entry(WorkspaceRole, "shield"),
         Entry(Segment, "label"),
     ],
-    "Run the service": [
+    "Settings": [
         Entry(Deployment, "dns"),
         Entry(SigningKey, "key"),
-        Entry(AuditEntry, "history", "Audit trail"),
+        Entry(AuditEntry, "history", "Audit log"),
     ],
-    "Manage staff": [
+    "Staff": [
         Entry(Staff, "support_agent", "Staff"),
-        Entry(StaffAccess, "admin_panel_settings", "Rights of staff"),
+        Entry(StaffAccess, "admin_panel_settings", "Staff permissions"),
     ],
 }
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """The TASKS and pages that the member of staff may open, as unfold's SIDEBAR takes them."""
-    tasks: list[dict[str, Any]] = [
-        {"title": task, "items": [_item(entry) for entry in entries if _may_open(request, entry)]}
-        for task, entries in TASKS.items()
+    """The SECTIONS and pages that the member of staff may open, as unfold's SIDEBAR takes them."""
+    sections: list[dict[str, Any]] = [
+        {"title": section, "items": [_item(entry) for entry in entries if _may_open(request, entry)]}
+        for section, entries in SECTIONS.items()
     ]
-    items = [item for task in tasks for item in task["items"]]
+    items = [item for section in sections for item in section["items"]]
     here = max((item["link"] for item in items if request.path.startswith(item["link"])), key=len, default="")
     for item in items:
         item["active"] = item["link"] == here
     home = {"items": [{"title": "Home", "icon": "home", "link": reverse("admin:index")}]}
-    return [home, *(task for task in tasks if task["items"])]
+    return [home, *(section for section in sections if section["items"])]
 
 
 def _item(entry: Entry) -> dict[str, Any]:

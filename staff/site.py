@@ -24,7 +24,7 @@ from staff.access.mfa_page import start_proven
 from staff.access.sign_in import with_retry_after
 from staff.home import home
 from staff.toolkit.choices import fitting
-from staff.toolkit.fields import check_typed
+from staff.toolkit.fields import check_value
 from staff.toolkit.pages import StaffAdmin
 
 logger = logging.getLogger("rollcall")
@@ -44,7 +44,7 @@ class StaffSite(UnfoldAdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         """unfold puts these before its own."""
-        return [path("check/<str:model>/<str:field>/", self.admin_view(check_typed), name="check_typed")]
+        return [path("check/<str:model>/<str:field>/", self.admin_view(check_value), name="check_value")]
 
     def admin_view(self, view: Callable[..., HttpResponseBase], cacheable: bool = False) -> Any:
         inner = super().admin_view(view, cacheable)
@@ -88,7 +88,7 @@ class StaffSite(UnfoldAdminSite):
 
 
 class _Autocomplete(AutocompleteJsonView):
-    """Offers rows by what tells them apart, not by their name alone."""
+    """Offers rows by their full label, not by their name alone."""
 
     model_admin: StaffAdmin
     source_field: Any

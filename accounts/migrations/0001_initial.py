@@ -153,6 +153,9 @@ class Migration(migrations.Migration):
                 ("ip_address", models.GenericIPAddressField(blank=True, null=True)),
                 ("user_agent", models.CharField(blank=True, db_default="", max_length=300)),
             ],
+            options={
+                "verbose_name": "sign-in",
+            },
         ),
         migrations.CreateModel(
             name="SignInAttempt",
@@ -174,6 +177,9 @@ class Migration(migrations.Migration):
                 ("completed_at", models.DateTimeField(blank=True, null=True)),
                 ("failures", models.PositiveSmallIntegerField(db_default=0, default=0)),
             ],
+            options={
+                "verbose_name": "sign-in attempt",
+            },
         ),
         migrations.CreateModel(
             name="SigningKey",

@@ -80,7 +80,8 @@ class Migration(migrations.Migration):
                 ("after", models.JSONField(editable=False, null=True)),
             ],
             options={
-                "verbose_name": "change",
+                "verbose_name": "audit log entry",
+                "verbose_name_plural": "audit log entries",
                 "ordering": ("-id",),
                 "default_permissions": ("view",),
                 "indexes": [

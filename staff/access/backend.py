@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 
-from staff.access.rights import permissions_of, visible_to
+from staff.access.permissions import permissions_of, visible_to
 
 
 class StaffBackend(ModelBackend):

@@ -98,14 +98,14 @@ class Migration(migrations.Migration):
                     models.BooleanField(
                         db_default=False,
                         default=False,
-                        help_text="Operators see private metadata anyway; support only with this.",
+                        help_text="Operators always see private metadata; support only with this.",
                     ),
                 ),
                 (
                     "deployments",
                     models.ManyToManyField(
                         blank=True,
-                        help_text="Unless it is all of them: nothing of the others can be seen or touched.",
+                        help_text="Staff see and change nothing of other deployments. Not needed with “all deployments”.",
                         related_name="staff_access",
                         to="accounts.deployment",
                     ),
@@ -120,7 +120,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name_plural": "staff access",
+                "verbose_name": "staff permissions",
+                "verbose_name_plural": "staff permissions",
                 "permissions": [("view_private_metadata", "Can see private metadata")],
                 "constraints": [
                     models.CheckConstraint(

@@ -1,4 +1,4 @@
-"""Pages for staff: deployments and their keys, users and their second factors, sessions."""
+"""Pages for staff: deployments and their keys, users and their MFA, sessions."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class DeploymentAdmin(StaffAdmin):
         (
             "Rules",
             {
-                "description": "What is off here counts nowhere in the deployment, whatever a page below it says.",
+                "description": "A rule that is off here is off for every organization and workspace of the deployment.",
                 "fields": [
                     "ip_allowlist_per_org_enabled",
                     "ip_allowlist_per_workspace_enabled",
@@ -105,7 +105,7 @@ class DeploymentAdmin(StaffAdmin):
 
 @admin.register(SigningKey)
 class SigningKeyAdmin(ReadOnlyAdmin):
-    """Keys come from an action on deployments; here they go."""
+    """An action on deployments creates keys; actions here retire and revoke them."""
 
     list_display = ("kid", "deployment", "state", "algorithm", "created_at", "retired_at", "revoked_at")
     list_filter = (
@@ -136,7 +136,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         return state_of(obj)
 
 
-SIGN_OUT = "Sign out the user everywhere"
+SIGN_OUT = "Sign the user out everywhere"
 _SIGNS_IN_BY = {"new_password", "external_id", "external_issuer"}
 
 
@@ -146,7 +146,7 @@ class UserForm(StaffForm):
         max_length=256,
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text="Leave it empty to keep the present one. Only a hash is stored; nobody can read it back.",
+        help_text="Leave blank to keep the current password.",
     )
 
     sign_out = forms.BooleanField(
@@ -154,12 +154,12 @@ class UserForm(StaffForm):
         initial=True,
         label=SIGN_OUT,
         widget=UnfoldBooleanWidget,
-        help_text="When this form sets a new password or changes the external id. Other changes sign nobody out.",
+        help_text="Applies when you set a new password or change the external id.",
     )
 
     @property
     def signs_out(self) -> bool:
-        """Whether the user must sign in anew, as far as staff have left the box ticked."""
+        """Whether the change signs the user out; staff can untick the box."""
         return bool(self.cleaned_data["sign_out"]) and not _SIGNS_IN_BY.isdisjoint(self.changed_data)
 
     def validate_unique(self) -> None:
@@ -173,16 +173,18 @@ class UserForm(StaffForm):
                 self.add_error("new_password", error)
 
     def _check_issuer(self) -> None:
-        """An external id that nobody could sign in by is refused, unless it has been there before."""
+        """Refuse a new external id that nobody could sign in with."""
         user = self.instance
         if user.deployment_id is None or not {"external_id", "external_issuer"} & set(self.changed_data):
             return
         issuers = user.deployment.outside_issuers()
         if user.external_issuer and user.external_issuer not in issuers:
-            self.add_error("external_issuer", f"The deployment trusts no such issuer, but {_listed(issuers)}.")
+            self.add_error(
+                "external_issuer", f"The deployment does not trust this issuer. It trusts {_listed(issuers)}."
+            )
         elif user.external_id and not user.external_issuer and len(issuers) > 1:
             self.add_error(
-                "external_issuer", f"Say whose the external id is: the deployment trusts {_listed(issuers)}."
+                "external_issuer", f"Enter the issuer of the external id. The deployment trusts {_listed(issuers)}."
             )
 
     def save(self, commit: bool = True) -> Any:
@@ -204,10 +206,10 @@ class UserAdmin(StaffAdmin):
     list_select_related = ("deployment",)
     label_select_related = ("deployment",)
     search_fields = ("email", "username", "first_name", "last_name", "external_id")
-    search_help_text = "E-mail address, name or id"
+    search_help_text = "Email address, name or id"
     autocomplete_fields = ("deployment",)
-    readonly_fields = (*StaffAdmin.readonly_fields, "second_factor", "has_password")
-    on_change_only = (*StaffAdmin.on_change_only, "second_factor", "has_password", "sign_out")
+    readonly_fields = (*StaffAdmin.readonly_fields, "mfa", "has_password")
+    on_change_only = (*StaffAdmin.on_change_only, "mfa", "has_password", "sign_out")
     save_on_top = True
     inlines = (
         UserSegmentInline,
@@ -221,24 +223,24 @@ class UserAdmin(StaffAdmin):
             {"fields": ["deployment", "email", "username", "first_name", "last_name", "disabled", "see_also"]},
         ),
         (
-            "Signing in",
-            {"fields": ["has_password", "new_password", "second_factor", "external_id", "external_issuer", "sign_out"]},
+            "Sign-in",
+            {"fields": ["has_password", "new_password", "mfa", "external_id", "external_issuer", "sign_out"]},
         ),
         ("Metadata", {"fields": ["public_metadata", "private_metadata"]}),
         DATES,
     )
 
-    actions_detail = ("entry",)  # type: ignore[assignment]
+    actions_detail = ("why_not",)  # type: ignore[assignment]
 
-    @action(description="Why can't they enter?", url_path="entry", icon="help")  # type: ignore[operator]
-    def entry(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    @action(description="Check access", url_path="why-not", icon="help")  # type: ignore[operator]
+    def why_not(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = self.get_object(request, object_id)
         if user is None:
             raise Http404
-        return redirect("admin:memberships_workspacemembership_entry_of", user.pk)
+        return redirect("admin:memberships_workspacemembership_why_not_for", user.pk)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        """Also as the e-mail address or username that is typed is stored."""
+        """Also by the stored form of an email address or username."""
         found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
         if (stored := searched(search_term)) != search_term:
             found |= super().get_search_results(request, queryset, stored)[0]
@@ -260,32 +262,27 @@ class UserAdmin(StaffAdmin):
     def has_password(self, obj: User) -> bool:
         return bool(obj.password)
 
-    @admin.display(description="second factor")
-    def second_factor(self, obj: User) -> str:
-        if not hasattr(obj, "_second_factor"):  # the page asks several times
-            obj._second_factor = self._count_second_factors(obj)  # type: ignore[attr-defined]
-        return str(obj._second_factor)  # type: ignore[attr-defined]
-
-    def _count_second_factors(self, obj: User) -> str:
+    @admin.display(description="MFA")
+    def mfa(self, obj: User) -> str:
         confirmed = obj.authenticators.filter(confirmed_at__isnull=False).count()
         if not confirmed:
-            return "None set up"
+            return "Not set up"
         codes = obj.backup_codes.filter(used_at__isnull=True).count()
         parts = [_number(confirmed, "authenticator"), *([_number(codes, "unused backup code")] if codes else [])]
         return " and ".join(parts)
 
 
-class SecondFactorAdmin(ReadOnlyAdmin):
-    """Support resets a second factor by deleting the authenticator; the database lets its backup codes go with it.
+class MfaAdmin(ReadOnlyAdmin):
+    """Support resets MFA by deleting the authenticator; the database deletes its backup codes with it.
 
-    That signs the user out unless the box on that page is unticked.
+    The page has a ticked box that signs the user out.
     """
 
-    delete_confirmation_template = "staff/delete_second_factor.html"
-    delete_selected_confirmation_template = "staff/delete_second_factors.html"
+    delete_confirmation_template = "staff/delete_mfa.html"
+    delete_selected_confirmation_template = "staff/delete_mfa_selected.html"
     list_select_related = ("user",)
     search_fields = ("user",)
-    search_help_text = "E-mail address or username of the user, or id"
+    search_help_text = "Email address or username of the user, or id"
     autocomplete_fields = ("user",)
 
     def delete_model(self, request: HttpRequest, obj: Authenticator | BackupCode) -> None:
@@ -305,19 +302,19 @@ class SecondFactorAdmin(ReadOnlyAdmin):
 
 
 def _users_of(factors: list[Any]) -> list[User]:
-    """The users of those of ``factors`` that counted."""
+    """The users of ``factors``, without unconfirmed authenticators."""
     return list({factor.user for factor in factors if getattr(factor, "confirmed_at", True) is not None})
 
 
 @admin.register(Authenticator)
-class AuthenticatorAdmin(SecondFactorAdmin):
+class AuthenticatorAdmin(MfaAdmin):
     list_display = ("__str__", "user", "confirmed_at", "created_at")
     list_filter = (("confirmed_at", admin.EmptyFieldListFilter),)
     fields = ("user", "confirmed_at", "created_at", "updated_at")
 
 
 @admin.register(BackupCode)
-class BackupCodeAdmin(SecondFactorAdmin):
+class BackupCodeAdmin(MfaAdmin):
     list_display = ("__str__", "user", "used_at", "created_at")
     list_filter = (("used_at", admin.EmptyFieldListFilter),)
     readonly_fields = ("created_at",)
@@ -325,7 +322,7 @@ class BackupCodeAdmin(SecondFactorAdmin):
 
 
 class EndableAdmin(ReadOnlyAdmin):
-    """What lives until ``expires_at`` unless it is ended before."""
+    """Rows that are live until they expire or are ended."""
 
     list_filter = (("ended_at", admin.EmptyFieldListFilter), ("deployment", RelatedFilter))
 
@@ -345,7 +342,7 @@ class SignInInline(ReadOnlyInline):
 
 class SignInAttemptInline(ReadOnlyInline):
     model = SignInAttempt
-    verbose_name_plural = "newest sign-ins that awaited a second factor"
+    verbose_name_plural = "newest sign-in attempts with MFA"
     fields = ("user", "since", "method", "failures", "expires_at", "completed_at")
     select_related = ("user",)
 
@@ -355,7 +352,7 @@ class SessionAdmin(EndableAdmin):
     list_display = ("__str__", "user", "deployment", "state", "created_at", "expires_at", "ended_at")
     list_select_related = ("deployment", "active_sign_in__user")
     search_fields = ("active_sign_in",)
-    search_help_text = "E-mail address or username of the active user, or id"
+    search_help_text = "Email address or username of the active user, or id"
     autocomplete_fields = ("deployment", "active_sign_in")
     readonly_fields = (*StaffAdmin.readonly_fields, "user", "state")
     fields = ("deployment", "user", "state", "expires_at", "ended_at", "created_at", "updated_at")
@@ -373,7 +370,7 @@ class SignInAdmin(EndableAdmin):
     list_display = ("__str__", "user", "session", "deployment", "state", "created_at", "expires_at", "ended_at")
     list_select_related = ("deployment", "session", "user")
     search_fields = ("user",)
-    search_help_text = "E-mail address or username, or id"
+    search_help_text = "Email address or username, or id"
     autocomplete_fields = ("session", "user")
     readonly_fields = (*StaffAdmin.readonly_fields, "state")
     fields = (

@@ -1,4 +1,4 @@
-"""What staff do to many rows at once, in the lists of users, sessions and memberships."""
+"""The actions on many rows, in the lists of users, sessions, keys and memberships."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from memberships.models import (
     WorkspaceMembershipRole,
 )
 from staff import bulk_changes
-from staff.access.rights import visible_to
+from staff.access.permissions import visible_to
 from staff.toolkit.bulk_actions import BulkAction, NothingToAsk
 from staff.toolkit.choices import attend, several
 
@@ -34,7 +34,7 @@ class AddToWorkspaceForm(NothingToAsk):
             visible_to(request.user, workspaces), widget=AutocompleteSelect(field, admin.site)
         )
         self.fields["roles"] = several(
-            WorkspaceMembershipRole, "role", request, help_text="Given besides those that they hold already."
+            WorkspaceMembershipRole, "role", request, help_text="Added to the roles that they have."
         )
 
     def offer_to(self, rows: list[Any]) -> None:
@@ -49,8 +49,8 @@ class ChangeRolesForm(NothingToAsk):
     def __init__(self, link: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         self.link = link
-        self.fields["give"] = several(link, "role", request, label="Roles to give")
-        self.fields["take"] = several(link, "role", request, label="Roles to take")
+        self.fields["give"] = several(link, "role", request, label="Roles to add")
+        self.fields["take"] = several(link, "role", request, label="Roles to remove")
 
     def offer_to(self, rows: list[Any]) -> None:
         role = self.link._meta.get_field("role")
@@ -66,7 +66,7 @@ class ChangeRolesForm(NothingToAsk):
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         if not data.get("give") and not data.get("take"):
-            raise forms.ValidationError("Choose roles to give or to take.")
+            raise forms.ValidationError("Choose roles to add or to remove.")
         return data
 
 
@@ -164,7 +164,7 @@ ORGANIZATION_MEMBERSHIP_ACTIONS = (
 SIGNING_KEY_ACTIONS = (
     BulkAction(
         name="retire",
-        description="Retire keys: they sign no more",
+        description="Retire keys: they no longer sign",
         permissions=("accounts.change_signingkey",),
         run=lambda rows, _: bulk_changes.retire_keys(rows),
     ),

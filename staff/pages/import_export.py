@@ -25,7 +25,7 @@ from memberships.import_export.exporting import export
 from memberships.import_export.importing import Progress, Report, run_import
 from memberships.import_export.rejecting import rejected_lines
 from memberships.import_export.sample import sample
-from staff.access.rights import visible_to
+from staff.access.permissions import visible_to
 
 MAX_BYTES = 50 * 1024 * 1024
 """Of an upload. The command takes files of any length."""
@@ -49,7 +49,7 @@ class ImportForm(forms.Form):
     deployment = forms.ModelChoiceField(
         Deployment.objects.none(),
         required=False,
-        label="Deployment of lines that name none",
+        label="Deployment of rows that name none",
         empty_label="The only one, or none",
         widget=UnfoldAdminSelectWidget,
     )

@@ -1,4 +1,4 @@
-"""Pages for staff: who is a member of what, in which roles."""
+"""Pages for staff: memberships of organizations and workspaces, and their roles."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from memberships.models import (
 from organizations.models import Organization, Workspace
 from staff.pages.bulk_actions import ORGANIZATION_MEMBERSHIP_ACTIONS, WORKSPACE_MEMBERSHIP_ACTIONS
 from staff.pages.import_export import export_page, import_page, may_import
-from staff.pages.why_not import entry_page
+from staff.pages.why_not import why_not_page
 from staff.toolkit.choices import fits, several
 from staff.toolkit.filters import RelatedFilter, WhenFilter
 from staff.toolkit.forms import StaffForm
-from staff.toolkit.inlines import ListInline, ReadOnlyInline
+from staff.toolkit.inlines import LinkInline, ListInline, ReadOnlyInline, choosing
 from staff.toolkit.links import names, plural
 from staff.toolkit.pages import DATES, StaffAdmin
 
@@ -97,7 +97,7 @@ class MembershipInline(ListInline):
     """Memberships of the page's own row. ``given`` chooses the roles of a new one, and names those of the others."""
 
     form = NewMemberForm
-    verbose_name = "membership"
+    more_fields = ("given", "since")
     prefetch_related = ("roles",)
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
@@ -110,64 +110,19 @@ class MembershipInline(ListInline):
         return names(obj.roles.all())
 
 
-class OrganizationMemberInline(MembershipInline):
-    model = OrganizationMembership
-    verbose_name = "member"
-    verbose_name_plural = "newest members"
-    fields = ("user", "given", "since")
-    autocomplete_fields = ("user",)
-    select_related = ("user", "organization")
-
-
-class WorkspaceMemberInline(MembershipInline):
-    model = WorkspaceMembership
-    verbose_name = "member"
-    verbose_name_plural = "newest members"
-    fields = ("user", "given", "since")
-    autocomplete_fields = ("user",)
-    select_related = ("user", "workspace")
-
-
-class OrganizationOfUserInline(MembershipInline):
-    model = OrganizationMembership
-    verbose_name = "organization"
-    verbose_name_plural = "newest organizations"
-    fields = ("organization", "given", "since")
-    autocomplete_fields = ("organization",)
-    select_related = ("user", "organization")
-
-
-class WorkspaceOfUserInline(MembershipInline):
-    model = WorkspaceMembership
-    verbose_name = "workspace"
-    verbose_name_plural = "newest workspaces"
-    fields = ("workspace", "given", "since")
-    autocomplete_fields = ("workspace",)
-    select_related = ("user", "workspace")
+OrganizationMemberInline = choosing(
+    "user", OrganizationMembership, "organization", base=MembershipInline, noun="member"
+)
+WorkspaceMemberInline = choosing("user", WorkspaceMembership, "workspace", base=MembershipInline, noun="member")
+OrganizationOfUserInline = choosing("organization", OrganizationMembership, "user", base=MembershipInline)
+WorkspaceOfUserInline = choosing("workspace", WorkspaceMembership, "user", base=MembershipInline)
 
 
 class ActiveMembershipInline(ReadOnlyInline):
     model = ActiveMembership
-    verbose_name_plural = "where it acts"
+    verbose_name_plural = "active memberships"
     fields = ("organization_membership", "workspace_membership", "since")
     select_related = ("organization_membership", "workspace_membership")
-
-
-class GivenRoleInline(ListInline):
-    verbose_name = "role"
-    verbose_name_plural = "roles"
-    fields = ("role",)
-    autocomplete_fields = ("role",)
-    select_related = ("role",)
-    can_delete = True
-
-
-class GivenOrganizationRoleInline(GivenRoleInline):
-    model = OrganizationMembershipRole
-
-
-class GivenWorkspaceRoleInline(GivenRoleInline):
-    model = WorkspaceMembershipRole
 
 
 def _of_organization(pk: Any) -> Q:
@@ -225,7 +180,7 @@ fits(
 class MembershipAdmin(StaffAdmin):
     """What the pages of both kinds of membership have in common."""
 
-    search_help_text = "E-mail address or username of the member, name of the place, or id"
+    search_help_text = "Email address or username of the member, name of the organization or workspace, or id"
     actions = ("export_chosen",)
     actions_list = ("export_all",)  # type: ignore[assignment]
 
@@ -258,7 +213,7 @@ class OrganizationMembershipAdmin(MembershipAdmin):
     list_select_related = ("user", "organization")
     search_fields = ("user", "organization")
     autocomplete_fields = ("organization", "user")
-    inlines = (GivenOrganizationRoleInline,)
+    inlines = (choosing("role", OrganizationMembershipRole, "membership", base=LinkInline, plural="roles"),)
     bulk_actions = ORGANIZATION_MEMBERSHIP_ACTIONS
     fieldsets = ((None, {"fields": ["organization", "user", "public_metadata"]}), DATES)
 
@@ -294,30 +249,30 @@ class WorkspaceMembershipAdmin(MembershipAdmin):
     list_select_related = ("user", "workspace", "organization")
     search_fields = ("user", "workspace")
     autocomplete_fields = ("workspace", "user")
-    inlines = (GivenWorkspaceRoleInline,)
+    inlines = (choosing("role", WorkspaceMembershipRole, "membership", base=LinkInline, plural="roles"),)
     readonly_fields = (*StaffAdmin.readonly_fields, "organization")
     on_change_only = (*StaffAdmin.on_change_only, "organization")
     bulk_actions = WORKSPACE_MEMBERSHIP_ACTIONS
     fieldsets = ((None, {"fields": ["organization", "workspace", "user", "public_metadata"]}), DATES)
     actions_list = (*MembershipAdmin.actions_list, "import_csv")  # type: ignore[assignment]
-    actions_detail = ("entry",)  # type: ignore[assignment]
+    actions_detail = ("why_not",)  # type: ignore[assignment]
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.entry_of_user)
+        view = self.admin_site.admin_view(self.why_not_for_user)
         return [
-            path("entry/<int:user_id>/", view, name="memberships_workspacemembership_entry_of"),
+            path("why-not/<int:user_id>/", view, name="memberships_workspacemembership_why_not_for"),
             *super().get_urls(),
         ]
 
-    def entry_of_user(self, request: HttpRequest, user_id: int) -> HttpResponse:
-        return entry_page(self, request, user_id, workspace_id=None)
+    def why_not_for_user(self, request: HttpRequest, user_id: int) -> HttpResponse:
+        return why_not_page(self, request, user_id, workspace_id=None)
 
-    @action(description="Why can't they enter?", url_path="entry", icon="help")  # type: ignore[operator]
-    def entry(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    @action(description="Check access", url_path="why-not", icon="help")  # type: ignore[operator]
+    def why_not(self, request: HttpRequest, object_id: str) -> HttpResponse:
         membership = self.get_object(request, object_id)
         if membership is None:
             raise Http404
-        return entry_page(self, request, membership.user_id, workspace_id=membership.workspace_id)
+        return why_not_page(self, request, membership.user_id, workspace_id=membership.workspace_id)
 
     def has_import_csv_permission(self, request: HttpRequest) -> bool:
         return may_import(request)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Model, Q
 from django.http import HttpRequest
 
 from organizations.models import (
@@ -21,7 +21,7 @@ from organizations.models import (
 from staff.pages.memberships import OrganizationMemberInline, WorkspaceMemberInline
 from staff.toolkit.choices import fits
 from staff.toolkit.filters import RelatedFilter
-from staff.toolkit.inlines import ListInline
+from staff.toolkit.inlines import LinkInline, ListInline, choosing
 from staff.toolkit.pages import DATES, StaffAdmin
 
 
@@ -45,57 +45,11 @@ class WorkspaceRoleInline(ListInline):
     fields = ("name", "permissions")
 
 
-class SegmentLinkInline(ListInline):
-    verbose_name = "segment"
-    verbose_name_plural = "segments"
-    fields = ("segment",)
-    autocomplete_fields = ("segment",)
-    can_delete = True
+def _segments_of(model: type[Model], owner: str) -> type[ListInline]:
+    return choosing("segment", model, owner, base=LinkInline, plural="segments")
 
 
-class UserSegmentInline(SegmentLinkInline):
-    model = UserSegment
-    select_related = ("segment", "user")
-
-
-class OrganizationSegmentInline(SegmentLinkInline):
-    model = OrganizationSegment
-    select_related = ("segment", "organization")
-
-
-class WorkspaceSegmentInline(SegmentLinkInline):
-    model = WorkspaceSegment
-    select_related = ("segment", "workspace")
-
-
-class UserInSegmentInline(ListInline):
-    model = UserSegment
-    verbose_name = "user"
-    verbose_name_plural = "newest users"
-    fields = ("user",)
-    autocomplete_fields = ("user",)
-    select_related = ("user", "segment")
-    can_delete = True
-
-
-class OrganizationInSegmentInline(ListInline):
-    model = OrganizationSegment
-    verbose_name = "organization"
-    verbose_name_plural = "newest organizations"
-    fields = ("organization",)
-    autocomplete_fields = ("organization",)
-    select_related = ("organization", "segment")
-    can_delete = True
-
-
-class WorkspaceInSegmentInline(ListInline):
-    model = WorkspaceSegment
-    verbose_name = "workspace"
-    verbose_name_plural = "newest workspaces"
-    fields = ("workspace",)
-    autocomplete_fields = ("workspace",)
-    select_related = ("workspace", "segment")
-    can_delete = True
+UserSegmentInline = _segments_of(UserSegment, "user")
 
 
 @admin.register(Segment)
@@ -110,16 +64,16 @@ class SegmentAdmin(StaffAdmin):
     autocomplete_fields = ("deployment",)
     fieldsets = ((None, {"fields": ["deployment", "type", "name"]}), DATES)
 
+    members: ClassVar[dict[str, type[ListInline]]] = {
+        model.type: choosing(model.type.value, model, "segment", base=LinkInline)
+        for model in (UserSegment, OrganizationSegment, WorkspaceSegment)
+    }
+
     def label(self, obj: Segment) -> str:
         return f"{obj} ({obj.get_type_display()} segment of {obj.deployment})"
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        members = {
-            Segment.Type.USER: UserInSegmentInline,
-            Segment.Type.ORGANIZATION: OrganizationInSegmentInline,
-            Segment.Type.WORKSPACE: WorkspaceInSegmentInline,
-        }
-        return [members[obj.type]] if obj else []
+        return [self.members[obj.type]] if obj else []
 
 
 class PlaceAdmin(StaffAdmin):
@@ -133,7 +87,7 @@ class PlaceAdmin(StaffAdmin):
 METADATA: tuple[str, Any] = ("Metadata", {"fields": ["public_metadata", "private_metadata"]})
 ALLOW_LIST_HELP = (
     "Whitelisted IPs are IPv4 or IPv6 addresses or CIDR networks, such as 203.0.113.7 or 2001:db8::/32. "
-    "An empty list restricts nobody."
+    "An empty list allows every address."
 )
 
 
@@ -151,7 +105,7 @@ class OrganizationAdmin(PlaceAdmin):
     inlines = (
         WorkspaceInline,
         OrganizationRoleInline,
-        OrganizationSegmentInline,
+        _segments_of(OrganizationSegment, "organization"),
         OrganizationMemberInline,
     )
     fieldsets = (
@@ -170,7 +124,7 @@ class OrganizationAdmin(PlaceAdmin):
             },
         ),
         (
-            "Who may enter",
+            "Access",
             {"description": ALLOW_LIST_HELP, "fields": ["enforce_mfa", "enable_ip_restriction", "whitelisted_ips"]},
         ),
         METADATA,
@@ -201,13 +155,13 @@ class WorkspaceAdmin(PlaceAdmin):
     autocomplete_fields = ("organization",)
     inlines = (
         WorkspaceRoleInline,
-        WorkspaceSegmentInline,
+        _segments_of(WorkspaceSegment, "workspace"),
         WorkspaceMemberInline,
     )
     fieldsets = (
         (None, {"fields": ["organization", "name", "description", "image_url", "member_count", "see_also"]}),
         (
-            "Who may enter",
+            "Access",
             {"description": ALLOW_LIST_HELP, "fields": ["enforce_2fa", "enable_ip_restriction", "whitelisted_ips"]},
         ),
         METADATA,
@@ -221,7 +175,7 @@ class WorkspaceAdmin(PlaceAdmin):
 class RoleAdmin(StaffAdmin):
     """What the pages of both kinds of role have in common."""
 
-    search_help_text = "Name of the role or of what it is of, or id"
+    search_help_text = "Name of the role, its organization or workspace, or id"
 
 
 @admin.register(OrganizationRole)
@@ -237,7 +191,7 @@ class OrganizationRoleAdmin(RoleAdmin):
         (
             None,
             {
-                "description": "Without an organization, the role serves every organization of the deployment.",
+                "description": "Without an organization, the role is available in all organizations of the deployment.",
                 "fields": ["deployment", "organization", "name", "permissions"],
             },
         ),
@@ -265,8 +219,8 @@ class WorkspaceRoleAdmin(RoleAdmin):
         (
             None,
             {
-                "description": "The role serves the workspace; without one, every workspace of the organization; "
-                "without either, of the deployment.",
+                "description": "Without a workspace, the role is available in all workspaces of the organization; "
+                "without either, in all workspaces of the deployment.",
                 "fields": ["deployment", "organization", "workspace", "name", "permissions"],
             },
         ),

@@ -1,4 +1,4 @@
-"""Pages for those of the staff who manage the others: who they are, and what they may do. Nobody raises themselves."""
+"""Pages on which staff manage other staff and their permissions. Nobody changes their own."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ admin.site.unregister(Staff)
 admin.site.unregister(Group)  # permissions come from StaffAccess alone
 
 
-NOWHERE = "Choose a deployment, or tick “All deployments”: without either, these rights would give nothing."
+NOWHERE = "Choose a deployment, or tick “All deployments”: without either, these permissions allow nothing."
 
 
 def others(request: HttpRequest, rows: QuerySet, staff: str = "") -> QuerySet:
-    """Those of ``rows`` that are about staff whom the reader may manage: neither themselves nor superusers, unless the
-    reader is one. ``staff`` is the path from a row to whom it is about.
+    """Without the rows about the reader or superusers, unless the reader is a superuser.
+
+    ``staff`` is the path from a row to the member of staff.
     """
     if request.user.is_superuser:
         return rows
@@ -41,7 +42,7 @@ def others(request: HttpRequest, rows: QuerySet, staff: str = "") -> QuerySet:
 
 @admin.register(Staff)
 class StaffUserAdmin(UserAdmin, StaffAdmin):  # type: ignore[misc]
-    """Django's pages of users, without what counts for nothing here."""
+    """Django's pages of users, without groups and single permissions: they have no effect here."""
 
     form: Any = UserChangeForm
     add_form = UserCreationForm
@@ -50,7 +51,7 @@ class StaffUserAdmin(UserAdmin, StaffAdmin):  # type: ignore[misc]
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_superuser", "last_login")
     list_filter = ("is_active", "is_superuser")
     search_fields = ("username", "first_name", "last_name", "email")
-    search_help_text = "Username, name, e-mail address or id"
+    search_help_text = "Username, name, email address or id"
     filter_horizontal = ()
     actions = ("reset_mfa",)
     ordering = ("-pk",)
@@ -64,7 +65,13 @@ class StaffUserAdmin(UserAdmin, StaffAdmin):  # type: ignore[misc]
         flags = ["is_active", "is_staff", *(["is_superuser"] if request.user.is_superuser else [])]
         return [
             (None, {"fields": ["username", "password", "first_name", "last_name", "email"]}),
-            ("Access", {"fields": flags, "description": "What they may do where, “Rights of staff” says."}),
+            (
+                "Access",
+                {
+                    "fields": flags,
+                    "description": "“Staff permissions” say what they may do, and in which deployments.",
+                },
+            ),
             ("Dates", {"fields": ["last_login", "date_joined"]}),
         ]
 
@@ -108,7 +115,7 @@ class StaffAccessAdmin(StaffAdmin):
     list_select_related = ("user",)
     label_select_related = ("user",)
     search_fields = ("user",)
-    search_help_text = "Username or e-mail address of the staff member, or id"
+    search_help_text = "Username or email address of the staff member, or id"
     autocomplete_fields = ("user", "deployments")
     fieldsets = (
         (None, {"fields": ["user", "role", "all_deployments", "deployments", "sees_private_metadata"]}),
@@ -120,7 +127,7 @@ class StaffAccessAdmin(StaffAdmin):
 
     @admin.display(description="deployments")
     def where(self, obj: StaffAccess) -> str:
-        return "all" if obj.all_deployments else names(obj.deployments.all()) or "none: gives no rights"
+        return "all" if obj.all_deployments else names(obj.deployments.all()) or "none: allows nothing"
 
     def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> Any:
         rows = super().get_field_queryset(db, db_field, request)

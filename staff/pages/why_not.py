@@ -1,4 +1,4 @@
-"""The page “Why can't they enter?”: staff give an address and see what the user gets, and why."""
+"""The page “Check access”: staff enter an address and see what the user gets, and why."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from accounts.models import Session, SignIn, User
 from api.networks import Address, parse_address
 from memberships.eligibility import Outcome
 from memberships.explaining import Explanation, Finding, explain
-from staff.access.rights import PRIVATE_METADATA, visible_to
+from staff.access.permissions import PRIVATE_METADATA, visible_to
 
 SIGN_INS = 20
 """The newest ones of a user, of whose sessions one can be chosen."""
@@ -35,17 +35,17 @@ class AddressField(forms.CharField):
             raise ValidationError("Write an IPv4 or IPv6 address, such as 203.0.113.7 or 2001:db8::7.") from error
 
 
-class EntryForm(forms.Form):
+class WhyNotForm(forms.Form):
     """From where, and in which session."""
 
     address = AddressField(
         required=False,
-        label="From the address",
-        help_text="Empty: an address that nobody knows, which is on no allow-list.",
+        label="IP address",
+        help_text="Leave blank for an address that is on no allow-list.",
         widget=UnfoldAdminTextInputWidget,
     )
     session = forms.TypedChoiceField(
-        required=False, coerce=int, empty_value=None, label="In the session", widget=UnfoldAdminSelectWidget
+        required=False, coerce=int, empty_value=None, label="Session", widget=UnfoldAdminSelectWidget
     )
 
     def __init__(self, sign_ins: list[SignIn], *args: Any, **kwargs: Any) -> None:
@@ -68,7 +68,7 @@ def state(sign_in: SignIn) -> str:
     return "live"
 
 
-def entry_page(page: admin.ModelAdmin, request: HttpRequest, user_id: int, workspace_id: int | None) -> HttpResponse:
+def why_not_page(page: admin.ModelAdmin, request: HttpRequest, user_id: int, workspace_id: int | None) -> HttpResponse:
     """The page for the user, with the decisions on one workspace or on all of theirs."""
     if not request.user.has_perms(["accounts.view_user", "memberships.view_workspacemembership"]):
         raise PermissionDenied
@@ -78,10 +78,10 @@ def entry_page(page: admin.ModelAdmin, request: HttpRequest, user_id: int, works
     live = [sign_in for sign_in in sign_ins if state(sign_in) == "live"]
     address = sign_ins[0].ip_address if sign_ins else None
     asked = request.GET if "address" in request.GET else {"address": address or "", "session": _id(live)}
-    form = EntryForm(sign_ins, asked)
+    form = WhyNotForm(sign_ins, asked)
     context = {
         **page.admin_site.each_context(request),
-        "title": "Why can't they enter?",
+        "title": "Check access",
         "subtitle": str(user),
         "opts": page.opts,
         "user_asked_for": user,
@@ -97,7 +97,7 @@ def entry_page(page: admin.ModelAdmin, request: HttpRequest, user_id: int, works
             session=Session.objects.get(pk=session) if session else None,
         )
         context |= _shown(explanation, workspace_id, request)
-    return TemplateResponse(request, "staff/entry.html", context)
+    return TemplateResponse(request, "staff/why_not.html", context)
 
 
 def _id(live: list[SignIn]) -> str:
@@ -124,22 +124,21 @@ def _shown(explanation: Explanation, workspace_id: int | None, request: HttpRequ
 
 
 def reason(finding: Finding, has_mfa: bool) -> str:
-    """What to tell staff about a rule at a level."""
+    """The sentence that explains a finding to staff."""
     level = finding.level
     if finding.outcome is Outcome.SWITCHED_OFF:
-        return f"Does not count: the deployment has {finding.switch} off."
+        return f"Not in force: {finding.switch} of the deployment is off."
     if finding.outcome is Outcome.EMPTY_LIST:
-        return "Does not count: nothing is on the allow-list."
+        return "Not in force: the allow-list is empty."
     if finding.rule == "MFA":
         if finding.outcome is Outcome.NOT_ENABLED:
-            return f"Does not count: {_mfa_field(finding)} is off."
-        factor = "has" if has_mfa else "has no"
-        return f"{_mfa_field(finding)} is on, and the user {factor} second factor."
+            return f"Not in force: {_mfa_field(finding)} is off."
+        return f"{_mfa_field(finding)} is on, and the user has {'' if has_mfa else 'not '}set up MFA."
     if finding.outcome is Outcome.NOT_ENABLED:
-        return "Does not count: enable_ip_restriction is off."
+        return "Not in force: enable_ip_restriction is off."
     if finding.outcome is Outcome.MET:
         return f"The address is in {finding.entry}."
-    return f"The address is in none of {', '.join(level.whitelisted_ips)}."
+    return f"The address is not in {', '.join(level.whitelisted_ips)}."
 
 
 def _mfa_field(finding: Finding) -> str:

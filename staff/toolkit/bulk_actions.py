@@ -26,7 +26,7 @@ MAX_ROWS = 10_000
 SHOWN = 200
 """Rows that a preview lists; the others are counted."""
 
-GONE = "Some of the rows have changed or gone meanwhile: choose them again."
+GONE = "Some of the rows have changed or been deleted: select them again."
 
 Run = Callable[[list[Any], dict[str, Any]], list[Change]]
 
@@ -64,7 +64,7 @@ class BulkAction:
             raise PermissionDenied
         rows = self._rows(request, queryset)
         if not rows or len(rows) > MAX_ROWS:
-            text = f"Choose at most {MAX_ROWS:,} rows." if rows else GONE
+            text = f"Select at most {MAX_ROWS:,} rows." if rows else GONE
             page.message_user(request, text, messages.ERROR)
             return None
         asks = "ids" not in request.POST

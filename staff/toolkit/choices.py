@@ -13,7 +13,7 @@ from django.contrib.admin.widgets import AutocompleteSelectMultiple, RelatedFiel
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
-from staff.access.rights import visible_to
+from staff.access.permissions import visible_to
 from staff.toolkit.search import is_id
 
 Rule = Callable[[int], Q]

@@ -63,17 +63,19 @@ class LinesField(forms.CharField):
 
 
 class CheckedTextarea(UnfoldAdminTextareaWidget):
-    """A text area for ``db_field`` whose content ``check_typed`` checks while one types."""
+    """A text area for ``db_field`` whose content ``check_value`` checks while one types."""
 
     def __init__(self, db_field: models.Field, rows: int) -> None:
-        check = reverse_lazy("admin:check_typed", args=[db_field.model._meta.label_lower, db_field.name])
-        super().__init__(attrs={"rows": rows, "class": "staff-typed", "spellcheck": "false", "data-check": check})
+        check = reverse_lazy("admin:check_value", args=[db_field.model._meta.label_lower, db_field.name])
+        super().__init__(
+            attrs={"rows": rows, "class": "staff-checked-field", "spellcheck": "false", "data-check": check}
+        )
 
     class Media:
         js = ("staff/check.js",)
 
 
-def typed_field(db_field: models.Field) -> forms.Field | None:
+def checked_field(db_field: models.Field) -> forms.Field | None:
     """The form field of a list or of metadata; None for any other model field."""
     if isinstance(db_field, MetadataField):
         form_class: Any = JsonObjectField
@@ -89,10 +91,10 @@ def typed_field(db_field: models.Field) -> forms.Field | None:
 
 
 @require_POST
-def check_typed(request: HttpRequest, model: str, field: str) -> JsonResponse:
+def check_value(request: HttpRequest, model: str, field: str) -> JsonResponse:
     """What is wrong with the ``value`` sent for ``field`` of ``model`` ("app.model"): ``{"errors": [text, ...]}``."""
     try:
-        form_field = typed_field(cast(models.Field, apps.get_model(model)._meta.get_field(field)))
+        form_field = checked_field(cast(models.Field, apps.get_model(model)._meta.get_field(field)))
     except (LookupError, ValueError, FieldDoesNotExist):
         form_field = None
     if form_field is None:

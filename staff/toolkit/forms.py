@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from staff.toolkit.choices import attend
-from staff.toolkit.fields import typed_field
+from staff.toolkit.fields import checked_field
 
 
 class StaffForm(forms.ModelForm):
@@ -22,7 +22,7 @@ class StaffForm(forms.ModelForm):
     refusal = ""
     """What the database said to this very form; see ``StaffAdmin.changeform_view``."""
     note = ""
-    """What ``prepare`` has told."""
+    """The sentence that ``prepare`` gave."""
 
     def clean(self) -> Any:
         if self.refusal:
@@ -43,7 +43,7 @@ class StaffForm(forms.ModelForm):
         self.instance.validate_constraints()
 
     def prepare(self) -> str:
-        """Write what must be there before the row is saved; gives the sentence that tells of it, if any."""
+        """Write what must be there before the row is saved; gives a sentence about it, if any."""
         return ""
 
     def save(self, commit: bool = True) -> Any:
@@ -61,7 +61,7 @@ class StaffFields:
     }
 
     def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **kwargs: Any) -> Any:
-        field: Any = typed_field(db_field)
+        field: Any = checked_field(db_field)
         if field is None:
             field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
         if field is not None:

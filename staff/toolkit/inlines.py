@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import display_for_value
+from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
@@ -47,6 +48,8 @@ class ListInline(EditableInline):
     can_delete = False
     hide_title = True  # it would say each row twice, and show the link to its page to a mouse alone
     ordering = ("-pk",)
+    more_fields: ClassVar[tuple[str, ...]] = ()
+    """The fields of ``choosing`` after the one that is chosen."""
     select_related: ClassVar[tuple[str, ...]] = ()
     prefetch_related: ClassVar[tuple[str, ...]] = ()
     readonly_fields: ClassVar[tuple[str, ...]] = ("since",)
@@ -73,6 +76,28 @@ class ListInline(EditableInline):
     @admin.display(description="page")
     def page(self, obj: Any) -> SafeString | str:
         return link_to(address(obj, "change"), "Open", label=f"Open {obj}") if obj.pk else "-"
+
+
+class LinkInline(ListInline):
+    """Links of the page's own row, which are removed here but have no page."""
+
+    can_delete = True
+
+
+def choosing(
+    name: str, model: type[Model], owner: str, *, base: type[ListInline] = ListInline, noun: str = "", plural: str = ""
+) -> type[ListInline]:
+    """An inline on the page of the row in ``owner``: rows of ``model``, whose foreign key ``name`` a form chooses."""
+    noun = noun or name
+    fields = {
+        "model": model,
+        "fields": (name, *base.more_fields),
+        "autocomplete_fields": (name,),
+        "select_related": (name, owner),
+        "verbose_name": noun,
+        "verbose_name_plural": plural or f"newest {noun}s",
+    }
+    return type(f"{model.__name__}By{owner.capitalize()}Inline", (base,), fields)
 
 
 class ReadOnlyInline(ListInline):

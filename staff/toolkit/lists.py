@@ -54,14 +54,14 @@ class StaffChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.full_result_count = self.result_count  # the pagination tells it
+        self.full_result_count = self.result_count  # the pagination shows it
         if self.paginator.goes_on:
             self.sortable_by: Any = ()
             self.params.pop(ORDER_VAR, None)
 
 
 def total(rows: Any) -> str:
-    """How many ``rows`` there are, as far as that can be told at once."""
+    """How many ``rows`` there are, exactly if they are few, else an estimate."""
     return _estimate(rows) or CappedPaginator(rows, 1).total
 
 

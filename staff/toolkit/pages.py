@@ -27,7 +27,7 @@ from staff.toolkit.search import MAX_RELATED, is_id, is_partial, search
 DATES: tuple[str, Any] = ("Dates", {"fields": ["created_at", "updated_at"]})
 
 
-PARTIAL = f"So much fits this search that it looked at {MAX_RELATED:,} of it alone. Type more of the name."
+PARTIAL = f"This search has too many matches: only {MAX_RELATED:,} of them were looked at. Type more of the name."
 WHOLE_LIST = "The address asked for a page, an order or a filter that this list does not have. This is the whole list."
 
 
@@ -55,7 +55,7 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
 
     @admin.display(description=checkbox.render("action_toggle_all", 1, {"aria-label": "Select all"}))
     def action_checkbox(self, obj: Any) -> SafeString:
-        """unfold's, with a label that tells the rows apart."""
+        """unfold's, with a label for each row."""
         return checkbox.render(ACTION_CHECKBOX_NAME, str(obj.pk), {"aria-label": f"Select {obj}"})
 
     def get_actions(self, request: HttpRequest) -> Any:

@@ -1,4 +1,4 @@
-"""How a refusal of the database is told to the person whose change it refused."""
+"""Sentences for staff about a change that the database refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from database.triggers import CHECK_VIOLATION
 
 
 def refusal_of(error: DatabaseError) -> str:
-    """What to tell the person whose change the database refused with ``error``."""
+    """The sentence for staff about a change that the database refused with ``error``."""
     diagnostics: Any = getattr(error.__cause__, "diag", None)
     if diagnostics is not None:
         for model in apps.get_models():

@@ -1,6 +1,6 @@
-"""What a member of staff may see of a page: the rows, the choices and the fields. Nothing, unless they are told to.
+"""The rows, choices and fields of a page that a member of staff may see.
 
-Who may see what is not decided here: ``staff.access.rights`` does, and Django's permissions the rest.
+``staff.access.permissions`` decides; this module only asks it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest
 
 from audit.models import AuditEntry
-from staff.access.rights import PRIVATE_METADATA, visible_to
+from staff.access.permissions import PRIVATE_METADATA, visible_to
 
 LOOKUPS = {"exact", "in", "isnull", "isempty"}
 """What the filters of lists, and links to lists, ask of a column."""
@@ -68,7 +68,7 @@ class ScopedPage(Scoped):
         return bool(super().lookup_allowed(lookup, value, request))  # type: ignore[misc]
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
-        """The row's part of the audit trail."""
+        """The row's part of the audit log."""
         page: Any = self
         row = page.get_object(request, object_id)
         if row is None:

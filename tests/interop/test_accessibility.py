@@ -25,7 +25,7 @@ PAGES = {
     "the audit trail": "/admin/audit/auditentry/",
     "staff": "/admin/auth/user/",
     "one of the staff": "/admin/auth/user/1/change/",
-    "why a user cannot enter": "/admin/accounts/user/1/entry/?address=203.0.113.7",
+    "why a user cannot enter": "/admin/accounts/user/1/why-not/?address=203.0.113.7",
     "a second factor to set up": "/admin/second-factor/",
     "a password to change": "/admin/password_change/",
 }

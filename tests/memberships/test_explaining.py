@@ -1,4 +1,4 @@
-"""“Why can't they enter?”: staff see the very answer of the endpoint, and each rule that it is made of."""
+"""“Check access”: staff see the very answer of the endpoint, and each rule that it is made of."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.api import ApiClient
 from tests.support.factories import confirmed_authenticator, join, member_of_new_workspace, new_world, session_of, staff
 
 HERE = "192.0.2.7"
-PAGE = "/admin/memberships/workspacemembership/entry/{}/"
+PAGE = "/admin/memberships/workspacemembership/why-not/{}/"
 
 
 def explained(user: User, address: str | None = HERE, session: Session | None = None) -> Explanation:
@@ -146,9 +146,9 @@ def test_the_page_shows_the_decision_its_reasons_and_the_json(admin_client: Clie
     response = admin_client.get(PAGE.format(user.pk), {"address": HERE, "session": str(session.pk)})
     text = " ".join(html.unescape(response.content.decode()).split())
     assert (
-        "May not enter (<code>ip_not_allowed</code>): Connect from a network that the workspace “Vault” allows." in text
+        "Access denied (<code>ip_not_allowed</code>): Connect from a network that the workspace “Vault” allows." in text
     )
-    assert "The address is in none of 10.0.0.0/8." in text
+    assert "The address is not in 10.0.0.0/8." in text
     assert shown_json(response)["session"]["id"] == str(session.pk)
     assert shown_json(response)["data"][0]["eligibility_restriction"]["type"] == "ip_not_allowed"
     response = admin_client.get(PAGE.format(user.pk), {"address": "10.1.2.3", "session": ""})
@@ -158,10 +158,10 @@ def test_the_page_shows_the_decision_its_reasons_and_the_json(admin_client: Clie
 def test_the_users_and_the_memberships_pages_lead_there(admin_client: Client, user: User) -> None:
     one, other = member_of_new_workspace(user, name="One"), member_of_new_workspace(user, name="Other")
     for row in (user, one):
-        assert "Why can&#x27;t they enter?" in admin_client.get(url(row, "change")).content.decode()
-    response = admin_client.get(f"/admin/accounts/user/{user.pk}/entry", follow=True)
+        assert "Check access" in admin_client.get(url(row, "change")).content.decode()
+    response = admin_client.get(f"/admin/accounts/user/{user.pk}/why-not", follow=True)
     assert len(response.context["decisions"]) == 2
-    response = admin_client.get(f"/admin/memberships/workspacemembership/{other.pk}/entry", follow=True)
+    response = admin_client.get(f"/admin/memberships/workspacemembership/{other.pk}/why-not", follow=True)
     ((decision, _),) = response.context["decisions"]
     assert decision.membership["workspace"]["name"] == "Other"
 
@@ -175,10 +175,10 @@ def test_a_text_that_is_no_address_is_refused(admin_client: Client, user: User) 
 def test_the_second_factor_and_a_disabled_user_are_explained(admin_client: Client, user: User) -> None:
     member_of_new_workspace(user, enforce_2fa=True)
     confirmed_authenticator(user)
-    assert "has second factor" in admin_client.get(PAGE.format(user.pk), {"address": ""}).content.decode()
+    assert "and the user has set up MFA." in admin_client.get(PAGE.format(user.pk), {"address": ""}).content.decode()
     User.objects.update(disabled=True)
     text = admin_client.get(PAGE.format(user.pk), {"address": ""}).content.decode()
-    assert "Refused before any rule is asked (401)" in text
+    assert "Refused before any rule applies (401)" in text
     assert "40106" in text
 
 
@@ -188,8 +188,8 @@ def test_staff_of_another_deployment_find_no_page(db: None) -> None:
     client = Client()
     client.force_login(staff(world.foreign.deployment, role="operator"))
     assert client.get(PAGE.format(world.own.user.pk)).status_code == 404
-    assert client.get(f"/admin/accounts/user/{world.own.user.pk}/entry", follow=True).status_code == 404
-    assert client.get(f"/admin/memberships/workspacemembership/{membership.pk}/entry", follow=True).status_code == 404
+    assert client.get(f"/admin/accounts/user/{world.own.user.pk}/why-not", follow=True).status_code == 404
+    assert client.get(f"/admin/memberships/workspacemembership/{membership.pk}/why-not", follow=True).status_code == 404
 
 
 def test_support_sees_no_private_metadata(user: User) -> None:

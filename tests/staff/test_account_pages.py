@@ -97,9 +97,9 @@ def test_a_users_deployment_cannot_be_changed(admin_client: Client, user: User) 
 @pytest.mark.parametrize(
     ("authenticators", "codes", "shown"),
     [
-        (0, 0, "None set up"),
+        (0, 0, "Not set up"),
         (1, 0, "1 authenticator"),
-        (0, 2, "None set up"),
+        (0, 2, "Not set up"),
         (1, 1, "1 authenticator and 1 unused backup code"),
     ],
 )

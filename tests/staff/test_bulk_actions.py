@@ -48,8 +48,8 @@ def test_users_are_added_to_a_workspace_with_roles_after_a_preview(admin_client:
     preview = go_on(admin_client, "add_to_workspace", own.user, other, press="preview", **answers)
     assert sorted(texts(preview)) == sorted(
         [
-            f"{own.user} joins “{own.organization}”, joins “{place}”, is given “Member”",
-            f"{other} joins “{place}”, is given “Member”",
+            f"{own.user} joins “{own.organization}”, joins “{place}”, gets “Member”",
+            f"{other} joins “{place}”, gets “Member”",
         ]
     )
     assert not WorkspaceMembership.objects.exists()
@@ -82,7 +82,7 @@ def test_roles_are_given_and_taken(admin_client: Client, world: World) -> None:
     member, admin = member_role(own.user), WorkspaceRole.objects.get(deployment=own.deployment, name="Admin")
     membership = join(own.user, own.workspace, member)
     response = go_on(admin_client, "change_roles", membership, press="preview", give=[admin.pk], take=[member.pk])
-    assert texts(response) == [f"{membership} is given “Admin”, loses “Member”"]
+    assert texts(response) == [f"{membership} gets “Admin”, loses “Member”"]
     assert list(membership.roles.all()) == [member]
     go_on(admin_client, "change_roles", membership, give=[admin.pk], take=[member.pk])
     assert list(membership.roles.all()) == [admin]

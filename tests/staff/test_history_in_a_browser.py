@@ -24,11 +24,11 @@ def test_staff_set_up_mfa(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.base_url}/admin/")
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill(demo.password)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("Enter a code of your authenticator")
     page.get_by_label("Password").fill(demo.password)
     page.get_by_label("Code").fill(code)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/admin/")
     with psycopg.connect(demo.database_url) as connection:  # for the other tests, which know the password alone
         connection.execute("DELETE FROM staff_staffauthenticator; DELETE FROM staff_staffbackupcodes")

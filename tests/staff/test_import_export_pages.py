@@ -71,7 +71,7 @@ def test_bad_lines_are_named_and_can_be_downloaded(admin_client: Client, world: 
 
 def test_a_file_that_cannot_be_read_has_no_bad_lines(admin_client: Client, world: World) -> None:
     page = text(upload(admin_client, b"PK\x03\x04 xl/workbook.xml"))
-    assert "The file was not imported. Nothing was saved. Put it right, and choose the file again." in page
+    assert "The file was not imported. Nothing was saved. Correct the file, and choose it again." in page
     assert "The file is a spreadsheet (such as .xlsx, .xls or .ods), not CSV." in page
     assert "rejected.csv" not in page
 

@@ -372,7 +372,7 @@ def test_rights_that_have_lost_their_last_deployment_say_so(admin_client: Client
     deployment = DeploymentFactory.create()
     access = StaffAccess.objects.get(user=staff(deployment))
     deployment.delete()
-    assert "none: gives no rights" in admin_client.get(url(StaffAccess, "changelist")).content.decode()
+    assert "none: allows nothing" in admin_client.get(url(StaffAccess, "changelist")).content.decode()
     assert errors(send(admin_client, url(access, "change"))) == NOWHERE
 
 

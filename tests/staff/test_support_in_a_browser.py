@@ -105,8 +105,8 @@ def test_an_import_into_the_wrong_workspace_is_undone_by_reading_the_history(
     page.get_by_role("link", name="Select all 1000").click()
     page.locator("select[name=action]").select_option(label="Remove from the workspace …")
     page.get_by_role("button", name="Run").click()
-    expect(page.get_by_role("heading", name="What will happen: 1000 of 1000 change")).to_be_visible()
-    page.get_by_role("button", name="Do it").click()
+    expect(page.get_by_role("heading", name="Preview: 1000 of 1000 will change")).to_be_visible()
+    page.get_by_role("button", name="Apply").click()
     expect(page.get_by_text("Remove from the workspace: 1,000 changed.")).to_be_visible()
     assert memberships(demo) == before
 
@@ -117,11 +117,11 @@ def test_an_import_into_the_wrong_workspace_is_undone_by_reading_the_history(
 def test_a_refusal_is_explained_to_staff(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.base_url}/admin/accounts/user/?q=ada")
     page.get_by_role("link", name="ada@demo.example").first.click()
-    page.get_by_role("link", name="Why can't they enter?").click()
-    page.get_by_label("From the address").fill("127.0.0.1")
-    page.get_by_role("button", name="Explain").click()
+    page.get_by_role("link", name="Check access").click()
+    page.get_by_label("IP address").fill("127.0.0.1")
+    page.get_by_role("button", name="Check access").click()
     kasse = page.locator("section[data-workspace]").filter(has=page.get_by_role("heading", name="Kasse"))
-    expect(kasse).to_contain_text("May not enter (ip_not_allowed)")
+    expect(kasse).to_contain_text("Access denied (ip_not_allowed)")
     expect(kasse).to_contain_text("IP rule of the organization “Café Übergröße”: not met.")
     vault = page.locator("section[data-workspace]").filter(has=page.get_by_role("heading", name="Coffre-fort"))
     expect(vault).to_contain_text("ip_and_mfa_required")
@@ -137,7 +137,7 @@ def test_users_are_added_to_a_workspace_after_a_preview(page: Page, demo: Demo) 
     choose(page, page.locator("#id_workspace"), "Bench (Loopback Labs, Demo)")
     page.get_by_role("button", name="Preview").click()
     expect(page.locator("[data-preview]")).to_contain_text("bo@demo.example joins “Loopback Labs”, joins “Bench”")
-    page.get_by_role("button", name="Do it").click()
+    page.get_by_role("button", name="Apply").click()
     expect(page.get_by_text("Add to a workspace: 1 changed.")).to_be_visible()
 
 
@@ -158,7 +158,7 @@ def test_the_pages_fit_a_phone(browser: Browser, page: Page, demo: Demo, scheme:
         viewport={"width": 360, "height": 720}, color_scheme=scheme, storage_state=page.context.storage_state()
     )
     narrow = context.new_page()
-    paths = ["memberships/workspacemembership/import/", "accounts/user/2/entry/", "accounts/signingkey/1/change/"]
+    paths = ["memberships/workspacemembership/import/", "accounts/user/2/why-not/", "accounts/signingkey/1/change/"]
     for path in [*paths, "organizations/organization/1/history/"]:
         narrow.goto(f"{demo.base_url}/admin/{path}")
         assert narrow.evaluate("document.documentElement.scrollWidth") == 360, path

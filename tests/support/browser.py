@@ -80,5 +80,5 @@ def sign_in_as_staff(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.base_url}/admin/")
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill(demo.password)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/admin/")

@@ -1,4 +1,4 @@
-/* Checks what is typed into lists and metadata as one types. The server says what is wrong, so that no rule has two versions. */
+/* Checks lists and metadata while staff type. The server names the errors, so that no rule has two versions. */
 "use strict";
 
 {
@@ -20,12 +20,12 @@
     };
 
     const check = async (area) => {
-        const typed = area.value;
+        const value = area.value;
         const body = new FormData();
-        body.set("value", typed);
+        body.set("value", value);
         body.set("csrfmiddlewaretoken", area.form.elements.csrfmiddlewaretoken.value);
         const response = await fetch(area.dataset.check, { method: "POST", body }).catch(() => null);
-        if (!response?.ok || area.value !== typed) return; // the form is checked again when it is sent
+        if (!response?.ok || area.value !== value) return; // the form is checked again when it is sent
         const { errors } = await response.json();
         verdictOf(area).textContent = errors.join("\n");
         area.setAttribute("aria-invalid", String(errors.length > 0));

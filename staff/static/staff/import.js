@@ -6,7 +6,7 @@ const steps = document.getElementById("steps");
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (form.elements.file.files[0]?.size > Number(form.dataset.maxBytes)) {
-    tell("The file is larger than 50 MB: import it by manage.py import_memberships.");
+    report("The file is larger than 50 MB: import it by manage.py import_memberships.");
     return;
   }
   const body = new FormData(form, event.submitter);
@@ -17,11 +17,11 @@ form.addEventListener("submit", async (event) => {
     if (response.ok) {
       await show(response.body.pipeThrough(new TextDecoderStream()).getReader());
     } else {
-      tell(response.status === 422 ? await errorsIn(response) : `Nothing was saved: the server answered ${response.status}.`);
+      report(response.status === 422 ? await errorsIn(response) : `Nothing was saved: the server answered ${response.status}.`);
     }
   } catch {
     form.elements.file.value = "";
-    tell("Nothing can have been saved in part. The file has changed since it was chosen, or the connection broke: choose the file again.");
+    report("Either everything was saved or nothing. The file has changed since it was chosen, or the connection was lost: choose the file again.");
   } finally {
     buttons.forEach((button) => { button.disabled = false; });
   }
@@ -44,7 +44,7 @@ async function errorsIn(response) {
   return [...page.querySelectorAll("#import_form .errors ul, #import_form .errorlist, #import_form .errornote")].map((item) => item.textContent.trim()).join(" ");
 }
 
-function tell(message) {
+function report(message) {
   const paragraph = document.createElement("p");
   paragraph.className = "errornote mb-4 px-3 py-2.5 rounded-default bg-red-100 text-red-700 dark:bg-red-500/20 dark:text-red-400";
   paragraph.textContent = message;

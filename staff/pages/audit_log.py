@@ -1,4 +1,4 @@
-"""The audit trail for staff: all of it to search, and that of one object on its own page. Nobody can change it here."""
+"""The audit log: all of it, and the history of each object. Nobody can change it here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from accounts.models import Deployment
 from audit.models import AuditEntry
 from audit.names import model_of, name_subjects, referred_to
 from audit.triggers import audited_models
-from staff.access.rights import PRIVATE_METADATA, visible_to
+from staff.access.permissions import PRIVATE_METADATA, visible_to
 from staff.toolkit.filters import WhenFilter
 from staff.toolkit.links import address, link_to
 from staff.toolkit.pages import ReadOnlyAdmin

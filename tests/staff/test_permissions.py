@@ -14,7 +14,7 @@ from django.db.models import Model
 from accounts.models import Deployment, FailureCount, SpentToken, User
 from memberships.models import ActiveMembership, WorkspaceMembership
 from organizations.models import Organization
-from staff.access.rights import PRIVATE_METADATA, permissions_of, rights_of, visible_to
+from staff.access.permissions import PRIVATE_METADATA, access_of, permissions_of, visible_to
 from staff.models import StaffAccess, StaffAuthenticator, StaffBackupCodes, StaffDeployment
 from tests.support.admin import NEW_ROW
 from tests.support.factories import DeploymentFactory, OrganizationFactory, UserFactory, new_branch, staff
@@ -132,10 +132,10 @@ def test_a_permission_of_an_object_ends_at_the_deployment() -> None:
     assert not member.has_perm("organizations.change_workspace", other.workspace)
 
 
-def test_rights_are_read_once(django_assert_num_queries: Any) -> None:
+def test_access_is_read_once(django_assert_num_queries: Any) -> None:
     member = staff(DeploymentFactory.create(), DeploymentFactory.create())
     with django_assert_num_queries(1):
-        assert len(rights_of(member).deployments or ()) == 2
+        assert len(access_of(member).deployments or ()) == 2
         visible_to(member, WorkspaceMembership.objects.all())
         visible_to(member, ActiveMembership.objects.all())
         assert member.has_perm("accounts.view_user")

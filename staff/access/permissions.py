@@ -1,7 +1,7 @@
-"""Who of the staff may do what where. The one place that knows; everything else asks ``visible_to`` or ``has_perm``.
+"""What staff may see and do. This is the only place that decides; all others call ``visible_to`` or ``has_perm``.
 
-A model says by ``deployment_path`` how its rows reach their deployment. The rows of a model that does not, only staff
-of all deployments see.
+``deployment_path`` of a model leads from its rows to their deployment. Only staff of all deployments see the rows of a
+model without it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MANAGED_BY_OPERATORS = {"auth.user", "staff.staffaccess"}
 
 
 @dataclass(frozen=True, slots=True)
-class Rights:
+class Access:
     """``deployments`` are ids, None for all."""
 
     deployments: frozenset[int] | None
@@ -40,56 +40,56 @@ class Rights:
         return self.deployments is None
 
 
-NOTHING = Rights(frozenset(), writes=False, sees_private_metadata=False)
-EVERYTHING = Rights(None, writes=True, sees_private_metadata=True)
+NOTHING = Access(frozenset(), writes=False, sees_private_metadata=False)
+EVERYTHING = Access(None, writes=True, sees_private_metadata=True)
 
 
-def rights_of(staff: AbstractBaseUser | AnonymousUser) -> Rights:
-    """The rights of ``staff``, read once for each object that stands for them, which is once a request."""
+def access_of(staff: AbstractBaseUser | AnonymousUser) -> Access:
+    """The access of ``staff``, read once per user object, so once per request."""
     if not staff.is_active or not getattr(staff, "is_staff", False):
         return NOTHING
     if getattr(staff, "is_superuser", False):
         return EVERYTHING
-    if not hasattr(staff, "_rights"):
-        staff._rights = _read(staff)  # type: ignore[attr-defined]
-    rights: Rights = staff._rights  # type: ignore[attr-defined,unused-ignore]
-    return rights
+    if not hasattr(staff, "_access"):
+        staff._access = _read(staff)  # type: ignore[attr-defined]
+    access: Access = staff._access  # type: ignore[attr-defined,unused-ignore]
+    return access
 
 
-def _read(staff: Any) -> Rights:
+def _read(staff: Any) -> Access:
     ids = ArrayAgg("deployments", filter=Q(deployments__isnull=False), default=[])
-    access = StaffAccess.objects.filter(user=staff.pk).annotate(deployment_ids=ids).first()
-    if access is None:
+    row = StaffAccess.objects.filter(user=staff.pk).annotate(deployment_ids=ids).first()
+    if row is None:
         return NOTHING
-    is_operator = access.role == StaffAccess.Role.OPERATOR
-    return Rights(
-        None if access.all_deployments else frozenset(access.deployment_ids),
+    is_operator = row.role == StaffAccess.Role.OPERATOR
+    return Access(
+        None if row.all_deployments else frozenset(row.deployment_ids),
         writes=is_operator,
-        sees_private_metadata=is_operator or access.sees_private_metadata,
+        sees_private_metadata=is_operator or row.sees_private_metadata,
     )
 
 
 def visible_to(staff: AbstractBaseUser | AnonymousUser, rows: QuerySet[Row]) -> QuerySet[Row]:
     """Those of ``rows`` that are of a deployment of ``staff``."""
-    rights = rights_of(staff)
-    if rights.everywhere:
+    access = access_of(staff)
+    if access.everywhere:
         return rows
     path = getattr(rows.model, "deployment_path", None)
-    return rows.none() if path is None else rows.filter(**{f"{path}__in": rights.deployments})
+    return rows.none() if path is None else rows.filter(**{f"{path}__in": access.deployments})
 
 
 def permissions_of(staff: AbstractBaseUser | AnonymousUser) -> set[str]:
     """The permissions of ``staff`` as Django names them, such as ``accounts.change_user``."""
-    rights = rights_of(staff)
-    if rights == NOTHING:
+    access = access_of(staff)
+    if access == NOTHING:
         return set()
-    granted = {PRIVATE_METADATA} if rights.sees_private_metadata else set()
+    granted = {PRIVATE_METADATA} if access.sees_private_metadata else set()
     for model in apps.get_models():
-        if not (hasattr(model, "deployment_path") or (_is_managed(model) and rights.everywhere and rights.writes)):
+        if not (hasattr(model, "deployment_path") or (_is_managed(model) and access.everywhere and access.writes)):
             continue
-        actions = model._meta.default_permissions if rights.writes else ["view"]
+        actions = model._meta.default_permissions if access.writes else ["view"]
         granted |= {f"{model._meta.app_label}.{action}_{model._meta.model_name}" for action in actions}
-    return granted if rights.everywhere else granted - NOT_BY_DEPLOYMENT_STAFF
+    return granted if access.everywhere else granted - NOT_BY_DEPLOYMENT_STAFF
 
 
 def _is_managed(model: type[Model]) -> bool:
