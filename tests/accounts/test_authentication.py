@@ -201,7 +201,7 @@ def test_a_known_host_within_another_is_not_found(client: ApiClient, around: str
 
 def test_unknown_hosts_are_all_answered_alike(client: ApiClient, visitor: ApiClient) -> None:
     hosts = ["nobody.example.com", "", "a/b", "[::1]"]
-    answers = {asker.get(HTTP_HOST=host).content for host in hosts for asker in (client, visitor)}
+    answers = {each.get(HTTP_HOST=host).content for host in hosts for each in (client, visitor)}
     assert len(answers) == 1
 
 
@@ -231,8 +231,8 @@ def test_an_alias_of_another_deployment_does_not_know_the_session(client: ApiCli
 @pytest.fixture(params=["visitor", "client"])
 def anybody(request: pytest.FixtureRequest) -> ApiClient:
     """A visitor without a session, and then a caller with one."""
-    asker: ApiClient = request.getfixturevalue(request.param)
-    return asker
+    client: ApiClient = request.getfixturevalue(request.param)
+    return client
 
 
 def allowed(response: Any) -> set[str]:

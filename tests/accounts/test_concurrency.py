@@ -43,7 +43,7 @@ PASSWORD = "correct horse battery staple"
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     status: int
     token: str
     """The session token that came in the cookie, "" if none did."""
@@ -58,19 +58,19 @@ class Browser:
         self._connection = HTTPConnection(str(url.hostname), url.port, timeout=60)
         self._host = host
 
-    def get(self, path: str, token: str = "") -> Answer:
+    def get(self, path: str, token: str = "") -> Reply:
         return self._send("GET", path, token, {})
 
-    def post(self, path: str, token: str = "", **form: str) -> Answer:
+    def post(self, path: str, token: str = "", **form: str) -> Reply:
         return self._send("POST", path, token, form)
 
-    def sign_in(self, user: User, token: str = "") -> Answer:
+    def sign_in(self, user: User, token: str = "") -> Reply:
         return self.post("/auth/signin", token, strategy="plain_email", email=user.email, password=PASSWORD)
 
     def close(self) -> None:
         self._connection.close()
 
-    def _send(self, method: str, path: str, token: str, form: dict[str, str]) -> Answer:
+    def _send(self, method: str, path: str, token: str, form: dict[str, str]) -> Reply:
         headers = {"Host": self._host, "Origin": f"http://{self._host}"}
         if token:
             headers["Cookie"] = f"{COOKIE}={token}"
@@ -79,7 +79,7 @@ class Browser:
         self._connection.request(method, path, urlencode(form) or None, headers)
         response = self._connection.getresponse()
         cookie = SimpleCookie(response.headers.get("Set-Cookie", "")).get(COOKIE)
-        return Answer(response.status, cookie.value if cookie else "", json.loads(response.read()))
+        return Reply(response.status, cookie.value if cookie else "", json.loads(response.read()))
 
 
 Open = Callable[[], Browser]
@@ -114,15 +114,15 @@ def new_browser(base_url: str, user: User) -> Open:
 
 
 def at_once(
-    new_browser: Open, do: Callable[[Browser, int], Answer], *, contended: QuerySet[Any] | None = None
-) -> list[Answer]:
+    new_browser: Open, do: Callable[[Browser, int], Reply], *, contended: QuerySet[Any] | None = None
+) -> list[Reply]:
     """What ``AT_ONCE`` browsers, numbered from 0, get that all do the same at the same moment.
 
     The rows of ``contended`` are locked until several requests wait to write them: so they do meet there.
     """
     start = threading.Barrier(AT_ONCE)
 
-    def run(number: int) -> Answer:
+    def run(number: int) -> Reply:
         with closing(new_browser()) as browser:
             start.wait()
             return do(browser, number)
@@ -147,7 +147,7 @@ def requests_waiting() -> int:
         return int(cursor.fetchone()[0])
 
 
-def statuses(answers: list[Answer]) -> Counter[int]:
+def statuses(answers: list[Reply]) -> Counter[int]:
     return Counter(answer.status for answer in answers)
 
 
@@ -208,7 +208,7 @@ def test_one_code_at_once_lets_one_in(new_browser: Open, user: User, kind: str) 
         code, contended = totp(), user.authenticators.all()
     attempts = [pending_attempt(user) for _ in range(AT_ONCE // signing_in.MAX_CODE_FAILURES)]
 
-    def verify(browser: Browser, number: int) -> Answer:
+    def verify(browser: Browser, number: int) -> Reply:
         attempt, token = attempts[number % len(attempts)]
         query = f"attempt_identifier={attempt.pk}&identifier_type=signin"
         return browser.post(f"/auth/attempt-verification?{query}", token, verification_code=code)

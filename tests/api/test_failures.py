@@ -22,9 +22,9 @@ from memberships import views
 from tests.support.api import MEMBERSHIPS, ApiClient, error_code
 from tests.support.factories import UserFactory
 from tests.support.server import (
-    Answer,
     Connection,
     OwnPostgres,
+    Reply,
     ServerProcess,
     manage,
     request,
@@ -137,7 +137,7 @@ class Demo:
     base_url: str
     cookie: str
 
-    def get(self, target: str = MEMBERSHIPS, **headers: str) -> Answer:
+    def get(self, target: str = MEMBERSHIPS, **headers: str) -> Reply:
         return request(self.base_url, target, **{"Cookie": self.cookie, **headers})
 
 
@@ -148,7 +148,7 @@ def demo(demo_postgres: OwnPostgres, demo_env: dict[str, str]) -> Iterator[Demo]
         yield Demo(demo_postgres, base_url, f"__session={token}")
 
 
-def code_of(answer: Answer) -> int:
+def code_of(answer: Reply) -> int:
     """The code in the error envelope, which must be all there is and fit the status."""
     assert answer.headers["Content-Type"] == "application/json"
     body = json.loads(answer.body)
@@ -183,7 +183,7 @@ def test_the_service_says_so_while_its_database_is_down_and_recovers_by_itself(d
 def test_a_kept_connection_outlives_the_database(demo: Demo) -> None:
     with Connection(demo.base_url) as connection:
 
-        def poll() -> Answer:
+        def poll() -> Reply:
             return connection.request(MEMBERSHIPS, Cookie=demo.cookie)
 
         assert [poll().status for _ in range(3)] == [200] * 3

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.support.api import MEMBERSHIPS
-from tests.support.server import Answer, Connection, manage, running_server
+from tests.support.server import Connection, Reply, manage, running_server
 
 ADA = "ada@demo.example"
 WORKSPACE = "Havn · Harbour"
@@ -41,7 +41,7 @@ class Service:
             for statement in statements:
                 connection.execute(statement)
 
-    def answers(self) -> list[Answer]:
+    def answers(self) -> list[Reply]:
         """The answer of each process to a client that polls: it names the ETag of its last one."""
         answers = []
         for connection in self.connections:

@@ -13,7 +13,7 @@ import pytest
 
 from config.environment import BASE_DIR
 from tests.support.api import MEMBERSHIPS
-from tests.support.server import Answer, Connection, manage, request, running_server
+from tests.support.server import Connection, Reply, manage, request, running_server
 
 ORIGIN = "http://127.0.0.1"
 SIGN_IN = {"strategy": "plain_email", "email": "chioma@demo.example"}
@@ -36,7 +36,7 @@ def connection(base_url: str) -> Iterator[Connection]:
         yield connection
 
 
-def post(connection: Connection, body: bytes, *, path: str = "/auth/signin", late: float = 0, **headers: str) -> Answer:
+def post(connection: Connection, body: bytes, *, path: str = "/auth/signin", late: float = 0, **headers: str) -> Reply:
     """POST ``body``, which is sent ``late`` seconds after the head, or in no case if the answer is there before."""
     fields = {"Origin": _origin(connection), "Content_Type": "application/json", "Content_Length": str(len(body))}
     connection.send(connection.head(path, method="POST", **(fields | headers)))
@@ -49,7 +49,7 @@ def _origin(connection: Connection) -> str:
     return "http://" + connection.head("/").decode().split("Host: ")[1].split("\r\n")[0]
 
 
-def code_of(answer: Answer) -> int:
+def code_of(answer: Reply) -> int:
     return int(json.loads(answer.body)["errors"][0]["code"])
 
 

@@ -205,13 +205,13 @@ def running_server(env: Mapping[str, str]) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     status: int
     headers: HTTPMessage
     body: bytes
 
 
-def request(base_url: str, target: str, *, method: str = "GET", **headers: str) -> Answer:
+def request(base_url: str, target: str, *, method: str = "GET", **headers: str) -> Reply:
     """One request over a connection of its own."""
     with Connection(base_url) as connection:
         return connection.request(target, method=method, **{"Connection": "close", **headers})
@@ -233,7 +233,7 @@ class Connection:
         self._file.close()
         self._socket.close()
 
-    def request(self, target: str, *, method: str = "GET", **headers: str) -> Answer:
+    def request(self, target: str, *, method: str = "GET", **headers: str) -> Reply:
         self.send(self.head(target, method=method, **headers))
         return self.receive(method)
 
@@ -244,12 +244,12 @@ class Connection:
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
         return "\r\n".join([*lines, "", ""]).encode()
 
-    def receive(self, method: str = "GET") -> Answer:
+    def receive(self, method: str = "GET") -> Reply:
         """The next answer, to a request of ``method``."""
         _, status, _ = self._file.readline().split(b" ", 2)
         headers = parse_headers(self._file)
         has_body = method != "HEAD" and status not in (b"100", b"204", b"304")
-        return Answer(int(status), headers, self._body(headers) if has_body else b"")
+        return Reply(int(status), headers, self._body(headers) if has_body else b"")
 
     def _body(self, headers: HTTPMessage) -> bytes:
         if headers["Transfer-Encoding"] != "chunked":
