@@ -115,7 +115,7 @@ def delete(staff: Client, row: Any, *, selected: bool = False, ticked: bool = Tr
     data = {"action": "delete_selected", "_selected_action": [row.pk]} if selected else {}
     page = (staff.post(address, data) if selected else staff.get(address)).content.decode()
     assert 'name="sign_out"' in page
-    assert "Sign out the user everywhere" in page
+    assert "Sign the user out everywhere" in page
     box = {"sign_out_asked": "1"} | ({"sign_out": "on"} if ticked else {})
     assert staff.post(address, data | {"post": "yes"} | box).status_code == 302
     assert not type(row).objects.filter(pk=row.pk).exists()

@@ -101,7 +101,7 @@ def test_a_role_that_does_not_fit_one_of_the_memberships_changes_none(admin_clie
 def test_changing_roles_asks_which(admin_client: Client, world: World) -> None:
     membership = join(world.own.user, world.own.workspace)
     response = go_on(admin_client, "change_roles", membership)
-    assert "Choose roles to give or to take." in response.content.decode()
+    assert "Choose roles to add or to remove." in response.content.decode()
 
 
 @pytest.mark.parametrize("kind", ["organization", "workspace"])
