@@ -232,7 +232,7 @@ class UserAdmin(StaffAdmin):
 
     actions_detail = ("why_not",)  # type: ignore[assignment]
 
-    @action(description="Check access", url_path="why-not", icon="help")  # type: ignore[operator]
+    @action(description="Why can't they enter?", url_path="why-not", icon="help")  # type: ignore[operator]
     def why_not(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = self.get_object(request, object_id)
         if user is None:

@@ -267,7 +267,7 @@ class WorkspaceMembershipAdmin(MembershipAdmin):
     def why_not_for_user(self, request: HttpRequest, user_id: int) -> HttpResponse:
         return why_not_page(self, request, user_id, workspace_id=None)
 
-    @action(description="Check access", url_path="why-not", icon="help")  # type: ignore[operator]
+    @action(description="Why can't they enter?", url_path="why-not", icon="help")  # type: ignore[operator]
     def why_not(self, request: HttpRequest, object_id: str) -> HttpResponse:
         membership = self.get_object(request, object_id)
         if membership is None:

@@ -1,4 +1,4 @@
-"""The page “Check access”: staff enter an address and see what the user gets, and why."""
+"""The page “Why can't they enter?”: staff enter an address and see what the user gets, and why."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def why_not_page(page: admin.ModelAdmin, request: HttpRequest, user_id: int, wor
     form = WhyNotForm(sign_ins, asked)
     context = {
         **page.admin_site.each_context(request),
-        "title": "Check access",
+        "title": "Why can't they enter?",
         "subtitle": str(user),
         "opts": page.opts,
         "user_asked_for": user,

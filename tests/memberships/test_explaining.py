@@ -1,4 +1,4 @@
-"""“Check access”: staff see the very answer of the endpoint, and each rule that it is made of."""
+"""“Why can't they enter?”: staff see the very answer of the endpoint, and each rule that it is made of."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_the_page_shows_the_decision_its_reasons_and_the_json(admin_client: Clie
 def test_the_users_and_the_memberships_pages_lead_there(admin_client: Client, user: User) -> None:
     one, other = member_of_new_workspace(user, name="One"), member_of_new_workspace(user, name="Other")
     for row in (user, one):
-        assert "Check access" in admin_client.get(url(row, "change")).content.decode()
+        assert "Why can&#x27;t they enter?" in admin_client.get(url(row, "change")).content.decode()
     response = admin_client.get(f"/admin/accounts/user/{user.pk}/why-not", follow=True)
     assert len(response.context["decisions"]) == 2
     response = admin_client.get(f"/admin/memberships/workspacemembership/{other.pk}/why-not", follow=True)

@@ -117,7 +117,7 @@ def test_a_customer_is_onboarded_and_a_refusal_explained(page: Page, demo: Demo)
     page.get_by_label("Find a user").fill(LIV)
     follow(page, page.get_by_role("button", name="Search"))
     follow(page, page.get_by_role("link", name=LIV).first)
-    follow(page, page.get_by_role("link", name="Check access"))
+    follow(page, page.get_by_role("link", name="Why can't they enter?"))
     quay = page.locator("section[data-workspace]").filter(has=page.get_by_role("heading", name="Quay"))
     expect(page.get_by_label("IP address")).to_have_value("127.0.0.1")  # where they signed in from
     expect(quay).to_contain_text("Access denied (ip_not_allowed)")

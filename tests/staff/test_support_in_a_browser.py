@@ -117,7 +117,7 @@ def test_an_import_into_the_wrong_workspace_is_undone_by_reading_the_history(
 def test_a_refusal_is_explained_to_staff(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.base_url}/admin/accounts/user/?q=ada")
     page.get_by_role("link", name="ada@demo.example").first.click()
-    page.get_by_role("link", name="Check access").click()
+    page.get_by_role("link", name="Why can't they enter?").click()
     page.get_by_label("IP address").fill("127.0.0.1")
     page.get_by_role("button", name="Check access").click()
     kasse = page.locator("section[data-workspace]").filter(has=page.get_by_role("heading", name="Kasse"))
