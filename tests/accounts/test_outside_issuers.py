@@ -241,8 +241,8 @@ def test_staff_choose_the_issuer_of_an_external_id_among_several(
     sso_user.refresh_from_db()
     assert (sso_user.external_id, sso_user.external_issuer) == ("idp|43", ISSUER)
     refusal = errors(send(admin_client, change, external_id="idp|44", external_issuer=""))
-    assert f"the deployment trusts {ISSUER}, {OTHER_ISSUER}." in refusal
-    assert "trusts no such issuer" in errors(send(admin_client, change, external_issuer="https://typo.example"))
+    assert f"The deployment trusts {ISSUER}, {OTHER_ISSUER}." in refusal
+    assert "does not trust this issuer" in errors(send(admin_client, change, external_issuer="https://typo.example"))
     assert saved(send(admin_client, change, external_id="idp|44", external_issuer=OTHER_ISSUER))
 
 

@@ -99,7 +99,7 @@ def test_a_page_says_to_staff_that_a_table_is_locked(short_timeout: None, admin_
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
     assert response.headers["Content-Type"].startswith("text/html")
-    assert "try again" in response.content.decode()
+    assert "Try again" in response.content.decode()
 
 
 @in_a_database
