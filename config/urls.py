@@ -6,24 +6,28 @@ from typing import Any
 from django.contrib import admin
 from django.urls import URLPattern, path
 
+from accounts.polled import Endpoint
 from accounts.views import DeploymentViewSet, JwksViewSet, MfaViewSet
 from api.document import OpenApiView, docs
 from demo.playground import playground
-from memberships.listing import fast_path
+from memberships.listing import poll as workspace_memberships
 from memberships.session_views import CurrentUserViewSet, SessionStateViewSet, SignInViewSet, SwitchViewSet
 from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
 from staff.access.mfa_page import mfa_page
 
+FAST_PATHS: dict[str, Endpoint[Any]] = {}
+"""The polled endpoints by path."""
 
-def polled(route: str, view: Callable[..., Any], *, fast_route: str) -> URLPattern:
-    """An address whose plain GETs the fast path at ``fast_route`` answers, before Django and past ``view``."""
-    assert route == fast_route, "the fast path is at another address"  # noqa: S101
-    return path(route, view)
+
+def polled(endpoint: Endpoint[Any], view: Callable[..., Any]) -> URLPattern:
+    """The address of ``endpoint``, whose plain GETs the fast path answers, before Django and past ``view``."""
+    FAST_PATHS[f"/{endpoint.route}"] = endpoint
+    return path(endpoint.route, view)
 
 
 urlpatterns = [
     path("", playground),
-    polled("me/workspace-memberships", WorkspaceMembershipViewSet.as_view({"get": "list"}), fast_route=fast_path.ROUTE),
+    polled(workspace_memberships.ENDPOINT, WorkspaceMembershipViewSet.as_view({"get": "list"})),
     path("me/organization-memberships", OrganizationMembershipViewSet.as_view({"get": "list"})),
     path("me", CurrentUserViewSet.as_view({"get": "retrieve"})),
     path("me/authenticator", MfaViewSet.as_view({"post": "new_authenticator"})),

@@ -15,9 +15,11 @@ from api.bounds import read_chunks, tidy
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 _django = get_wsgi_application()
 
+from accounts import polled  # noqa: E402 (the models are there from here on)
 from api.answers import Reply  # noqa: E402
-from memberships.listing import fast_path  # noqa: E402
-from server import health  # noqa: E402 (the models are there from here on)
+from config.urls import FAST_PATHS  # noqa: E402
+from database.prepared import run  # noqa: E402
+from server import health  # noqa: E402
 from server.metrics import count  # noqa: E402
 
 
@@ -44,8 +46,10 @@ def _start(start_response: Any, status: str, headers: list[tuple[str, str]], *ex
 def fast_answer(environ: dict[str, Any]) -> Reply | None:
     """The answer of the fast path, counted; None if the request is for Django."""
     began = time.perf_counter()
-    parsed = fast_path.parse(environ)
-    answer = None if parsed is None else fast_path.answer(parsed)
+    parsed = polled.parse(environ, FAST_PATHS)
+    if parsed is None:
+        return None
+    answer = run(polled.answer(parsed))
     if answer is not None:
-        count("GET", fast_path.ROUTE, answer.status, time.perf_counter() - began)
+        count("GET", parsed.endpoint.route, answer.status, time.perf_counter() - began)
     return answer

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 from psycopg import errors, generators
@@ -70,6 +70,16 @@ class Result:
         return transformer.load_rows(0, self._result.ntuples, tuple)
 
 
+Query: TypeAlias = Sequence[tuple[Statement, Values]]
+"""Statements of one snapshot, to be read in one round trip."""
+R = TypeVar("R")
+Reading: TypeAlias = Generator[Query, list[Result], R]
+"""Reads without waiting: yields each query, is sent its results (or thrown Django's ``DatabaseError``), returns an R.
+
+So one and the same code reads for a thread that waits (``run``) and for an event loop that does not.
+"""
+
+
 def field_names(model: type[Model], *names: str) -> list[str]:
     """The model's columns, or those of ``names``, in the order in which ``from_db`` takes their values."""
     return [field.attname for field in model._meta.concrete_fields if not names or field.attname in names]
@@ -100,12 +110,28 @@ def one_snapshot() -> Iterator[None]:
         yield
 
 
+def run(reading: Reading[R]) -> R:
+    """What ``reading`` returns. Waits for each of its queries as ``read_together`` does."""
+    try:
+        query = next(reading)
+        while True:
+            try:
+                results = read_together(query)
+            except DatabaseError as error:
+                query = reading.throw(error)
+            else:
+                query = reading.send(results)
+    except StopIteration as end:
+        value: R = end.value
+        return value
+
+
 def read(statement: Statement, values: Values) -> Result:
     """What ``statement`` gives; as ``read_together``."""
     return read_together([(statement, values)])[0]
 
 
-def read_together(queries: Sequence[tuple[Statement, Values]]) -> list[Result]:
+def read_together(queries: Query) -> list[Result]:
     """What the statements give, in one round trip and of one snapshot.
 
     Within a transaction of the caller's, each statement has a snapshot of its own. If the connection turns out to be
@@ -124,7 +150,7 @@ def read_together(queries: Sequence[tuple[Statement, Values]]) -> list[Result]:
         return _run(connection, queries)
 
 
-def _run(connection: BaseDatabaseWrapper, queries: Sequence[tuple[Statement, Values]]) -> list[Result]:
+def _run(connection: BaseDatabaseWrapper, queries: Query) -> list[Result]:
     """As ``read_together``, over the connection that there is; statements that are outdated are prepared anew, once."""
     if connection.connection is None:
         connection.ensure_connection()
@@ -139,9 +165,7 @@ def _run(connection: BaseDatabaseWrapper, queries: Sequence[tuple[Statement, Val
             return _execute(session, queries, in_transaction=False)
 
 
-def _execute(
-    session: psycopg.Connection, queries: Sequence[tuple[Statement, Values]], *, in_transaction: bool
-) -> list[Result]:
+def _execute(session: psycopg.Connection, queries: Query, *, in_transaction: bool) -> list[Result]:
     if len(queries) == 1:
         (statement, values), *_ = queries
         if statement.name not in _prepared.get(session, ()):
@@ -165,7 +189,7 @@ def _names(session: psycopg.Connection) -> set[bytes]:
     return _prepared[session]
 
 
-def _pipeline(session: psycopg.Connection, queries: Sequence[tuple[Statement, Values]]) -> list[Result]:
+def _pipeline(session: psycopg.Connection, queries: Query) -> list[Result]:
     """Send all at once, preparing those that the session has not prepared yet."""
     pgconn = session.pgconn
     names = _names(session)

@@ -26,10 +26,11 @@ from accounts.sessions import session_token, start_session
 from api.answers import Reply
 from api.networks import Address, matching_entry
 from memberships.eligibility import EligibilityRestriction, Level, Outcome
-from memberships.listing.fast_path import PATH
+from memberships.listing.poll import ENDPOINT
 from memberships.models import OrganizationMembershipRole
 from organizations.models import ORGANIZATION_ADMIN, WORKSPACE_ADMIN
 
+_PATH = f"/{ENDPOINT.route}"
 SWITCHES = {
     ("organization", "IP"): "ip_allowlist_per_org_enabled",
     ("workspace", "IP"): "ip_allowlist_per_workspace_enabled",
@@ -109,18 +110,18 @@ def _call(user: User, session: Session, address: Address | None) -> Reply:
     host = user.deployment.host
     request = HttpRequest()
     request.method = "GET"
-    request.path = request.path_info = PATH
+    request.path = request.path_info = _PATH
     request.META = {
         "REQUEST_METHOD": "GET",
         "HTTP_HOST": f"[{host}]" if ":" in host else host,
         "SERVER_NAME": host,
         "SERVER_PORT": "443",
         "REMOTE_ADDR": str(address or ""),
-        "PATH_INFO": PATH,
+        "PATH_INFO": _PATH,
         "HTTP_COOKIE": f"{COOKIE}={session_token(session)}",
     }
     request.client_address = address  # type: ignore[attr-defined]
-    match = resolve(PATH)
+    match = resolve(_PATH)
     response: Any = match.func(request, *match.args, **match.kwargs)
     if hasattr(response, "render"):
         response = response.render()

@@ -17,6 +17,7 @@ from api.answers import answer, conditional_answer
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem
 from api.requests import id_parameter
+from database.prepared import run
 from memberships import rendering, rows, schema
 from memberships.listing import poll
 from memberships.listing.composing import organization_restriction
@@ -37,7 +38,7 @@ class WorkspaceMembershipViewSet(SessionViewSet):
             organization_id = id_parameter(self.request, "org_id")
         except ApiError:
             organization_id = 0  # which none has: a missing sign-in is reported first
-        return read_listing(deployment, session_id, organization_id=organization_id, is_loaded=is_loaded)
+        return run(read_listing(deployment, session_id, organization_id=organization_id, is_loaded=is_loaded))
 
     @schema.workspace_memberships
     def list(self, request: Request) -> HttpResponse:

@@ -14,6 +14,7 @@ import orjson
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.urls import get_resolver
 from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, NoMoreData, ParseException
@@ -23,6 +24,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from api.answers import Reply
 from api.errors import Problem, error_body
+from database.prepared import run
 from server.metrics import count
 
 # A thread takes a new connection for so many seconds before it leaves it to the poller until something is sent. With
@@ -58,9 +60,9 @@ class RollcallWorker(ThreadWorker):
     def load_wsgi(self) -> None:
         """gunicorn's, in the process that will answer: connects to the database before the first request."""
         super().load_wsgi()
-        from memberships.listing import fast_path  # not before Django is set up
+        from accounts import polled  # not before Django is set up
 
-        self._fast_path = fast_path
+        self._polled, self._endpoints = polled, get_resolver().urlconf_module.FAST_PATHS
         connection_created.connect(_wait_less_in_the_main_thread)
         with suppress(DatabaseError):  # it may be down, and come back
             connections[DEFAULT_DB_ALIAS].ensure_connection()
@@ -100,7 +102,7 @@ class RollcallWorker(ThreadWorker):
             return None
         try:
             parsed = self._parse(head, conn)
-            answer = None if parsed is None else self._fast_path.answer(parsed)
+            answer = None if parsed is None else run(self._polled.answer(parsed))
         except Exception:
             self.log.exception("A request could not be answered at once")
             answer = None
@@ -111,7 +113,7 @@ class RollcallWorker(ThreadWorker):
             self._parsed.pop((head, conn.client[0]), None)
             conn.parser.unreader.unread(head)
             return None
-        count("GET", self._fast_path.ROUTE, answer.status, now - began)
+        count("GET", parsed.endpoint.route, answer.status, now - began)
         head = _head(answer)
         sent = 0
         with suppress(OSError):  # the client is slow, or gone
@@ -124,7 +126,7 @@ class RollcallWorker(ThreadWorker):
         """The request in ``head``, parsed; None if it is longer, or for Django."""
         key = head, conn.client[0]
         parsed = self._parsed.get(key)
-        if parsed is None and head.startswith(self._fast_path.START) and head.find(b"\r\n\r\n") == len(head) - 4:
+        if parsed is None and head.startswith(b"GET ") and head.find(b"\r\n\r\n") == len(head) - 4:
             try:
                 request = next(RequestParser(self.cfg, iter([head]), conn.client))
             except (ParseException, NoMoreData):
@@ -132,7 +134,7 @@ class RollcallWorker(ThreadWorker):
             if request.should_close() or any(name == "EXPECT" for name, _ in request.headers):
                 return None
             _, environ = wsgi.create(request, conn.sock, conn.client, conn.server, self.cfg)
-            parsed = self._fast_path.parse(environ)
+            parsed = self._polled.parse(environ, self._endpoints)
             if parsed is not None:
                 if len(self._parsed) >= MAX_CACHED_HEADS:
                     del self._parsed[next(iter(self._parsed))]

@@ -69,7 +69,7 @@ FAST_PATH_MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "corsheaders.middleware.CorsMiddleware",
 ]
-"""Those of MIDDLEWARE that have a part in what the fast path answers (memberships.listing.fast_path)."""
+"""Those of MIDDLEWARE that have a part in what the fast path answers (accounts.polled)."""
 
 TEMPLATES = [
     {

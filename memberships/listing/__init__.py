@@ -1,4 +1,4 @@
 """GET /me/workspace-memberships. Each module imports only from those before it:
 
-fragments < statement < composing < etags < poll < fast_path
+fragments < statement < composing < etags < poll
 """

@@ -1,7 +1,7 @@
 """One poll: from a parsed request to the list, or to the ETag that still stands. The view and the fast path call it.
 
 The view (``memberships.views``) finds the caller as all endpoints do and answers every request. The fast path
-(``memberships.listing.fast_path``) answers the most frequent one, and knows viewers from the answers that were sent.
+(``accounts.polled``) answers the most frequent one, and knows viewers from the answers that were sent.
 """
 
 from __future__ import annotations
@@ -9,15 +9,20 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.utils import timezone
+from rest_framework.request import Request
 
 from accounts import sessions
 from accounts.cached_deployments import CachedDeployment, first_verified
+from accounts.polled import Endpoint, Found
 from accounts.sent_tokens import Sent as SentTokens
 from accounts.session_rows import session_of
 from accounts.sessions import Caller, SignedIn, keeps
 from accounts.tokens import SessionToken
+from api.client_address import client_address_of
 from api.errors import ApiError, Problem
 from api.networks import Address
+from api.requests import id_parameter
+from database.prepared import Reading
 from memberships.listing import etags
 from memberships.listing.composing import Listing, Viewer, compose, viewer_of
 from memberships.listing.etags import Sent
@@ -54,8 +59,12 @@ def _list(poll: Poll, viewer: Viewer, row: ListingRow, *, session_id: int, sent:
     return listing
 
 
-def answer_from_cache(poll: Poll, cached: CachedDeployment, tokens: SentTokens) -> Listing | Sent | None:
-    """The list, or the answer that the client has if it still stands; None where the view has more to do.
+def _parse(request: Request, etag: str) -> Poll:
+    return Poll(id_parameter(request, "org_id"), client_address_of(request._request), etag)
+
+
+def _answer(poll: Poll, cached: CachedDeployment, tokens: SentTokens) -> Reading[Found | None]:
+    """The list, or the ETag that the client has if it still stands; None where the view has more to do.
 
     The view has more to do if the deployment has changed or a token is due for renewal. Raises ``ApiError`` as it does.
     """
@@ -66,22 +75,28 @@ def answer_from_cache(poll: Poll, cached: CachedDeployment, tokens: SentTokens) 
     if sent and not (sent.viewer.deployment is cached.deployment and sent.address == poll.address and sent.is_intact()):
         sent = None
     may_stand = sent is not None and sent.etag == poll.etag
-    row = _read(poll, cached, token, unless_changed=may_stand)
+    row = yield from _read(poll, cached, token, unless_changed=may_stand)
     viewer = _viewer(cached, token, tokens, row, sent)
     if viewer is None:
         return None
-    # No other thread has applied a change since this one looked?
+    # No other request has applied a change since this one looked?
     stands = sent is not None and sent.viewer is viewer and sent.is_intact()
     if may_stand and row.rows is None:
         if stands:
-            return sent
-        row = _read(poll, cached, token)
+            return Found(poll.etag)
+        row = yield from _read(poll, cached, token)
         if row.session_version != viewer.version or not cached.is_current:
             return None
-    return _list(poll, viewer, row, session_id=token.session_id, sent=sent if stands else None)
+    listing = _list(poll, viewer, row, session_id=token.session_id, sent=sent if stands else None)
+    return Found(listing.etag, None if listing.etag == poll.etag else listing.body)
 
 
-def _read(poll: Poll, cached: CachedDeployment, token: SessionToken, *, unless_changed: bool = False) -> ListingRow:
+ENDPOINT = Endpoint("me/workspace-memberships", _parse, _answer)
+
+
+def _read(
+    poll: Poll, cached: CachedDeployment, token: SessionToken, *, unless_changed: bool = False
+) -> Reading[ListingRow]:
     return read_listing(
         cached.deployment, token.session_id, organization_id=poll.organization_id, unless_changed=unless_changed
     )

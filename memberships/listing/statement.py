@@ -12,7 +12,7 @@ from accounts.models import Deployment
 from accounts.session_rows import SESSION_COLUMNS, SESSION_TABLES
 from database import cache
 from database.cache import CHANGES, Changes
-from database.prepared import Result, Statement, Values, columns_of, number, read_together
+from database.prepared import Reading, Result, Statement, Values, columns_of, number
 from memberships.listing import fragments
 from memberships.listing.fragments import Fragments
 from memberships.membership_rows import Memberships, memberships, parse_ids, parse_memberships
@@ -98,7 +98,7 @@ def read_listing(
     organization_id: int | None,
     is_loaded: bool = False,
     unless_changed: bool = False,
-) -> ListingRow:
+) -> Reading[ListingRow]:
     """The session and its user's memberships, of one organization if given, as they are in one snapshot.
 
     Fragments that the process lacks are read in a second round trip, from one snapshot with the memberships. If the
@@ -116,14 +116,14 @@ def read_listing(
     besides = own if is_loaded else []
     while True:
         log = cache.begin()
-        result, *results = read_together([(LISTING, {**values, **log.values}), *besides])
+        result, *results = yield [(LISTING, {**values, **log.values}), *besides]
         as_of = cache.apply(log, Changes.of(result))
         text = result[_MEMBERSHIPS]
         rows, missing = None, None
         if not (unless_changed and text is None):
             known = fragments.fragments_of(results, as_of=as_of) if results else Fragments({}, {}, {})
             rows, missing = _rows(text, known)
-        # What another thread has cached meanwhile may be newer than the row; what came with the row is not.
+        # What another request has cached meanwhile may be newer than the row; what came with the row is not.
         if not missing and (besides is own or cache.holds(as_of)):
             return ListingRow(result, result[_IS_ORGANIZATION_MEMBER] == b"\1", rows, text or b"", as_of)
         besides = missing if missing and not besides else own

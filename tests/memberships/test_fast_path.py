@@ -1,4 +1,4 @@
-"""The fast path to the answer gives what the long way gives, to the last header (``memberships.listing.fast_path``)."""
+"""The fast path to the answer gives what the long way gives, to the last header (``accounts.polled``)."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_a_failure_of_the_fast_path_is_logged_and_django_answers(
     def fail(*args: object, **kwargs: object) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr(poll, "answer_from_cache", fail)
+    monkeypatch.setattr(poll, "read_listing", fail)
     with caplog.at_level("WARNING", logger="rollcall"):
         short, long = ways.ask()
     assert short.status_code == 200

@@ -1,7 +1,7 @@
-"""The fast path to the answer that every open tab polls for, past the framework.
+"""Polled endpoints: their fast path to the answer that every open tab polls for, past the framework.
 
-A server and a framework take many times as long for a request as this answer does. So the most frequent request has a
-path of its own: a plain GET with a good token, in a live session. A tab that polls sends the same bytes again, so the
+A server and a framework take many times as long for a request as these answers do. So the most frequent requests have a
+path of their own: a plain GET with a good token, in a live session. A tab that polls sends the same bytes again, so the
 server parses them once (``parse``) and only calls ``answer`` from then on. Every other request, and every refusal, goes
 through Django to the view; tests compare the two.
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
@@ -25,27 +25,47 @@ from rest_framework.request import Request
 from accounts.cached_deployments import CachedDeployment, cached_deployment, session_token
 from accounts.sent_tokens import Sent, sent_tokens
 from api.answers import Reply, with_caching
-from api.client_address import client_address_of
 from api.errors import ApiError
-from api.requests import id_parameter
 from api.viewsets import accepts_json
-from memberships.listing import poll
-from memberships.listing.composing import Listing
-from memberships.listing.poll import Poll
+from database.prepared import Reading
 
-PATH = "/me/workspace-memberships"
-START = b"GET %b" % PATH.encode()
-ROUTE = PATH.removeprefix("/")
 _ALLOWED = "GET, HEAD, OPTIONS"
 _ONE_ETAG = re.compile(r'\s*(?:W/)?("[^"]*")\s*')
 
 logger = logging.getLogger("rollcall")
+P = TypeVar("P")
+
+
+class Found(NamedTuple):
+    """What a poll gets."""
+
+    etag: str
+    write: Callable[[], bytes] | None = None
+    """Gives the body, JSON text; None if it is the one that the client has."""
+
+
+class Endpoint(NamedTuple, Generic[P]):
+    """An endpoint whose plain GETs are answered past Django."""
+
+    route: str
+    """The address without the slash in front."""
+    parse: Callable[[Request, str], P]
+    """From a request, and the ETag of the answer that its client has ("" for none), to what it asks for.
+
+    Raises ``ApiError``. The result may be used again for the same request.
+    """
+    answer: Callable[[P, CachedDeployment, Sent], Reading[Found | None]]
+    """From that, the deployment and the tokens to the answer; None, or an ``ApiError``, leaves it to the view.
+
+    The deployment may be outdated until a statement has applied the invalidation log (``database.cache``).
+    """
 
 
 class ParsedPoll(NamedTuple):
     """A plain request, parsed."""
 
-    poll: Poll
+    endpoint: Endpoint[Any]
+    poll: Any
     cached: CachedDeployment
     tokens: Sent
     headers: list[tuple[str, str]]
@@ -56,11 +76,16 @@ class _NotPlainError(Exception):
     """The request is for Django."""
 
 
-def parse(environ: dict[str, Any]) -> ParsedPoll | None:
-    """The parsed request; None if it is not plain, or its deployment is not cached yet."""
-    if environ["PATH_INFO"] != PATH or not _is_plain(environ):
+def parse(environ: dict[str, Any], endpoints: Mapping[str, Endpoint[Any]]) -> ParsedPoll | None:
+    """The parsed request for one of ``endpoints``, which are given by path.
+
+    None if the request is for another address, is not plain, or its deployment is not cached yet.
+    """
+    endpoint = endpoints.get(environ["PATH_INFO"])
+    if endpoint is None or not _is_plain(environ):
         return None
     request: Any = WSGIRequest(environ)
+    request.polled_endpoint = endpoint
     try:
         response = _middleware()(request)
         parsed: ParsedPoll = request.parsed_poll
@@ -81,7 +106,7 @@ def _is_plain(environ: dict[str, Any]) -> bool:
 
 @cache
 def _middleware() -> Callable[[HttpRequest], HttpResponseBase]:
-    """The middleware that has a part in this answer, around ``_parse``."""
+    """The middleware that has a part in these answers, around ``_parse``."""
     handler: Callable[[HttpRequest], HttpResponseBase] = _parse
     for name in reversed(settings.FAST_PATH_MIDDLEWARE):
         handler = import_string(name)(handler)
@@ -91,14 +116,16 @@ def _middleware() -> Callable[[HttpRequest], HttpResponseBase]:
 def _parse(http: Any) -> HttpResponse:
     """Set ``http.parsed_poll`` and give the headers that any answer has; raises ``ApiError`` and ``_NotPlainError``."""
     request = Request(http)
+    endpoint: Endpoint[Any] = http.polled_endpoint
     cached = cached_deployment(request)
     etag = _ONE_ETAG.fullmatch(http.META.get("HTTP_IF_NONE_MATCH", '""'))
     if cached is None or etag is None or not accepts_json(http):
         raise _NotPlainError
     http.parsed_poll = ParsedPoll(
-        poll=Poll(id_parameter(request, "org_id"), client_address_of(http), etag[1]),
-        cached=cached,
-        tokens=sent_tokens(request, cached.deployment, partial(session_token, cached=cached)),
+        endpoint,
+        endpoint.parse(request, etag[1]),
+        cached,
+        sent_tokens(request, cached.deployment, partial(session_token, cached=cached)),
         headers=[],
     )
     response = with_caching(HttpResponse())
@@ -107,10 +134,10 @@ def _parse(http: Any) -> HttpResponse:
     return response
 
 
-def answer(parsed: ParsedPoll) -> Reply | None:
-    """The list of memberships, or 304 if it is unchanged; None if Django is to answer."""
+def answer(parsed: ParsedPoll) -> Reading[Reply | None]:
+    """The endpoint's answer, or 304 if it is the one that the client has; None if Django is to answer."""
     try:
-        found = poll.answer_from_cache(parsed.poll, parsed.cached, parsed.tokens)
+        found = yield from parsed.endpoint.answer(parsed.poll, parsed.cached, parsed.tokens)
     except (ApiError, DatabaseError):
         return None  # the view says what is wrong
     except Exception:
@@ -119,7 +146,7 @@ def answer(parsed: ParsedPoll) -> Reply | None:
     if found is None:
         return None
     headers = [*parsed.headers, ("ETag", found.etag)]
-    if not isinstance(found, Listing) or found.etag == parsed.poll.etag:
+    if found.write is None:
         return Reply(304, headers, b"")
-    body = found.body()
+    body = found.write()
     return Reply(200, [*headers, ("Content-Type", "application/json"), ("Content-Length", str(len(body)))], body)
