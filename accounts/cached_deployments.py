@@ -54,6 +54,10 @@ class CachedDeployment:
     keys: dict[str, SigningKey]
     is_current: bool = True
 
+    @property
+    def deployment_id(self) -> int:
+        return self.deployment.pk
+
 
 _deployments: Cache[CachedDeployment] = Cache("deployment", bound=MAX_DEPLOYMENTS)
 _by_host: dict[str, CachedDeployment] = {}

@@ -25,7 +25,7 @@ def hot_statement(data: Data, *, memberships: int) -> str:
         "deployment": data.deployment_id,
         "organization": None,
         "workspace": None,
-        "unless_changed": False,
+        "wants_rows": True,
         "since": xmax,
         "running": "{}",
         "own_id": 0,

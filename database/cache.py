@@ -67,6 +67,10 @@ class Cacheable(Protocol):
     is_current: bool
     """False once it has been evicted, or could not be cached: later changes would not reach it."""
 
+    @property
+    def deployment_id(self) -> int:
+        """Whose contents it is part of."""
+
 
 Value = TypeVar("Value", bound=Cacheable)
 
@@ -103,9 +107,11 @@ class Cache(Generic[Value]):
             _state.evictions += 1  # last: whoever sees it looks at what is current
             self._weight -= self._weigh(value)
 
-    def _clear(self) -> None:
-        for key in list(self._values):
-            self._evict(key)
+    def _clear(self, deployment_id: int | None = None) -> None:
+        """Evict all values, or those of a deployment."""
+        for key, value in list(self._values.items()):
+            if deployment_id is None or value.deployment_id == deployment_id:
+                self._evict(key)
 
 
 class Changes(NamedTuple):
@@ -251,8 +257,17 @@ def _evict_changed(entries: bytes) -> None:
         kind, _, key = entry.partition(b":")
         if kind == b"everything":
             _evict_everything()
+        elif kind == b"contents":
+            _evict_contents(int(key))
         for cache in _caches.get(kind.decode(), ()):
             cache._evict(key)
+
+
+def _evict_contents(deployment_id: int) -> None:
+    for kind, caches in _caches.items():
+        for cache in caches:
+            if kind != "deployment":
+                cache._clear(deployment_id)
 
 
 def _evict_everything() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pgtrigger
@@ -25,7 +26,8 @@ class CurrentTransactionId(Func):
 class Invalidation(models.Model):
     """A row of the invalidation log, which triggers write: something that processes cache has changed.
 
-    Rows are kept for a day, longer than a process keeps its cache without reading them (``database.cache``).
+    Rows are kept for a day, longer than a process keeps its cache without reading them (``database.cache``). Writers
+    delete more rows than they add, ``sweep`` deletes them while nobody writes.
     """
 
     kind = models.CharField(max_length=20)
@@ -41,8 +43,9 @@ class Invalidation(models.Model):
                 level=pgtrigger.Statement,
                 when=pgtrigger.After,
                 operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="new_rows"),
                 func="""
-                    IF random() < 0.01 THEN
+                    IF random() < 0.01 * (SELECT count(*) FROM new_rows) THEN
                         DELETE FROM database_invalidation WHERE id IN (
                             SELECT id FROM database_invalidation
                             WHERE id < (SELECT min(id) + 2000 FROM database_invalidation)
@@ -57,3 +60,15 @@ class Invalidation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"
+
+
+def sweep() -> int:
+    """Delete the rows of the log that are older than a day, some at a time; gives their number."""
+    number = 0
+    while oldest := Invalidation.objects.order_by("pk").values_list("pk", flat=True).first():
+        old = Invalidation.objects.filter(pk__lt=oldest + 10_000, created_at__lt=Now() - timedelta(days=1))
+        deleted, _ = old.delete()
+        if not deleted:
+            break
+        number += deleted
+    return number

@@ -123,24 +123,36 @@ def own_member_count() -> list[pgtrigger.Trigger]:
     ]
 
 
-Kind = Literal["deployment", "organization", "workspace", "workspace role", "user", "everything"]
-"""The kinds of values that a process caches; "user" stands for all memberships of a user."""
+Kind = Literal["deployment", "contents", "organization", "workspace", "workspace role", "user", "everything"]
+"""The kinds of values that a process caches. "user" stands for all memberships of a user, "contents" for all that is
+cached of a deployment but itself.
+"""
 _MANY = 100
 
 
-def invalidates(kind: Kind, key: str = "id", *, joining: str = "", inserts: bool = True) -> list[pgtrigger.Trigger]:
+def invalidates(
+    kind: Kind, key: str = "id", *, joining: str = "", deployment: str = "", inserts: bool = True
+) -> list[pgtrigger.Trigger]:
     """Log each change of the table's rows, so that every process evicts the cached value (``database.cache``).
 
     ``key`` is the SQL of the changed thing's id, over ``changed`` (the rows before and after) and what ``joining``
-    joins to it. Without ``inserts`` new rows are not logged: nothing cached can depend on them. A statement that
-    changes more than a hundred things makes processes evict everything.
+    joins to it; ``deployment`` is that of its deployment's id, null where that is gone. Without ``inserts`` new rows
+    are not logged: nothing cached can depend on them. A statement that changes more than a hundred things makes
+    processes evict all contents of their deployments.
     """
+    if deployment:
+        many = f"""
+            SELECT DISTINCT CASE WHEN place.id IS NULL THEN 'everything' ELSE 'contents' END, coalesce(place.id, 0)
+            FROM (SELECT ({deployment}) AS id FROM ({{rows}}) changed {joining}) place
+        """
+    else:
+        many = "VALUES ('everything', 0)"
 
     def log(rows: str) -> str:
         return f"""
             keys := ARRAY(SELECT DISTINCT {key} FROM ({rows}) changed {joining} LIMIT {_MANY} + 1);
             IF cardinality(keys) > {_MANY} THEN
-                INSERT INTO database_invalidation (kind, key) VALUES ('everything', 0);
+                INSERT INTO database_invalidation (kind, key) {many.format(rows=rows)};
             ELSIF cardinality(keys) > 0 THEN
                 INSERT INTO database_invalidation (kind, key) SELECT '{kind}', unnest(keys);
             END IF;

@@ -14,7 +14,7 @@ from audit.triggers import audited
 from database.constraints import ForeignKeyConstraint
 from database.fields import MetadataField, TimeStamped, is_json_object
 from database.triggers import count_rows_in, immutable, invalidates, must_match, touch
-from organizations.models import Organization, OrganizationRole, Workspace, WorkspaceRole
+from organizations.models import Organization, OrganizationRole, Workspace, WorkspaceRole, deployment_of_organization
 
 
 class OrganizationMembership(TimeStamped):
@@ -54,7 +54,7 @@ class OrganizationMembership(TimeStamped):
             immutable("deployment", "organization", "user"),
             *count_rows_in("organizations_organization", "organization_id"),
             *audited(),
-            *invalidates("user", "user_id"),
+            *invalidates("user", "user_id", deployment="changed.deployment_id"),
         ]
 
     def __str__(self) -> str:
@@ -108,7 +108,7 @@ class WorkspaceMembership(TimeStamped):
             immutable("organization", "workspace", "user"),
             *count_rows_in("organizations_workspace", "workspace_id"),
             *audited(),
-            *invalidates("user", "user_id"),
+            *invalidates("user", "user_id", deployment=deployment_of_organization("changed")),
         ]
 
     def __str__(self) -> str:
@@ -124,9 +124,10 @@ class WorkspaceMembership(TimeStamped):
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
 
-def _invalidates_the_member(table: str) -> list[pgtrigger.Trigger]:
+def _invalidates_the_member(table: str, *, deployment: str) -> list[pgtrigger.Trigger]:
     """A role that goes with its membership needs no log row: the membership's own trigger writes one."""
-    return invalidates("user", "member.user_id", joining=f"JOIN {table} member ON member.id = changed.membership_id")
+    joining = f"JOIN {table} member ON member.id = changed.membership_id"
+    return invalidates("user", "member.user_id", joining=joining, deployment=deployment)
 
 
 class OrganizationMembershipRole(models.Model):
@@ -162,7 +163,7 @@ class OrganizationMembershipRole(models.Model):
                 "the role must be one of this organization or of its deployment",
             ),
             *audited(),
-            *_invalidates_the_member("memberships_organizationmembership"),
+            *_invalidates_the_member("memberships_organizationmembership", deployment="member.deployment_id"),
         ]
 
     def __str__(self) -> str:
@@ -213,7 +214,9 @@ class WorkspaceMembershipRole(models.Model):
                 "the role must be one of this workspace, its organization or its deployment",
             ),
             *audited(),
-            *_invalidates_the_member("memberships_workspacemembership"),
+            *_invalidates_the_member(
+                "memberships_workspacemembership", deployment=deployment_of_organization("member")
+            ),
         ]
 
     def __str__(self) -> str:

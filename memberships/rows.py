@@ -52,6 +52,7 @@ class WorkspaceRoleRow(NamedTuple):
     """A role in workspaces."""
 
     id: int
+    deployment_id: int
     name: str
     permissions: list[str]
     created_at: datetime
@@ -133,7 +134,7 @@ def workspace_roles(ids: str) -> Statement:
     """Gives ``WorkspaceRoleRow``s; ``ids`` is SQL for an array of ids."""
     return Statement(
         f"""
-        SELECT role.id, role.name, role.permissions, role.created_at, role.updated_at
+        SELECT role.id, role.deployment_id, role.name, role.permissions, role.created_at, role.updated_at
         FROM organizations_workspacerole role WHERE role.id = ANY (({ids})::bigint[])
         """
     )

@@ -23,6 +23,14 @@ WORKSPACE_ADMIN = "workspace:admin"
 WORKSPACE_MEMBER = "workspace:member"
 
 
+_DEPLOYMENT_OF_SEGMENT = "SELECT deployment_id FROM organizations_segment WHERE id = changed.segment_id"
+
+
+def deployment_of_organization(row: str) -> str:
+    """SQL for ``invalidates``: the deployment of the organization that ``row`` names."""
+    return f"SELECT deployment_id FROM organizations_organization WHERE id = {row}.organization_id"
+
+
 class Segment(TimeStamped):
     """A named group of users, organizations or workspaces of one deployment."""
 
@@ -50,7 +58,7 @@ class Segment(TimeStamped):
             touch(),
             immutable("deployment", "type"),
             *audited(naming=["name"]),
-            *invalidates("everything", "0", inserts=False),
+            *invalidates("contents", "deployment_id", inserts=False),
         ]
 
     def __str__(self) -> str:
@@ -108,7 +116,7 @@ class Organization(Place):
             immutable("deployment"),
             *own_member_count(),
             *audited(naming=["name"]),
-            *invalidates("organization", inserts=False),
+            *invalidates("organization", deployment="changed.deployment_id", inserts=False),
         ]
 
 
@@ -132,7 +140,7 @@ class Workspace(Place):
             immutable("organization"),
             *own_member_count(),
             *audited(naming=["name"]),
-            *invalidates("workspace", inserts=False),
+            *invalidates("workspace", deployment=deployment_of_organization("changed"), inserts=False),
         ]
 
 
@@ -181,7 +189,7 @@ class OrganizationRole(Role):
             immutable("deployment", "organization"),
             *audited(naming=["name"]),
             # No process caches the holders of an organization's roles, only responses that depend on them.
-            *invalidates("everything", "0", inserts=False),
+            *invalidates("contents", "deployment_id", inserts=False),
         ]
 
     def clean(self) -> None:
@@ -236,7 +244,7 @@ class WorkspaceRole(Role):
             touch(),
             immutable("deployment", "organization", "workspace"),
             *audited(naming=["name"]),
-            *invalidates("workspace role", inserts=False),
+            *invalidates("workspace role", deployment="changed.deployment_id", inserts=False),
         ]
 
     def clean(self) -> None:
@@ -326,7 +334,7 @@ class OrganizationSegment(SegmentLink):
                 "SELECT deployment_id FROM organizations_organization WHERE id = NEW.organization_id",
             ),
             *audited(),
-            *invalidates("organization", "organization_id"),
+            *invalidates("organization", "organization_id", deployment=_DEPLOYMENT_OF_SEGMENT),
         ]
 
     def _deployment_id(self) -> int:
@@ -352,7 +360,7 @@ class WorkspaceSegment(SegmentLink):
                 "WHERE workspace.id = NEW.workspace_id",
             ),
             *audited(),
-            *invalidates("workspace", "workspace_id"),
+            *invalidates("workspace", "workspace_id", deployment=_DEPLOYMENT_OF_SEGMENT),
         ]
 
     def _deployment_id(self) -> int:

@@ -16,6 +16,7 @@ from memberships.listing.fragments import MIB, PlaceFragment, RoleFragment
 class Owner:
     """Stands for all that a user is a member of."""
 
+    deployment_id: int
     is_current: bool = True
 
 
@@ -33,6 +34,10 @@ class Sent:
     intact_at: int = -1
     """The number of evictions when all parts were current."""
     is_current: bool = True
+
+    @property
+    def deployment_id(self) -> int:
+        return self.viewer.deployment.pk
 
     def is_intact(self) -> bool:
         """Whether all parts are as they were, as far as the process has applied the invalidation log."""
@@ -63,16 +68,16 @@ def put(
     as_of: int,
 ) -> None:
     """Cache that ``listing``, read ``as_of`` then, is what ``viewer`` sees at ``address``."""
-    parts: list[Owner | PlaceFragment | RoleFragment] = [_owner_of(viewer.user_id, as_of=as_of), *listing.fragments]
+    parts: list[Owner | PlaceFragment | RoleFragment] = [_owner_of(viewer, as_of=as_of), *listing.fragments]
     sent = Sent(listing.etag, viewer, address, tuple([ref(part) for part in parts]))
     _sent.put(_key(session_id, organization_id), sent, as_of=as_of)
 
 
-def _owner_of(user_id: int, *, as_of: int) -> Owner:
-    key = b"%d" % user_id
+def _owner_of(viewer: Viewer, *, as_of: int) -> Owner:
+    key = b"%d" % viewer.user_id
     owner = _owners.get(key)
     if owner is None:
-        owner = Owner()
+        owner = Owner(viewer.deployment.pk)
         _owners.put(key, owner, as_of=as_of)
     return owner
 

@@ -31,6 +31,7 @@ class PlaceFragment:
     Besides, its rules; not the whole row, which would double what is cached.
     """
 
+    deployment_id: int
     kind: Literal["organization", "workspace"]
     name: str
     enable_ip_restriction: bool
@@ -71,6 +72,7 @@ class PlaceFragment:
 class RoleFragment:
     """A role in workspaces as JSON text."""
 
+    deployment_id: int
     json: bytes
     permissions: list[str]
     digest: bytes = field(init=False)
@@ -111,7 +113,16 @@ def _of_place(
 ) -> PlaceFragment:
     shown = render(row, shows_private_metadata=True)
     hidden = shown if row.private_metadata_json == "{}" else render(row, shows_private_metadata=False)
-    return PlaceFragment(kind, row.name, row.enable_ip_restriction, row.whitelisted_ips, enforce_mfa, shown, hidden)
+    return PlaceFragment(
+        row.deployment_id,
+        kind,
+        row.name,
+        row.enable_ip_restriction,
+        row.whitelisted_ips,
+        enforce_mfa,
+        shown,
+        hidden,
+    )
 
 
 def _weight(place: PlaceFragment) -> int:
@@ -192,7 +203,7 @@ def _fragments(results: Iterable[Result]) -> Fragments:
         {_key(row): _of_workspace(row) for row in map(WorkspaceRow._make, workspace_rows.rows())},
         {_key(row): of_organization(row) for row in map(OrganizationRow._make, organization_rows.rows())},
         {
-            _key(row): RoleFragment(rendering.workspace_role(row), row.permissions)
+            _key(row): RoleFragment(row.deployment_id, rendering.workspace_role(row), row.permissions)
             for row in map(WorkspaceRoleRow._make, role_rows.rows())
         },
     )

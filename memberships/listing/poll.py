@@ -75,7 +75,7 @@ def _answer(poll: Poll, cached: CachedDeployment, tokens: SentTokens) -> Reading
     if sent and not (sent.viewer.deployment is cached.deployment and sent.address == poll.address and sent.is_intact()):
         sent = None
     may_stand = sent is not None and sent.etag == poll.etag
-    row = yield from _read(poll, cached, token, unless_changed=may_stand)
+    row = yield from _read(poll, cached, token, wants_rows=not may_stand)
     viewer = _viewer(cached, token, tokens, row, sent)
     if viewer is None:
         return None
@@ -94,11 +94,9 @@ def _answer(poll: Poll, cached: CachedDeployment, tokens: SentTokens) -> Reading
 ENDPOINT = Endpoint("me/workspace-memberships", _parse, _answer)
 
 
-def _read(
-    poll: Poll, cached: CachedDeployment, token: SessionToken, *, unless_changed: bool = False
-) -> Reading[ListingRow]:
+def _read(poll: Poll, cached: CachedDeployment, token: SessionToken, *, wants_rows: bool = True) -> Reading[ListingRow]:
     return read_listing(
-        cached.deployment, token.session_id, organization_id=poll.organization_id, unless_changed=unless_changed
+        cached.deployment, token.session_id, organization_id=poll.organization_id, wants_rows=wants_rows
     )
 
 

@@ -24,7 +24,7 @@ LISTING = Statement(f"""
             SELECT 1 FROM memberships_organizationmembership own
             WHERE own.user_id = member.id AND own.organization_id = %(organization)s
         ),
-        CASE WHEN NOT (%(unless_changed)s AND log.entries IS NULL) THEN {memberships("member.id")} END,
+        CASE WHEN %(wants_rows)s THEN {memberships("member.id")} END,
         {SESSION_COLUMNS}
     FROM ({CHANGES} OFFSET 0) log
     LEFT JOIN ({SESSION_TABLES}) ON session.id = %(session)s::bigint AND session.deployment_id = %(deployment)s::bigint
@@ -33,7 +33,7 @@ _IS_ORGANIZATION_MEMBER, _MEMBERSHIPS, _SESSION = range(len(Changes._fields), le
 
 NOBODYS: tuple[Statement, Values] = (
     LISTING,
-    {**dict.fromkeys(LISTING.parameters), **cache.begin().values, "unless_changed": b"f"},
+    {**dict.fromkeys(LISTING.parameters), **cache.begin().values, "wants_rows": b"t"},
 )
 """Finds nothing, but fails where the list cannot be read."""
 
@@ -73,7 +73,7 @@ class ListingRow:
     is_organization_member: bool
     """Whether the user is a member of the organization that was requested; true if none was."""
     rows: Rows | None
-    """None if they were wanted only after a change, and nothing has changed."""
+    """None if they were not wanted."""
     text: bytes
     """Stands for the rows, without what they refer to."""
     as_of: int
@@ -97,20 +97,20 @@ def read_listing(
     *,
     organization_id: int | None,
     is_loaded: bool = False,
-    unless_changed: bool = False,
+    wants_rows: bool = True,
 ) -> Reading[ListingRow]:
     """The session and its user's memberships, of one organization if given, as they are in one snapshot.
 
     Fragments that the process lacks are read in a second round trip, from one snapshot with the memberships. If the
     deployment was just loaded (``is_loaded``), that is done in the first one: the process is likely to lack them all.
-    ``unless_changed`` reads the memberships only if anything that processes cache has changed.
+    Unless it ``wants_rows``, the session and the log alone are read.
     """
     values = {
         "session": b"%d" % session_id,
         "deployment": b"%d" % deployment.pk,
         "organization": number(organization_id),
         "workspace": None,
-        "unless_changed": b"t" if unless_changed else b"f",
+        "wants_rows": b"t" if wants_rows else b"f",
     }
     own: list[tuple[Statement, Values]] = [(statement, values) for statement in _OWN_FRAGMENTS]
     besides = own if is_loaded else []
@@ -120,7 +120,7 @@ def read_listing(
         as_of = cache.apply(log, Changes.of(result))
         text = result[_MEMBERSHIPS]
         rows, missing = None, None
-        if not (unless_changed and text is None):
+        if wants_rows:
             known = fragments.fragments_of(results, as_of=as_of) if results else Fragments({}, {}, {})
             rows, missing = _rows(text, known)
         # What another request has cached meanwhile may be newer than the row; what came with the row is not.

@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import StringIO
+from typing import Any
 
 import psycopg
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
 
-from accounts.models import User
+from accounts.models import Deployment, User
 from database import cache
 from database.cache import CHANGES, Cache, Changes, LogRead
 from database.models import Invalidation
 from database.prepared import Statement, read
-from organizations.models import Workspace, WorkspaceSegment
+from memberships.models import WorkspaceMembershipRole
+from organizations.models import OrganizationSegment, Workspace, WorkspaceSegment
 from tests.support.api import memberships
-from tests.support.factories import SegmentFactory, WorkspaceFactory, member_of_new_workspace
+from tests.support.database import execute
+from tests.support.factories import (
+    OrganizationRoleFactory,
+    SegmentFactory,
+    UserFactory,
+    WorkspaceFactory,
+    WorkspaceRoleFactory,
+    join_organization,
+    member_of_new_workspace,
+)
 from tests.support.server import own_postgres, wait_until
 
 SELECT_CHANGES = Statement(CHANGES)
@@ -25,6 +38,7 @@ SELECT_CHANGES = Statement(CHANGES)
 
 @dataclass(eq=False)
 class Thing:
+    deployment_id: int = 1
     is_current: bool = True
 
 
@@ -73,6 +87,18 @@ def test_only_items_that_the_log_names_are_evicted(things: Cache[Thing]) -> None
     assert (gone.is_current, kept.is_current) == (False, True)
     applied("everything:0")
     assert not kept.is_current
+
+
+def test_a_deployments_contents_are_evicted_alone_and_without_itself(things: Cache[Thing]) -> None:
+    deployments: Cache[Thing] = Cache("deployment", bound=3)
+    applied(None)
+    deployment = put(deployments, b"1")
+    theirs = Thing(deployment_id=2)
+    things.put(b"1", theirs, as_of=cache.as_of_now())
+    own = put(things, b"2")
+    applied("contents:1")
+    cache._caches["deployment"].remove(deployments)
+    assert (own.is_current, theirs.is_current, deployment.is_current) == (False, True, True)
 
 
 def test_the_first_statement_evicts_items_that_may_have_changed_before_it(things: Cache[Thing]) -> None:
@@ -177,39 +203,121 @@ def logged_since(position: int) -> set[tuple[str, int]]:
 
 def test_an_insert_is_logged_only_if_it_is_part_of_something_else(user: User) -> None:
     workspace = WorkspaceFactory.create(organization__deployment=user.deployment)
-    newest = Invalidation.objects.latest("pk").pk if Invalidation.objects.exists() else 0
+    before = newest()
     WorkspaceFactory.create(organization=workspace.organization)
-    assert logged_since(newest) == set()
+    assert logged_since(before) == set()
     WorkspaceSegment.objects.create(
         workspace=workspace, segment=SegmentFactory.create(deployment=user.deployment, type="workspace")
     )
-    assert logged_since(newest) == {("workspace", workspace.pk)}
+    assert logged_since(before) == {("workspace", workspace.pk)}
 
 
-def test_a_statement_that_changes_many_rows_is_logged_once(user: User) -> None:
+def newest() -> int:
+    return Invalidation.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+BULK_CHANGES = [
+    "UPDATE organizations_organization SET description = 'changed'",
+    "UPDATE organizations_workspace SET description = 'changed'",
+    "UPDATE organizations_workspacerole SET name = name || ' changed'",
+    "DELETE FROM organizations_organizationsegment",
+    "DELETE FROM organizations_workspacesegment",
+    "DELETE FROM memberships_organizationmembershiprole",
+    "DELETE FROM memberships_workspacemembershiprole",
+    "DELETE FROM memberships_workspacemembership",
+    "DELETE FROM memberships_organizationmembership",
+]
+
+
+@pytest.fixture
+def crowd(deployment: Deployment) -> Deployment:
+    """A deployment with more than a hundred of each thing."""
+    segments = [SegmentFactory.create(deployment=deployment, type=kind) for kind in ("organization", "workspace")]
+    for _ in range(101):
+        user = UserFactory.create(deployment=deployment)
+        role = WorkspaceRoleFactory.create(deployment=deployment)
+        membership = member_of_new_workspace(user)
+        WorkspaceMembershipRole.objects.create(membership=membership, role=role)
+        OrganizationSegment.objects.create(organization=membership.organization, segment=segments[0])
+        WorkspaceSegment.objects.create(workspace=membership.workspace, segment=segments[1])
+        join_organization(user, membership.organization, deployment.organization_roles.get(name="Member"))
+    return deployment
+
+
+def test_a_change_of_many_things_is_logged_as_their_deployments_contents(crowd: Deployment) -> None:
+    for change in BULK_CHANGES:
+        before = newest()
+        assert execute(change) > 100
+        assert ("contents", crowd.pk) in logged_since(before), change
+        assert "everything" not in {kind for kind, _ in logged_since(before)}, change
+
+
+def test_many_changes_in_a_few_things_are_logged_as_these(user: User) -> None:
     organization = WorkspaceFactory.create(organization__deployment=user.deployment).organization
-    Workspace.objects.bulk_create(Workspace(organization=organization, name=str(number)) for number in range(100))
-    newest = Invalidation.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    Workspace.objects.filter(organization=organization).update(description="changed")
-    assert logged_since(newest) == {("everything", 0)}
+    before = newest()
+    for _ in range(3):
+        Workspace.objects.filter(organization=organization).update(description="changed")
+    assert logged_since(before) == {("workspace", organization.workspaces.get().pk)}
+
+
+@pytest.mark.parametrize("make", [SegmentFactory.create, OrganizationRoleFactory.create])
+def test_a_changed_segment_or_organization_role_evicts_only_its_deployment(deployment: Deployment, make: Any) -> None:
+    row = make(deployment=deployment)
+    before = newest()
+    row.name = "Renamed"
+    row.save()
+    assert logged_since(before) == {("contents", deployment.pk)}
+
+
+def test_a_change_in_a_deployment_that_cannot_be_found_evicts_everything(crowd: Deployment) -> None:
+    """As after a script that has switched the other rules off."""
+    before = newest()
+    with transaction.atomic():
+        execute("SET LOCAL session_replication_role = replica")
+        execute("DELETE FROM organizations_organization")
+        execute("SET LOCAL session_replication_role = DEFAULT")
+        execute("DELETE FROM memberships_workspacemembership")
+        assert ("everything", 0) in logged_since(before)
+        transaction.set_rollback(True)
+
+
+def log_old_rows(number: int) -> None:
+    Invalidation.objects.all().delete()  # those of tests that committed: the oldest are deleted first
+    execute(
+        "INSERT INTO database_invalidation (kind, key, created_at) "
+        "SELECT 'old', 1, now() - interval '25 hours' FROM generate_series(1, %s)",
+        [number],
+    )
+    execute(
+        "INSERT INTO database_invalidation (kind, key, created_at) VALUES ('young', 1, now() - interval '23 hours')"
+    )
+
+
+def number_of(kind: str) -> int:
+    return Invalidation.objects.filter(kind=kind).count()
 
 
 @pytest.mark.django_db
 def test_the_log_is_kept_for_a_day() -> None:
-    Invalidation.objects.all().delete()  # those of tests that committed: the oldest are tidied up first
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO database_invalidation (kind, key, created_at) VALUES
-            ('old', 1, now() - interval '25 hours'), ('young', 1, now() - interval '23 hours')
-            """
-        )
-        for _ in range(2000):  # one in a hundred tidies up
-            cursor.execute("INSERT INTO database_invalidation (kind, key) VALUES ('new', 1)")
-    kinds = Invalidation.objects.values_list("kind", flat=True)
-    assert "old" not in kinds
-    assert "young" in kinds
-    assert kinds.filter(kind="new").count() == 2000
+    log_old_rows(1)
+    for _ in range(2000):  # one in a hundred deletes what is old
+        execute("INSERT INTO database_invalidation (kind, key) VALUES ('new', 1)")
+    assert (number_of("old"), number_of("young"), number_of("new")) == (0, 1, 2000)
+
+
+@pytest.mark.django_db
+def test_statements_that_log_many_rows_delete_more_than_they_add() -> None:
+    log_old_rows(5000)
+    for _ in range(5):
+        execute("INSERT INTO database_invalidation (kind, key) SELECT 'new', 1 FROM generate_series(1, 100)")
+    assert (number_of("old"), number_of("young"), number_of("new")) == (0, 1, 500)
+
+
+@pytest.mark.django_db
+def test_old_rows_of_the_log_are_deleted_daily_though_nobody_writes() -> None:
+    log_old_rows(25_000)
+    call_command("sweep_sessions", stdout=StringIO())
+    assert (number_of("old"), number_of("young")) == (0, 1)
 
 
 def changes_since(read_: LogRead) -> Changes:

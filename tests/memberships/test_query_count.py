@@ -12,10 +12,20 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
+from memberships.listing import statement
+from memberships.membership_rows import Memberships, parse_memberships
 from memberships.models import OrganizationMembership, WorkspaceMembership, WorkspaceMembershipRole
 from organizations.models import Organization, Segment, Workspace, WorkspaceSegment
 from tests.support.api import ApiClient, error_code, warm_up
-from tests.support.factories import OrganizationFactory, UserFactory, join_organization, member_of_new_workspace
+from tests.support.factories import (
+    DeploymentFactory,
+    OrganizationFactory,
+    OrganizationRoleFactory,
+    SegmentFactory,
+    UserFactory,
+    join_organization,
+    member_of_new_workspace,
+)
 
 COLD = 5
 """The deployment with its keys; and in one round trip the session with the memberships, and what they refer to."""
@@ -112,6 +122,43 @@ def test_an_unchanged_answer_takes_no_more(user: User, django_assert_num_queries
     etag = client.get().headers["ETag"]
     with django_assert_num_queries(WARM):
         assert client.get(HTTP_IF_NONE_MATCH=etag).status_code == 304
+
+
+def test_an_unchanged_answer_reads_nothing_when_somebody_else_is_changed(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member_of_new_workspace(user)
+    colleague = member_of_new_workspace(UserFactory.create(deployment=user.deployment))
+    client = ApiClient(user.deployment, user)
+    warm_up(client)
+    etag = client.get().headers["ETag"]
+    read: list[bytes | None] = []
+
+    def parse(text: bytes | None) -> Memberships:
+        read.append(text)
+        return parse_memberships(text)
+
+    monkeypatch.setattr(statement, "parse_memberships", parse)
+    WorkspaceMembership.objects.filter(pk=colleague.pk).update(public_metadata={"seat": 1})
+    with round_trips(WARM):
+        assert client.get(HTTP_IF_NONE_MATCH=etag).status_code == 304
+    assert read == []
+    WorkspaceMembership.objects.filter(user=user).update(public_metadata={"seat": 2})
+    assert client.get(HTTP_IF_NONE_MATCH=etag).status_code == 200
+    assert len(read) == 1
+
+
+def test_another_deployments_segments_and_roles_leave_the_cached_fragments(user: User) -> None:
+    join_many(user, 10)
+    other = DeploymentFactory.create()
+    segment, role = SegmentFactory.create(deployment=other), OrganizationRoleFactory.create(deployment=other)
+    client = ApiClient(user.deployment, user)
+    warm_up(client)
+    for row in (segment, role):
+        row.name = "Renamed"
+        row.save()
+        with round_trips(WARM):
+            assert len(client.get().json()["data"]) == 10
 
 
 def test_it_takes_no_more_for_an_empty_or_unknown_organization(user: User, django_assert_num_queries: Any) -> None:

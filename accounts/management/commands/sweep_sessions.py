@@ -10,12 +10,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from accounts import outside_issuers, sessions, throttling
+from database.models import sweep as sweep_invalidation_log
 
 
 class Command(BaseCommand):
     help = (
-        "Delete the sessions that ended or expired some time ago, limits that are over, and used tokens that have "
-        "expired. Run it daily."
+        "Delete the sessions that ended or expired some time ago, limits that are over, used tokens that have "
+        "expired, and old rows of the invalidation log. Run it daily."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -27,4 +28,5 @@ class Command(BaseCommand):
         number = sessions.sweep(before=timezone.now() - timedelta(days=options["days"]))
         throttling.sweep()
         outside_issuers.sweep()
+        sweep_invalidation_log()
         self.stdout.write(f"{number} sessions deleted")
