@@ -1,4 +1,4 @@
-"""Measures GET /me/workspace-memberships. Without a command: the comparison with its peers (`make bench`).
+"""Measures what front-ends poll. Without a command: the comparison with its peers (`make bench`).
 
 Each command loads data at scale into a new PostgreSQL, or takes what is where DATABASE_URL says. docs/performance.md
 says what came of them.
@@ -11,9 +11,10 @@ import signal
 import sys
 from collections.abc import Callable
 
-from benchmarks import curves, memory, plan, report, soak
-from benchmarks.compare import OURS, TARGETS, compare, comparison
+from benchmarks import curves, memory, mixed, plan, report, soak
+from benchmarks.compare import OURS, TARGETS, compare, comparison, groups
 from benchmarks.data import at_scale
+from benchmarks.endpoints import ENDPOINTS, LIST
 
 SIZES = [1, 10, 50, 200, 1000]
 
@@ -25,18 +26,28 @@ def say(line: str) -> None:
 
 def run_comparison(arguments: argparse.Namespace) -> None:
     """all targets side by side; writes benchmarks/results/latest.json"""
-    targets = [target for target in TARGETS if target not in arguments.skip]
+    skip = arguments.skip
     with (
         at_scale(users=arguments.users, workers=arguments.workers) as data,
-        comparison(data, targets, connections=arguments.connections) as running,
+        comparison(data, [target for target in TARGETS if target not in skip], connections=arguments.connections) as it,
     ):
+        rounds, seconds = arguments.rounds, arguments.seconds
         rows = compare(
-            running, targets, sizes=arguments.sizes, rounds=arguments.rounds, seconds=arguments.seconds, say=say
+            it,
+            groups(data, endpoints=arguments.endpoints, sizes=arguments.sizes),
+            skip=skip,
+            rounds=rounds,
+            seconds=seconds,
+            counts_queries=arguments.queries,
+            say=say,
         )
+        if LIST in arguments.endpoints:
+            targets = [target for target in mixed.TARGETS if target not in skip]
+            rows += mixed.measure(it, mixed.group(data), targets, rounds=rounds, seconds=seconds)
     say(f"\n{report.table(rows)}\n")
     for verdict in report.verdicts(rows):
-        say(verdict)
-    say(f"\nWritten to {report.write(rows)}")
+        say(str(verdict))
+    say(f"\nWritten to {report.keep('latest', rows)}")
 
 
 def run_concurrency(arguments: argparse.Namespace) -> None:
@@ -45,7 +56,7 @@ def run_concurrency(arguments: argparse.Namespace) -> None:
         at_scale(users=arguments.users, workers=arguments.workers) as data,
         comparison(data, curves.CONCURRENT_TARGETS, connections=arguments.connections) as running,
     ):
-        curves.keep("concurrency", curves.concurrency(running, seconds=arguments.seconds))
+        report.keep("concurrency", curves.concurrency(running, seconds=arguments.seconds))
 
 
 def run_table_size(arguments: argparse.Namespace) -> None:
@@ -55,8 +66,8 @@ def run_table_size(arguments: argparse.Namespace) -> None:
         comparison(data, curves.TABLE_SIZE_TARGETS, connections=arguments.connections) as running,
     ):
         rows = curves.table_size(running, users=arguments.users, sizes=arguments.sizes, seconds=arguments.seconds)
-    others = [row for row in curves.kept("table-size") if row["users"] != arguments.users]
-    curves.keep("table-size", others + rows)
+    others = [row for row in report.kept("table-size") if row["users"] != arguments.users]
+    report.keep("table-size", others + rows)
 
 
 def run_plots(arguments: argparse.Namespace) -> None:
@@ -118,7 +129,20 @@ def main() -> None:
         "--sizes", type=int, nargs="+", default=SIZES, choices=SIZES, help="memberships per user (default: all)"
     )
     parser.add_argument(
-        "--skip", nargs="+", default=[], choices=[target for target in TARGETS if target != OURS], metavar="TARGET"
+        "--endpoints",
+        nargs="+",
+        default=list(ENDPOINTS),
+        choices=ENDPOINTS,
+        metavar="PATH",
+        help="or tab (default: all)",
+    )
+    peers = [target for target in TARGETS if target.removesuffix("-304") != OURS]
+    parser.add_argument("--skip", nargs="+", default=[], choices=peers, metavar="TARGET")
+    parser.add_argument(
+        "--queries",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="count the database round trips of a request, which takes two minutes (default: yes)",
     )
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by the front door, so that all servers are stopped

@@ -2,66 +2,50 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compare import OURS, PEERS, TARGETS, UNCHANGED, Comparison, Row, row_of
-from benchmarks.report import RESULTS
+from benchmarks.compare import FASTAPI, OURS, TARGETS, UNCHANGED, Comparison, Row, groups, row_of
+from benchmarks.endpoints import LIST
+from benchmarks.report import kept
 from config.environment import BASE_DIR
 
 FOLDER = BASE_DIR / "docs" / "performance"
 CONCURRENCIES = [1, 2, 4, 8, 16, 32, 64]
-CONCURRENT_TARGETS = [OURS, UNCHANGED, PEERS[1]]
+CONCURRENT_TARGETS = [OURS, UNCHANGED, FASTAPI]
 CONCURRENT_MEMBERSHIPS = 50
-TABLE_SIZE_TARGETS = [OURS, PEERS[1]]
+TABLE_SIZE_TARGETS = [OURS, FASTAPI]
 
 
 def concurrency(comparison: Comparison, *, seconds: float) -> list[Row]:
     """Rows at each of ``CONCURRENCIES``, of users with fifty memberships."""
-    members = comparison.data.members(CONCURRENT_MEMBERSHIPS)
+    (group,) = groups(comparison.data, endpoints=[LIST], sizes=[CONCURRENT_MEMBERSHIPS])
     rows = []
     for connections in CONCURRENCIES:
-        comparison.connections = connections
         for target in CONCURRENT_TARGETS:
-            comparison.run(target, members, seconds=min(1.0, seconds))
-            measured = comparison.run(target, members, seconds=seconds)
-            rows.append(row_of(target, CONCURRENT_MEMBERSHIPS, [measured]) | {"connections": connections})
+            comparison.run(target, group, seconds=min(1.0, seconds), connections=connections)
+            measured = comparison.run(target, group, seconds=seconds, connections=connections)
+            rows.append(row_of(target, group, [measured]) | {"connections": connections})
     return rows
 
 
-def table_size(comparison: Comparison, *, users: int, sizes: Iterable[int], seconds: float) -> list[Row]:
+def table_size(comparison: Comparison, *, users: int, sizes: Sequence[int], seconds: float) -> list[Row]:
     """Rows for each of ``sizes``, in a database of ``users``."""
     rows = []
-    for size in sizes:
-        members = comparison.data.members(size)
+    for group in groups(comparison.data, endpoints=[LIST], sizes=sizes):
         for target in TABLE_SIZE_TARGETS:
-            comparison.run(target, members, seconds=min(1.0, seconds))
-            rows.append(row_of(target, size, [comparison.run(target, members, seconds=seconds)]) | {"users": users})
+            comparison.run(target, group, seconds=min(1.0, seconds))
+            rows.append(row_of(target, group, [comparison.run(target, group, seconds=seconds)]) | {"users": users})
     return rows
-
-
-def keep(name: str, rows: list[Row]) -> None:
-    """Keep ``rows`` for ``draw``, as benchmarks/results/NAME.json."""
-    RESULTS.mkdir(exist_ok=True)
-    _path(name).write_text("[\n" + ",\n".join(f"  {json.dumps(row)}" for row in rows) + "\n]\n")
-
-
-def kept(name: str) -> list[Row]:
-    path = _path(name)
-    return json.loads(path.read_text()) if path.exists() else []
-
-
-def _path(name: str) -> Path:
-    return RESULTS / f"{name}.json"
 
 
 def draw() -> list[Path]:
     """The plots of docs/performance.md, from what was measured last."""
     FOLDER.mkdir(exist_ok=True)
     drawn = []
-    if rows := kept("latest"):
+    # The results of earlier versions are of the list alone, and do not say so.
+    if rows := [row for row in kept("latest") if row.get("endpoint", LIST) == LIST and row["memberships"]]:
         drawn.append(
             _plot(
                 "memberships",

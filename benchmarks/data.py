@@ -6,12 +6,14 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import jwt
 from cryptography.fernet import Fernet
 
 from benchmarks.load import Request, get
@@ -21,8 +23,9 @@ from tests.support.server import own_postgres
 if TYPE_CHECKING:
     from accounts.models import User
 
-PATH = "/me/workspace-memberships"
 SESSIONS_LAST = timedelta(days=1)
+IN_TWO_ORGANIZATIONS = 5
+"""Workspace memberships of the users who ask the other endpoints: about the average of all users."""
 
 
 @dataclass(frozen=True)
@@ -37,29 +40,42 @@ class Data:
     def url(self) -> str:
         return self.env["DATABASE_URL"]
 
-    def members(self, memberships: int | None) -> list[Member]:
+    def members(self, memberships: int | None, *, limit: int | None = None) -> list[Member]:
         """The users with exactly so many memberships, in the order of their sessions' ids; None gives all users."""
         from accounts.models import User
 
         prefix = "" if memberships is None else f"exactly-{memberships}-"
         users = User.objects.filter(deployment_id=self.deployment_id, email__startswith=prefix)
-        return signed_in(list(users.order_by("id")))
+        return signed_in(list(users.order_by("id")[:limit]))
+
+    def members_of_two_organizations(self) -> list[Member]:
+        """Twenty users in exactly two organizations and ``IN_TWO_ORGANIZATIONS`` workspaces."""
+        from django.db.models import Count
+
+        from accounts.models import User
+
+        users = User.objects.filter(deployment_id=self.deployment_id).annotate(
+            organizations=Count("organization_memberships", distinct=True),
+            workspaces=Count("workspace_memberships", distinct=True),
+        )
+        return signed_in(list(users.filter(organizations=2, workspaces=IN_TWO_ORGANIZATIONS).order_by("id")[:20]))
 
 
 @dataclass(frozen=True)
 class Member:
-    """A user in a session of their own."""
+    """A user in a session of their own, acting in one of their organizations and workspaces."""
 
     session_id: int
+    user_id: int
     token: str
     host: str
 
-    def request(self, *, etag: str | None = None) -> Request:
-        """Asks for the memberships; with the ``etag`` of the answer it must be a 304."""
+    def get(self, path: str, *, etag: str = "") -> Request:
+        """Asks for ``path``; with the ``etag`` of the answer it must be a 304."""
         cookie = f"__session={self.token}"
-        if etag is None:
-            return get(PATH, host=self.host, Cookie=cookie)
-        return get(PATH, host=self.host, status=304, Cookie=cookie, If_None_Match=etag)
+        if not etag:
+            return get(path, host=self.host, Cookie=cookie)
+        return get(path, host=self.host, status=304, Cookie=cookie, If_None_Match=etag)
 
 
 @contextmanager
@@ -112,7 +128,6 @@ def signed_in(users: list[User]) -> list[Member]:
     from django.utils import timezone
 
     from accounts.models import Session, SignIn
-    from accounts.tokens import sign_session_token
 
     expires_at = timezone.now() + SESSIONS_LAST
     deployment = users[0].deployment
@@ -122,12 +137,53 @@ def signed_in(users: list[User]) -> list[Member]:
         for session, user in zip(sessions, users, strict=True)
     )
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE accounts_session session SET active_sign_in_id = sign_in.id FROM accounts_signin sign_in "
-            "WHERE sign_in.session_id = session.id AND session.id BETWEEN %s AND %s",
-            [sessions[0].pk, sessions[-1].pk],
-        )
-        cursor.execute("VACUUM ANALYZE accounts_session, accounts_signin")
+        for statement in _SIGNED_IN:
+            cursor.execute(statement, [sessions[0].pk, sessions[-1].pk])
+        cursor.execute("VACUUM ANALYZE accounts_session, accounts_signin, memberships_activemembership")
+    members = [Member(session.pk, user.pk, "", deployment.host) for session, user in zip(sessions, users, strict=True)]
+    return with_new_tokens(members)
+
+
+_SIGNED_IN = [
+    """
+    UPDATE accounts_session session SET active_sign_in_id = sign_in.id FROM accounts_signin sign_in
+    WHERE sign_in.session_id = session.id AND session.id BETWEEN %s AND %s
+    """,
+    """
+    INSERT INTO memberships_activemembership
+        (sign_in_id, user_id, organization_membership_id, workspace_membership_id)
+    SELECT DISTINCT ON (sign_in.id) sign_in.id, sign_in.user_id, organization.id, workspace.id
+    FROM accounts_signin sign_in
+    JOIN memberships_workspacemembership workspace ON workspace.user_id = sign_in.user_id
+    JOIN memberships_organizationmembership organization
+        ON organization.user_id = sign_in.user_id AND organization.organization_id = workspace.organization_id
+    WHERE sign_in.session_id BETWEEN %s AND %s
+    ORDER BY sign_in.id, workspace.id
+    """,
+]
+
+
+def with_new_tokens(members: list[Member]) -> list[Member]:
+    """``members``, each with a token that nobody has seen: of the same claims, but ES256 signs with a random number.
+
+    Signed here and not by ``accounts.tokens``, which would look the key up for each.
+    """
+    from accounts.keys import private_key_of, signing_key
+    from accounts.models import Session
+
+    deployment = Session.objects.select_related("deployment").get(pk=members[0].session_id).deployment
+    key = signing_key(deployment)
+    now = int(time.time())
+    times = {"iat": now, "nbf": now, "exp": now + int(SESSIONS_LAST.total_seconds())}
     return [
-        Member(session.pk, sign_session_token(session, expires_at=expires_at), deployment.host) for session in sessions
+        replace(
+            member,
+            token=jwt.encode(
+                {"iss": deployment.issuer, "sess": str(member.session_id), **times},
+                private_key_of(key),
+                algorithm="ES256",
+                headers={"kid": key.kid},
+            ),
+        )
+        for member in members
     ]

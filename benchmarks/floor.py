@@ -18,11 +18,13 @@ import uvloop
 
 from benchmarks.data import Data, Member
 from benchmarks.load import Load
-from benchmarks.peers.statement import STATEMENT
+from benchmarks.peers.statements import WORKSPACE_MEMBERSHIPS
 
 ADDRESS = "127.0.0.1"
 PGBENCH = shutil.which("pgbench")
 """None where postgresql-contrib is not installed: then asyncpg runs the statement, which costs more."""
+
+NAME = "asyncpg" if PGBENCH is None else "pgbench"
 
 _SETTINGS = {"jit": "off", "plan_cache_mode": "force_generic_plan"}
 
@@ -35,7 +37,7 @@ def run(data: Data, members: Sequence[Member], *, connections: int, seconds: flo
     first, last = members[0].session_id, members[-1].session_id
     assert last - first == len(members) - 1  # noqa: S101
     # pgbench takes what follows a colon for a variable, in literals too; SQL joins literals across a line.
-    statement = re.sub(r"(?<!:):(?=\w)", ":'\n'", STATEMENT)
+    statement = re.sub(r"(?<!:):(?=\w)", ":'\n'", WORKSPACE_MEMBERSHIPS)
     for parameter, value in (("$1", ":session"), ("$2", str(data.deployment_id)), ("$3", f"'{ADDRESS}'")):
         statement = statement.replace(parameter, value)
     with tempfile.TemporaryDirectory() as folder:
@@ -65,7 +67,7 @@ async def _asyncpg(data: Data, members: Sequence[Member], connections: int, seco
 
     async def run_statements(connection: asyncpg.Connection) -> None:
         nonlocal body_bytes
-        statement = await connection.prepare(STATEMENT)
+        statement = await connection.prepare(WORKSPACE_MEMBERSHIPS)
         while (sent_at := time.perf_counter()) < deadline:
             body_bytes += len(await statement.fetchval(next(sessions), data.deployment_id, ADDRESS))
             latencies.append(time.perf_counter() - sent_at)

@@ -1,8 +1,11 @@
 """Loads a server with requests, on a fixed number of keep-alive connections, each with one request at a time.
 
-Debian's load generators are not on every machine and PyPI has none that is both fast and kept up, so this is one: a
-hundred lines on uvloop that parse no more of an answer than its status and its length, and take a small part of the
-processor time that the servers under test take.
+A unit of load is one request, or several that a client sends one after the other: its time is from the first byte that
+is sent to the last that is received.
+
+Debian's load generators (wrk, for one) are not on every machine and send no such units, and PyPI has none that is both
+fast and kept up. So this is one: a hundred lines on uvloop that parse no more of an answer than its status and its
+length, and take a small part of the processor time that the servers under test take.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from typing import cast
 
 import uvloop
 
+NAME = "benchmarks.load"
 BUFFER = 2**20
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 
@@ -32,19 +36,20 @@ class Request:
 
 @dataclass(frozen=True)
 class Load:
-    """What was answered within ``seconds``: the time that each answer took, in seconds, and the bytes of all bodies."""
+    """What was answered within ``seconds``: the time that each unit took, in seconds, and the bytes of all bodies."""
 
     seconds: float
     latencies: list[float]
     body_bytes: int
 
     @property
-    def requests(self) -> int:
+    def units(self) -> int:
         return len(self.latencies)
 
     @property
     def rps(self) -> float:
-        return self.requests / self.seconds
+        """Units a second."""
+        return self.units / self.seconds
 
     def percentile_ms(self, percent: int) -> float:
         return percentile(self.latencies, percent) * 1e3
@@ -65,24 +70,28 @@ def get(path: str, *, host: str, status: int = 200, **headers: str) -> Request:
     return Request("\r\n".join([*lines, "", ""]).encode(), status)
 
 
-def run(port: int, requests: Sequence[Request], *, connections: int, seconds: float = 0, number: int = 0) -> Load:
-    """Send ``requests`` in turn for ``seconds``, or ``number`` of them, to 127.0.0.1:``port``.
+Unit = tuple[Request, ...]
+
+
+def run(port: int, units: Sequence[Unit], *, connections: int, seconds: float = 0, number: int = 0) -> Load:
+    """Send ``units`` in turn for ``seconds``, or ``number`` of them, to 127.0.0.1:``port``.
 
     Raises ``UnexpectedAnswerError`` if an answer has another status, or a connection ends.
     """
-    load: Load = uvloop.run(_run(port, itertools.cycle(requests), connections, seconds, number))
+    load: Load = uvloop.run(_run(port, itertools.cycle(units), connections, seconds, number))
     return load
 
 
-async def _run(port: int, requests: Iterator[Request], connections: int, seconds: float, number: int) -> Load:
+async def _run(port: int, units: Iterator[Unit], connections: int, seconds: float, number: int) -> Load:
     if number:
-        requests = itertools.islice(requests, number)
+        units = itertools.islice(units, number)
     loop = asyncio.get_running_loop()
-    begin = time.perf_counter()
-    deadline = begin + seconds if seconds else float("inf")
-    clients = [_Client(requests, deadline, loop.create_future()) for _ in range(connections)]
+    clients = [_Client(units, loop.create_future()) for _ in range(connections)]
     for client in clients:
         await loop.create_connection(lambda client=client: client, "127.0.0.1", port)  # type: ignore[misc]
+    begin = time.perf_counter()
+    for client in clients:
+        client.start(until=begin + seconds if seconds else float("inf"))
     await asyncio.gather(*(client.done for client in clients))
     return Load(
         time.perf_counter() - begin,
@@ -94,28 +103,36 @@ async def _run(port: int, requests: Iterator[Request], connections: int, seconds
 class _Client(asyncio.BufferedProtocol):
     """One connection. What comes is read into one buffer over and over: to allocate megabytes takes time."""
 
-    def __init__(self, requests: Iterator[Request], deadline: float, done: asyncio.Future[None]) -> None:
+    def __init__(self, units: Iterator[Unit], done: asyncio.Future[None]) -> None:
         self.latencies: list[float] = []
         self.body_bytes = 0
         self.done = done
-        self._requests = requests
-        self._deadline = deadline
+        self._units = units
+        self._unit: Iterator[Request] = iter(())
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._send()
 
-    def _send(self) -> None:
-        request = next(self._requests, None) if time.perf_counter() < self._deadline else None
-        if request is None:
+    def start(self, *, until: float) -> None:
+        """Send the first unit; after the time ``until`` no further one begins."""
+        self._deadline = until
+        self._begin()
+
+    def _begin(self) -> None:
+        self._began_at = time.perf_counter()
+        unit = next(self._units, None) if self._began_at < self._deadline else None
+        if unit is None:
             self._finish()
             return
+        self._unit = iter(unit)
+        self._send(next(self._unit))
+
+    def _send(self, request: Request) -> None:
         self._expected = b"HTTP/1.1 %d " % request.status
         self._filled = 0
         self._missing: int | None = None
-        self._sent_at = time.perf_counter()
         self._transport.write(request.raw)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -138,9 +155,14 @@ class _Client(asyncio.BufferedProtocol):
             self._filled = 0
         else:
             self._missing -= nbytes
-        if self._missing <= 0:
-            self.latencies.append(time.perf_counter() - self._sent_at)
-            self._send()
+        if self._missing > 0:
+            return
+        following = next(self._unit, None)
+        if following is None:
+            self.latencies.append(time.perf_counter() - self._began_at)
+            self._begin()
+        else:
+            self._send(following)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._finish(UnexpectedAnswerError(f"The server closed a connection: {error}"))

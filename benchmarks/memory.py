@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks import load
 from benchmarks.data import Data
+from benchmarks.endpoints import LIST
 from benchmarks.servers import running
 
 SAMPLES = 10
@@ -17,7 +18,7 @@ def measure(data: Data, *, requests: int, connections: int) -> Iterator[tuple[in
 
     What is resident in each process, the largest first, and the most that any has ever had.
     """
-    sent = [member.request() for member in data.members(None)]
+    sent = [(member.get(LIST),) for member in data.members(None)]
     random.Random(1).shuffle(sent)  # noqa: S311
     with running("rollcall", env=data.env) as server:
         for sample in range(1, SAMPLES + 1):

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import psycopg
 
-from benchmarks.data import PATH, Data, Member, signed_in
+from benchmarks.data import Data, Member, signed_in
+from benchmarks.endpoints import LIST
 from benchmarks.servers import running
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _poll(port: int, member: Member, place: Place, requests: int) -> Counter[str
         if chance.random() < 0.8:
             headers["If-None-Match"] = etag
         oldest = place.committed
-        connection.request("GET", PATH, headers=headers)
+        connection.request("GET", LIST, headers=headers)
         response = connection.getresponse()
         body = response.read()
         newest = place.begun

@@ -1,0 +1,100 @@
+"""A ``Deployment`` in SQL: mostly constants, as a front-end reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.peers.json_text import Plain, boolean, string, time
+
+_TIMES = {
+    "created_at": time("deployment.created_at"),
+    "updated_at": time("deployment.updated_at"),
+    "deleted_at": None,
+}
+_PART = {"id": Plain("deployment.id"), "deployment_id": Plain("deployment.id"), **_TIMES}
+_SWITCHES = [
+    *("organizations_enabled", "workspaces_enabled", "ip_allowlist_per_org_enabled"),
+    *("ip_allowlist_per_workspace_enabled", "enforce_mfa_per_org_enabled", "enforce_mfa_per_workspace_enabled"),
+]
+_FALSE = [
+    *("enterprise_sso_enabled", "allow_users_to_create_orgs", "allow_org_deletion", "allow_workspace_deletion"),
+    *("custom_org_role_enabled", "custom_workspace_role_enabled"),
+]
+_ZERO = [
+    *("org_creation_per_user_count", "workspaces_per_org_count", "max_orgs_per_user"),
+    *("max_allowed_org_members", "max_allowed_workspace_members"),
+]
+_NO_ROLES = [
+    *("default_workspace_creator_role_id", "default_workspace_member_role_id"),
+    *("default_org_creator_role_id", "default_org_member_role_id"),
+]
+_ON = {"enabled": True, "required": False}
+_OFF = {"enabled": False, "required": False}
+_NO_URLS = [
+    *("privacy_policy", "tos_page", "sign_in_page", "sign_up_page", "waitlist_page", "support_page"),
+    *("after_logo_click", "user_profile", "organization_profile", "create_organization", "after_sign_out_one_page"),
+    *("after_sign_out_all_page", "after_signup_redirect", "after_signin_redirect"),
+    *("after_create_organization_redirect", "favicon_image", "default_user_profile_image"),
+    *("default_organization_profile_image", "default_workspace_profile_image", "logo_image"),
+]
+_ISSUER = "'https://' || deployment.host"
+_BASE64 = f"translate(encode(convert_to({_ISSUER}, 'UTF8'), 'base64'), E'\\n', '')"
+
+DEPLOYMENT_DATA: dict[str, Any] = {
+    "id": Plain("deployment.id"),
+    **_TIMES,
+    "maintenance_mode": False,
+    "backend_host": string("deployment.host"),
+    "frontend_host": string("coalesce(split_part(deployment.allowed_origins[1], '://', 2), deployment.host)"),
+    "mail_from_host": "",
+    "publishable_key": Plain(f"CASE deployment.mode WHEN 'staging' THEN 'pk_test_' ELSE 'pk_live_' END || {_BASE64}"),
+    "project_id": "",
+    "mode": Plain("deployment.mode"),
+    "social_connections": [],
+    "b2b_settings": {
+        **_PART,
+        **{name: boolean(f"deployment.{name}") for name in _SWITCHES},
+        **dict.fromkeys(_FALSE, False),
+        "limit_org_creation_per_user": True,
+        "limit_workspace_creation_per_org": True,
+        **dict.fromkeys(_ZERO, 0),
+        **dict.fromkeys(_NO_ROLES, ""),
+        "workspace_permissions": ["workspace:admin", "workspace:member"],
+        "organization_permissions": ["organization:admin", "organization:member"],
+    },
+    "auth_settings": {
+        **_PART,
+        **dict.fromkeys(["email_address", "username", "first_name", "last_name", "backup_code"], _ON),
+        **dict.fromkeys(["phone_number", "web3_wallet", "password_policy", "magic_link"], _OFF),
+        "password": {"enabled": True, "required": True},
+        "passkey": {"enabled": False, "prompt_registration_on_auth": False, "allow_autofill": False},
+        "auth_factors_enabled": {
+            **dict.fromkeys(["email_password", "username_password", "backup_code", "authenticator"], True),
+            **dict.fromkeys(["email_magic_link", "email_otp", "phone_otp", "web3_wallet"], False),
+        },
+        "verification_policy": {"phone_number": False, "email": False},
+        "second_factor_policy": "optional",
+        "first_factor": "email_password",
+        "second_factor": "authenticator",
+        "alternate_first_factors": ["username_password"],
+        "alternate_second_factors": ["backup_code"],
+        "multi_session_support": {"enabled": True, "max_accounts_per_session": 10, "max_sessions_per_account": 0},
+    },
+    "restrictions": {
+        **_PART,
+        **dict.fromkeys(["allowlist_enabled", "blocklist_enabled", "block_subaddresses"], False),
+        **dict.fromkeys(["block_disposable_emails", "block_voip_numbers"], False),
+        "country_restrictions": {"enabled": False, "country_codes": []},
+        **{name: [] for name in ("banned_keywords", "allowlisted_resources", "blocklisted_resources")},
+        "sign_up_mode": "restricted",
+    },
+    "ui_settings": {
+        "deployment_id": Plain("deployment.id"),
+        "app_name": string("deployment.name"),
+        **{f"{name}_url": "" for name in _NO_URLS},
+        "signup_terms_statement": "",
+        "use_initials_for_user_profile_image": True,
+        "use_initials_for_organization_profile_image": True,
+        "signup_terms_statement_shown": False,
+    },
+}
