@@ -1,4 +1,4 @@
-"""The actor, sent to the database with each change, so that its triggers can write it into the audit trail.
+"""The actor, sent to the database with each change, so that its triggers can write it into the audit log.
 
 The actor travels in the same round trip as the statement that changes something, as a setting that is local to the
 transaction; reading costs nothing. Without an actor, the triggers name the database role.

@@ -1,4 +1,4 @@
-"""The audit trail: one row for each change of a row, written by triggers, whoever makes the change."""
+"""The audit log: one row for each change of a row, written by triggers, whoever makes the change."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class AuditEntry(models.Model):
                 when=pgtrigger.Before,
                 func=f"""
                     IF TG_OP = 'DELETE' AND current_setting('rollcall.pruning', true) = 'on' THEN RETURN OLD; END IF;
-                    {refuse("append_only", "the audit trail cannot be changed; prune_audit_trail deletes what is old")}
+                    {refuse("append_only", "the audit log cannot be changed; prune_audit_log deletes what is old")}
                 """,
             ),
             pgtrigger.Trigger(
@@ -81,7 +81,7 @@ class AuditEntry(models.Model):
                 level=pgtrigger.Statement,
                 func=f"""
                     IF current_setting('rollcall.emptying', true) = 'on' THEN RETURN NULL; END IF;
-                    {refuse("never_emptied", "the audit trail cannot be emptied; see prune_audit_trail")}
+                    {refuse("never_emptied", "the audit log cannot be emptied; see prune_audit_log")}
                 """,
             ),
         ]

@@ -1,4 +1,4 @@
-"""The current names of the objects in entries of the audit trail."""
+"""The current names of the objects in entries of the audit log."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def name_subjects(entries: Iterable[AuditEntry]) -> None:
 
 
 def model_of(label: str) -> type[Model] | None:
-    """The model called ``label`` in the trail; None if it is no more."""
+    """The model called ``label`` in the log; None if it is no more."""
     try:
         return apps.get_model(label)
     except LookupError:

@@ -1,4 +1,4 @@
-"""How long the audit trail is kept: the one way to delete from it, which leaves an entry of its own."""
+"""How long the audit log is kept: the one way to delete from it, which leaves an entry of its own."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The triggers that write the audit trail. A model asks for them in its ``Meta``: ``triggers = [*audited()]``.
+"""The triggers that write the audit log. A model asks for them in its ``Meta``: ``triggers = [*audited()]``.
 
 They run once a statement, over its transition tables, so that bulk SQL and COPY stay fast. A table's deployment is
-found by the model's ``deployment_path``; what the trail calls its subjects, by its foreign keys. The functions
-``audit_actor`` and ``audit_difference`` are of the migration that made the trail.
+found by the model's ``deployment_path``; what the log calls its subjects, by its foreign keys. The functions
+``audit_actor`` and ``audit_difference`` are of the migration that made the log.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PAUSE_AUDIT = """
     SELECT set_config('pgtrigger.ignore', array_agg(tgname)::text, true)
     FROM pg_trigger WHERE starts_with(tgname, 'pgtrigger_audit_')
 """
-"""SQL that has the rest of the transaction write nothing into the trail. For made-up data only."""
+"""SQL that has the rest of the transaction write nothing into the log. For made-up data only."""
 
 _NOISE = ("updated_at", "member_count")
 
@@ -80,9 +80,9 @@ class _Audit(pgtrigger.Trigger):
 def audited(
     *, naming: Sequence[str] = (), ignoring: Sequence[str] = (), secret: Sequence[str] = ()
 ) -> list[pgtrigger.Trigger]:
-    """Write every change of the table into the audit trail, under the first name that the columns ``naming`` have.
+    """Write every change of the table into the audit log, under the first name that the columns ``naming`` have.
 
-    Changes of the columns ``ignoring`` alone are none. Of those of ``secret`` the trail tells that they changed, never
+    Changes of the columns ``ignoring`` alone are none. Of those of ``secret`` the log tells that they changed, never
     their content.
     """
     options: dict[str, Any] = {"naming": naming, "ignoring": ignoring, "secret": secret}
@@ -114,7 +114,7 @@ def audited(
             operation=pgtrigger.Update,
             when=pgtrigger.Before,
             condition=pgtrigger.AnyChange("id"),
-            func=refuse("id_is_kept", "an id cannot change; the audit trail knows the row by it"),
+            func=refuse("id_is_kept", "an id cannot change; the audit log knows the row by it"),
         ),
     ]
 
@@ -133,7 +133,7 @@ class _Truncated(_Audit):
 
 
 def audited_ends(*, ignoring: Sequence[str] = ()) -> list[pgtrigger.Trigger]:
-    """Write into the audit trail when ``ended_at`` of a row is set or a live one is deleted, and nothing else.
+    """Write into the audit log when ``ended_at`` of a row is set or a live one is deleted, and nothing else.
 
     Rows of these tables come, are renewed and go by themselves all the time. The triggers run once a row, so that
     PostgreSQL need not even call them for a renewal.
@@ -180,7 +180,7 @@ def _deployment(model: Any, row: str) -> str:
     *parents, last = path.split("__")
     if not parents:
         return f"{row}.{model._meta.get_field(last).column}"
-    (through,) = parents  # a trail that needs two lookups a row would be slow
+    (through,) = parents  # a log that needs two lookups a row would be slow
     field = model._meta.get_field(through)
     parent = field.remote_field.model._meta
     column = parent.get_field(last).column
@@ -193,12 +193,12 @@ def _path(model: Any) -> str:
 
 
 def audited_models() -> list[type[Model]]:
-    """Those the changes of whose tables are in the trail."""
+    """Those the changes of whose tables are in the log."""
     return [model for model in apps.get_models() if _audits(model)]
 
 
 def is_named(model: type[Model]) -> bool:
-    """Whether the trail calls the rows of ``model`` by a name of their own."""
+    """Whether the log calls the rows of ``model`` by a name of their own."""
     return any(trigger.naming for trigger in _audits(model))
 
 

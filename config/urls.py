@@ -13,7 +13,7 @@ from demo.playground import playground
 from memberships.listing import poll as workspace_memberships
 from memberships.session_views import CurrentUserViewSet, SessionStateViewSet, SignInViewSet, SwitchViewSet
 from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
-from staff.access.mfa_page import mfa_page
+from staff.access.mfa_page import mfa_page, moved_mfa_page
 
 FAST_PATHS: dict[str, Endpoint[Any]] = {}
 """The polled endpoints by path."""
@@ -45,7 +45,8 @@ urlpatterns = [
     path(".well-known/jwks.json", JwksViewSet.as_view({"get": "retrieve"})),
     path("openapi.json", OpenApiView.as_view()),
     path("docs/", docs),
-    path("admin/second-factor/", mfa_page, name="staff-second-factor"),
+    path("admin/mfa/", mfa_page, name="staff-mfa"),
+    path("admin/second-factor/", moved_mfa_page),
     path("admin/", admin.site.urls),
 ]
 

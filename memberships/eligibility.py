@@ -17,7 +17,7 @@ RestrictionType = Literal["none", "ip_not_allowed", "mfa_required", "ip_and_mfa_
 RESTRICTION_TYPES: list[tuple[RestrictionType, str]] = [
     ("none", "The user may enter."),
     ("ip_not_allowed", "The user's address is on none of the allow-lists that count."),
-    ("mfa_required", "The user must set up a second factor."),
+    ("mfa_required", "The user must set up multi-factor authentication (MFA)."),
     ("ip_and_mfa_required", "Both of the above."),
 ]
 
@@ -87,7 +87,7 @@ def restriction(
     mfa = [level.label for level in levels if level.mfa_rule(has_mfa) is Outcome.UNMET]
     if ip and mfa:
         message = (
-            f"Set up a second factor, which {' and '.join(mfa)} {_verb(mfa, 'require')}, "
+            f"Set up multi-factor authentication (MFA), which {' and '.join(mfa)} {_verb(mfa, 'require')}, "
             f"and connect from a network that {' and '.join(ip)} {_verb(ip, 'allow')}."
         )
         return {"type": "ip_and_mfa_required", "message": message}
@@ -95,7 +95,7 @@ def restriction(
         message = f"Connect from a network that {' and '.join(ip)} {_verb(ip, 'allow')}."
         return {"type": "ip_not_allowed", "message": message}
     if mfa:
-        message = f"Set up a second factor, which {' and '.join(mfa)} {_verb(mfa, 'require')}."
+        message = f"Set up multi-factor authentication (MFA), which {' and '.join(mfa)} {_verb(mfa, 'require')}."
         return {"type": "mfa_required", "message": message}
     return UNRESTRICTED
 

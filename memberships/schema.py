@@ -80,7 +80,7 @@ _MEMBERSHIP: dict[str, Any] = {
     "updated_at": EXAMPLE_TIME,
     "eligibility_restriction": {
         "type": "mfa_required",
-        "message": "Set up a second factor, which the workspace “Field Operations” requires.",
+        "message": "Set up multi-factor authentication (MFA), which the workspace “Field Operations” requires.",
     },
 }
 
@@ -224,7 +224,7 @@ current_session = endpoint(
     tag="Session",
     description="For everybody: a visitor without a session, or with one that is over, gets a new one. Never a 401.",
     answers=_SESSION,
-    examples=_VISITOR_EXAMPLES | {"second factor awaited": enveloped(_AWAITING_CODE, "Your session.")},
+    examples=_VISITOR_EXAMPLES | {"MFA code awaited": enveloped(_AWAITING_CODE, "Your session.")},
 )
 
 sign_out = endpoint(
@@ -316,7 +316,7 @@ sign_in = endpoint(
     method="POST",
     description=(
         "With a password, by e-mail address or username, or with the token of an outside issuer. `active_signin` is "
-        "set if that was all; else the last of `signin_attempts` says which second factor is awaited."
+        "set if that was all; else the last of `signin_attempts` says which kind of MFA code is awaited."
     ),
     request=SIGN_IN_REQUEST,
     requests={
@@ -327,7 +327,7 @@ sign_in = endpoint(
     answers=_SESSION,
     examples={
         "signed in": enveloped(_SIGNED_IN, "Your session."),
-        "second factor awaited": enveloped(_AWAITING_CODE, "Your session."),
+        "MFA code awaited": enveloped(_AWAITING_CODE, "Your session."),
     },
     fails_with=[
         Problem.INVALID_FIELD,
@@ -342,7 +342,7 @@ sign_in = endpoint(
 
 attempt_verification = endpoint(
     "AttemptVerification",
-    "Give the second factor",
+    "Give the MFA code",
     tag="Sign-in",
     method="POST",
     description="A code of the authenticator, or a backup code. Five wrong ones end the attempt.",

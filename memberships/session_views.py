@@ -154,7 +154,7 @@ def client_of(request: Request) -> Client:
 def signed_in_answer(request: Request, caller: Caller, result: SignInResult) -> HttpResponse:
     """The session after a step of signing in, with its token.
 
-    While a second factor is awaited, nobody is shown as active, even if somebody else is signed in to the session:
+    While an MFA code is awaited, nobody is shown as active, even if somebody else is signed in to the session:
     clients conclude from this that a step is missing. Some conclude from the attempt that none is, so the answer that
     completes an attempt shows it.
     """

@@ -58,14 +58,14 @@ class StaffSite(UnfoldAdminSite):
         return only_here
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Whether somebody of the staff has signed in, with their second factor if STAFF_SECOND_FACTOR_REQUIRED."""
+        """Whether a member of staff has signed in, with MFA if STAFF_MFA_REQUIRED."""
         user: Any = request.user
-        return super().has_permission(request) and (not settings.STAFF_SECOND_FACTOR_REQUIRED or user.is_verified())
+        return super().has_permission(request) and (not settings.STAFF_MFA_REQUIRED or user.is_verified())
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         require_admin_host(request)
         if self._must_enrol(request):
-            return HttpResponseRedirect(reverse("staff-second-factor"))
+            return HttpResponseRedirect(reverse("staff-mfa"))
         response = super().login(request, extra_context)
         if request.method == "POST" and response.status_code == 302 and not user_has_device(request.user):
             start_proven(request)  # the password was given just now

@@ -104,8 +104,8 @@ class Migration(migrations.Migration):
             trigger=pgtrigger.compiler.Trigger(
                 name="append_only",
                 sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="\n                    IF TG_OP = 'DELETE' AND current_setting('rollcall.pruning', true) = 'on' THEN RETURN OLD; END IF;\n                    RAISE EXCEPTION 'the audit trail cannot be changed; prune_audit_trail deletes what is old' USING ERRCODE = '23514', CONSTRAINT = 'append_only';\n                ",
-                    hash="b4bd068dad06eec8124c31471ed0c1cccceb660c",
+                    func="\n                    IF TG_OP = 'DELETE' AND current_setting('rollcall.pruning', true) = 'on' THEN RETURN OLD; END IF;\n                    RAISE EXCEPTION 'the audit log cannot be changed; prune_audit_log deletes what is old' USING ERRCODE = '23514', CONSTRAINT = 'append_only';\n                ",
+                    hash="f05f2f429c5958781f40086a92edf84ab7dec1c8",
                     operation="UPDATE OR DELETE",
                     pgid="pgtrigger_append_only_6cfb3",
                     table="audit_auditentry",
@@ -118,8 +118,8 @@ class Migration(migrations.Migration):
             trigger=pgtrigger.compiler.Trigger(
                 name="never_emptied",
                 sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="\n                    IF current_setting('rollcall.emptying', true) = 'on' THEN RETURN NULL; END IF;\n                    RAISE EXCEPTION 'the audit trail cannot be emptied; see prune_audit_trail' USING ERRCODE = '23514', CONSTRAINT = 'never_emptied';\n                ",
-                    hash="5c7d11215eac5e1110e734e2813ff9b3465c9d26",
+                    func="\n                    IF current_setting('rollcall.emptying', true) = 'on' THEN RETURN NULL; END IF;\n                    RAISE EXCEPTION 'the audit log cannot be emptied; see prune_audit_log' USING ERRCODE = '23514', CONSTRAINT = 'never_emptied';\n                ",
+                    hash="7ccaf403ab2bdb821f530907eeac2db741f9f23d",
                     level="STATEMENT",
                     operation="TRUNCATE",
                     pgid="pgtrigger_never_emptied_09ce4",

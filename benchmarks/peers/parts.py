@@ -130,7 +130,7 @@ def is_free(*places: str, is_admin: str) -> str:
 def restriction(*places: str, is_admin: str) -> Json:
     """The eligibility restriction of the innermost of ``places``, which have the columns of ``rules`` and a name."""
     network = f"'a network that ' || {_subjects('ip_unmet', 'allow', places)} || '.'"
-    mfa = f"'Set up a second factor, which ' || {_subjects('mfa_unmet', 'require', places)}"
+    mfa = f"'Set up multi-factor authentication (MFA), which ' || {_subjects('mfa_unmet', 'require', places)}"
 
     def kept_out(type_: str, message: str) -> Json:
         return json_text({"type": type_, "message": string(message)})

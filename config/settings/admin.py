@@ -35,7 +35,7 @@ UNFOLD = {
     "ACCOUNT": {
         "navigation": [
             {"title": "Change password", "link": reverse_lazy("admin:password_change")},
-            {"title": "MFA", "link": reverse_lazy("staff-second-factor")},
+            {"title": "MFA", "link": reverse_lazy("staff-mfa")},
         ]
     },
     "SIDEBAR": {"navigation": "staff.navigation.sidebar", "show_search": True},

@@ -55,7 +55,7 @@ MIDDLEWARE = [
     "staff.access.middleware.StaffSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "staff.access.middleware.StaffAuthenticationMiddleware",
-    "staff.access.middleware.StaffSecondFactorMiddleware",
+    "staff.access.middleware.StaffMfaMiddleware",
     "staff.access.middleware.StaffMessageMiddleware",
 ]
 

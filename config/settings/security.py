@@ -1,6 +1,6 @@
 """Secrets, hosts, proxies and cookies."""
 
-from config.environment import between, fernet_keys, networks, read, secret
+from config.environment import between, env, fernet_keys, networks, read, refuse, secret
 from config.settings.core import DEMO
 
 SECRET_KEY = read("str", "SECRET_KEY", validate=secret)
@@ -50,7 +50,9 @@ CSRF_COOKIE_PATH = "/admin/"
 CSRF_COOKIE_SECURE = HTTPS_ONLY
 CSRF_COOKIE_HTTPONLY = True
 
-STAFF_SECOND_FACTOR_REQUIRED = read("bool", "STAFF_SECOND_FACTOR_REQUIRED", not DEMO)
+STAFF_MFA_REQUIRED = read("bool", "STAFF_MFA_REQUIRED", not DEMO)
+if env.str("STAFF_SECOND_FACTOR_REQUIRED", ""):
+    refuse("STAFF_SECOND_FACTOR_REQUIRED", "it is called STAFF_MFA_REQUIRED now")
 
 AUTHENTICATION_BACKENDS = ["staff.access.backend.StaffBackend"]
 PASSWORD_HASHERS = ["accounts.hashers.Argon2idHasher"]

@@ -444,8 +444,8 @@ class Migration(migrations.Migration):
                 name="id_is_kept",
                 sql=pgtrigger.compiler.UpsertTriggerSql(
                     condition='WHEN (OLD."id" IS DISTINCT FROM (NEW."id"))',
-                    func="RAISE EXCEPTION 'an id cannot change; the audit trail knows the row by it' USING ERRCODE = '23514', CONSTRAINT = 'id_is_kept';",
-                    hash="fe5e4d6959f4114a89386232c3e8b1bbd609d097",
+                    func="RAISE EXCEPTION 'an id cannot change; the audit log knows the row by it' USING ERRCODE = '23514', CONSTRAINT = 'id_is_kept';",
+                    hash="9a1467be08b5f72ec1604e0a6763e6b993c41bb1",
                     operation="UPDATE",
                     pgid="pgtrigger_id_is_kept_c9195",
                     table="memberships_organizationmembershiprole",
@@ -665,8 +665,8 @@ class Migration(migrations.Migration):
                 name="id_is_kept",
                 sql=pgtrigger.compiler.UpsertTriggerSql(
                     condition='WHEN (OLD."id" IS DISTINCT FROM (NEW."id"))',
-                    func="RAISE EXCEPTION 'an id cannot change; the audit trail knows the row by it' USING ERRCODE = '23514', CONSTRAINT = 'id_is_kept';",
-                    hash="834a71cf862165ed79d27015ef3e04033164cd3f",
+                    func="RAISE EXCEPTION 'an id cannot change; the audit log knows the row by it' USING ERRCODE = '23514', CONSTRAINT = 'id_is_kept';",
+                    hash="e284ccd83ef5134a2a09d8a5836e566768e44261",
                     operation="UPDATE",
                     pgid="pgtrigger_id_is_kept_4eebb",
                     table="memberships_organizationmembership",
@@ -853,8 +853,8 @@ class Migration(migrations.Migration):
                 name="id_is_kept",
                 sql=pgtrigger.compiler.UpsertTriggerSql(
                     condition='WHEN (OLD."id" IS DISTINCT FROM (NEW."id"))',
-                    func="RAISE EXCEPTION 'an id cannot change; the audit trail knows the row by it' USING ERRCODE = '23514', CONSTRAINT = 'id_is_kept';",
-                    hash="63f8fbe6699f4d7037b09ea590ddb6f934c94316",
+                    func="RAISE EXCEPTION 'an id cannot change; the audit log knows the row by it' USING ERRCODE = '23514', CONSTRAINT = 'id_is_kept';",
+                    hash="e1695d858077659f54aa7adb4cb3c33d9ac0c7ff",
                     operation="UPDATE",
                     pgid="pgtrigger_id_is_kept_3542c",
                     table="memberships_workspacemembershiprole",
@@ -1074,8 +1074,8 @@ class Migration(migrations.Migration):
                 name="id_is_kept",
                 sql=pgtrigger.compiler.UpsertTriggerSql(
                     condition='WHEN (OLD."id" IS DISTINCT FROM (NEW."id"))',
-                    func="RAISE EXCEPTION 'an id cannot change; the audit trail knows the row by it' USING ERRCODE = '23514', CONSTRAINT = 'id_is_kept';",
-                    hash="50397126de1e75ac785ef66e0e3d24adf7d97c66",
+                    func="RAISE EXCEPTION 'an id cannot change; the audit log knows the row by it' USING ERRCODE = '23514', CONSTRAINT = 'id_is_kept';",
+                    hash="7f2ef9f3db4cab7910818f9d4373e0279c16d336",
                     operation="UPDATE",
                     pgid="pgtrigger_id_is_kept_73f77",
                     table="memberships_workspacemembership",

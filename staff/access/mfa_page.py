@@ -25,7 +25,7 @@ from accounts import mfa
 from accounts.names import normal_code
 from accounts.step_up import RECENT
 from staff.access.guard import guarded, require_admin_host
-from staff.access.second_factor import confirm, discard_unconfirmed, sign_out, take_code, unconfirmed
+from staff.access.mfa import confirm, discard_unconfirmed, sign_out, take_code, unconfirmed
 from staff.access.sign_in import CountedForm, with_retry_after
 
 ISSUER = "Rollcall"
@@ -102,11 +102,17 @@ def mfa_page(request: HttpRequest) -> HttpResponse:
     return _page(request, form=form, secret=secret, qr_code=qr_code)
 
 
+def moved_mfa_page(request: HttpRequest) -> HttpResponse:
+    """Redirect from the former address of the page, which staff may have bookmarked."""
+    require_admin_host(request)
+    return guarded(redirect("staff-mfa", permanent=True))
+
+
 def _ask_for_proof(request: HttpRequest) -> HttpResponse:
     form = ProofForm(request, request.POST or None)
     if form.is_valid():
         start_proven(request)
-        return redirect("staff-second-factor")
+        return redirect("staff-mfa")
     return with_retry_after(_page(request, form=form), form)
 
 

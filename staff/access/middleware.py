@@ -30,8 +30,8 @@ class StaffAuthenticationMiddleware(_ForStaff, AuthenticationMiddleware):
     """Sets ``request.user``."""
 
 
-class StaffSecondFactorMiddleware(_ForStaff, OTPMiddleware):
-    """Adds to ``request.user`` whether they have given their second factor."""
+class StaffMfaMiddleware(_ForStaff, OTPMiddleware):
+    """Adds to ``request.user`` whether they have passed MFA."""
 
 
 class StaffMessageMiddleware(_ForStaff, MessageMiddleware):

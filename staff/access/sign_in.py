@@ -17,7 +17,7 @@ from accounts import throttling
 from accounts.names import normal_code, trimmed
 from api.client_address import client_address_of
 from api.errors import ApiError
-from staff.access.second_factor import take_code
+from staff.access.mfa import take_code
 
 Response = TypeVar("Response", bound=HttpResponse)
 

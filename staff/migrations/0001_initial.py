@@ -240,8 +240,8 @@ class Migration(migrations.Migration):
                 name="id_is_kept",
                 sql=pgtrigger.compiler.UpsertTriggerSql(
                     condition='WHEN (OLD."id" IS DISTINCT FROM (NEW."id"))',
-                    func="RAISE EXCEPTION 'an id cannot change; the audit trail knows the row by it' USING ERRCODE = '23514', CONSTRAINT = 'id_is_kept';",
-                    hash="b3cca3b25476f27a350cad6882d1f164c4629311",
+                    func="RAISE EXCEPTION 'an id cannot change; the audit log knows the row by it' USING ERRCODE = '23514', CONSTRAINT = 'id_is_kept';",
+                    hash="18d9df7eb0f7c8cd3a31b89851a0655920f4bd97",
                     operation="UPDATE",
                     pgid="pgtrigger_id_is_kept_4ecf0",
                     table="staff_staffaccess",
@@ -318,8 +318,8 @@ class Migration(migrations.Migration):
                 name="id_is_kept",
                 sql=pgtrigger.compiler.UpsertTriggerSql(
                     condition='WHEN (OLD."id" IS DISTINCT FROM (NEW."id"))',
-                    func="RAISE EXCEPTION 'an id cannot change; the audit trail knows the row by it' USING ERRCODE = '23514', CONSTRAINT = 'id_is_kept';",
-                    hash="ce661a5ce56681240257e73e731a222841580bd8",
+                    func="RAISE EXCEPTION 'an id cannot change; the audit log knows the row by it' USING ERRCODE = '23514', CONSTRAINT = 'id_is_kept';",
+                    hash="d61eff525ab2da5403a3e689212ff39723fcf176",
                     operation="UPDATE",
                     pgid="pgtrigger_id_is_kept_1248a",
                     table="staff_staffaccess_deployments",

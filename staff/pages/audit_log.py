@@ -91,7 +91,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             return queryset, False
         found = Q(lowered__startswith=term.lower(), name__gt="") | Q(actor_name=term)
         if term.isascii() and term.isdigit() and len(term) < 19:
-            # Not by object_id alone, which has no index: every change pays for each index of the trail.
+            # Not by object_id alone, which has no index: every change pays for each index of the log.
             subjects = [f"{model._meta.label_lower}:{int(term)}" for model in audited_models()]
             found |= Q(subjects__overlap=subjects, object_id=int(term)) | Q(pk=int(term))
         return queryset.alias(lowered=Lower("name")).filter(found), False

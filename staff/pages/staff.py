@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django_otp import user_has_device
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from staff.access.second_factor import reset
+from staff.access.mfa import reset
 from staff.bulk_changes import Change, Refused
 from staff.models import StaffAccess
 from staff.toolkit.bulk_actions import BulkAction

@@ -73,8 +73,8 @@ class ScopedPage(Scoped):
         row = page.get_object(request, object_id)
         if row is None:
             raise Http404
-        trail: Any = page.admin_site.get_model_admin(AuditEntry)
-        return trail.history_of(request, row)
+        log: Any = page.admin_site.get_model_admin(AuditEntry)
+        return log.history_of(request, row)
 
 
 def _lookups(model: type[Model], path: str) -> list[str]:

@@ -223,7 +223,7 @@ def test_staff_whose_mfa_is_reset_are_signed_out(admin_client: Client) -> None:
 
 
 def test_staff_who_replace_their_mfa_keep_the_present_session_only(settings: Any) -> None:
-    settings.STAFF_SECOND_FACTOR_REQUIRED = False
+    settings.STAFF_MFA_REQUIRED = False
     member = Staff.objects.create_superuser("mia")
     present, other = Client(), Client()
     for client in (present, other):
@@ -231,6 +231,6 @@ def test_staff_who_replace_their_mfa_keep_the_present_session_only(settings: Any
     session = present.session  # as if they had signed in a moment ago
     session["mfa_proven_at"] = time.time()
     session.save()
-    secret = re.findall(r'id="secret">([A-Z2-7]+)<', present.get("/admin/second-factor/").content.decode())[0]
-    present.post("/admin/second-factor/", {"code": pyotp.TOTP(secret).now()})
+    secret = re.findall(r'id="secret">([A-Z2-7]+)<', present.get("/admin/mfa/").content.decode())[0]
+    present.post("/admin/mfa/", {"code": pyotp.TOTP(secret).now()})
     assert [client.get("/admin/").status_code for client in (present, other)] == [200, 302]

@@ -119,7 +119,7 @@ def test_odd_cookies_of_others_do_not_hide_the_session(deployment: Deployment, o
         ("/admin/login/", 2_621_440),
         ("/admin/accounts/user/add/", 2_621_440),
         (IMPORT, 2_621_440),
-        ("/admin/second-factor/", 2_621_440),
+        ("/admin/mfa/", 2_621_440),
     ],
 )
 @pytest.mark.parametrize("way", ["with its length", "in chunks"])
@@ -176,8 +176,8 @@ def test_only_staff_who_have_signed_in_may_upload_a_long_file(deployment: Deploy
     assert "manage.py import_memberships" in response.content.decode()
 
 
-def test_a_second_factor_that_is_still_owed_is_no_sign_in(deployment: Deployment, settings: Any) -> None:
-    settings.STAFF_SECOND_FACTOR_REQUIRED = True
+def test_a_password_without_the_mfa_that_is_still_owed_is_no_sign_in(deployment: Deployment, settings: Any) -> None:
+    settings.STAFF_MFA_REQUIRED = True
     response, body = _upload(_signed_in(staff(deployment, role="operator")), 10 * MIB)
     assert (response.status_code, body.was_read) == (413, 0)
 

@@ -39,6 +39,11 @@ def test_the_named_commands_make_the_missing_settings() -> None:
     assert manage("check", **made).returncode == 0
 
 
+def test_the_former_name_of_a_setting_stops_the_start_with_the_new_one() -> None:
+    (line,) = lines_of(STAFF_SECOND_FACTOR_REQUIRED="false")
+    assert "STAFF_SECOND_FACTOR_REQUIRED is wrong: it is called STAFF_MFA_REQUIRED now" in line
+
+
 @pytest.mark.parametrize("command", ["serve", "migrate", "issue_session"])
 def test_every_command_names_them(command: str) -> None:
     result = manage(command, *["x"] * (command == "issue_session"), SECRET_KEY="", KEY_ENCRYPTION_KEYS="")

@@ -101,7 +101,7 @@ def test_entering_is_refused_until_address_and_mfa_are_right(page: Page, demo: D
     card(page, "Kasse").get_by_role("button").click()
     expect(page.get_by_role("status")).to_contain_text("Connect from a network that the organization “Café Übergröße”")
     card(page, "第一工場").get_by_role("button").click()
-    expect(page.get_by_role("status")).to_contain_text("Set up a second factor")
+    expect(page.get_by_role("status")).to_contain_text("Set up multi-factor authentication (MFA)")
     expect(card(page, "Havn · Harbour")).to_have_class("card active")
 
     page.get_by_text("MFA", exact=True).click()

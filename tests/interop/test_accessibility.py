@@ -22,11 +22,11 @@ PAGES = {
     "a read-only page": "/admin/accounts/signingkey/1/change/",
     "a question": "/admin/organizations/organization/1/delete/",
     "a history": "/admin/organizations/organization/1/history/",
-    "the audit trail": "/admin/audit/auditentry/",
+    "the audit log": "/admin/audit/auditentry/",
     "staff": "/admin/auth/user/",
     "one of the staff": "/admin/auth/user/1/change/",
     "why a user cannot enter": "/admin/accounts/user/1/why-not/?address=203.0.113.7",
-    "a second factor to set up": "/admin/second-factor/",
+    "MFA to set up": "/admin/mfa/",
     "a password to change": "/admin/password_change/",
 }
 Scheme = Literal["light", "dark"]

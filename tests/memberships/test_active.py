@@ -224,9 +224,7 @@ def test_a_workspaces_own_restriction_leaves_the_organization_open(
     assert to_organization(client, membership.organization_id).status_code == 200
 
 
-def test_the_right_network_and_a_second_factor_open_it(
-    client: ApiClient, user: User, membership: WorkspaceMembership
-) -> None:
+def test_the_right_network_and_mfa_open_it(client: ApiClient, user: User, membership: WorkspaceMembership) -> None:
     restrict(membership.workspace, "both")
     confirmed_authenticator(user)
     assert error_code(to_workspace(client, membership.workspace_id)) == ENTRY_RESTRICTED
@@ -291,9 +289,7 @@ def test_the_active_place_is_restored_after_a_sign_out(
     assert active(session_data(signed_in(user))) == both_of(membership)
 
 
-def test_a_sign_in_with_a_second_factor_begins_there_too(
-    client: ApiClient, user: User, membership: WorkspaceMembership
-) -> None:
+def test_a_sign_in_with_mfa_begins_there_too(client: ApiClient, user: User, membership: WorkspaceMembership) -> None:
     to_workspace(client, membership.workspace_id)
     confirmed_authenticator(user)
     other = ApiClient(user.deployment)

@@ -31,7 +31,7 @@ CACHING = {"Cache-Control": "private, no-cache", "Vary": "Cookie, Authorization,
 
 @pytest.fixture
 def membership(user: User) -> WorkspaceMembership:
-    """The user's only one: it asks for a second factor, and for the address ``LISTED``."""
+    """The user's only one: it requires MFA, and the address ``LISTED``."""
     membership = member_of_new_workspace(
         user, enforce_2fa=True, enable_ip_restriction=True, whitelisted_ips=[LISTED], private_metadata={"floor": 3}
     )
@@ -151,7 +151,7 @@ def leave_the_workspace(membership: WorkspaceMembership) -> None:
     membership.delete()
 
 
-def set_up_a_second_factor(membership: WorkspaceMembership) -> None:
+def set_up_mfa(membership: WorkspaceMembership) -> None:
     confirmed_authenticator(membership.user)
 
 
@@ -185,7 +185,7 @@ def become_an_administrator(membership: WorkspaceMembership) -> None:
         somebody_else_joins,
         join_another_workspace,
         leave_the_workspace,
-        set_up_a_second_factor,
+        set_up_mfa,
         switch_a_rule_off,
         change_the_allow_list,
         become_an_administrator,

@@ -268,7 +268,7 @@ def test_a_user_without_address_has_an_empty_one(deployment: Deployment) -> None
     assert me["has_password"] is False
 
 
-def test_a_user_reads_which_second_factors_they_have(client: ApiClient, user: User) -> None:
+def test_a_user_reads_which_mfa_devices_they_have(client: ApiClient, user: User) -> None:
     before = data_of(client.get("/me"))
     assert (before["authenticators"], before["backup_codes_generated"]) == ([], False)
     row = confirmed_authenticator(user)

@@ -1,4 +1,4 @@
-"""May the caller enter this workspace, from this address, with the second factor that they have set up? (decision 8)"""
+"""May the caller enter this workspace, from this address, with the MFA that they have set up? (decision 8)"""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_every_combination_of_rules_is_decided_as_the_contract_says() -> None:
             message = found["message"]
             ip_part, mfa_part = "ip_" in expected, "mfa_" in expected
             assert ("connect from a network" in message.lower()) is ip_part
-            assert ("set up a second factor" in message.lower()) is mfa_part
+            assert ("set up multi-factor authentication (mfa)" in message.lower()) is mfa_part
             for index, name in enumerate(("the organization “Organization”", "the workspace “Workspace”")):
                 concerned = (ip_part and by_address[index]) + (mfa_part and by_factor[index])
                 assert message.count(name) == concerned, message
@@ -132,14 +132,21 @@ STRICT: dict[str, Any] = {"enforce_mfa": True}
         (GUARDED, OPEN, "Connect from a network that the organization “Acme” allows."),
         (OPEN, GUARDED, "Connect from a network that the workspace “Vault” allows."),
         (GUARDED, GUARDED, "Connect from a network that the organization “Acme” and the workspace “Vault” allow."),
-        (STRICT, OPEN, "Set up a second factor, which the organization “Acme” requires."),
-        (OPEN, STRICT, "Set up a second factor, which the workspace “Vault” requires."),
-        (STRICT, STRICT, "Set up a second factor, which the organization “Acme” and the workspace “Vault” require."),
+        (STRICT, OPEN, "Set up multi-factor authentication (MFA), which the organization “Acme” requires."),
+        (OPEN, STRICT, "Set up multi-factor authentication (MFA), which the workspace “Vault” requires."),
+        (
+            STRICT,
+            STRICT,
+            (
+                "Set up multi-factor authentication (MFA), which the organization “Acme” and the workspace “Vault” "
+                "require."
+            ),
+        ),
         (
             GUARDED,
             STRICT,
             (
-                "Set up a second factor, which the workspace “Vault” requires, "
+                "Set up multi-factor authentication (MFA), which the workspace “Vault” requires, "
                 "and connect from a network that the organization “Acme” allows."
             ),
         ),
@@ -147,7 +154,8 @@ STRICT: dict[str, Any] = {"enforce_mfa": True}
             GUARDED | STRICT,
             GUARDED | STRICT,
             (
-                "Set up a second factor, which the organization “Acme” and the workspace “Vault” require, "
+                "Set up multi-factor authentication (MFA), which the organization “Acme” and the workspace “Vault” "
+                "require, "
                 "and connect from a network that the organization “Acme” and the workspace “Vault” allow."
             ),
         ),
@@ -239,7 +247,7 @@ def test_each_switch_is_on_by_default_and_governs_one_rule_at_one_level(
 
 
 def nothing(user: User) -> None:
-    """No second factor at all."""
+    """No MFA at all."""
 
 
 def an_unconfirmed_authenticator(user: User) -> None:
@@ -289,7 +297,7 @@ def those_of_another_user(user: User) -> None:
 @pytest.mark.parametrize(
     ("organization", "workspace"), [({"enforce_mfa": True}, {}), ({}, {"enforce_2fa": True})], ids=["mfa", "2fa"]
 )
-def test_a_confirmed_authenticator_alone_is_a_second_factor(
+def test_a_confirmed_authenticator_alone_is_mfa(
     user: User, organization: Any, workspace: Any, has: Callable[[User], object], type_: str
 ) -> None:
     member_of(user, organization=organization, workspace=workspace)

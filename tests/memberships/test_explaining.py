@@ -172,7 +172,7 @@ def test_a_text_that_is_no_address_is_refused(admin_client: Client, user: User) 
     assert "explanation" not in response.context
 
 
-def test_the_second_factor_and_a_disabled_user_are_explained(admin_client: Client, user: User) -> None:
+def test_missing_mfa_and_a_disabled_user_are_explained(admin_client: Client, user: User) -> None:
     member_of_new_workspace(user, enforce_2fa=True)
     confirmed_authenticator(user)
     assert "and the user has set up MFA." in admin_client.get(PAGE.format(user.pk), {"address": ""}).content.decode()

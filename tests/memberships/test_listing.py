@@ -176,8 +176,8 @@ def test_every_field_of_the_contract_is_there_with_its_value(db: None) -> None:
         "eligibility_restriction": {
             "type": "ip_and_mfa_required",
             "message": (
-                f"Set up a second factor, which the organization “{NAME}” and the workspace “Havn” require, "
-                f"and connect from a network that the organization “{NAME}” and the workspace “Havn” allow."
+                f"Set up multi-factor authentication (MFA), which the organization “{NAME}” and the workspace “Havn” "
+                f"require, and connect from a network that the organization “{NAME}” and the workspace “Havn” allow."
             ),
         },
     }

@@ -252,7 +252,7 @@ def test_the_next_answer_of_every_process_is_refused_after(
         service.execute(undo)
 
 
-def test_a_second_factor_is_seen_at_once(service: Service) -> None:
+def test_new_mfa_is_seen_at_once(service: Service) -> None:
     service.execute(
         "UPDATE organizations_organizationrole SET permissions = '{organization:member}' WHERE name = 'Member'",
         f"UPDATE organizations_workspace SET enforce_2fa = true WHERE name = '{WORKSPACE}'",

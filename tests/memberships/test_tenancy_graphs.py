@@ -110,8 +110,8 @@ class Membership:
 
 
 @dataclass(frozen=True)
-class Tenant:
-    """A deployment and all that is in it. Names are unique over all tenants, so what is foreign shows."""
+class DrawnDeployment:
+    """A deployment and all that is in it. Names are unique over all deployments, so a foreign row shows."""
 
     staging: bool
     audience: str
@@ -129,12 +129,14 @@ class Tenant:
 
 
 @dataclass(frozen=True)
-class Question:
-    """Who asks whom, from where, how, and for which organization: ``(kind, value)``, the value of an organization being
-    the indices of its tenant and its own, that of "malformed" the text and the code of its error.
+class Request:
+    """A request by a person of one deployment to the host of another or the same.
+
+    ``organization`` is ``(kind, value)``: the value of "organization" is the indices of its deployment and its own, the
+    value of "malformed" the text and the code of its error.
     """
 
-    tenant: int
+    deployment: int
     person: int
     host_of: int
     address: str
@@ -176,9 +178,9 @@ def places(draw: st.DrawFn, name: str, parent: int) -> Place:
 
 
 @st.composite
-def tenants(draw: st.DrawFn, number: int) -> Tenant:
+def drawn_deployments(draw: st.DrawFn, number: int) -> DrawnDeployment:
     people = [
-        # The same addresses in every tenant: an e-mail address says nothing about which deployment's user it is.
+        # The same addresses in every deployment: an e-mail address does not show which deployment's user it is.
         Person(
             email=f"user{index}@example.com",
             disabled=draw(SELDOM) and draw(st.booleans()),
@@ -242,7 +244,7 @@ def tenants(draw: st.DrawFn, number: int) -> Tenant:
                 for workspace, place in enumerate(workspaces)
                 if place.parent == organization and draw(OFTEN)
             ]
-    return Tenant(
+    return DrawnDeployment(
         staging=draw(st.booleans()),
         audience=draw(AUDIENCES),
         address_rule_per_organization=draw(SWITCH),
@@ -261,25 +263,25 @@ def tenants(draw: st.DrawFn, number: int) -> Tenant:
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> tuple[list[Tenant], list[Question]]:
-    """Tenants, and what is asked of them: in each for everything, then for an organization of anybody's, for what is
-    none, and with a token that may be for another host or sent in a way that the host does not take.
+def graphs(draw: st.DrawFn) -> tuple[list[DrawnDeployment], list[Request]]:
+    """Deployments and requests: for all memberships in each; for an organization of any deployment; for an organization
+    that does not exist; and with a token that may be for another host, or sent in a way that the host does not take.
     """
-    everything = [draw(tenants(number)) for number in range(draw(ONE_TO_THREE))]
+    everything = [draw(drawn_deployments(number)) for number in range(draw(ONE_TO_THREE))]
     indices = st.integers(0, len(everything) - 1)
     asked = [
-        Question(
-            tenant=number,
-            person=draw(st.integers(0, len(tenant.people) - 1)),
+        Request(
+            deployment=number,
+            person=draw(st.integers(0, len(drawn.people) - 1)),
             host_of=number,
             address=draw(st.sampled_from(ADDRESSES)),
             sent_as="cookie",
             organization=("absent", None),
         )
-        for number, tenant in enumerate(everything)
+        for number, drawn in enumerate(everything)
     ]
     first = asked[draw(indices)]
-    owner = first.tenant if draw(OFTEN) else draw(indices)
+    owner = first.deployment if draw(OFTEN) else draw(indices)
     organization = draw(st.integers(0, len(everything[owner].organizations) - 1))
     return everything, [
         *asked,
@@ -308,51 +310,51 @@ def is_listed(address: str, entries: tuple[str, ...]) -> bool:
     return False
 
 
-def expected_answer(everything: list[Tenant], question: Question) -> tuple[int, list[dict[str, Any]]]:
+def expected_answer(everything: list[DrawnDeployment], request: Request) -> tuple[int, list[dict[str, Any]]]:
     """The code of the error, or 200, and the memberships in the terms of ``summary``."""
-    tenant = everything[question.tenant]
-    person = tenant.people[question.person]
-    if question.sent_as == "parameter" and not everything[question.host_of].staging:
+    drawn = everything[request.deployment]
+    person = drawn.people[request.person]
+    if request.sent_as == "parameter" and not everything[request.host_of].staging:
         return 40101, []
-    if question.host_of != question.tenant:
+    if request.host_of != request.deployment:
         return 40102, []
     if person.disabled:
         return 40106, []
-    kind, asked_for = question.organization
+    kind, asked_for = request.organization
     if kind == "malformed":
         return int(asked_for[1]), []
     own_organizations = {
         membership.place: membership
-        for membership in tenant.organization_memberships
-        if membership.person == question.person
+        for membership in drawn.organization_memberships
+        if membership.person == request.person
     }
     if kind == "nonexistent":
         return 40403, []
-    if kind == "organization" and (asked_for[0] != question.tenant or asked_for[1] not in own_organizations):
+    if kind == "organization" and (asked_for[0] != request.deployment or asked_for[1] not in own_organizations):
         return 40403, []
     items = []
-    for membership in tenant.workspace_memberships:
-        if membership.person != question.person:
+    for membership in drawn.workspace_memberships:
+        if membership.person != request.person:
             continue
-        workspace = tenant.workspaces[membership.place]
+        workspace = drawn.workspaces[membership.place]
         if kind == "organization" and workspace.parent != asked_for[1]:
             continue
-        organization = tenant.organizations[workspace.parent]
+        organization = drawn.organizations[workspace.parent]
         administers_organization = any(
-            "organization:admin" in tenant.organization_roles[role].permissions
+            "organization:admin" in drawn.organization_roles[role].permissions
             for role in own_organizations[workspace.parent].roles
         )
         administers_workspace = any(
-            "workspace:admin" in tenant.workspace_roles[role].permissions for role in membership.roles
+            "workspace:admin" in drawn.workspace_roles[role].permissions for role in membership.roles
         )
         barred_by_address = False
-        if tenant.address_rule_per_organization and organization.restricts_address and organization.entries:
-            barred_by_address |= not is_listed(question.address, organization.entries)
-        if tenant.address_rule_per_workspace and workspace.restricts_address and workspace.entries:
-            barred_by_address |= not is_listed(question.address, workspace.entries)
+        if drawn.address_rule_per_organization and organization.restricts_address and organization.entries:
+            barred_by_address |= not is_listed(request.address, organization.entries)
+        if drawn.address_rule_per_workspace and workspace.restricts_address and workspace.entries:
+            barred_by_address |= not is_listed(request.address, workspace.entries)
         barred_by_factor = person.factor != "confirmed" and (
-            (tenant.factor_rule_per_organization and organization.requires_factor)
-            or (tenant.factor_rule_per_workspace and workspace.requires_factor)
+            (drawn.factor_rule_per_organization and organization.requires_factor)
+            or (drawn.factor_rule_per_workspace and workspace.requires_factor)
         )
         if administers_workspace or administers_organization:
             restriction = "none"
@@ -364,23 +366,23 @@ def expected_answer(everything: list[Tenant], question: Question) -> tuple[int, 
             restriction = "mfa_required"
         else:
             restriction = "none"
-        everybody, nobody = tenant.audience == "members", tenant.audience == "nobody"
+        everybody, nobody = drawn.audience == "members", drawn.audience == "nobody"
         items.append(
             {
                 "day": membership.day,
                 "membership": membership.name,
                 "user": person.email,
                 "workspace": workspace.name,
-                "workspace members": sum(other.place == membership.place for other in tenant.workspace_memberships),
+                "workspace members": sum(other.place == membership.place for other in drawn.workspace_memberships),
                 "workspace segments": sorted(workspace.segments),
                 "workspace secret": everybody or (not nobody and (administers_workspace or administers_organization)),
                 "organization": organization.name,
                 "organization members": sum(
-                    other.place == workspace.parent for other in tenant.organization_memberships
+                    other.place == workspace.parent for other in drawn.organization_memberships
                 ),
                 "organization segments": sorted(organization.segments),
                 "organization secret": everybody or (not nobody and administers_organization),
-                "roles": [tenant.workspace_roles[role].name for role in sorted(membership.roles)],
+                "roles": [drawn.workspace_roles[role].name for role in sorted(membership.roles)],
                 "restriction": restriction,
             }
         )
@@ -409,14 +411,14 @@ def summary(item: dict[str, Any], users: dict[str, str]) -> dict[str, Any]:
 
 
 def segment_numbers(place: dict[str, Any]) -> list[int]:
-    """The numbers of the segments, each of which is named after its tenant, type and number."""
-    tenant = place["name"].split()[1].split(".")[0]
+    """The numbers of the segments, each of which is named after its deployment, type and number."""
+    deployment = place["name"].split()[1].split(".")[0]
     kind = place["name"].split()[0]
     numbers = []
     for segment in place["segments"]:
         assert segment["type"] == kind
         prefix, _, number = segment["name"].rpartition(".")
-        assert prefix == f"{kind} segment {tenant}"
+        assert prefix == f"{kind} segment {deployment}"
         numbers.append(int(number))
     return numbers
 
@@ -426,7 +428,7 @@ def segment_numbers(place: dict[str, Any]) -> list[int]:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a tenant that a question refers to, and the tokens of its users who have asked, by index."""
+    """The rows of a deployment that a request refers to, and the tokens of its users who have sent one, by index."""
 
     deployment: Deployment
     users: list[User]
@@ -439,28 +441,28 @@ class Rows:
         return self.tokens[person]
 
 
-def write(number: int, tenant: Tenant) -> Rows:
+def write(number: int, drawn: DrawnDeployment) -> Rows:
     deployment = DeploymentFactory.create(
-        mode="staging" if tenant.staging else "production",
-        private_metadata_audience=tenant.audience,
-        ip_allowlist_per_org_enabled=tenant.address_rule_per_organization,
-        ip_allowlist_per_workspace_enabled=tenant.address_rule_per_workspace,
-        enforce_mfa_per_org_enabled=tenant.factor_rule_per_organization,
-        enforce_mfa_per_workspace_enabled=tenant.factor_rule_per_workspace,
+        mode="staging" if drawn.staging else "production",
+        private_metadata_audience=drawn.audience,
+        ip_allowlist_per_org_enabled=drawn.address_rule_per_organization,
+        ip_allowlist_per_workspace_enabled=drawn.address_rule_per_workspace,
+        enforce_mfa_per_org_enabled=drawn.factor_rule_per_organization,
+        enforce_mfa_per_workspace_enabled=drawn.factor_rule_per_workspace,
     )
     users = User.objects.bulk_create(
-        User(deployment=deployment, email=person.email, disabled=person.disabled) for person in tenant.people
+        User(deployment=deployment, email=person.email, disabled=person.disabled) for person in drawn.people
     )
-    write_factors(tenant, users)
+    write_factors(drawn, users)
     organizations = Organization.objects.bulk_create(
         Organization(deployment=deployment, enforce_mfa=place.requires_factor, **columns(place))
-        for place in tenant.organizations
+        for place in drawn.organizations
     )
     workspaces = Workspace.objects.bulk_create(
         Workspace(organization=organizations[place.parent], enforce_2fa=place.requires_factor, **columns(place))
-        for place in tenant.workspaces
+        for place in drawn.workspaces
     )
-    write_segments(number, tenant, deployment, users, organizations, workspaces)
+    write_segments(number, drawn, deployment, users, organizations, workspaces)
     organization_roles = OrganizationRole.objects.bulk_create(
         OrganizationRole(
             deployment=deployment,
@@ -468,7 +470,7 @@ def write(number: int, tenant: Tenant) -> Rows:
             name=role.name,
             permissions=list(role.permissions),
         )
-        for role in tenant.organization_roles
+        for role in drawn.organization_roles
     )
     workspace_roles = WorkspaceRole.objects.bulk_create(
         WorkspaceRole(
@@ -478,13 +480,13 @@ def write(number: int, tenant: Tenant) -> Rows:
             name=role.name,
             permissions=list(role.permissions),
         )
-        for role in tenant.workspace_roles
+        for role in drawn.workspace_roles
     )
     organization_memberships = OrganizationMembership.objects.bulk_create(
         OrganizationMembership(
             deployment=deployment, organization=organizations[membership.place], user=users[membership.person]
         )
-        for membership in tenant.organization_memberships
+        for membership in drawn.organization_memberships
     )
     workspace_memberships = WorkspaceMembership.objects.bulk_create(
         WorkspaceMembership(
@@ -494,16 +496,16 @@ def write(number: int, tenant: Tenant) -> Rows:
             public_metadata={"name": membership.name},
             created_at=FIRST_DAY + timedelta(days=membership.day),
         )
-        for membership in tenant.workspace_memberships
+        for membership in drawn.workspace_memberships
     )
     OrganizationMembershipRole.objects.bulk_create(
         OrganizationMembershipRole(membership=row, role=organization_roles[role])
-        for row, membership in zip(organization_memberships, tenant.organization_memberships, strict=True)
+        for row, membership in zip(organization_memberships, drawn.organization_memberships, strict=True)
         for role in membership.roles
     )
     WorkspaceMembershipRole.objects.bulk_create(
         WorkspaceMembershipRole(membership=row, role=workspace_roles[role])
-        for row, membership in zip(workspace_memberships, tenant.workspace_memberships, strict=True)
+        for row, membership in zip(workspace_memberships, drawn.workspace_memberships, strict=True)
         for role in membership.roles
     )
     return Rows(deployment, users, organizations)
@@ -519,9 +521,9 @@ def columns(place: Place) -> dict[str, Any]:
     }
 
 
-def write_factors(tenant: Tenant, users: list[User]) -> None:
+def write_factors(drawn: DrawnDeployment, users: list[User]) -> None:
     now = timezone.now()
-    people = list(zip(tenant.people, users, strict=True))
+    people = list(zip(drawn.people, users, strict=True))
     Authenticator.objects.bulk_create(
         Authenticator(user=user, secret=b"", confirmed_at=now if person.factor == "confirmed" else None)
         for person, user in people
@@ -536,7 +538,7 @@ def write_factors(tenant: Tenant, users: list[User]) -> None:
 
 def write_segments(
     number: int,
-    tenant: Tenant,
+    drawn: DrawnDeployment,
     deployment: Deployment,
     users: list[User],
     organizations: list[Organization],
@@ -553,20 +555,20 @@ def write_segments(
     )
     OrganizationSegment.objects.bulk_create(
         OrganizationSegment(organization=row, segment=segments[2 + index])
-        for row, place in zip(organizations, tenant.organizations, strict=True)
+        for row, place in zip(organizations, drawn.organizations, strict=True)
         for index in place.segments
     )
     WorkspaceSegment.objects.bulk_create(
         WorkspaceSegment(workspace=row, segment=segments[4 + index])
-        for row, place in zip(workspaces, tenant.workspaces, strict=True)
+        for row, place in zip(workspaces, drawn.workspaces, strict=True)
         for index in place.segments
     )
 
 
-def ask(rows: list[Rows], question: Question) -> tuple[int, list[dict[str, Any]]]:
+def ask(rows: list[Rows], request: Request) -> tuple[int, list[dict[str, Any]]]:
     """The real answer: the code of the error, or 200, and the memberships."""
-    token = rows[question.tenant].token_of(question.person)
-    kind, asked_for = question.organization
+    token = rows[request.deployment].token_of(request.person)
+    kind, asked_for = request.organization
     query = ""
     if kind == "organization":
         owner, index = asked_for
@@ -575,16 +577,16 @@ def ask(rows: list[Rows], question: Question) -> tuple[int, list[dict[str, Any]]
         query = f"org_id={2**62}"
     elif kind == "malformed":
         query = f"org_id={asked_for[0]}"
-    if question.sent_as == "parameter":
+    if request.sent_as == "parameter":
         query += f"&__dev_session__={token}"
-    client = ApiClient(rows[question.host_of].deployment, token=token if question.sent_as == "cookie" else None)
+    client = ApiClient(rows[request.host_of].deployment, token=token if request.sent_as == "cookie" else None)
     # The second time most of it is cached, and asked by the fast path.
-    response, again = [client.get(query=query, REMOTE_ADDR=question.address) for _ in range(2)]
+    response, again = [client.get(query=query, REMOTE_ADDR=request.address) for _ in range(2)]
     assert (again.status_code, again.content) == (response.status_code, response.content)
     body = response.json()
     if response.status_code != 200:
         return body["errors"][0]["code"], []
-    users = {str(user.pk): user.email for user in rows[question.tenant].users}
+    users = {str(user.pk): user.email for user in rows[request.deployment].users}
     return 200, [summary(item, users) for item in body["data"]]
 
 
@@ -601,20 +603,20 @@ def test_the_answer_agrees_with_a_naive_model_of_the_contract(shard: int) -> Non
         suppress_health_check=list(HealthCheck),
     )
     @given(graphs())
-    def check(graph: tuple[list[Tenant], list[Question]]) -> None:
+    def check(graph: tuple[list[DrawnDeployment], list[Request]]) -> None:
         everything, asked = graph
         with transaction.atomic():
-            rows = [write(number, tenant) for number, tenant in enumerate(everything)]
-            answers = [ask(rows, question) for question in asked]
+            rows = [write(number, drawn) for number, drawn in enumerate(everything)]
+            answers = [ask(rows, request) for request in asked]
             transaction.set_rollback(True)
         outcomes["graphs"] += 1
-        for question, answer in zip(asked, answers, strict=True):
-            code, items = expected_answer(everything, question)
-            assert answer == (code, items), question
+        for request, answer in zip(asked, answers, strict=True):
+            code, items = expected_answer(everything, request)
+            assert answer == (code, items), request
             outcomes[code] += 1
             outcomes.update(item["restriction"] for item in items)
             outcomes["empty"] += code == 200 and not items
-            outcomes["in one organization"] += bool(items) and question.organization[0] == "organization"
+            outcomes["in one organization"] += bool(items) and request.organization[0] == "organization"
             outcomes["several"] += len(items) > 1
             outcomes["at once"] += len({item["day"] for item in items}) < len(items)
 

@@ -103,9 +103,7 @@ def test_a_users_deployment_cannot_be_changed(admin_client: Client, user: User) 
         (1, 1, "1 authenticator and 1 unused backup code"),
     ],
 )
-def test_the_second_factor_is_shown(
-    admin_client: Client, user: User, authenticators: int, codes: int, shown: str
-) -> None:
+def test_mfa_is_shown(admin_client: Client, user: User, authenticators: int, codes: int, shown: str) -> None:
     for _ in range(authenticators):
         confirmed_authenticator(user)
     for _ in range(codes):
@@ -233,8 +231,8 @@ def test_staff_who_may_only_read_end_nothing(user: User) -> None:
     assert SigningKey.objects.filter(revoked_at__isnull=True).count() == SigningKey.objects.count() == 1
 
 
-@pytest.mark.parametrize("second_factor", [confirmed_authenticator, backup_code])
-def test_support_resets_a_second_factor_by_deleting_it(admin_client: Client, user: User, second_factor: Any) -> None:
-    act_on = second_factor(user)
+@pytest.mark.parametrize("device", [confirmed_authenticator, backup_code])
+def test_support_resets_mfa_by_deleting_its_devices(admin_client: Client, user: User, device: Any) -> None:
+    act_on = device(user)
     assert saved(admin_client.post(url(act_on, "delete"), {"post": "yes"}))
     assert not type(act_on).objects.exists()

@@ -43,7 +43,7 @@ def test_a_refused_request_gets_a_page(admin_client: Client, path: str, status: 
     assert_is_a_page(admin_client.get(path), status, heading)
 
 
-@pytest.mark.parametrize("path", ["/admin/login/", "/admin/accounts/user/add/", "/admin/second-factor/"])
+@pytest.mark.parametrize("path", ["/admin/login/", "/admin/accounts/user/add/", "/admin/mfa/"])
 @pytest.mark.parametrize("cookie", [None, "x" * 32])
 def test_a_form_without_its_csrf_token_gets_a_page(admin_user: Staff, path: str, cookie: str | None) -> None:
     client = Client(enforce_csrf_checks=True)

@@ -56,7 +56,7 @@ def test_every_model_has_pages_or_a_place_on_anothers(app: str) -> None:
         SpentToken,
         StaffAuthenticator,
         StaffBackupCodes,
-    }  # hashes and numbers; a choice on the page of StaffAccess; the page for one's own second factor
+    }  # hashes and numbers; a choice on the page of StaffAccess; the page for one's own MFA
     assert set(apps.get_app_config(app).get_models()) <= {*PAGES, *inlines, *of_no_interest}
 
 
@@ -117,7 +117,7 @@ def test_its_change_page_opens_and_saves_what_it_shows(admin_client: Client, mod
 
 
 @each_page
-def test_the_row_can_be_deleted_unless_it_is_of_the_audit_trail(admin_client: Client, model: type[Model]) -> None:
+def test_the_row_can_be_deleted_unless_it_is_of_the_audit_log(admin_client: Client, model: type[Model]) -> None:
     row = NEW_ROW[model]()
     address = url(row, "delete")
     if model is AuditEntry:

@@ -1,4 +1,4 @@
-"""The audit trail as staff read it: on each object's page, and all of it to search."""
+"""The audit log as staff read it: on each object's page, and all of it to search."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ pytestmark = in_a_browser
 
 def test_staff_set_up_mfa(page: Page, demo: Demo) -> None:
     sign_in_as_staff(page, demo)
-    page.goto(f"{demo.base_url}/admin/second-factor/")
+    page.goto(f"{demo.base_url}/admin/mfa/")
     expect(page.get_by_role("img", name="QR code for an authenticator app")).to_be_visible()
     page.get_by_label("Code").fill(pyotp.TOTP(page.locator("#secret").inner_text()).now())
     page.get_by_role("button", name="Confirm").click()

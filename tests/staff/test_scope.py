@@ -376,9 +376,9 @@ def test_rights_that_have_lost_their_last_deployment_say_so(admin_client: Client
     assert errors(send(admin_client, url(access, "change"))) == NOWHERE
 
 
-def test_the_menu_of_every_page_leads_to_the_own_second_factor(own: dict[type[Model], Any]) -> None:
+def test_the_menu_of_every_page_leads_to_ones_own_mfa(own: dict[type[Model], Any]) -> None:
     client = client_of(own, SUPPORT)
     for address in (reverse("admin:index"), url(User, "changelist")):
         page = client.get(address).content.decode()
-        assert f'href="{reverse("staff-second-factor")}"' in page
+        assert f'href="{reverse("staff-mfa")}"' in page
         assert f'href="{reverse("admin:password_change")}"' in page

@@ -1,4 +1,4 @@
-"""Staff sign in with a password and a second factor, and fail only so often."""
+"""Staff sign in with a password and MFA, and fail only so often."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.support.factories import UserFactory, staff
 
 pytestmark = pytest.mark.django_db
 
-LOGIN, ENROL, HOME = "/admin/login/", "/admin/second-factor/", "/admin/"
+LOGIN, ENROL, HOME = "/admin/login/", "/admin/mfa/", "/admin/"
 PASSWORD = "a quite unguessable phrase"
 
 
 @pytest.fixture(autouse=True)
 def required(settings: Settings) -> None:
-    settings.STAFF_SECOND_FACTOR_REQUIRED = True
+    settings.STAFF_MFA_REQUIRED = True
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def next_code(secret: str) -> str:
     return pyotp.TOTP(secret).at(time.time() + 30)
 
 
-def test_staff_without_a_second_factor_set_one_up_before_anything_else(member: Staff) -> None:
+def test_staff_without_mfa_set_it_up_before_anything_else(member: Staff) -> None:
     client, response = sign_in(member)
     assert response.status_code == 302
     assert not may_enter(client)
@@ -85,7 +85,7 @@ def test_a_wrong_code_sets_nothing_up(member: Staff) -> None:
     assert not may_enter(client)
 
 
-def test_with_a_second_factor_the_password_alone_is_not_enough(member: Staff) -> None:
+def test_with_mfa_the_password_alone_is_not_enough(member: Staff) -> None:
     secret, _ = enrol(sign_in(member)[0])
     for code, problem in (("", "Enter a code"), ("000000", "code is wrong")):
         client, response = sign_in(member, code=code)
@@ -126,7 +126,14 @@ def test_a_code_of_another_user_is_refused(member: Staff) -> None:
     assert not may_enter(sign_in(member, code=codes[0])[0])
 
 
-def test_the_password_alone_cannot_replace_the_second_factor(member: Staff) -> None:
+def test_the_former_address_of_the_mfa_page_redirects(settings: Settings) -> None:
+    response = Client().get("/admin/second-factor/")
+    assert (response.status_code, response.headers["Location"]) == (301, ENROL)
+    settings.ADMIN_HOSTS = ["admin.example.com"]
+    assert Client().get("/admin/second-factor/").status_code == 404
+
+
+def test_the_password_alone_cannot_replace_mfa(member: Staff) -> None:
     enrol(sign_in(member)[0])
     client = Client()
     client.force_login(member)
@@ -236,15 +243,15 @@ def test_neither_support_nor_operators_reset_the_mfa_of_a_superuser(
 ) -> None:
     Staff.objects.filter(pk=member.pk).update(is_superuser=True)
     enrol(sign_in(member)[0])
-    settings.STAFF_SECOND_FACTOR_REQUIRED = False
+    settings.STAFF_MFA_REQUIRED = False
     client = Client()
     client.force_login(staff(role=role, all_deployments=True))
     assert go_on(client, "reset_mfa", member).status_code in (302, 403)
     assert StaffAuthenticator.objects.filter(user=member, confirmed=True).exists()
 
 
-def test_without_the_requirement_only_a_present_second_factor_is_asked_for(member: Staff, settings: Settings) -> None:
-    settings.STAFF_SECOND_FACTOR_REQUIRED = False
+def test_without_the_requirement_only_staff_with_mfa_are_asked_for_a_code(member: Staff, settings: Settings) -> None:
+    settings.STAFF_MFA_REQUIRED = False
     client, _ = sign_in(member)
     assert may_enter(client)
     secret, _ = enrol(client)
@@ -298,7 +305,7 @@ def test_staff_sign_in_at_the_hosts_of_the_admin_alone(member: Staff, settings: 
 
 
 def test_no_page_shows_the_devices_with_their_secrets(admin_client: Client, settings: Settings) -> None:
-    settings.STAFF_SECOND_FACTOR_REQUIRED = False
+    settings.STAFF_MFA_REQUIRED = False
     for path in ("accounts/staffauthenticator/", "accounts/staffbackupcodes/"):
         assert admin_client.get(f"/admin/{path}").status_code == 404
 
@@ -311,28 +318,28 @@ def test_neither_secret_nor_backup_codes_can_be_read_in_the_database(member: Sta
         assert text.lower() not in stored.lower()
 
 
-def test_a_second_factor_outlives_a_change_of_the_encryption_key(member: Staff, settings: Settings) -> None:
+def test_mfa_outlives_a_change_of_the_encryption_key(member: Staff, settings: Settings) -> None:
     secret, codes = enrol(sign_in(member)[0])
     settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *settings.KEY_ENCRYPTION_KEYS]
     for code in (next_code(secret), codes[0]):
         assert may_enter(sign_in(member, code=code)[0])
 
 
-def test_a_new_second_factor_is_written_with_the_encryption_key_in_front(member: Staff, settings: Settings) -> None:
+def test_new_mfa_is_written_with_the_encryption_key_in_front(member: Staff, settings: Settings) -> None:
     new = Fernet.generate_key().decode()
     settings.KEY_ENCRYPTION_KEYS = [new, *settings.KEY_ENCRYPTION_KEYS]
     secret, _ = enrol(sign_in(member)[0])
     assert Fernet(new).decrypt(bytes(StaffAuthenticator.objects.get().secret)).decode() == secret
 
 
-def test_a_command_resets_the_second_factor_of_the_last_superuser(member: Staff) -> None:
+def test_a_command_resets_the_mfa_of_the_last_superuser(member: Staff) -> None:
     client = sign_in(member)[0]
     enrol(client)
-    call_command("reset_second_factor", member.username)
+    call_command("reset_mfa", member.username)
     assert not may_enter(client)
     assert sign_in(member)[0].get(HOME, follow=True).redirect_chain[-1][0] == ENROL
 
 
 def test_a_reset_of_somebody_unknown_is_an_error(db: None) -> None:
     with pytest.raises(CommandError, match="There is no member of staff 'nobody'"):
-        call_command("reset_second_factor", "nobody")
+        call_command("reset_mfa", "nobody")

@@ -1,4 +1,4 @@
-"""manage.py prune_audit_trail --days DAYS"""
+"""manage.py prune_audit_log --days DAYS"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audit import retention
 
 
 class Command(BaseCommand):
-    help = "Delete what the audit trail has had for longer than DAYS. Nothing else may delete from it."
+    help = "Delete the audit log's entries that are older than DAYS. Nothing else may delete from it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--days", type=int, required=True, help="how long entries are kept")

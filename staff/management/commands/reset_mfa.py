@@ -1,4 +1,4 @@
-"""manage.py reset_second_factor USERNAME"""
+"""manage.py reset_mfa USERNAME"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User as Staff
 from django.core.management.base import BaseCommand, CommandError
 
-from staff.access.second_factor import reset
+from staff.access.mfa import reset
 
 
 class Command(BaseCommand):

@@ -1,4 +1,4 @@
-"""The audit trail: every change, whoever makes it, with what was before and after, and no secret."""
+"""The audit log: every change, whoever makes it, with what was before and after, and no secret."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_an_update_that_changes_nothing_is_no_change(model: type[Model]) -> None
 
 
 def test_an_id_cannot_change() -> None:
-    """The trail would lose the row."""
+    """The log would lose the row."""
     organization = OrganizationFactory.create()
     with refused("id_is_kept"):
         execute("UPDATE organizations_organization SET id = 987654 WHERE id = %s", [organization.pk])
@@ -215,10 +215,10 @@ def test_no_secret_is_in_the_trail() -> None:
     codes = mfa.new_backup_codes(user)
     key = create_signing_key(deployment=user.deployment)
     hashes = user.backup_codes.values_list("code_hash", flat=True)
-    (trail,) = _column("SELECT string_agg(entry::text, '') FROM audit_auditentry entry")
+    (log,) = _column("SELECT string_agg(entry::text, '') FROM audit_auditentry entry")
     secrets = [user.password, secret, *codes, *hashes]
     secrets += [form for raw in (authenticator.secret, key.private_key) for form in _forms(raw)]
-    assert [value for value in secrets if value in trail] == []
+    assert [value for value in secrets if value in log] == []
 
 
 def _forms(raw: Any) -> list[str]:
@@ -351,7 +351,7 @@ def test_recording_a_change_costs_no_more_queries(django_assert_num_queries: Any
     assert "rollcall.actor" not in queries.captured_queries[0]["sql"]
 
 
-# The trail itself
+# The log itself
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit_auditentry SET actor_name = 'x'", "DELETE FROM audit_auditentry"])
@@ -371,9 +371,9 @@ def test_the_trail_cannot_be_emptied() -> None:
 def test_old_entries_are_pruned_by_a_command_that_leaves_its_own_trace(capsys: pytest.CaptureFixture[str]) -> None:
     OrganizationFactory.create()
     number = AuditEntry.objects.count()
-    call_command("prune_audit_trail", "--days", "1")
+    call_command("prune_audit_log", "--days", "1")
     assert AuditEntry.objects.count() == number
-    call_command("prune_audit_trail", "--days", "0")
+    call_command("prune_audit_log", "--days", "0")
     assert f"{number} entries deleted" in capsys.readouterr().out
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.model, (entry.before or {})["number"]) == ("deleted", "audit.auditentry", number)
