@@ -130,10 +130,36 @@ def _invalidates_the_member(table: str, *, deployment: str) -> list[pgtrigger.Tr
     return invalidates("user", "member.user_id", joining=joining, deployment=deployment)
 
 
-class OrganizationMembershipRole(models.Model):
-    """A role given to a member of an organization; it goes with the membership."""
+class GivenRole(models.Model):
+    """A role given to a member; it goes with the membership."""
 
     deployment_path = "role__deployment"
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return str(self.role)  # type: ignore[attr-defined]
+
+    def clean(self) -> None:
+        """The rule of the trigger ``role_fits``."""
+        try:
+            role, membership = self.role, self.membership  # type: ignore[attr-defined]
+            place = getattr(membership, "workspace", None) or membership.organization
+        except ObjectDoesNotExist:  # one of them is still to be chosen, which another error says
+            return
+        organization_id = getattr(place, "organization_id", place.pk)
+        member_of = {"deployment": place.deployment_id, "organization": organization_id, "workspace": place.pk}
+        for level, id_ in member_of.items():
+            if getattr(role, f"{level}_id", None) not in (None, id_):
+                raise ValidationError(
+                    _("“%(role)s” is a role of “%(owner)s” and cannot be given here."),
+                    params={"role": role, "owner": getattr(role, level)},
+                )
+
+
+class OrganizationMembershipRole(GivenRole):
+    """A role given to a member of an organization."""
 
     membership = models.ForeignKey(
         OrganizationMembership, models.CASCADE, db_constraint=False, related_name="given_roles"
@@ -166,25 +192,9 @@ class OrganizationMembershipRole(models.Model):
             *_invalidates_the_member("memberships_organizationmembership", deployment="member.deployment_id"),
         ]
 
-    def __str__(self) -> str:
-        return str(self.role)
 
-    def clean(self) -> None:
-        """The rule of the trigger ``role_fits``."""
-        try:
-            role, organization = self.role, self.membership.organization
-        except ObjectDoesNotExist:  # one of them is still to be chosen, which another error says
-            return
-        if role.deployment_id != organization.deployment_id:
-            raise _foreign_role(role, role.deployment)
-        if role.organization not in (None, organization):
-            raise _foreign_role(role, role.organization)
-
-
-class WorkspaceMembershipRole(models.Model):
-    """A role given to a member of a workspace; it goes with the membership."""
-
-    deployment_path = "role__deployment"
+class WorkspaceMembershipRole(GivenRole):
+    """A role given to a member of a workspace."""
 
     membership = models.ForeignKey(WorkspaceMembership, models.CASCADE, db_constraint=False, related_name="given_roles")
     role = models.ForeignKey(WorkspaceRole, models.CASCADE, related_name="given_roles")
@@ -218,29 +228,6 @@ class WorkspaceMembershipRole(models.Model):
                 "memberships_workspacemembership", deployment=deployment_of_organization("member")
             ),
         ]
-
-    def __str__(self) -> str:
-        return str(self.role)
-
-    def clean(self) -> None:
-        """The rule of the trigger ``role_fits``."""
-        try:
-            role, workspace = self.role, self.membership.workspace
-            organization = workspace.organization
-        except ObjectDoesNotExist:  # one of them is still to be chosen, which another error says
-            return
-        if role.deployment_id != organization.deployment_id:
-            raise _foreign_role(role, role.deployment)
-        if role.organization not in (None, organization):
-            raise _foreign_role(role, role.organization)
-        if role.workspace not in (None, workspace):
-            raise _foreign_role(role, role.workspace)
-
-
-def _foreign_role(role: OrganizationRole | WorkspaceRole, owner: object) -> ValidationError:
-    return ValidationError(
-        _("“%(role)s” is a role of “%(owner)s” and cannot be given here."), params={"role": role, "owner": owner}
-    )
 
 
 class ActiveMembership(TimeStamped):

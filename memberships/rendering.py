@@ -79,28 +79,21 @@ def organization_membership(
 
 def workspace(row: WorkspaceRow, *, shows_private_metadata: bool) -> bytes:
     """A ``Workspace``."""
-    return json_text(
-        {
-            "id": str(row.id),
-            "name": row.name,
-            "image_url": row.image_url,
-            "description": row.description,
-            "member_count": row.member_count,
-            "public_metadata": orjson.Fragment(row.public_metadata_json),
-            "private_metadata": orjson.Fragment(row.private_metadata_json) if shows_private_metadata else {},
-            "enforce_2fa": row.enforce_2fa,
-            "enable_ip_restriction": row.enable_ip_restriction,
-            "whitelisted_ips": row.whitelisted_ips,
-            "created_at": timestamp(row.created_at),
-            "updated_at": timestamp(row.updated_at),
-            "segments": orjson.Fragment(row.segments_json),
-        }
-    )
+    return _place(row, {"enforce_2fa": row.enforce_2fa}, shows_private_metadata)
 
 
 def organization(row: OrganizationRow, *, shows_private_metadata: bool) -> bytes:
     """An ``Organization``."""
     auto_assigned = row.auto_assigned_workspace_id
+    own = {
+        "enforce_mfa": row.enforce_mfa,
+        "auto_assigned_workspace_id": "" if auto_assigned is None else str(auto_assigned),
+    }
+    return _place(row, own, shows_private_metadata)
+
+
+def _place(row: WorkspaceRow | OrganizationRow, own: JsonObject, shows_private_metadata: bool) -> bytes:
+    """An organization or a workspace, with the fields that are its ``own``."""
     return json_text(
         {
             "id": str(row.id),
@@ -110,10 +103,9 @@ def organization(row: OrganizationRow, *, shows_private_metadata: bool) -> bytes
             "member_count": row.member_count,
             "public_metadata": orjson.Fragment(row.public_metadata_json),
             "private_metadata": orjson.Fragment(row.private_metadata_json) if shows_private_metadata else {},
-            "enforce_mfa": row.enforce_mfa,
+            **own,
             "enable_ip_restriction": row.enable_ip_restriction,
             "whitelisted_ips": row.whitelisted_ips,
-            "auto_assigned_workspace_id": "" if auto_assigned is None else str(auto_assigned),
             "created_at": timestamp(row.created_at),
             "updated_at": timestamp(row.updated_at),
             "segments": orjson.Fragment(row.segments_json),
@@ -137,10 +129,11 @@ def workspace_role(row: WorkspaceRoleRow) -> bytes:
 def current_user(user: User) -> JsonObject:
     """A ``CurrentUser``, with the segments that the user is in."""
     rows = Segment.objects.filter(user_segments__user=user).order_by("id")
-    return accounts_rendering.current_user(user, segments=[_segment(row) for row in rows])
+    return accounts_rendering.current_user(user, segments=[segment(row) for row in rows])
 
 
-def _segment(row: Segment) -> JsonObject:
+def segment(row: Segment) -> JsonObject:
+    """A ``Segment``."""
     return {
         "id": str(row.pk),
         "created_at": timestamp(row.created_at),

@@ -5,15 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from accounts import rendering as accounts_rendering
 from accounts.models import SignIn, User
 from accounts.serializers import SIGN_IN_REQUEST, VerifyOTPRequestSerializer
+from api.answers import timestamp
 from api.errors import Problem
 from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, UNSETTLED, endpoint, envelope, enveloped
 from api.requests import ID_PATTERN
+from memberships import rendering
+from memberships.eligibility import UNRESTRICTED, Level, restriction
+from memberships.rows import OrganizationRow, WorkspaceRoleRow, WorkspaceRow
 from memberships.serializers import (
     AccessTokenSerializer,
     CurrentUserSerializer,
@@ -21,69 +26,64 @@ from memberships.serializers import (
     SessionSerializer,
     WorkspaceMembershipSerializer,
 )
+from organizations.models import ORGANIZATION_ADMIN, ORGANIZATION_MEMBER, WORKSPACE_MEMBER, Segment
 
-_MEMBERSHIP: dict[str, Any] = {
-    "id": "7203",
-    "workspace": {
-        "id": "311",
-        "name": "Field Operations",
-        "image_url": "https://img.example.com/w/311.png",
-        "description": "Crews, vehicles and shifts",
-        "member_count": 14,
-        "public_metadata": {"region": "eu-north"},
-        "private_metadata": {},
-        "enforce_2fa": True,
-        "enable_ip_restriction": False,
-        "whitelisted_ips": [],
-        "created_at": "2025-11-17T08:00:00.000000Z",
-        "updated_at": "2026-01-05T16:20:11.402113Z",
-        "segments": [
-            {
-                "id": "18",
-                "created_at": "2025-10-01T12:00:00.000000Z",
-                "updated_at": "2025-10-01T12:00:00.000000Z",
-                "deployment_id": "1",
-                "name": "Pilot customers",
-                "type": "workspace",
-            }
-        ],
-    },
-    "organization_id": "92",
-    "user_id": "5104",
-    "roles": [
-        {
-            "id": "2",
-            "name": "Member",
-            "permissions": ["workspace:member"],
-            "created_at": "2025-10-01T12:00:00.000000Z",
-            "updated_at": "2025-10-01T12:00:00.000000Z",
-        }
-    ],
-    "organization": {
-        "id": "92",
-        "name": "Nordlys Logistikk",
-        "image_url": "",
-        "description": "",
-        "member_count": 57,
-        "public_metadata": {},
-        "private_metadata": {},
-        "enforce_mfa": False,
-        "enable_ip_restriction": True,
-        "whitelisted_ips": ["198.51.100.0/24", "2001:db8:40::/48"],
-        "auto_assigned_workspace_id": "311",
-        "created_at": "2025-11-17T07:58:40.000000Z",
-        "updated_at": "2026-01-05T16:20:11.402113Z",
-        "segments": [],
-    },
-    "public_metadata": {},
-    "created_at": EXAMPLE_TIME,
-    "updated_at": EXAMPLE_TIME,
-    "eligibility_restriction": {
-        "type": "mfa_required",
-        "message": "Set up multi-factor authentication (MFA), which the workspace “Field Operations” requires.",
-    },
-}
-
+_SINCE = datetime(2025, 11, 17, 8, tzinfo=UTC)
+_PILOTS = Segment(
+    id=18, deployment_id=1, name="Pilot customers", type=Segment.Type.WORKSPACE, created_at=_SINCE, updated_at=_SINCE
+)
+_WORKSPACE = rendering.workspace(
+    WorkspaceRow(
+        id=311,
+        deployment_id=1,
+        name="Field Operations",
+        image_url="https://img.example.com/w/311.png",
+        description="Crews, vehicles and shifts",
+        member_count=14,
+        public_metadata_json='{"region":"eu-north"}',
+        private_metadata_json="{}",
+        enforce_2fa=True,
+        enable_ip_restriction=False,
+        whitelisted_ips=[],
+        created_at=_SINCE,
+        updated_at=_SINCE,
+        segments_json=orjson.dumps([rendering.segment(_PILOTS)]).decode(),
+    ),
+    shows_private_metadata=False,
+)
+_ORGANIZATION = rendering.organization(
+    OrganizationRow(
+        id=92,
+        deployment_id=1,
+        name="Nordlys Logistikk",
+        image_url="",
+        description="",
+        member_count=57,
+        public_metadata_json="{}",
+        private_metadata_json="{}",
+        enforce_mfa=False,
+        enable_ip_restriction=True,
+        whitelisted_ips=["198.51.100.0/24", "2001:db8:40::/48"],
+        auto_assigned_workspace_id=311,
+        created_at=_SINCE,
+        updated_at=_SINCE,
+        segments_json="[]",
+    ),
+    shows_private_metadata=False,
+)
+_FIELD_OPERATIONS = Level("workspace", "Field Operations", False, [], True, True, True)
+_WORKSPACE_MEMBERSHIP = rendering.workspace_membership(
+    b"7203",
+    _WORKSPACE,
+    b"92",
+    rendering.between(
+        5104, [rendering.workspace_role(WorkspaceRoleRow(2, 1, "Member", [WORKSPACE_MEMBER], _SINCE, _SINCE))]
+    ),
+    _ORGANIZATION,
+    b'"public_metadata":{},"created_at":"%(time)b","updated_at":"%(time)b"' % {b"time": EXAMPLE_TIME.encode()},
+    orjson.dumps(restriction([_FIELD_OPERATIONS], is_admin=False, address=None, has_mfa=False)),
+)
+_MEMBERSHIP = orjson.loads(b"".join(_WORKSPACE_MEMBERSHIP).removeprefix(b","))
 
 _ADA = User(id=5104, first_name="Ada", last_name="Lindqvist", username="ada", email="ada@example.com")
 _PUBLIC_USER = accounts_rendering.public_user(_ADA)
@@ -101,24 +101,23 @@ _USER = _PUBLIC_USER | {
     "public_metadata": {},
     "segments": [],
 }
+_ADMIN = {
+    "id": "1",
+    "organization_id": "",
+    "name": "Admin",
+    "permissions": [ORGANIZATION_ADMIN, ORGANIZATION_MEMBER],
+    "created_at": timestamp(_SINCE),
+    "updated_at": timestamp(_SINCE),
+}
 _ORGANIZATION_MEMBERSHIP = {
     "id": "6118",
-    "organization": _MEMBERSHIP["organization"],
+    "organization": orjson.loads(_ORGANIZATION),
     "user": _PUBLIC_USER,
-    "roles": [
-        {
-            "id": "1",
-            "organization_id": "",
-            "name": "Admin",
-            "permissions": ["organization:admin", "organization:member"],
-            "created_at": "2025-10-01T12:00:00.000000Z",
-            "updated_at": "2025-10-01T12:00:00.000000Z",
-        }
-    ],
+    "roles": [_ADMIN],
     "public_metadata": {},
     "created_at": EXAMPLE_TIME,
     "updated_at": EXAMPLE_TIME,
-    "eligibility_restriction": {"type": "none", "message": ""},
+    "eligibility_restriction": UNRESTRICTED,
 }
 _SIGN_IN = accounts_rendering.sign_in(
     SignIn(

@@ -38,7 +38,14 @@ class WorkspaceRoleSerializer(serializers.Serializer):
     updated_at = serializers.DateTimeField()
 
 
-class WorkspaceSerializer(serializers.Serializer):
+class OrganizationRoleSerializer(WorkspaceRoleSerializer):
+    """A role that the user holds in the organization."""
+
+    organization_id = serializers.CharField(help_text='"" for a role of the whole deployment.')
+
+
+# A docstring of the two bases below would become the description of the shapes made from them.
+class PlaceSerializer(serializers.Serializer):
     id = serializers.CharField()
     name = serializers.CharField()
     image_url = serializers.CharField()
@@ -46,29 +53,20 @@ class WorkspaceSerializer(serializers.Serializer):
     member_count = serializers.IntegerField()
     public_metadata = MetadataField()
     private_metadata = MetadataField(help_text="{} for those whom the deployment does not let see it.")
+    enable_ip_restriction = serializers.BooleanField()
+    whitelisted_ips = serializers.ListField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    segments = SegmentSerializer(many=True)
+
+
+class WorkspaceSerializer(PlaceSerializer):
     enforce_2fa = serializers.BooleanField()
-    enable_ip_restriction = serializers.BooleanField()
-    whitelisted_ips = serializers.ListField(child=serializers.CharField())
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-    segments = SegmentSerializer(many=True)
 
 
-class OrganizationSerializer(serializers.Serializer):
-    id = serializers.CharField()
-    name = serializers.CharField()
-    image_url = serializers.CharField()
-    description = serializers.CharField()
-    member_count = serializers.IntegerField()
-    public_metadata = MetadataField()
-    private_metadata = MetadataField(help_text="{} for those whom the deployment does not let see it.")
+class OrganizationSerializer(PlaceSerializer):
     enforce_mfa = serializers.BooleanField()
-    enable_ip_restriction = serializers.BooleanField()
-    whitelisted_ips = serializers.ListField(child=serializers.CharField())
     auto_assigned_workspace_id = serializers.CharField(help_text='"" if there is none.')
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-    segments = SegmentSerializer(many=True)
 
 
 class EligibilityRestrictionSerializer(serializers.Serializer):
@@ -78,39 +76,25 @@ class EligibilityRestrictionSerializer(serializers.Serializer):
     message = serializers.CharField(help_text='What to do about it; "" for none.')
 
 
-class WorkspaceMembershipSerializer(serializers.Serializer):
+class MembershipSerializer(serializers.Serializer):
     id = serializers.CharField()
+    organization = OrganizationSerializer()
+    public_metadata = MetadataField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    eligibility_restriction = EligibilityRestrictionSerializer()
+
+
+class WorkspaceMembershipSerializer(MembershipSerializer):
     workspace = WorkspaceSerializer()
     organization_id = serializers.CharField()
     user_id = serializers.CharField()
     roles = WorkspaceRoleSerializer(many=True)
-    organization = OrganizationSerializer()
-    public_metadata = MetadataField()
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-    eligibility_restriction = EligibilityRestrictionSerializer()
 
 
-class OrganizationRoleSerializer(serializers.Serializer):
-    """A role that the user holds in the organization."""
-
-    id = serializers.CharField()
-    organization_id = serializers.CharField(help_text='"" for a role of the whole deployment.')
-    name = serializers.CharField()
-    permissions = serializers.ListField(child=serializers.CharField())
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-
-
-class OrganizationMembershipSerializer(serializers.Serializer):
-    id = serializers.CharField()
-    organization = OrganizationSerializer()
+class OrganizationMembershipSerializer(MembershipSerializer):
     user = PublicUserDataSerializer()
     roles = OrganizationRoleSerializer(many=True)
-    public_metadata = MetadataField()
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-    eligibility_restriction = EligibilityRestrictionSerializer()
 
 
 class CurrentUserSerializer(CurrentUserBaseSerializer):

@@ -143,6 +143,10 @@ class Workspace(Place):
             *invalidates("workspace", deployment=deployment_of_organization("changed"), inserts=False),
         ]
 
+    @property
+    def deployment_id(self) -> int:
+        return self.organization.deployment_id
+
 
 class Role(TimeStamped):
     """A named set of permissions. Without an organization (or workspace) it serves the whole deployment."""
@@ -152,7 +156,17 @@ class Role(TimeStamped):
 
     class Meta:
         abstract = True
-        constraints = is_list_of_texts("permissions")
+        constraints = [
+            *is_list_of_texts("permissions"),
+            ForeignKeyConstraint(
+                name="%(app_label)s_%(class)s_is_of_deployment",
+                fields=["organization", "deployment"],
+                to="organizations.Organization",
+                to_fields=["id", "deployment"],
+                on_delete="CASCADE",
+                violation_error_message="The organization belongs to another deployment.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -174,14 +188,6 @@ class OrganizationRole(Role):
                 name="organizations_organizationrole_name_is_unique",
             ),
             *Role.Meta.constraints,
-            ForeignKeyConstraint(
-                name="organizations_organizationrole_is_of_deployment",
-                fields=["organization", "deployment"],
-                to="organizations.Organization",
-                to_fields=["id", "deployment"],
-                on_delete="CASCADE",
-                violation_error_message="The organization belongs to another deployment.",
-            ),
         ]
         indexes = [GinIndex(Words("name"), name="organizations_orgrole_words")]
         triggers = [
@@ -221,14 +227,6 @@ class WorkspaceRole(Role):
                 name="organizations_workspacerole_names_its_organization",
                 condition=models.Q(workspace__isnull=True) | models.Q(organization__isnull=False),
                 violation_error_message="A role of a workspace must name the workspace's organization too.",
-            ),
-            ForeignKeyConstraint(
-                name="organizations_workspacerole_is_of_deployment",
-                fields=["organization", "deployment"],
-                to="organizations.Organization",
-                to_fields=["id", "deployment"],
-                on_delete="CASCADE",
-                violation_error_message="The organization belongs to another deployment.",
             ),
             ForeignKeyConstraint(
                 name="organizations_workspacerole_is_of_organization",
@@ -284,7 +282,7 @@ class SegmentLink(models.Model):
         """The rule of the trigger ``segment_fits``."""
         try:
             segment: Segment = self.segment  # type: ignore[attr-defined]
-            deployment_id = self._deployment_id()
+            deployment_id = getattr(self, self.type).deployment_id
         except ObjectDoesNotExist:  # one of them is still to be chosen, which the form reports
             return
         if segment.type != self.type:
@@ -294,9 +292,6 @@ class SegmentLink(models.Model):
             )
         if segment.deployment_id != deployment_id:
             raise ValidationError(_("“%(segment)s” is a segment of another deployment."), params={"segment": segment})
-
-    def _deployment_id(self) -> int:
-        raise NotImplementedError
 
 
 class UserSegment(SegmentLink):
@@ -312,9 +307,6 @@ class UserSegment(SegmentLink):
             _segment_fits(Segment.Type.USER, "SELECT deployment_id FROM accounts_user WHERE id = NEW.user_id"),
             *audited(),
         ]
-
-    def _deployment_id(self) -> int:
-        return self.user.deployment_id
 
 
 class OrganizationSegment(SegmentLink):
@@ -336,9 +328,6 @@ class OrganizationSegment(SegmentLink):
             *audited(),
             *invalidates("organization", "organization_id", deployment=_DEPLOYMENT_OF_SEGMENT),
         ]
-
-    def _deployment_id(self) -> int:
-        return self.organization.deployment_id
 
 
 class WorkspaceSegment(SegmentLink):
@@ -362,6 +351,3 @@ class WorkspaceSegment(SegmentLink):
             *audited(),
             *invalidates("workspace", "workspace_id", deployment=_DEPLOYMENT_OF_SEGMENT),
         ]
-
-    def _deployment_id(self) -> int:
-        return self.workspace.organization.deployment_id

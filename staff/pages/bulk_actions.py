@@ -54,14 +54,14 @@ class ChangeRolesForm(NothingToAsk):
 
     def offer_to(self, rows: list[Any]) -> None:
         role = self.link._meta.get_field("role")
-        if hasattr(rows[0], "workspace"):
-            deployment = "workspace.organization.deployment_id"
-            given = _common(rows, workspace="workspace_id") or _common(rows, organization="organization_id")
-        else:
-            deployment = "organization.deployment_id"
-            given = _common(rows, organization="organization_id")
+        place = "workspace" if hasattr(rows[0], "workspace") else "organization"
+        given = (
+            _common(rows, **{place: f"{place}_id"})
+            or _common(rows, organization="organization_id")
+            or _common(rows, deployment=f"{place}.deployment_id")
+        )
         for field in self.fields.values():
-            attend(role, field.widget, **(given or _common(rows, deployment=deployment)))
+            attend(role, field.widget, **given)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
