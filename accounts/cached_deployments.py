@@ -132,14 +132,21 @@ def session_token(raw: str, cached: CachedDeployment) -> SessionToken:
     return token
 
 
-def first_verified(tokens: Iterable[str], cached: CachedDeployment) -> SessionToken | None:
-    """The first of ``tokens`` that is good as a ``session_token`` and names a session, None if none is."""
+def first_verified(
+    tokens: Iterable[str], cached: CachedDeployment, *, admits_visitors: bool = False
+) -> SessionToken | None:
+    """The first of ``tokens`` that is good as a ``session_token`` and names a session, None if none is.
+
+    If it ``admits_visitors``, the first good one of a visitor counts where no other is.
+    """
+    visitors = None
     for raw in tokens:
         with suppress(ApiError):
             token = session_token(raw, cached)
             if not token.is_anonymous:
                 return token
-    return None
+            visitors = visitors or token
+    return visitors if admits_visitors else None
 
 
 @lru_cache(maxsize=MAX_TOKENS)

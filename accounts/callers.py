@@ -54,13 +54,11 @@ class _OutdatedError(Exception):
     """The deployment has changed since it was read, or may have."""
 
 
-def find_caller(request: Request) -> Caller:
-    """The caller whose token the request carries, with a new token if that is due; raises ``ApiError`` (401, 404)."""
-    return find_caller_with(request, read_session).caller
-
-
 def find_caller_with(request: Request, read: Read[R]) -> Found[R]:
-    """As ``find_caller``, with ``read`` in place of the statement that finds the session."""
+    """The caller whose token the request carries, with a new token if that is due; ``read`` finds the session.
+
+    Raises ``ApiError`` (401, 404).
+    """
     cached = cached_deployment(request)
     if cached is not None:
         with suppress(_OutdatedError):
@@ -108,7 +106,10 @@ def _find(
         raise _OutdatedError from error
     if not (is_loaded or rows):
         raise _OutdatedError
-    return Found(caller, rows.get(caller.session.pk))
+    row = rows.get(caller.session.pk)
+    if caller.new_token is not None and not is_settled and read is not read_session:
+        row = read(cached.deployment, caller.session.pk, is_loaded=False)  # the renewal has changed the session
+    return Found(caller, row)
 
 
 def _session_ids(request: Request, cached: CachedDeployment) -> Iterator[int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.utils import timezone
 
@@ -12,14 +13,14 @@ from accounts.models import Deployment, Session, SignIn, User
 from api.errors import ApiError, Problem
 from database import cache
 from database.cache import CHANGES, Changes
-from database.prepared import Statement, columns_of, field_names, read
+from database.prepared import Reading, Result, Statement, Values, columns_of, field_names, run
 
 _SESSION_FIELDS = field_names(Session)
 _SIGN_IN_FIELDS = field_names(SignIn, "id", "user_id", "expires_at", "ended_at")
 _USER_FIELDS = field_names(User)
 _BRIEF_USER_FIELDS = field_names(User, "id", "deployment_id", "disabled")
 
-SESSION_TABLES = """
+_SESSION_TABLES = """
     accounts_session session
     LEFT JOIN accounts_signin sign_in ON sign_in.id = session.active_sign_in_id
     LEFT JOIN accounts_user member ON member.id = sign_in.user_id
@@ -38,34 +39,91 @@ def _session_columns(user_fields: list[str]) -> str:
     """
 
 
-SESSION_COLUMNS = _session_columns(_BRIEF_USER_FIELDS)
-"""Of ``SESSION_TABLES``, what ``session_of`` takes: the session, its active sign-in and the user of that. Each value is
-null or of a fixed length.
-"""
-_CALLER = Statement(f"""
-    SELECT {columns_of("log", Changes._fields)}, {_session_columns(_USER_FIELDS)}
-    FROM ({CHANGES} OFFSET 0) log
-    LEFT JOIN ({SESSION_TABLES}) ON session.id = %(session)s::bigint AND session.deployment_id = %(deployment)s::bigint
-""")
+def with_session(*values: str, user_fields: list[str] = _BRIEF_USER_FIELDS) -> Statement:
+    """The statement that reads the invalidation log, the SQL ``values``, and a session with what ``session_of`` takes.
+
+    The values may refer to ``log``, and to ``session``, ``sign_in`` and ``member``, whose columns are null where the
+    deployment has no such session. Gives one row.
+    """
+    return Statement(f"""
+        SELECT {", ".join([columns_of("log", Changes._fields), *values, _session_columns(user_fields)])}
+        FROM ({CHANGES} OFFSET 0) log
+        LEFT JOIN ({_SESSION_TABLES})
+            ON session.id = %(session)s::bigint AND session.deployment_id = %(deployment)s::bigint
+    """)
 
 
-class SessionRow(NamedTuple):
-    session_columns: tuple[Any, ...] | None
-    """For ``session_of``; None if the deployment has no such session."""
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """The row of a statement ``with_session``, whose changes have been applied."""
+
+    result: Result
+    first: int
+    """The number of the session's first column."""
+    as_of: int
+    """See ``database.cache.apply``."""
+
+    @property
+    def data(self) -> bytes | None:
+        """The first of the values."""
+        return self.result[len(Changes._fields)]
+
+    @property
+    def session_columns(self) -> tuple[Any, ...] | None:
+        """For ``session_of``; None if the deployment has no such session."""
+        return None if self.result[self.first] is None else self.result.rows()[0][self.first :]
+
+    @property
+    def session_version(self) -> bytes:
+        """Stands for the session with its brief user: others have another."""
+        # Each value is of a fixed length, or null; so with a mark before each they can't run into each other.
+        values = [self.result[column] for column in range(self.first, self.result.number_of_columns)]
+        return b"".join([b"-" if value is None else b"+%b" % value for value in values])
+
+    @property
+    def version(self) -> bytes:
+        """Stands for the data, which must be JSON text, and for the session: others have another."""
+        return (self.data or b"") + self.session_version  # JSON text says itself where it ends
+
+    @property
+    def is_whole(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _VisitorsRow:
+    """Takes the place of a ``SessionRow``: a visitor is in no table."""
+
+    data: None = None
+    session_columns: None = None
+    version: bytes = b""
+    as_of: int = cache.OVERTAKEN
+    is_whole: bool = True
+
+
+VISITORS_ROW = _VisitorsRow()
+
+
+def read_with_session(
+    statement: Statement, deployment: Deployment, session_id: int, values: Values | None = None
+) -> Reading[SessionRow]:
+    """The row of ``statement``, which is one ``with_session`` and one value besides."""
+    log = cache.begin()
+    given = {**log.values, "session": b"%d" % session_id, "deployment": b"%d" % deployment.pk, **(values or {})}
+    (result,) = yield [(statement, given)]
+    return SessionRow(result, len(Changes._fields) + 1, cache.apply(log, Changes.of(result)))
+
+
+_CALLER = with_session("NULL::text", user_fields=_USER_FIELDS)
 
 
 def read_session(deployment: Deployment, session_id: int, *, is_loaded: bool) -> SessionRow:
     """The session with its active sign-in and all of the user of that."""
-    log = cache.begin()
-    values = {**log.values, "session": b"%d" % session_id, "deployment": b"%d" % deployment.pk}
-    result = read(_CALLER, values)
-    cache.apply(log, Changes.of(result))
-    columns = result.rows()[0][len(Changes._fields) :]
-    return SessionRow(None if columns[0] is None else columns)
+    return run(read_with_session(_CALLER, deployment, session_id))
 
 
 def session_of(columns: Sequence[Any] | None, deployment: Deployment) -> Session:
-    """The live session of ``deployment`` with the columns of ``SESSION_COLUMNS`` or ``read_session``, None for none.
+    """The live session of ``deployment`` with the columns of a ``SessionRow``, None for none.
 
     ``session.has_mfa`` says whether its user has one. What the columns lack is loaded when it is asked for.
     Raises ``ApiError`` (401) if the session does not exist there, has ended, or has expired.

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, cast
 
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from accounts.authentication import VisitorAuthentication, carries_bearer
+from accounts import poll
+from accounts.authentication import SessionAuthentication, VisitorAuthentication, carries_bearer
 from accounts.cached_deployments import deployment_of
+from accounts.models import Deployment
 from accounts.origins import require_known_origin
+from accounts.poll import Poll, Source
 from accounts.sent_tokens import write_token
+from accounts.session_rows import VISITORS_ROW
+from accounts.sessions import Caller
+from api.answers import conditional_answer
+from api.errors import ApiError
 from api.viewsets import ApiViewSet
+from database.prepared import run
 
 
 class SessionViewSet(ApiViewSet):
@@ -32,6 +42,30 @@ class SessionViewSet(ApiViewSet):
         final: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)
         write_token(request, final)
         return final
+
+
+class PolledViewSet(SessionViewSet):
+    """An endpoint that is polled: what the fast path leaves to Django, and what it refuses."""
+
+    source: ClassVar[Source[Any]]
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        authenticate = VisitorAuthentication if self.source.admits_visitors else SessionAuthentication
+        self.authentication = authenticate(self._read)
+        return [self.authentication]
+
+    def _read(self, deployment: Deployment, session_id: int, *, is_loaded: bool) -> Any:
+        try:
+            query = self.source.parse(self.request, "")
+        except ApiError:
+            query = Poll(None, about=0)  # which nothing has: a missing sign-in is reported first
+        return run(self.source.read(deployment, session_id, query, is_loaded=is_loaded, wants_all=True))
+
+    def polled(self, request: Request) -> HttpResponse:
+        """200 with the answer, or 304; raises ``ApiError``."""
+        query = self.source.parse(request, "")
+        found = poll.compose(self.source, query, cast(Caller, request.auth), self.authentication.row or VISITORS_ROW)
+        return conditional_answer(request, etag=found.etag, write=found.body)
 
 
 class VisitorViewSet(SessionViewSet):

@@ -36,22 +36,41 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def answer(request: Request, *, message: str, data: Any, session: SessionSummary | None) -> HttpResponse:
-    """200 with ``{"status", "message", "data", "session"}``; for GET also 304 if the client has these very bytes.
+def json_text(value: Any) -> bytes:
+    """``value`` as JSON text to be cached: a copy, because orjson's own keeps the kilobytes it was written in."""
+    return bytes(memoryview(orjson.dumps(value)))
 
-    ``data`` is whatever orjson serialises, its ``Fragment`` included. Raises ``ApiError`` (412) where If-Match says so.
+
+def etag_of(body: bytes) -> str:
+    """The ETag of an answer with ``body``: another body has another."""
+    return f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+
+
+def envelope(*, message: str, data: Any, session: Any) -> bytes:
+    """``{"status", "message", "data", "session"}`` as JSON text.
+
+    ``data`` and ``session`` are whatever orjson serialises, its ``Fragment`` included.
     """
-    return json_answer(request, {"status": 200, "message": message, "data": data, "session": session})
+    return orjson.dumps({"status": 200, "message": message, "data": data, "session": session})
+
+
+def answer(request: Request, *, message: str, data: Any, session: SessionSummary | None) -> HttpResponse:
+    """200 with the ``envelope``; for GET also 304 if the client has these very bytes.
+
+    Raises ``ApiError`` (412) where If-Match says so.
+    """
+    return _answer(request, envelope(message=message, data=data, session=session))
 
 
 def json_answer(request: Request, value: Any) -> HttpResponse:
     """200 with ``value`` as it is, with the same headers and conditions as an ``answer``."""
-    body = orjson.dumps(value)
+    return _answer(request, orjson.dumps(value))
+
+
+def _answer(request: Request, body: bytes) -> HttpResponse:
     if request.method not in ("GET", "HEAD"):
         return with_caching(HttpResponse(body, content_type="application/json"))
-    return conditional_answer(
-        request, etag=f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"', write=lambda: body
-    )
+    return conditional_answer(request, etag=etag_of(body), write=lambda: body)
 
 
 def conditional_answer(request: Request, *, etag: str, write: Callable[[], bytes]) -> HttpResponse:

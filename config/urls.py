@@ -1,6 +1,5 @@
 """Every address of the service but the probes' (``server.health``)."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -8,9 +7,9 @@ from django.urls import URLPattern, path
 
 from accounts.polled import Endpoint
 from accounts.views import DeploymentViewSet, JwksViewSet, MfaViewSet
+from accounts.viewsets import PolledViewSet
 from api.document import OpenApiView, docs
 from demo.playground import playground
-from memberships.listing import poll as workspace_memberships
 from memberships.session_views import CurrentUserViewSet, SessionStateViewSet, SignInViewSet, SwitchViewSet
 from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
 from staff.access.mfa_page import mfa_page, moved_mfa_page
@@ -19,15 +18,16 @@ FAST_PATHS: dict[str, Endpoint[Any]] = {}
 """The polled endpoints by path."""
 
 
-def polled(endpoint: Endpoint[Any], view: Callable[..., Any]) -> URLPattern:
-    """The address of ``endpoint``, whose plain GETs the fast path answers, before Django and past ``view``."""
-    FAST_PATHS[f"/{endpoint.route}"] = endpoint
-    return path(endpoint.route, view)
+def polled(view: type[PolledViewSet], action: str) -> URLPattern:
+    """The address of an endpoint whose plain GETs the fast path answers, before Django and past ``view``."""
+    source = view.source
+    FAST_PATHS[f"/{source.route}"] = source.endpoint
+    return path(source.route, view.as_view({"get": action}))
 
 
 urlpatterns = [
     path("", playground),
-    polled(workspace_memberships.ENDPOINT, WorkspaceMembershipViewSet.as_view({"get": "list"})),
+    polled(WorkspaceMembershipViewSet, "list"),
     path("me/organization-memberships", OrganizationMembershipViewSet.as_view({"get": "list"})),
     path("me", CurrentUserViewSet.as_view({"get": "retrieve"})),
     path("me/authenticator", MfaViewSet.as_view({"post": "new_authenticator"})),

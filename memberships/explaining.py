@@ -26,11 +26,11 @@ from accounts.sessions import session_token, start_session
 from api.answers import Reply
 from api.networks import Address, matching_entry
 from memberships.eligibility import EligibilityRestriction, Level, Outcome
-from memberships.listing.poll import ENDPOINT
+from memberships.listing.poll import SOURCE
 from memberships.models import OrganizationMembershipRole
 from organizations.models import ORGANIZATION_ADMIN, WORKSPACE_ADMIN
 
-_PATH = f"/{ENDPOINT.route}"
+_PATH = f"/{SOURCE.route}"
 SWITCHES = {
     ("organization", "IP"): "ip_allowlist_per_org_enabled",
     ("workspace", "IP"): "ip_allowlist_per_workspace_enabled",

@@ -8,7 +8,7 @@ import orjson
 
 from accounts import rendering as accounts_rendering
 from accounts.models import User
-from api.answers import timestamp
+from api.answers import json_text, timestamp
 from memberships.eligibility import EligibilityRestriction
 from memberships.rows import (
     OrganizationMembershipRow,
@@ -19,11 +19,6 @@ from memberships.rows import (
 from organizations.models import Segment
 
 JsonObject = dict[str, Any]
-
-
-def json_text(value: Any) -> bytes:
-    """``value`` as JSON text to be cached: a copy, because orjson's own keeps the kilobytes it was written in."""
-    return bytes(memoryview(orjson.dumps(value)))
 
 
 def workspace_membership(

@@ -1,4 +1,4 @@
 """GET /me/workspace-memberships. Each module imports only from those before it:
 
-fragments < statement < composing < etags < poll
+fragments < statement < composing < poll
 """

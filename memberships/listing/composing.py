@@ -4,70 +4,40 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
 
 import orjson
 
-from accounts.models import Deployment
-from accounts.sessions import SignedIn, kept_serial
+from accounts.poll import Composed, Poll
+from accounts.sessions import SignedIn
+from accounts.viewers import Viewer
+from api.errors import ApiError, Problem
 from api.networks import Address
+from database.cache import Cache
 from memberships import rendering
 from memberships.eligibility import UNRESTRICTED, EligibilityRestriction, restriction
 from memberships.listing.fragments import PlaceFragment, RoleFragment, shows_private_metadata
 from memberships.listing.statement import ListingRow
 
 
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """The signed-in user to whom the list is shown: all of them that it depends on."""
+@dataclass(eq=False, slots=True, weakref_slot=True)
+class Owner:
+    """Stands for all that a user is a member of."""
 
-    deployment: Deployment
-    user_id: int
-    has_mfa: bool
-    session: bytes
-    """As JSON text."""
-    version: bytes
-    """``ListingRow.session_version``."""
-    expires_at: datetime
-    """When the session or its active sign-in ends."""
-    kept_serial: int | None
-    """See ``accounts.sessions.kept_serial``."""
+    deployment_id: int
+    is_current: bool = True
 
 
-def viewer_of(caller: SignedIn, row: ListingRow) -> Viewer:
-    """``caller``, whose session is the one that was read."""
-    return Viewer(
-        deployment=caller.deployment,
-        user_id=caller.user.pk,
-        has_mfa=caller.has_mfa,
-        session=rendering.json_text(caller.session_summary),
-        version=row.session_version,
-        expires_at=min(caller.session.expires_at, caller.sign_in.expires_at),
-        kept_serial=kept_serial(caller.session),
-    )
-
-
-class Listing(NamedTuple):
-    """An answer that is ready to be written, and what it depends on."""
-
-    etag: str
-    """Of a digest of all that the answer is made of: the same answer has the same, in every process."""
-    text: list[bytes]
-    fragments: list[PlaceFragment | RoleFragment]
-
-    def body(self) -> bytes:
-        """The whole success envelope."""
-        return b"".join(self.text)
-
+_owners: Cache[Owner] = Cache("user", bound=30_000)
 
 _HEAD = b'{"status":200,"message":"Your workspace memberships.","data":['
 _TAIL = b'],"session":%b}'
 _UNRESTRICTED = orjson.dumps(UNRESTRICTED)
 
 
-def compose(row: ListingRow, viewer: Viewer, *, address: Address | None) -> Listing:
-    """The list for ``viewer`` at ``address``."""
+def compose(viewer: Viewer, row: ListingRow, poll: Poll) -> Composed:
+    """The list for ``viewer`` at the poll's address; raises ``ApiError`` (404) for an organization of others."""
+    if not row.is_organization_member:  # the same whether or not the organization exists
+        raise ApiError(Problem.NOT_A_MEMBER)
     assert row.rows is not None, "they were to be read"  # noqa: S101
     (administered, rows), roles_of, found = row.rows
     members = {role_ids: _member(viewer, [found.roles[id_] for id_ in given]) for role_ids, given in roles_of.items()}
@@ -83,7 +53,7 @@ def compose(row: ListingRow, viewer: Viewer, *, address: Address | None) -> List
             kept_out = _UNRESTRICTED
         else:
             kept_out = orjson.dumps(
-                workspace_restriction(workspace, organization, is_admin=is_admin, caller=viewer, address=address)
+                workspace_restriction(workspace, organization, is_admin=is_admin, caller=viewer, address=poll.address)
             )
         digests += (workspace.digest, organization.digest, member, kept_out)
         text += rendering.workspace_membership(
@@ -98,11 +68,26 @@ def compose(row: ListingRow, viewer: Viewer, *, address: Address | None) -> List
     if len(text) > 1:
         text[1] = text[1].removeprefix(b",")
     text.append(_TAIL % viewer.session)
-    return Listing(
+    return Composed(
         etag=f'"{hashlib.blake2b(b"".join(digests), digest_size=16).hexdigest()}"',
         text=text,
-        fragments=[*found.workspaces.values(), *found.organizations.values(), *found.roles.values()],
+        parts=[
+            _owner_of(viewer, as_of=row.as_of),
+            *found.workspaces.values(),
+            *found.organizations.values(),
+            *found.roles.values(),
+        ],
+        keeps_body=False,
     )
+
+
+def _owner_of(viewer: Viewer, *, as_of: int) -> Owner:
+    key = b"%d" % viewer.user_id
+    owner = _owners.get(key)
+    if owner is None:
+        owner = Owner(viewer.deployment.pk)
+        _owners.put(key, owner, as_of=as_of)
+    return owner
 
 
 def _member(viewer: Viewer, roles: list[RoleFragment]) -> tuple[bytes, bool]:

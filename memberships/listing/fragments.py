@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from accounts.models import Deployment
-from database.cache import Cache
-from database.prepared import Result, Statement, Values, read_together
+from database.cache import Cache, Changes, apply, begin, holds
+from database.prepared import Reading, Result, Statement, Values, read_together
 from memberships import rendering
 from memberships.eligibility import Level
 from memberships.rows import OrganizationRow, WorkspaceRoleRow, WorkspaceRow, organizations, workspace_roles, workspaces
 from organizations.models import WORKSPACE_ADMIN
+
+T = TypeVar("T")
 
 MIB = 2**20
 OVERHEAD = 700
@@ -190,6 +192,34 @@ def fragments_of(results: Iterable[Result], *, as_of: int) -> Fragments:
         for id_, fragment in fragments.items():
             cache.put(id_, fragment, as_of=as_of)
     return found
+
+
+def read_with_fragments(
+    statement: Statement,
+    values: Values,
+    find: Callable[[Result, Fragments], tuple[T, list[tuple[Statement, Values]]]],
+    *,
+    own: Sequence[Statement],
+    at_once: bool,
+) -> Reading[tuple[Result, T, int]]:
+    """The row of ``statement``, what ``find`` makes of it and of the fragments that are cached, and its ``as_of``.
+
+    ``find`` also gives what reads the fragments that are missing. They are read in a second round trip, from one
+    snapshot with the row: those, or, as with ``at_once`` in the first one, those of ``own``, which are all that the
+    statement's row can refer to.
+    """
+    all_own: list[tuple[Statement, Values]] = [(own_fragments, values) for own_fragments in own]
+    besides = all_own if at_once else []
+    while True:
+        log = begin()
+        result, *results = yield [(statement, {**values, **log.values}), *besides]
+        as_of = apply(log, Changes.of(result))
+        known = fragments_of(results, as_of=as_of) if results else Fragments({}, {}, {})
+        found, missing = find(result, known)
+        # What another request has cached meanwhile may be newer than the row; what came with the row is not.
+        if not missing and (besides is all_own or holds(as_of)):
+            return result, found, as_of
+        besides = missing if missing and not besides else all_own
 
 
 def read_afresh(workspace_ids: list[bytes], organization_ids: list[bytes], role_ids: list[bytes]) -> Fragments:

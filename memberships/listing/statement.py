@@ -6,34 +6,30 @@ What is composed from its row and cached fragments is what the database holds at
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from accounts.models import Deployment
-from accounts.session_rows import SESSION_COLUMNS, SESSION_TABLES
+from accounts.poll import Poll
+from accounts.session_rows import SessionRow, with_session
 from database import cache
-from database.cache import CHANGES, Changes
-from database.prepared import Reading, Result, Statement, Values, columns_of, number
+from database.cache import Changes
+from database.prepared import Reading, Result, Statement, Values, number
 from memberships.listing import fragments
-from memberships.listing.fragments import Fragments
+from memberships.listing.fragments import Fragments, read_with_fragments
 from memberships.membership_rows import Memberships, memberships, parse_ids, parse_memberships
 
-LISTING = Statement(f"""
-    SELECT
-        {columns_of("log", Changes._fields)},
-        %(organization)s::bigint IS NULL OR EXISTS (
-            SELECT 1 FROM memberships_organizationmembership own
-            WHERE own.user_id = member.id AND own.organization_id = %(organization)s
-        ),
-        CASE WHEN %(wants_rows)s THEN {memberships("member.id")} END,
-        {SESSION_COLUMNS}
-    FROM ({CHANGES} OFFSET 0) log
-    LEFT JOIN ({SESSION_TABLES}) ON session.id = %(session)s::bigint AND session.deployment_id = %(deployment)s::bigint
-""")
-_IS_ORGANIZATION_MEMBER, _MEMBERSHIPS, _SESSION = range(len(Changes._fields), len(Changes._fields) + 3)
+_IS_ORGANIZATION_MEMBER = """
+    %(organization)s::bigint IS NULL OR EXISTS (
+        SELECT 1 FROM memberships_organizationmembership own
+        WHERE own.user_id = member.id AND own.organization_id = %(organization)s
+    )
+"""
+LISTING = with_session(_IS_ORGANIZATION_MEMBER, f"CASE WHEN %(wants_all)s THEN {memberships('member.id')} END")
+_ORGANIZATION, _MEMBERSHIPS, _SESSION = range(len(Changes._fields), len(Changes._fields) + 3)
 
 NOBODYS: tuple[Statement, Values] = (
     LISTING,
-    {**dict.fromkeys(LISTING.parameters), **cache.begin().values, "wants_rows": b"t"},
+    {**dict.fromkeys(LISTING.parameters), **cache.begin().values, "wants_all": b"t"},
 )
 """Finds nothing, but fails where the list cannot be read."""
 
@@ -66,67 +62,52 @@ class Rows(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ListingRow:
+class ListingRow(SessionRow):
     """What the statement found."""
 
-    result: Result
-    is_organization_member: bool
-    """Whether the user is a member of the organization that was requested; true if none was."""
     rows: Rows | None
     """None if they were not wanted."""
-    text: bytes
-    """Stands for the rows, without what they refer to."""
-    as_of: int
 
     @property
-    def session_columns(self) -> tuple[Any, ...] | None:
-        """For ``session_of``; None if the deployment has no such session."""
-        return None if self.result[_SESSION] is None else self.result.rows()[0][_SESSION:]
+    def is_organization_member(self) -> bool:
+        """Whether the user is a member of the organization that was requested; true if none was."""
+        return self.result[_ORGANIZATION] == b"\1"
 
     @property
-    def session_version(self) -> bytes:
-        """Stands for ``session_columns``: others have another."""
-        # Each value is of a fixed length, or null; so with a mark before each they can't run into each other.
-        values = [self.result[column] for column in range(_SESSION, self.result.number_of_columns)]
-        return b"".join([b"-" if value is None else b"+%b" % value for value in values])
+    def text(self) -> bytes:
+        """Stands for the rows, without what they refer to."""
+        return self.result[_MEMBERSHIPS] or b""
+
+    @property
+    def version(self) -> bytes:
+        """Stands for the session alone: the invalidation log tells of all that the user is a member of."""
+        return self.session_version
+
+    @property
+    def is_whole(self) -> bool:
+        return self.rows is not None
 
 
 def read_listing(
-    deployment: Deployment,
-    session_id: int,
-    *,
-    organization_id: int | None,
-    is_loaded: bool = False,
-    wants_rows: bool = True,
+    deployment: Deployment, session_id: int, poll: Poll, *, is_loaded: bool = False, wants_all: bool = True
 ) -> Reading[ListingRow]:
     """The session and its user's memberships, of one organization if given, as they are in one snapshot.
 
-    Fragments that the process lacks are read in a second round trip, from one snapshot with the memberships. If the
-    deployment was just loaded (``is_loaded``), that is done in the first one: the process is likely to lack them all.
-    Unless it ``wants_rows``, the session and the log alone are read.
+    Unless it ``wants_all``, the session and the log alone are read.
     """
     values = {
         "session": b"%d" % session_id,
         "deployment": b"%d" % deployment.pk,
-        "organization": number(organization_id),
+        "organization": number(poll.about),
         "workspace": None,
-        "wants_rows": b"t" if wants_rows else b"f",
+        "wants_all": b"t" if wants_all else b"f",
     }
-    own: list[tuple[Statement, Values]] = [(statement, values) for statement in _OWN_FRAGMENTS]
-    besides = own if is_loaded else []
-    while True:
-        log = cache.begin()
-        result, *results = yield [(LISTING, {**values, **log.values}), *besides]
-        as_of = cache.apply(log, Changes.of(result))
-        text = result[_MEMBERSHIPS]
-        rows, missing = None, None
-        if wants_rows:
-            known = fragments.fragments_of(results, as_of=as_of) if results else Fragments({}, {}, {})
-            rows, missing = _rows(text, known)
-        # What another request has cached meanwhile may be newer than the row; what came with the row is not.
-        if not missing and (besides is own or cache.holds(as_of)):
-            return ListingRow(result, result[_IS_ORGANIZATION_MEMBER] == b"\1", rows, text or b"", as_of)
-        besides = missing if missing and not besides else own
+
+    def rows(result: Result, known: Fragments) -> tuple[Rows | None, list[tuple[Statement, Values]]]:
+        return _rows(result[_MEMBERSHIPS], known) if wants_all else (None, [])
+
+    result, found, as_of = yield from read_with_fragments(LISTING, values, rows, own=_OWN_FRAGMENTS, at_once=is_loaded)
+    return ListingRow(result, _SESSION, as_of, found)
 
 
 def _rows(text: bytes | None, known: Fragments) -> tuple[Rows, list[tuple[Statement, Values]]]:

@@ -10,7 +10,7 @@ from django.db import IntegrityError, OperationalError, transaction
 
 from accounts import deployments
 from accounts.models import Deployment, User
-from memberships import views
+from memberships.listing import statement
 from tests.support.api import MEMBERSHIPS, ApiClient, error_code, warm_up
 from tests.support.factories import DeploymentFactory, UserFactory
 from tests.support.sign_in import sign_in, user_with_password
@@ -143,7 +143,7 @@ def test_an_allowed_page_may_read_failures(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise exception
 
-    monkeypatch.setattr(views, "read_listing", fail)
+    monkeypatch.setattr(statement, "read_with_fragments", fail)
     response = ApiClient(user.deployment, user).get(HTTP_ORIGIN=PAGE)
     assert (error_code(response), response.headers[ALLOWED]) == (code, PAGE)
 

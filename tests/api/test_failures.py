@@ -18,7 +18,7 @@ from django.db import DataError, InterfaceError, OperationalError, ProgrammingEr
 from accounts import cached_deployments
 from accounts.models import User
 from api import networks
-from memberships import views
+from memberships.listing import statement
 from tests.support.api import MEMBERSHIPS, ApiClient, error_code
 from tests.support.factories import UserFactory
 from tests.support.server import (
@@ -52,7 +52,11 @@ def assert_tells_nothing(response: Any) -> None:
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(views, "read_listing"), (cached_deployments, "verify_session_token"), (cached_deployments, "load_deployment")],
+    [
+        (statement, "read_with_fragments"),
+        (cached_deployments, "verify_session_token"),
+        (cached_deployments, "load_deployment"),
+    ],
     ids=["reading", "verifying", "finding the deployment"],
 )
 @pytest.mark.parametrize(
@@ -87,7 +91,7 @@ def test_an_unreachable_database_is_a_temporary_error(
     user: User, monkeypatch: pytest.MonkeyPatch, exception: Exception
 ) -> None:
     client = ApiClient(user.deployment, user)
-    fail_with(monkeypatch, views, "read_listing", exception)
+    fail_with(monkeypatch, statement, "read_with_fragments", exception)
     response = client.get()
     assert error_code(response) == UNAVAILABLE
     assert int(response.headers["Retry-After"]) > 0
@@ -125,7 +129,7 @@ def test_a_query_that_takes_too_long_is_given_up(user: User, monkeypatch: pytest
         raise AssertionError("the database was to give up")
 
     client = ApiClient(user.deployment, user)
-    monkeypatch.setattr(views, "read_listing", read_slowly)
+    monkeypatch.setattr(statement, "read_with_fragments", read_slowly)
     assert error_code(client.get()) == UNAVAILABLE
 
 

@@ -9,8 +9,8 @@ from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accounts import poll
 from accounts.models import Deployment, User
-from memberships.listing import poll
 from tests.support.api import MEMBERSHIPS, ApiClient, warm_up
 from tests.support.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of, token_of
 
@@ -170,7 +170,7 @@ def test_a_failure_of_the_fast_path_is_logged_and_django_answers(
     def fail(*args: object, **kwargs: object) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr(poll, "read_listing", fail)
+    monkeypatch.setattr(poll, "_viewer", fail)
     with caplog.at_level("WARNING", logger="rollcall"):
         short, long = ways.ask()
     assert short.status_code == 200
