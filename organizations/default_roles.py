@@ -22,14 +22,20 @@ MEMBER = "Member"
 
 def create_default_roles(deployment: Deployment) -> None:
     """Give ``deployment`` those of the four roles that it lacks."""
-    for name, permissions in ((ADMIN, [ORGANIZATION_ADMIN, ORGANIZATION_MEMBER]), (MEMBER, [ORGANIZATION_MEMBER])):
-        OrganizationRole.objects.get_or_create(
-            deployment=deployment, organization=None, name=name, defaults={"permissions": permissions}
-        )
-    for name, permissions in ((ADMIN, [WORKSPACE_ADMIN, WORKSPACE_MEMBER]), (MEMBER, [WORKSPACE_MEMBER])):
-        WorkspaceRole.objects.get_or_create(
-            deployment=deployment, organization=None, workspace=None, name=name, defaults={"permissions": permissions}
-        )
+    OrganizationRole.objects.bulk_create(
+        [
+            OrganizationRole(deployment=deployment, name=ADMIN, permissions=[ORGANIZATION_ADMIN, ORGANIZATION_MEMBER]),
+            OrganizationRole(deployment=deployment, name=MEMBER, permissions=[ORGANIZATION_MEMBER]),
+        ],
+        ignore_conflicts=True,
+    )
+    WorkspaceRole.objects.bulk_create(
+        [
+            WorkspaceRole(deployment=deployment, name=ADMIN, permissions=[WORKSPACE_ADMIN, WORKSPACE_MEMBER]),
+            WorkspaceRole(deployment=deployment, name=MEMBER, permissions=[WORKSPACE_MEMBER]),
+        ],
+        ignore_conflicts=True,
+    )
 
 
 def connect() -> None:
