@@ -23,3 +23,4 @@ from config.settings.database import DATABASES
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
 DATABASES["default"]["OPTIONS"]["options"] += " -c rollcall.emptying=on"  # for Django, after tests with transactions
+WHITENOISE_AUTOREFRESH = True  # look a file up when it is asked for, not all files for each new client
