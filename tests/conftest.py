@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -13,11 +16,44 @@ from tests.support.factories import DeploymentFactory, UserFactory
 
 __all__ = ["browser", "demo", "demo_env", "demo_postgres", "loaded_demo", "page"]
 
+FOLDER = Path(__file__).parent
+
 # A busy machine is no fault, and examples do not change the fixtures that they share.
 settings.register_profile(
     "rollcall", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("rollcall")
+
+
+LONGEST = [
+    "memberships/test_tenancy_graphs.py",
+    "server/test_serve.py",
+    "demo/test_data_again.py",
+    "interop/test_accessibility.py",
+    "staff/test_every_page.py",
+    "api/test_hostile_requests.py",
+    "staff/test_support_in_a_browser.py",
+    "staff/test_onboarding.py",
+    "staff/test_scope.py",
+    "api/test_docs_page.py",
+    "demo/test_playground.py",
+    "memberships/test_overlapping_writers.py",
+    "accounts/test_concurrency.py",
+    "api/test_failures.py",
+    "interop/test_interop.py",
+    "staff/test_organization_pages.py",
+    "staff/test_queries.py",
+    "memberships/test_plans.py",
+    "memberships/test_fast_path.py",
+]
+"""The files that take longest, in the order in which they begin: one that began last would keep a process waiting."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; of the others, with those of the most tests."""
+    rank = {str(FOLDER / name): number for number, name in enumerate(LONGEST)}
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (rank.get(str(item.path), len(rank)), -tests[item.path]))
 
 
 @pytest.fixture
