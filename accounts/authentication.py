@@ -1,4 +1,4 @@
-"""The authentication classes of the API: who sends a request."""
+"""The authentication classes of the API: they find the caller of a request."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from api.errors import ApiError
 class VisitorAuthentication(BaseAuthentication):
     """Sets ``request.auth`` to a ``Caller``: the session of the token, or, if that is no good, a new visitor.
 
-    It never fails for want of a session: a page asks who is signed in before anybody is. An endpoint that reads more
-    together with the session gives its own ``read``, and finds the row in ``row`` here, None for a visitor.
+    It never fails for want of a session: a page reads the session before anybody has signed in. An endpoint that reads
+    more together with the session gives its own ``read``, and finds the row in ``row`` here, None for a visitor.
     """
 
     row: Any = None
@@ -59,7 +59,7 @@ class VisitorAuthentication(BaseAuthentication):
 def require_settled(request: Request) -> None:
     """Raise the ``ApiError`` (401) for which the caller is taken for a visitor, if it is one that passes.
 
-    For what is done in a session: done in a visitor's, it would seem to work.
+    For endpoints that change a session: in a visitor's session the change would only seem to work.
     """
     refusal: PassingError | None = getattr(request._request, "passing_refusal", None)
     if refusal is not None:
@@ -94,7 +94,7 @@ def _end_what_was_copied(error: ApiError) -> None:
 
 
 def end_all_sessions(request: Request) -> None:
-    """End the session of each good token that the request carries, lest one that did not count does from now on."""
+    """End the session of each good token that the request carries, so that none of them counts from now on."""
     cached = load_deployment(request)
     verify = partial(session_token, cached=cached)
     for raw in sent_tokens(request, cached.deployment, verify).tokens:

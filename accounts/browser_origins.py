@@ -11,9 +11,9 @@ _HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9a-f:]+\])"
 _PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 _APPS = "(app|capacitor|chrome-extension|ionic|moz-extension|safari-web-extension|tauri|vscode-webview)"
 ORIGIN = rf"(http://{_HOST}(:(?!80(\n|$)){_PORT})?|https://{_HOST}(:(?!443(\n|$)){_PORT})?|{_APPS}://([a-z0-9._-]*[a-z0-9_-])?)"
-"""For Python and PostgreSQL: in lower case, without path or user, with a port only if it is not the scheme's own."""
+"""An origin, for Python and PostgreSQL: lower case, no path or user, a port only if it is not the scheme's own."""
 ORIGIN_LINES = rf"^({ORIGIN}(\n{ORIGIN})*)?$"
-"""For several of them, one a line."""
+"""Several origins, one a line."""
 
 _WRITTEN = re.compile(
     r"\s*([a-z][a-z0-9+.-]*)://(?:[^/?#@]*@)?(\[[^\]/]*\]|[^/?#:]*)(?::([0-9]*))?(?:[/?#].*)?\s*", re.DOTALL
@@ -27,13 +27,13 @@ def is_origin(value: str) -> bool:
 
 
 def as_browsers_write(value: str) -> str | None:
-    """The origin that whoever wrote ``value`` means, None if there is none."""
+    """The origin that ``value``, as people write it, stands for; None if there is none."""
     found = _serialised(value.lower())
     return found if found is not None and is_origin(found) else None
 
 
 def _serialised(value: str) -> str | None:
-    """``value`` without what has no place in an origin, and its address, if it is one, in the one form of it."""
+    """``value`` without the parts that no origin has; an IP address in it is brought to its one form."""
     match = _WRITTEN.fullmatch(value)
     if match is None:
         return None

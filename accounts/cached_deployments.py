@@ -75,7 +75,7 @@ def deployment_of(request: Request | HttpRequest) -> Deployment:
 def cached_deployment(request: Request) -> CachedDeployment | None:
     """The deployment that the Host header names, if it is cached.
 
-    It may have changed until a statement that was sent later has applied the log and it ``is_current`` still.
+    It may be outdated until a later statement has applied the log and ``is_current`` still holds.
     """
     cached = _by_host.get(host_of(request))
     if cached is None or not cached.is_current:
@@ -86,7 +86,7 @@ def cached_deployment(request: Request) -> CachedDeployment | None:
 
 
 def last_known(host: str) -> Deployment | None:
-    """The deployment that was last found at ``host``, current or not, for when the database cannot say."""
+    """The deployment that was last found at ``host``, current or not, for when the database is down."""
     cached = _by_host.get(host)
     return cached.deployment if cached else None
 
@@ -115,7 +115,7 @@ def load_deployment(request: Request | HttpRequest) -> CachedDeployment:
 
 
 def _cached_deployment(rows: list[tuple[Any, ...]]) -> CachedDeployment:
-    """From one row for each key, or one without a key."""
+    """The deployment in ``rows``: one row for each key, or one without a key."""
     own = len(_DEPLOYMENT_FIELDS)
     deployment = Deployment.from_db("default", _DEPLOYMENT_FIELDS, rows[0][:own])
     keys = [SigningKey.from_db("default", _KEY_FIELDS, row[own:]) for row in rows if row[own] is not None]
@@ -123,7 +123,7 @@ def _cached_deployment(rows: list[tuple[Any, ...]]) -> CachedDeployment:
 
 
 def session_token(raw: str, cached: CachedDeployment) -> SessionToken:
-    """What the token says, if it is good; a signature is verified once. Raises ``ApiError`` (401)."""
+    """The verified content of ``token``; each signature is verified once. Raises ``ApiError`` (401) for a bad token."""
     token, key = _verified(raw, cached)
     if not is_usable(key):
         raise ApiError(Problem.INVALID_SESSION_TOKEN)

@@ -1,6 +1,6 @@
-"""Who sends a request: one statement finds the session with its sign-in and user, and confirms the cached deployment.
+"""The caller of a request: one statement finds the session, its sign-in and user, and confirms the cached deployment.
 
-That statement is the one of ``session_rows``, or an endpoint's own that reads more in the same round trip.
+The statement is that of ``session_rows``, or an endpoint's own, which reads more in the same round trip.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from api.errors import ApiError
 from database.prepared import one_snapshot
 
 MAX_LOADS = 3
-"""How often a deployment that changes meanwhile is loaded before all is read from one snapshot."""
+"""How often a deployment that keeps changing is loaded before everything is read from one snapshot."""
 
 
 class CallerRow(Protocol):
@@ -30,7 +30,7 @@ class CallerRow(Protocol):
 
     @property
     def session_columns(self) -> tuple[Any, ...] | None:
-        """For ``session_of``; None if the deployment has no such session."""
+        """The columns for ``session_of``; None if the deployment has no such session."""
 
 
 R = TypeVar("R", bound=CallerRow)
@@ -38,20 +38,20 @@ R_co = TypeVar("R_co", bound=CallerRow, covariant=True)
 
 
 class Read(Protocol[R_co]):
-    """Reads a session, and what an endpoint needs besides; ``is_loaded`` says that little of that is likely cached."""
+    """Reads a session and an endpoint's own data; ``is_loaded`` says that little of that is likely cached."""
 
     def __call__(self, deployment: Deployment, session_id: int, *, is_loaded: bool) -> R_co: ...
 
 
 class Found(NamedTuple, Generic[R]):
-    """The caller, and what was read with their session: None for a visitor, who is in no table."""
+    """The caller and the row read with their session, which is None for a visitor."""
 
     caller: Caller
     row: R | None
 
 
 class _OutdatedError(Exception):
-    """The deployment has changed since it was read, or may have."""
+    """The deployment has changed since it was read, or may have changed."""
 
 
 def find_caller_with(request: Request, read: Read[R]) -> Found[R]:
@@ -81,7 +81,7 @@ def _find(
 ) -> Found[R]:
     """As ``find_caller_with``, in ``cached``, which was just loaded if it ``is_loaded``.
 
-    Raises ``_OutdatedError`` before anything is changed if it may be outdated, unless all ``is_settled``.
+    Raises ``_OutdatedError``, before any change, if ``cached`` may be outdated, unless everything ``is_settled``.
     """
     rows: dict[int, R] = {}
 
@@ -113,7 +113,7 @@ def _find(
 
 
 def _session_ids(request: Request, cached: CachedDeployment) -> Iterator[int]:
-    """Those of the sessions that the tokens name."""
+    """The rows of the sessions that ``tokens`` name."""
     verify = partial(session_token, cached=cached)
     for raw in sent_tokens(request, cached.deployment, verify).tokens:
         with suppress(ApiError):

@@ -1,4 +1,4 @@
-"""Which deployment a request is for."""
+"""Finds the deployment that a request is for."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def host_of(request: Request | HttpRequest) -> str:
 
 
 def _normalised(host: str) -> str:
-    """Case, brackets and a final dot do not matter."""
+    """``host`` as hosts are stored: without brackets and final dot, in lower case."""
     return host.lower().removeprefix("[").removesuffix("]").removesuffix(".")
 
 

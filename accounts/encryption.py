@@ -1,4 +1,4 @@
-"""Encryption at rest: what must be readable again, but not by who holds a copy of the database.
+"""Encryption at rest, for secrets that must stay readable for the service but not in a copy of the database.
 
 Fernet (AES-128-CBC with HMAC-SHA256) under ``KEY_ENCRYPTION_KEYS``: the first key encrypts, all decrypt, so a key is
 replaced by putting a new one in front.

@@ -1,4 +1,4 @@
-"""HTTPS_ONLY: what is answered over plain http."""
+"""HTTPS_ONLY: limits requests over plain http."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from accounts.deployments import find_deployment, host_of
 from api.errors import ApiError, Problem, error_response
 
 _API = re.compile(r"/(me|session|auth|deployment|\.well-known)(/|$)|/openapi\.json$")
-"""No address of the API ever redirects."""
+"""The addresses of the API, which never redirect."""
 
 
 class HttpsOnlyMiddleware:
@@ -36,7 +36,7 @@ class HttpsOnlyMiddleware:
 
 
 def _redirect(request: HttpRequest) -> HttpResponse:
-    """To the same address over https; 404 if the Host header names no host of the service, where anything may be."""
+    """A redirect to the same address over https; 404 if the Host header names no host of the service."""
     try:
         host = host_of(request)
         if host not in {name.lower() for name in settings.ADMIN_HOSTS} and find_deployment(host) is None:

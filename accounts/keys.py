@@ -20,7 +20,7 @@ from accounts.models import Deployment, SigningKey
 
 ALGORITHM = "ES256"
 KID = re.compile(r"[A-Za-z0-9_.:=+/-]{1,64}", re.ASCII)
-"""What names a key of a deployment's own."""
+"""The pattern of the key ids (kid) that a deployment's own keys have."""
 _ROUNDING = timedelta(hours=1)
 _LATEST = datetime.max.replace(tzinfo=UTC) - _ROUNDING
 
@@ -65,9 +65,9 @@ def _lock_keys(deployment: Deployment) -> None:
 
 
 def will_sign_until(key: SigningKey, expires_at: datetime) -> None:
-    """Note that ``key`` signs a token that lives until ``expires_at``: so long it must stay published.
+    """Keep ``key`` published until ``expires_at``, the end of a token that it signs.
 
-    Rounded up to the hour, so that most tokens cost no write.
+    The time is rounded up to the hour, so that most tokens cost no write.
     """
     if key.tokens_until is None or key.tokens_until < expires_at:
         rounded = min(expires_at, _LATEST) + _ROUNDING
@@ -78,7 +78,7 @@ def will_sign_until(key: SigningKey, expires_at: datetime) -> None:
 
 @transaction.atomic
 def rotate_keys(deployment: Deployment) -> SigningKey:
-    """A new key signs; those before it verify until their last token has expired, and then leave the JWKS."""
+    """Make a new key sign. Earlier keys verify until their last token has expired, and then leave the JWKS."""
     _lock_keys(deployment)
     new = create_signing_key(deployment=deployment)
     SigningKey.objects.filter(deployment=deployment, issuer="", retired_at__isnull=True).exclude(pk=new.pk).update(
@@ -88,15 +88,15 @@ def rotate_keys(deployment: Deployment) -> SigningKey:
 
 
 def revoke_key(key: SigningKey) -> None:
-    """Nothing that ``key`` signed is good any more, from the next request on."""
+    """Refuse every token that ``key`` signed, from the next request on."""
     now = timezone.now()
     SigningKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
 
 
 def usable() -> Q:
-    """Of keys, the deployment's own whose tokens may still be about: no other verifies its tokens.
+    """The condition for a deployment's own keys whose tokens may still be in use: no other key verifies its tokens.
 
-    What a retired key signs after its last token, somebody signs who should not have it.
+    A token that a retired key signs after its last one was made by somebody who should not have the key.
     """
     return Q(issuer="", revoked_at__isnull=True) & (Q(retired_at__isnull=True) | Q(tokens_until__gt=timezone.now()))
 
@@ -112,7 +112,7 @@ def published_keys(deployment: Deployment) -> QuerySet[SigningKey]:
 
 
 def with_successors(keys: QuerySet[SigningKey]) -> QuerySet[SigningKey]:
-    """``keys`` with what ``state_of`` asks: whether a newer key signs in place of each."""
+    """``keys`` with the annotation for ``state_of``: whether a newer key signs in place of each."""
     newer = SigningKey.objects.filter(
         deployment=OuterRef("deployment"), issuer="", retired_at__isnull=True, revoked_at__isnull=True
     ).filter(Q(created_at__gt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), pk__gt=OuterRef("pk")))
@@ -120,7 +120,7 @@ def with_successors(keys: QuerySet[SigningKey]) -> QuerySet[SigningKey]:
 
 
 def state_of(key: Any) -> str:
-    """Whether ``key``, which is one of ``with_successors``, signs and verifies, in words for staff."""
+    """The state of ``key``, one of ``with_successors``, in words for staff."""
     if key.revoked_at is not None:
         return "revoked: its tokens are refused"
     if key.issuer:

@@ -23,18 +23,18 @@ from accounts.names import normal_code
 from api.errors import ApiError, Problem
 
 PERIOD = 30
-"""Seconds that a TOTP code is for."""
+"""Seconds in the period of a TOTP code."""
 DRIFT = 1
 """Periods by which a client's clock may be early or late."""
 ENROLMENT_LIFETIME = timedelta(minutes=10)
-"""For so long a new authenticator can be confirmed: the proof with which it was asked for gets no older."""
+"""How long a new authenticator can be confirmed; the proof that was given for it is no older then."""
 BACKUP_CODES = 10
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _BACKUP_CODE_LENGTH = 10
 
 
 class TotpSecret(Protocol):
-    """A row with an encrypted TOTP secret and the time step of the last code that was taken: a user's, or of staff."""
+    """A row with an encrypted TOTP secret and the time step of the last code that was taken, of users or staff."""
 
     secret: Any
     last_step: Any
@@ -58,7 +58,7 @@ def has_authenticator(user: User) -> bool:
 
 
 def take_code(user: User, code: str) -> bool:
-    """Whether ``code`` is one of ``user``'s authenticator or an unused backup code; with that it is spent."""
+    """Whether ``code`` is good, from ``user``'s authenticator or an unused backup code; if so, it is spent."""
     code = normal_code(code)
     authenticators = list(user.authenticators.filter(confirmed_at__isnull=False))
     if code.isdigit() and len(code) == 6:
@@ -79,7 +79,7 @@ def new_authenticator(user: User) -> tuple[Authenticator, str]:
 
 
 def otp_url(user: User, secret: str) -> str:
-    """What a QR code for authenticator apps holds."""
+    """The otpauth:// address for a QR code that authenticator apps scan."""
     return pyotp.TOTP(secret).provisioning_uri(name=str(user), issuer_name=user.deployment.name)
 
 
@@ -94,9 +94,9 @@ def unconfirmed(user: User, authenticator_id: str) -> Authenticator | None:
 
 
 def confirm_authenticator(authenticator: Authenticator, codes: list[str], *, keep: Session | None = None) -> bool:
-    """Whether ``codes`` are two successive ones of ``authenticator``, of now or a moment ago; with that it counts.
+    """Confirm ``authenticator`` if ``codes`` are two successive codes of it, current ones; return whether they were.
 
-    It takes the place of an earlier one, and the user is signed out everywhere but in the session ``keep``.
+    It replaces an earlier one, and the user is signed out everywhere but in the session ``keep``.
     """
     if len(codes) != 2:
         return False
@@ -110,10 +110,10 @@ def confirm_authenticator(authenticator: Authenticator, codes: list[str], *, kee
 
 
 def _confirm(authenticator: Authenticator, last_step: int, keep: Session | None) -> bool:
-    """Let ``authenticator`` count and its predecessors go; false if it was replaced meanwhile.
+    """Confirm ``authenticator`` and delete its predecessors; false if it was replaced meanwhile.
 
-    Backup codes pass on from one authenticator to the next. A first one finds none: codes that are left over from an
-    authenticator that was removed do not come back to life.
+    Backup codes pass on from one authenticator to the next. A first one finds none: codes left over from a removed
+    authenticator do not come back to life.
     """
     with transaction.atomic():
         user = lock(authenticator.user)
@@ -150,7 +150,7 @@ def lock(user: User) -> User:
 
 
 def take_totp(authenticator: TotpSecret, code: str) -> bool:
-    """Whether ``code`` is one of ``authenticator``, of about now and newer than the last; with that it is spent."""
+    """Whether ``code`` is a current code of ``authenticator``, newer than the last one taken; if so, it is spent."""
     totp = _totp(authenticator)
     now = _step()
     for step in range(now - DRIFT, now + DRIFT + 1):

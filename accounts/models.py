@@ -1,4 +1,4 @@
-"""Deployments, their signing keys, their users, and who is signed in where."""
+"""Deployments, their signing keys, users, sessions and sign-ins."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Deployment(TimeStamped):
         STAGING = "staging"
 
     class MetadataAudience(models.TextChoices):
-        """Who sees the content of ``private_metadata``; the others see ``{}``."""
+        """The members who see the content of ``private_metadata``; the others see ``{}``."""
 
         MEMBERS = "members"
         ADMINS = "admins"
@@ -333,7 +333,7 @@ class User(TimeStamped):
 
     @property
     def is_authenticated(self) -> bool:
-        """True: Django REST framework asks this of ``request.user``."""
+        """True: Django REST framework checks this of ``request.user``."""
         return True
 
     def set_password(self, password: str) -> None:

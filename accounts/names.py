@@ -18,7 +18,7 @@ from django.db import models
 _INVISIBLE = r"[\u0001-\u0020\u007F-\u00A0\u00AD\u061C\u1680\u180E\u2000-\u200F\u2028-\u202F\u205F-\u206F\u3000\uFEFF]"
 """White space, control and format characters, as PostgreSQL's and Python's regular expressions both write them."""
 ABNORMAL = rf"^{_INVISIBLE}|{_INVISIBLE}$|.@([^@]*[A-Z\u3002\uFF01-\uFF61]|([^@]*\.)?xn--)[^@]*$"
-"""What is in no normal name, for PostgreSQL: it can tell no more of domains than that they look normal."""
+"""A pattern of parts that no normal name has. Of domains PostgreSQL can check only that they look normal."""
 _AROUND = re.compile(rf"^{_INVISIBLE}+|{_INVISIBLE}+\Z")
 _ACE_LABEL = re.compile(r"\bxn--[a-z0-9-]+", re.ASCII | re.IGNORECASE)
 
@@ -36,19 +36,19 @@ def trimmed(text: str) -> str:
 
 
 def searched(text: str) -> str:
-    """``text`` as the words of stored names begin that it is meant to find; it may be a part of a name."""
+    """``text``, which may be a part of a name, in the form in which the words of stored names begin."""
     decoded = _ACE_LABEL.sub(lambda label: _normal_domain(label[0]), text)
     return " ".join(map(normal_name, decoded.split()))
 
 
 def normal_code(text: str) -> str:
-    """A code without what people and programs put between and around its characters; its digits are ASCII's."""
+    """A code in ASCII digits, without the spaces, hyphens and invisible characters that people and programs add."""
     characters = unicodedata.normalize("NFKC", text).lower()
     return "".join(_digit(character) for character in characters if not _only_separates(character))
 
 
 def _normal_domain(domain: str) -> str:
-    """As UTS #46 maps it for look-up, each label in Unicode. What is no domain is left as it is, in lower case."""
+    """The domain as UTS #46 maps it for look-up, each label in Unicode; other text only in lower case."""
     try:
         mapped = idna.uts46_remap(domain, std3_rules=False)
     except idna.IDNAError:
@@ -104,7 +104,7 @@ class _NormalEmailFormField(forms.EmailField):
 
 
 class NameField(models.CharField):
-    """Normal in whatever the ORM saves, and in whatever it is asked to find."""
+    """A text field whose values are brought to the normal form, when saved and when looked up."""
 
     form_class: Any = _NormalFormField
 

@@ -1,4 +1,4 @@
-"""Which front-ends may call a deployment from a browser (the Fetch standard's CORS protocol)."""
+"""Decides which front-ends may call a deployment from a browser (the Fetch standard's CORS protocol)."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def _parts(origin: str) -> tuple[str, str, int] | None:
 
 
 def is_allowed(sender: Any, request: HttpRequest, **kwargs: Any) -> bool:
-    """django-cors-headers' question: may a page of the request's Origin read the answer?
+    """Whether a page of the request's Origin may read the answer, for django-cors-headers.
 
-    It asks at every path, and takes yes for an answer there too: beyond the API it is no, and no database is asked.
+    It calls this for every path. Beyond the API the answer is no, without a look into the database.
     """
     origin = request.headers.get("Origin")
     if not origin or not re.match(settings.CORS_URLS_REGEX, request.path_info):
@@ -74,7 +74,7 @@ def _allowed_origins(request: HttpRequest) -> list[str]:
         return deployment_of(request).allowed_origins
     except ApiError:
         return []
-    except DatabaseError:  # the page is to be told of it, if it is one that could read answers before
+    except DatabaseError:  # a page that could read answers before can read this error, too
         known = last_known(host_of(request))
         return known.allowed_origins if known else []
 

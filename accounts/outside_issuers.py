@@ -1,8 +1,8 @@
-"""Outside issuers: whom a deployment trusts to say who signs in, by which keys, and which of their tokens are good.
+"""Outside issuers, whom a deployment trusts to sign its users in: their keys, and the checks of their tokens.
 
 The rules are those of RFC 8725: a key is used with the one algorithm that it was trusted for, whatever a token says; it
 is looked up among the keys of the token's issuer; every claim that counts is required and checked. Beyond that a token
-must be short-lived, and is good once. A subject says nothing but together with its issuer.
+must be short-lived, and is good once. A subject means a user only together with its issuer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MAX_ISSUER = 500
 MAX_KID = 255
 
 _ALGORITHMS = {"EC": ("ES256",), "RSA": ("RS256", "PS256"), "OKP": ("EdDSA",)}
-"""By kind of key (RFC 7518, 6.1; RFC 8037); the first is meant where a JWK names none."""
+"""Algorithms by kind of key (RFC 7518, 6.1; RFC 8037); the first is meant where a JWK names none."""
 _CURVES = {"EC": "P-256", "OKP": "Ed25519"}
 _THUMBPRINT_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}
 _PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth")
@@ -47,7 +47,7 @@ PublicKey = EllipticCurvePublicKey | RSAPublicKey | Ed25519PublicKey
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """The keys that are trusted from now on, and why the others of the document are not: one sentence each."""
+    """The keys that are trusted from now on, and a sentence for each other key of the document that says why not."""
 
     keys: list[SigningKey]
     passed_over: list[str]
@@ -55,7 +55,7 @@ class Trusted:
 
 @dataclass(frozen=True, slots=True)
 class OutsideToken:
-    """What a good token says. ``digest`` stands for the token among those that were used."""
+    """The content of a good token. ``digest`` stands for the token among those that were used."""
 
     issuer: str
     subject: str
@@ -158,7 +158,7 @@ def _trust(deployment: Deployment, issuer: str, new: SigningKey) -> SigningKey:
 
 
 def _name_the_only_issuer(deployment: Deployment, *, unless: str) -> None:
-    """Write down of whom the external ids are that count for the only issuer there is, before there is a second."""
+    """Write the issuer into external ids that have none, before there is a second issuer."""
     issuers = deployment.outside_issuers()
     if len(issuers) != 1 or unless in issuers:
         return
@@ -169,7 +169,7 @@ def _name_the_only_issuer(deployment: Deployment, *, unless: str) -> None:
 
 
 def verify_outside_token(token: str, deployment: Deployment) -> OutsideToken:
-    """What ``token`` says, if it is good: signed by a key of the issuer that it names, for ``deployment``, and young.
+    """The content of ``token``, which a key of the issuer that it names must have signed for ``deployment`` lately.
 
     Raises ``ApiError`` (401): 40103 if it has expired, 40102 if anything else is wrong with it.
     """

@@ -17,7 +17,7 @@ _NO_PHONE_NUMBER = {"id": "", "phone_number": "", "country_code": "", "verified"
 
 
 def public_user(user: User) -> JsonObject:
-    """A ``PublicUserData``: what other members may know of a user."""
+    """A ``PublicUserData``: the part of a user that other members may see."""
     return {
         "id": str(user.pk),
         "first_name": user.first_name,
@@ -32,7 +32,7 @@ def public_user(user: User) -> JsonObject:
 
 
 def current_user(user: User, *, segments: list[JsonObject]) -> JsonObject:
-    """A ``CurrentUser``: what users may know of themselves."""
+    """A ``CurrentUser``: the part of their own data that users may see."""
     methods = mfa.available_methods(user)
     confirmed = user.authenticators.filter(confirmed_at__isnull=False).first()
     return public_user(user) | {
@@ -100,13 +100,13 @@ def sign_in_attempt(attempt: SignInAttempt) -> JsonObject:
 
 
 def publishable_keys(base_url: str) -> dict[str, str]:
-    """What client libraries are set up with, by mode: the API's base URL, and whether cookies carry the session."""
+    """The publishable keys for client libraries, by mode: the API's base URL, and whether cookies carry the session."""
     encoded = base64.b64encode(base_url.encode()).decode()
     return {Deployment.Mode.PRODUCTION: f"pk_live_{encoded}", Deployment.Mode.STAGING: f"pk_test_{encoded}"}
 
 
 def deployment(row: Deployment) -> JsonObject:
-    """A ``Deployment``: what a front-end must know before it draws anything."""
+    """A ``Deployment``: the settings that a front-end needs before it draws anything."""
     times = {"created_at": timestamp(row.created_at), "updated_at": timestamp(row.updated_at), "deleted_at": None}
     part = {"id": str(row.pk), "deployment_id": str(row.pk)} | times
     front_end = urlsplit(row.allowed_origins[0]).netloc if row.allowed_origins else row.host

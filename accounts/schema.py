@@ -1,4 +1,4 @@
-"""How the OpenAPI document describes what accounts owns."""
+"""Describes the endpoints of accounts for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, endpoint, envelope, env
 
 
 class SessionAuthenticationScheme(OpenApiAuthenticationExtension):
-    """How the OpenAPI document describes the ways to send a token."""
+    """Describes the ways to send a token for the OpenAPI document."""
 
     target_class = SessionAuthentication
     name = ["sessionCookie", "devSessionQuery", "sessionBearer"]

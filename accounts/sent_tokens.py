@@ -1,4 +1,4 @@
-"""How tokens travel: which ones a request carries, and how its answer brings a new one.
+"""The transport of tokens: those that a request carries, and the new one that its answer brings.
 
 A request may carry several values for a token, some of them other products'. The first that is good counts; the others
 harm nothing.
@@ -33,7 +33,7 @@ _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 
 class Carrier(enum.Enum):
-    """What brought a token."""
+    """The part of a request that brought a token."""
 
     COOKIE = enum.auto()
     QUERY = enum.auto()
@@ -52,8 +52,8 @@ class Sent(NamedTuple):
 def sent_tokens(request: Request, deployment: Deployment, verify: Callable[[str], SessionToken]) -> Sent:
     """The tokens as they came. Raises ``ApiError`` (400) if the query parameter of a staging deployment is repeated.
 
-    What a client sends on purpose goes before a cookie, which a browser adds unasked: a ``Bearer`` token that is ours,
-    for what proxies and libraries put there may be another product's, and in staging the query parameter.
+    Tokens that a client sends on purpose go before cookies, which a browser adds unasked: a ``Bearer`` token, if it is
+    ours and not one that proxies or libraries put there for another product, and in staging the query parameter.
     """
     is_staging = deployment.mode == Deployment.Mode.STAGING
     bearer = bearer_token(request)
@@ -70,10 +70,10 @@ def sent_tokens(request: Request, deployment: Deployment, verify: Callable[[str]
 
 
 def first_good(request: Request, sent: Sent, find: Callable[[str], Caller]) -> Caller:
-    """Of those whom ``find`` finds for the tokens, the first who is signed in, else who has a session, else a visitor.
+    """The first signed-in caller that ``find`` finds for the tokens, else one with a session, else a visitor.
 
-    Sends the new token, if there is one. Raises ``ApiError`` (401) if ``find`` does for every token: a refusal that
-    passes rather than one that does not, and of something of ours rather than of what is no token of ours at all.
+    Sends the new token, if there is one. Raises ``ApiError`` (401) if ``find`` does for every token: rather a refusal
+    that passes than a lasting one, and rather that of a token of ours than that of another text.
     """
     refusals: list[ApiError] = []
     found: list[Caller] = []
@@ -147,7 +147,7 @@ def send_token(request: Request | HttpRequest, session: Session, token: str) -> 
 
 
 def send_visitors_token(request: Request, caller: Caller) -> None:
-    """Have the answer carry the token of ``caller``, a visitor, unless only a cookie could that is not to change."""
+    """Have the answer carry the token of ``caller``, a visitor, unless it would need a cookie that must not change."""
     sent: Sent | None = getattr(request._request, "sent_tokens", None)
     if sent is None or sent.is_renewable:
         send_token(request, caller.session, sessions.visitor_token(caller))
@@ -156,7 +156,7 @@ def send_visitors_token(request: Request, caller: Caller) -> None:
 def write_token(request: Request | HttpRequest, response: HttpResponseBase) -> None:
     """Put the token of ``send_token`` into ``response``: as a cookie, in staging as a header besides.
 
-    Who sends the token in a way of their own in staging gets it by the header alone: a link must plant no cookie. The
+    Staging clients that do not send the token by cookie get it by the header alone: a link must plant no cookie. The
     cookie is host-only, and out of reach of scripts and of plain http (RFC 6265bis, 4.1.2).
     """
     http = _http(request)

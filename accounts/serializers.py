@@ -1,4 +1,4 @@
-"""The shapes of what accounts owns, as the OpenAPI document states them. They describe; ``rendering`` writes."""
+"""The shapes of users, sign-ins and deployments in the OpenAPI document. They describe; ``rendering`` writes."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class UserAuthenticatorSerializer(serializers.Serializer):
     id = serializers.CharField()
     created_at = serializers.DateTimeField()
     totp_secret = serializers.CharField(required=False, help_text="Base32.")
-    otp_url = serializers.CharField(required=False, help_text="What a QR code for authenticator apps holds.")
+    otp_url = serializers.CharField(required=False, help_text="The content of a QR code for authenticator apps.")
 
 
 class PublicUserDataSerializer(serializers.Serializer):
-    """What other members may know of a user."""
+    """The part of a user that other members may see."""
 
     id = serializers.CharField()
     first_name = serializers.CharField()
@@ -159,7 +159,7 @@ class VerifyAuthenticatorSerializer(serializers.Serializer):
 
 
 class B2BSettingsSerializer(serializers.Serializer):
-    """What organizations and workspaces may do in this deployment."""
+    """The features of organizations and workspaces in this deployment."""
 
     id = serializers.CharField()
     deployment_id = serializers.CharField()
@@ -209,8 +209,8 @@ class DeploymentSerializer(serializers.Serializer):
     mode = serializers.ChoiceField(choices=Deployment.Mode.choices)
     social_connections = serializers.ListField(child=MetadataField())
     b2b_settings = B2BSettingsSerializer()
-    auth_settings = MetadataField(help_text="Which ways to sign in there are; the same for every deployment.")
-    restrictions = MetadataField(help_text="Who may sign up: nobody by themselves.")
+    auth_settings = MetadataField(help_text="The ways to sign in; the same for every deployment.")
+    restrictions = MetadataField(help_text="The ways to sign up: nobody can by themselves.")
     ui_settings = MetadataField(help_text="Names and addresses for the front-end.")
 
 

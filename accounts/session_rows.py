@@ -40,7 +40,7 @@ def _session_columns(user_fields: list[str]) -> str:
 
 
 def with_session(*values: str, user_fields: list[str] = _BRIEF_USER_FIELDS) -> Statement:
-    """The statement that reads the invalidation log, the SQL ``values``, and a session with what ``session_of`` takes.
+    """The statement that reads the invalidation log, the SQL ``values``, and a session's columns for ``session_of``.
 
     The values may refer to ``log``, and to ``session``, ``sign_in`` and ``member``, whose columns are null where the
     deployment has no such session. Gives one row.
@@ -70,7 +70,7 @@ class SessionRow:
 
     @property
     def session_columns(self) -> tuple[Any, ...] | None:
-        """For ``session_of``; None if the deployment has no such session."""
+        """The columns for ``session_of``; None if the deployment has no such session."""
         return None if self.result[self.first] is None else self.result.rows()[0][self.first :]
 
     @property

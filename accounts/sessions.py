@@ -1,9 +1,9 @@
 """Sessions: starting and ending them, and renewing their tokens.
 
 A token is renewed by one with the next serial. The previous token stays good until the new one has been seen in use,
-and for a grace period after that, in which it gets the same new token again: so neither a lost response nor two tabs
-that renew at once sign anybody out. An older token than that has been copied, and either client may be the thief's: the
-session ends. It does not in staging, where tokens travel in addresses and each tab may keep its own.
+and for a grace period after that, in which it brings the same new token again: so neither a lost response nor two tabs
+that renew at once sign anybody out. An older token has been copied, and either client may be the thief's: the session
+ends. It goes on in staging, where tokens travel in addresses and each tab may keep its own.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def sign_in(
 
 
 def live_sign_ins(session: Session) -> QuerySet[SignIn]:
-    """The sign-ins of ``session`` that count: neither ended nor expired, and of an enabled user; in their order."""
+    """The live sign-ins of ``session``, neither ended nor expired and of an enabled user, in their order."""
     return session.sign_ins.filter(ended_at__isnull=True, expires_at__gt=timezone.now(), user__disabled=False).order_by(
         "created_at", "id"
     )
@@ -166,7 +166,7 @@ def sign_out(caller: Caller, sign_in_id: int | None) -> Caller:
 
 @transaction.atomic
 def end_sign_ins(sign_ins: QuerySet[SignIn]) -> list[SignIn]:
-    """End those of ``sign_ins`` that are live; gives them.
+    """End the live ones of ``sign_ins``; gives them.
 
     In the place of a session's active sign-in that ended, the newest live one becomes active. A session that has no
     live one any more ends.
@@ -190,7 +190,7 @@ def end_sign_ins(sign_ins: QuerySet[SignIn]) -> list[SignIn]:
 
 @transaction.atomic
 def sign_out_everywhere(users: Collection[User], *, keep: Session | None = None) -> list[SignIn]:
-    """End the sign-ins of ``users`` in all sessions but ``keep``, and their sign-ins under way; gives those that ended.
+    """End the sign-ins of ``users`` in all sessions but ``keep``, and their sign-in attempts; gives the ended sign-ins.
 
     Call it in the transaction that changes a password, MFA or an external id: the earlier credentials must not keep
     anybody signed in. Other users who are signed in to the same sessions stay signed in.
@@ -205,7 +205,7 @@ def sign_out_everywhere(users: Collection[User], *, keep: Session | None = None)
 
 
 def signed_in(caller: Caller) -> SignedIn:
-    """The caller as the user who is signed in; raises ``ApiError`` (401) if nobody is, or one who is disabled."""
+    """The caller as a signed-in user; raises ``ApiError`` (401) if nobody is signed in, or a disabled user is."""
     active = None if caller.is_visitor else caller.session.active_sign_in
     if active is None or active.ended_at is not None or active.expires_at <= timezone.now():
         raise ApiError(Problem.NO_ACTIVE_SIGN_IN)

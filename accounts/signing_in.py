@@ -114,8 +114,9 @@ def sign_in_with_outside_token(caller: Caller, client: Client, *, token: str) ->
 
 
 def _user_called(deployment: Deployment, method: SignInAttempt.Method, name: str) -> User | None:
-    """Compared as the unique indexes compare, in lower case: ``iexact`` takes upper case, in which ı is I, and finds
-    several users where they let several be, by reading all of them.
+    """The user called ``name``, compared in lower case as in the unique indexes.
+
+    ``iexact`` compares in upper case, where ı is I: it would read all rows, and may find several users.
     """
     field = "email" if method == SignInAttempt.Method.EMAIL else "username"
     called = User.objects.filter(deployment=deployment).exclude(**{field: ""})
@@ -148,7 +149,7 @@ def _new_session(caller: Caller) -> Session:
 
 
 def _complete(caller: Caller, session: Session, user: User, client: Client) -> SignInResult:
-    """Sign ``user`` in to ``session``, or to a new one if the caller's token has no say in that one any more."""
+    """Sign ``user`` in to ``session``, or to a new one if the caller's token is no longer good for that one."""
     with transaction.atomic():
         _require_unchanged(user)
         if not (caller.is_visitor or _may_join(caller)):
@@ -165,7 +166,7 @@ def _complete(caller: Caller, session: Session, user: User, client: Client) -> S
 
 
 def _require_unchanged(user: User) -> None:
-    """Raise ``ApiError`` (401) if what ``user`` signed in with has changed since it was read.
+    """Raise ``ApiError`` (401) if the credentials with which ``user`` signs in have changed since they were read.
 
     The row is locked from here on: a change waits, and ends this sign-in with the others.
     """

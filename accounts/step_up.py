@@ -22,14 +22,14 @@ from api.errors import ApiError, Problem
 from api.networks import Address
 
 RECENT = timedelta(minutes=10)
-"""For so long a sign-in stands for the password, and the confirmation of an authenticator for one of its codes."""
+"""How long a sign-in stands for the password, and the confirmation of an authenticator for one of its codes."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The code and the password with which a request shows that it comes from the user; "" for a missing one."""
+    """The code and the password that prove that a request comes from the user; "" for a missing one."""
 
     code: str
     password: str
@@ -39,8 +39,8 @@ class Proof:
 def change(caller: SignedIn, proof: Proof, make: Callable[[User], T], *, ends_enrolment: bool = False) -> T:
     """Return ``make(user)`` for the caller's user; raises ``ApiError`` (401, 403, 429) unless ``proof`` is good.
 
-    Both happen in one transaction that holds the user's row: tries at once are looked at one after the other, each
-    counted before the next, and what was proven still holds when the change is made. If ``make`` fails, no code is
+    Both happen in one transaction that holds the user's row: simultaneous tries are checked one after the other, each
+    counted before the next, and the proof still holds when the change is made. If ``make`` fails, no code is
     spent. With ``ends_enrolment`` the confirmation of an authenticator in this sign-in just now is proof enough.
     """
     with transaction.atomic():
@@ -59,7 +59,7 @@ def _has_just_enrolled(caller: SignedIn, user: User) -> bool:
 
 
 def _refusal(caller: SignedIn, user: User, proof: Proof) -> ApiError | None:
-    """Why ``proof`` is not good enough, or None; a wrong one is counted."""
+    """The problem with ``proof``, or None; a wrong one is counted."""
     is_right: Callable[[User, str], bool]
     if mfa.has_authenticator(user):
         sent, kind = proof.code, "mfa"

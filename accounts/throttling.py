@@ -30,7 +30,7 @@ class Limit:
 def limits(
     deployment: Deployment, *, account: User | str, address: Address | None, kind: str = "account"
 ) -> list[Limit]:
-    """The limits that a sign-in to ``account``, a user or a name that no user has, from ``address`` is under.
+    """The limits for a sign-in to ``account`` (a user, or a name that no user has) from ``address``.
 
     An IPv6 network (/64) counts as one address; accounts of each ``kind`` are counted apart.
     """
@@ -39,7 +39,7 @@ def limits(
 
 
 def staff_limits(*, account: str, address: Address | None) -> list[Limit]:
-    """The limits that a sign-in of staff is under, apart from those of all users."""
+    """The limits for a sign-in of staff, apart from those of all users."""
     return _limits("staff", "account", _folded(account), address)
 
 
@@ -54,7 +54,7 @@ def _limits(realm: str, kind: str, account: str, address: Address | None) -> lis
 
 
 def _folded(account: str) -> str:
-    """One text for all spellings that the database takes for the same name: to it, İ is an i."""
+    """One text for all spellings that PostgreSQL compares as equal: its lower case of İ is i."""
     return normal_name(account).replace("İ", "i").casefold()
 
 

@@ -35,7 +35,7 @@ MAX_ID = 2**63 - 1
 
 SESSION_TYPE = "JWT"
 ACCESS_TYPE = "at+jwt"
-"""What the header's ``typ`` says (RFC 8725, 3.11; RFC 9068, 2.1)."""
+"""The values of the header's ``typ`` (RFC 8725, 3.11; RFC 9068, 2.1)."""
 
 FindKey = Callable[[str], SigningKey | None]
 
@@ -44,7 +44,7 @@ _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class SessionToken:
-    """What a good session token says; whether the session is good is another question."""
+    """The content of a good session token; whether the session is good is checked elsewhere."""
 
     session_id: int
     serial: int | None
@@ -54,9 +54,9 @@ class SessionToken:
 
 
 class PassingError(ApiError):
-    """A refusal that passes: the client may have a good token, or this one will be.
+    """A refusal that passes: the client may have a good token already, or this one will become good.
 
-    So it keeps what it has: no answer replaces it, and nothing ends for it.
+    So the client keeps its token: no answer replaces it, and no session ends for it.
     """
 
 
@@ -73,7 +73,7 @@ def sign_session_token(
 
 
 def sign_access_token(deployment: Deployment, claims: Mapping[str, Any], *, expires_at: datetime) -> str:
-    """The JWT that tells the back-ends of ``deployment``, until ``expires_at``, what ``claims`` say (RFC 9068, 2).
+    """An access token (RFC 9068, 2) with ``claims`` for the back-ends of ``deployment``, good until ``expires_at``.
 
     Its audience is the deployment's issuer, and so is its client: all front-ends of the deployment are one.
     """
@@ -96,10 +96,10 @@ def sign(deployment: Deployment, claims: Mapping[str, Any], *, expires_at: datet
 
 
 def verify_session_token(token: str, deployment: Deployment, *, find_key: FindKey) -> SessionToken:
-    """What ``token`` says, if it is good; ``find_key`` gives the deployment's usable key of a kid, if it has one.
+    """The content of ``token``; ``find_key`` gives the deployment's usable key of a kid, if it has one.
 
     Raises ``ApiError`` (401): 40103 if it has expired, 40112 if it is not valid yet, 40102 if anything else is wrong
-    with it; what exactly, an attacker need not know.
+    with it; an attacker need not learn the exact fault.
     """
     claims = _verify(token, deployment, find_key)
     serial = claims.get("ser")
@@ -148,7 +148,7 @@ def _verify(token: str, deployment: Deployment, find_key: FindKey) -> dict[str, 
 
 
 def _require_begun(claims: Mapping[str, Any]) -> None:
-    """Raise ``ApiError`` (401) if the token is valid only after ``LEEWAY``; ``ValueError`` for what is no time."""
+    """Raise ``ApiError`` (401) if the token is valid only after ``LEEWAY``; ``ValueError`` if a claim is no time."""
     begins_at = max(_moment(claims["iat"]), _moment(claims["nbf"]))
     ends_at = _moment(claims["exp"])
     if begins_at > timezone.now() + timedelta(seconds=LEEWAY):

@@ -1,4 +1,4 @@
-"""Finding users by what people call them."""
+"""Finding users by id, e-mail address or username."""
 
 from __future__ import annotations
 

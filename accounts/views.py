@@ -46,7 +46,7 @@ class JwksViewSet(ApiViewSet):
 
 
 class MfaViewSet(SessionViewSet):
-    """MFA enrolment. A secret is shown only to users who have proven more than that they hold the session."""
+    """MFA enrolment. A secret is shown only to users who have proven more than a session does."""
 
     @schema.new_authenticator
     def new_authenticator(self, request: Request) -> HttpResponse:

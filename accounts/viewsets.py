@@ -1,4 +1,4 @@
-"""What the endpoints that deal in sessions have in common."""
+"""The bases of the endpoints that use sessions."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from database.prepared import run
 
 
 class SessionViewSet(ApiViewSet):
-    """For signed-in users: checks where a change comes from, and sends a renewed token along."""
+    """For signed-in users: checks the origin of a change, and sends a renewed token along."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Nothing is here for a host that no deployment has: raise ``ApiError`` (404)."""
+        """Raise ``ApiError`` (404) for a host that no deployment has."""
         if request.method not in ("GET", "HEAD") or request.method not in self.allowed_methods:
             deployment_of(request)  # to read, authentication finds it
         super().initial(request, *args, **kwargs)
@@ -69,6 +69,6 @@ class PolledViewSet(SessionViewSet):
 
 
 class VisitorViewSet(SessionViewSet):
-    """For anybody: who brings no session gets one."""
+    """For anybody: a caller without a session gets one."""
 
     authentication_classes = [VisitorAuthentication]

@@ -24,7 +24,7 @@ class Reply(NamedTuple):
 
 
 class SessionSummary(TypedDict):
-    """``session`` in the envelope."""
+    """The value of ``session`` in the envelope."""
 
     id: str
     created_at: str
@@ -63,7 +63,7 @@ def answer(request: Request, *, message: str, data: Any, session: SessionSummary
 
 
 def json_answer(request: Request, value: Any) -> HttpResponse:
-    """200 with ``value`` as it is, with the same headers and conditions as an ``answer``."""
+    """200 with ``value`` as the whole body, with the headers and conditions of an ``answer``."""
     return _answer(request, orjson.dumps(value))
 
 

@@ -15,7 +15,7 @@ from api.exceptions import body_too_large
 
 
 class BodyLimitMiddleware:
-    """Answers 413 to a body that is longer than its address takes. It comes before whatever reads bodies."""
+    """Answers 413 to a body that is longer than its address takes. It runs before any reader of bodies."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

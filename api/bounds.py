@@ -22,7 +22,7 @@ _READABLE = {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1"}
 
 
 def tidy(environ: dict[str, Any]) -> None:
-    """Keep from Django what it would fail on unhandled, or take seconds to read."""
+    """Change or refuse headers on which Django would fail unhandled, or which it would take seconds to read."""
     content_type = environ.get("CONTENT_TYPE", "")
     if len(content_type) > MAX_CONTENT_TYPE:  # the time that Python takes grows with the square of its length
         environ["CONTENT_TYPE"] = "application/octet-stream"
@@ -35,13 +35,13 @@ def tidy(environ: dict[str, Any]) -> None:
             environ[name] = environ[name][:MAX_ETAGS]
     cookies = environ.get("HTTP_COOKIE", "")
     if "\\" in cookies or cookies.count(";") > MAX_COOKIES:
-        # No cookie holds a backslash (RFC 6265, 4.1.1), and the time to take one for an escape grows like that too.
+        # No cookie holds a backslash (RFC 6265, 4.1.1), and the time to read it as an escape grows likewise.
         pairs = cookies.split(";", MAX_COOKIES)[:MAX_COOKIES]
         environ["HTTP_COOKIE"] = ";".join(pair for pair in pairs if "\\" not in pair)
 
 
 def limit_at(path: str) -> int:
-    """How many bytes anybody may send to ``path``."""
+    """The number of bytes that anybody may send to ``path``."""
     staff: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     return staff if path.startswith("/admin/") else MAX_BODY
 

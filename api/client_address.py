@@ -1,4 +1,4 @@
-"""Where a request comes from. Only a configured trusted proxy may say that it is elsewhere than its peer."""
+"""The client's address of a request. Only a trusted proxy may name another address than that of the peer."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def client_address(peer: Address | None, forwarded_for: str) -> Address | None:
     """The address of the client behind ``peer``, given the header ``X-Forwarded-For`` ("" if absent).
 
     Each proxy appends the address of its own peer. So the list is read from its end as long as the reporter is trusted;
-    what stands further left anybody may have written. None if a trusted proxy reports something unreadable.
+    anybody may have written the entries further left. None if a trusted proxy reports something unreadable.
     """
     hops = [hop for hop in forwarded_for.split(",") if hop.strip()]
     address = peer

@@ -1,4 +1,4 @@
-"""Turns whatever a request raises into an answer in the error envelope."""
+"""Turns every exception of a request into an answer in the error envelope."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def problem_of(exception: BaseException | None) -> Problem:
     return Problem.INTERNAL_ERROR
 
 
-# Django's handlers for what fails outside of the API's views: staff get Django's pages, everybody else the envelope.
+# Django's handlers of failures outside of the API's views: staff get Django's pages, everybody else the envelope.
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

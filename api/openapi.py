@@ -113,9 +113,9 @@ def endpoint(
     requests: Mapping[str, Any] | None = None,
     method: str = "GET",
 ) -> Callable[..., Any]:
-    """The decorator that describes an endpoint: what it takes and answers with 200, with examples, and how it fails.
+    """The decorator that describes an endpoint: its parameters, its answer with status 200, examples, and its errors.
 
-    What is common to all endpoints of a method is added: conditional requests to GET; body and origin errors to POST.
+    Parts common to all endpoints of a method are added: conditional requests to GET; body and origin errors to POST.
     """
     reads = method == "GET"
     problems = [*fails_with, *(READING if reads else WRITING)]
@@ -190,7 +190,7 @@ def error_responses(*problems: Problem) -> dict[int, OpenApiResponse]:
 
 def describe(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """drf-spectacular's hook after generation: the introduction with the whole catalogue of errors, and for endpoints
-    that ask for no session, that they do not (OpenAPI takes silence for the same, but linters and people do not).
+    without a session, a statement that they need none (OpenAPI takes silence for that; linters and people do not).
     """
     result["info"]["description"] = DESCRIPTION.strip() + "\n" + error_table(Problem)
     for operation in (operation for methods in result["paths"].values() for operation in methods.values()):

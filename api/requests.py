@@ -27,7 +27,7 @@ def _digits_up_to(largest: int) -> str:
 
 
 ID_PATTERN = _digits_up_to(MAX_ID)
-"""What ``id_parameter`` takes for an id, as the OpenAPI document says it; arithmetic is quicker for the server."""
+"""The ids that ``id_parameter`` takes, for the OpenAPI document; the server itself checks them more quickly."""
 
 
 def single_parameter(request: Request, name: str) -> str:
@@ -39,8 +39,8 @@ def single_parameter(request: Request, name: str) -> str:
 
 
 def id_parameter(request: Request, name: str, problem: Problem = Problem.INVALID_PARAMETER) -> int | None:
-    """The id in the query parameter ``name``, None if that is absent or empty; raises ``ApiError`` (400) if it is
-    none.
+    """The id in the query parameter ``name``, None if that is absent or empty; raises ``ApiError`` (400) if it is no
+    id.
     """
     value = single_parameter(request, name)
     if value == "":

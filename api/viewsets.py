@@ -28,7 +28,7 @@ class ApiViewSet(ViewSet):
             super().initial(request, *args, **kwargs)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        """There is JSON only. Raises ``NotAcceptable`` (406), unless the answer is an error."""
+        """Select JSON, the only format. Raises ``NotAcceptable`` (406), unless the answer is an error."""
         if not force and not accepts_json(request._request):
             raise NotAcceptable
         return self.renderer_classes[0](), "application/json"

@@ -41,7 +41,7 @@ _current: ContextVar[Callable[[], Actor] | None] = ContextVar("actor", default=N
 
 @contextmanager
 def acting(actor: Callable[[], Actor]) -> Iterator[None]:
-    """Within, all changes are by what ``actor`` gives when they are made."""
+    """Within the block, all changes are logged under the actor that ``actor`` gives at that moment."""
     token = _current.set(actor)
     try:
         yield
@@ -55,7 +55,7 @@ def command(name: str) -> Callable[[], Actor]:
 
 
 def sender_of(request: HttpRequest) -> Callable[[], Actor]:
-    """Who sends ``request``, as far as it is known by then: signing in makes somebody of a visitor."""
+    """The sender of ``request`` as an actor, as far as known by then: signing in turns a visitor into a user."""
 
     def actor() -> Actor:
         address = getattr(request, "client_address", None)
@@ -69,7 +69,7 @@ def sender_of(request: HttpRequest) -> Callable[[], Actor]:
 
 
 class ActorMiddleware:
-    """What the answer to a request changes, its sender changes."""
+    """Logs changes during a request under its sender."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -80,7 +80,7 @@ class ActorMiddleware:
 
 
 def tell_database(connection: BaseDatabaseWrapper) -> None:
-    """Tell the database who acts until the transaction ends: for COPY, which passes by Django's cursors."""
+    """Send the actor to the database for the rest of the transaction: for COPY, which passes by Django's cursors."""
     with connection.cursor() as cursor:
         cursor.execute(_SET.format("%s"), [_said()])
 
@@ -115,7 +115,7 @@ def _with_actor(execute: Any, sql: Any, params: Any, many: bool, context: dict[s
 
 
 def _user_of(request: HttpRequest) -> Any:
-    """The user whom the request is already known to come from: to ask would be another query."""
+    """The user of the request, if already loaded: loading would be another query."""
     user = request.__dict__.get("user")
     if isinstance(user, LazyObject) and cast(Any, user)._wrapped is empty:
         return None

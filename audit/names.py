@@ -16,7 +16,7 @@ from audit.triggers import is_named
 def name_subjects(entries: Iterable[AuditEntry]) -> None:
     """Give each of ``entries`` a ``subject_names``, by the texts of its ``subjects``. One query for each model.
 
-    What is gone, or has no name of its own, is not among them.
+    Objects that are gone or have no name of their own are left out.
     """
     entries = list(entries)
     wanted: defaultdict[str, set[str]] = defaultdict(set)
@@ -42,7 +42,7 @@ def model_of(label: str) -> type[Model] | None:
 
 
 def referred_to(model: Any, column: str, value: Any) -> str:
-    """What ``value`` refers to in the ``column`` of ``model``, as a text of ``subjects``; "" if to nothing."""
+    """The object that ``value`` in the ``column`` of ``model`` refers to, as a text of ``subjects``; "" for none."""
     for field in model._meta.concrete_fields if model else ():
         if field.column == column and field.many_to_one:
             return f"{field.related_model._meta.label_lower}:{value}"

@@ -1,4 +1,4 @@
-"""How long the audit log is kept: the one way to delete from it, which leaves an entry of its own."""
+"""Deletes old entries of the audit log, in the one way there is, which leaves an entry of its own."""
 
 from __future__ import annotations
 

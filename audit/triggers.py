@@ -1,8 +1,8 @@
-"""The triggers that write the audit log. A model asks for them in its ``Meta``: ``triggers = [*audited()]``.
+"""The triggers that write the audit log. A model declares them in its ``Meta``: ``triggers = [*audited()]``.
 
 They run once a statement, over its transition tables, so that bulk SQL and COPY stay fast. A table's deployment is
-found by the model's ``deployment_path``; what the log calls its subjects, by its foreign keys. The functions
-``audit_actor`` and ``audit_difference`` are of the migration that made the log.
+found by the model's ``deployment_path``, the subjects of an entry by the foreign keys. The migration that made the log
+made the functions ``audit_actor`` and ``audit_difference``, too.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class _Audit(pgtrigger.Trigger):
         """
 
     def _document(self, row: str, than: str = "") -> str:
-        """The SQL of a row as JSON, without what is to be ignored; of a secret, only whether it is there or new."""
+        """The SQL of a row as JSON, without ignored columns; of a secret, only whether it is there or new."""
         kept = f"to_jsonb({row}) - '{{{','.join((*self.ignoring, *self.secret))}}}'::text[]"
         for column in self.secret:
             is_new = f"WHEN {row}.{column} IS DISTINCT FROM {than}.{column} THEN '(new secret)'" if than else ""
@@ -82,8 +82,8 @@ def audited(
 ) -> list[pgtrigger.Trigger]:
     """Write every change of the table into the audit log, under the first name that the columns ``naming`` have.
 
-    Changes of the columns ``ignoring`` alone are none. Of those of ``secret`` the log tells that they changed, never
-    their content.
+    Changes of the columns ``ignoring`` alone are not logged. Of the columns ``secret`` the log shows that they changed,
+    never their content.
     """
     options: dict[str, Any] = {"naming": naming, "ignoring": ignoring, "secret": secret}
     return [
@@ -162,7 +162,7 @@ def _foreign_keys(model: Any) -> list[ForeignKey]:
 
 
 def _subjects(model: type[Model], row: str) -> str:
-    """The deployment is none: it has a column of its own, and would be a subject of everything."""
+    """Not the deployment: it has a column of its own, and would be a subject of everything."""
     subjects = [f"'{model._meta.label_lower}:' || {row}.id"]
     for field in _foreign_keys(model):
         related: Any = field.remote_field.model
@@ -188,12 +188,12 @@ def _deployment(model: Any, row: str) -> str:
 
 
 def _path(model: Any) -> str:
-    """How the rows of ``model`` reach their deployment. Asked of the class itself: migrations know its fields alone."""
+    """The path from rows of ``model`` to their deployment. Only the real class has it, not the one of migrations."""
     return str(getattr(apps.get_model(model._meta.label), "deployment_path", ""))
 
 
 def audited_models() -> list[type[Model]]:
-    """Those the changes of whose tables are in the log."""
+    """The models whose changes are in the log."""
     return [model for model in apps.get_models() if _audits(model)]
 
 

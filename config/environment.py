@@ -1,4 +1,4 @@
-"""Reads settings from the environment; what it leaves unset, from the file that ENV_FILE names, else from ``.env``."""
+"""Reads settings from the environment, and unset ones from the file that ENV_FILE names, else from ``.env``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _HOW = {
         "set it to postgresql://user:password@host:port/name, or install requirements/local.txt for a first look"
     ),
 }
-"""How to make a variable that has no default."""
+"""Hints for making the variables that have no default."""
 
 _problems: dict[str, str] = {}
 
@@ -58,7 +58,7 @@ def read(kind: str, name: str, default: Any = ..., **options: Any) -> Any:
 
 
 def refuse(name: str, why: str) -> None:
-    """Have ``require_sound`` say that the variable ``name`` is wrong."""
+    """Have ``require_sound`` report that the variable ``name`` is wrong."""
     _problems.setdefault(name, f"{name} is wrong: {why}")
 
 

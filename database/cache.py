@@ -1,14 +1,14 @@
 """A process's cache of the database between requests, which never gives a stale answer.
 
-Triggers log every change of what may be cached (``database.triggers.invalidates``). A request that uses the
-cache reads, in the very statement that it needs anyway, the changes that this process has not applied yet
-(``CHANGES``); what they name is evicted (``apply``) before anything cached is used. A statement sees the log of just
-the transactions whose changes it sees, so all that remains in the cache is as the statement itself would have found it.
+Triggers log every change of data that may be cached (``database.triggers.invalidates``). A request that uses the cache
+reads, in the very statement that it needs anyway, the changes that this process has not applied yet (``CHANGES``); the
+values that they name are evicted (``apply``) before anything cached is used. A statement sees the log of just the
+transactions whose changes it sees, so everything left in the cache is as the statement itself would have found it.
 
-What a later snapshot can see and an earlier one could not is the work of the transactions that were running at the
-earlier one, and of those from its xmax on. So these are the transactions whose changes the next statement reads. The
-ids of log rows say nothing about it: a transaction may log a change long before it commits. Whoever caches something
-says as of when it was read (``as_of``): if another thread has applied a change since, it is not cached.
+A later snapshot sees more than an earlier one: the work of the transactions that were running at the earlier one, and
+of those from its xmax on. So the next statement reads the changes of just these transactions. The ids of log rows do
+not help: a transaction may log a change long before it commits. A value is cached with the moment at which it was read
+(``as_of``): if another thread has applied a change since, it is not cached.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ LONGEST_GAP = 600
 
 
 class Cacheable(Protocol):
-    """Something that can be in a cache."""
+    """A value that can be in a cache."""
 
     is_current: bool
     """False once it has been evicted, or could not be cached: later changes would not reach it."""
@@ -104,7 +104,7 @@ class Cache(Generic[Value]):
         value = self._values.pop(key, None)
         if value is not None:
             value.is_current = False
-            _state.evictions += 1  # last: whoever sees it looks at what is current
+            _state.evictions += 1  # last: a thread that sees it checks ``is_current``
             self._weight -= self._weigh(value)
 
     def _clear(self, deployment_id: int | None = None) -> None:
@@ -128,12 +128,12 @@ class Changes(NamedTuple):
 
     @classmethod
     def of(cls, row: Result) -> Changes:
-        """Those of a row that begins with the columns of ``CHANGES``."""
+        """The changes in a row that begins with the columns of ``CHANGES``."""
         return cls(row[0] or b"", *(row[column] for column in range(1, len(cls._fields))))
 
 
 class LogPosition(NamedTuple):
-    """Which transactions' changes are still to be read from the log of one database server."""
+    """The transactions whose changes are still to be read from the log of one database server."""
 
     server_epoch: int
     """Counts the servers: each new connection may lead to another."""
@@ -148,14 +148,14 @@ class LogPosition(NamedTuple):
 _BEGINNING = b"%d" % (2**64 - 1)
 """No transaction is that new: nothing is read, and so everything is evicted."""
 OVERTAKEN = -1
-"""The ``as_of`` of a statement that may have seen less than another thread's, or more: what is not committed."""
+"""The ``as_of`` of a statement that may have seen less than another thread's, or more: uncommitted changes."""
 
 caches_uncommitted = False
 """For tests, each of which is a transaction, whose values go with it."""
 
 
 class _State:
-    """What all caches of the process share. ``generation`` counts the changes that were applied."""
+    """The state that all caches of the process share. ``generation`` counts the changes that were applied."""
 
     position = LogPosition(0, _BEGINNING, b"{}", b"0")
     horizon = (0, 0, 0)
@@ -188,19 +188,19 @@ def begin() -> LogRead:
 
 
 def as_of_now() -> int:
-    """The ``as_of`` for ``Cache.put`` of what is read after this call by a statement without ``CHANGES``."""
+    """The ``as_of`` for ``Cache.put`` of values that a statement without ``CHANGES`` reads after this call."""
     return _state.generation
 
 
 def evictions() -> int:
-    """How many values have been evicted: as long as that is the same, those that are current still are."""
+    """The number of evictions: as long as it is the same, values that were current still are."""
     return _state.evictions
 
 
 def apply(log: LogRead, changes: Changes) -> int:
-    """Evict what ``changes`` name.
+    """Evict the values that ``changes`` name.
 
-    Returns the ``as_of`` of what the same statement has read: see ``holds`` and ``Cache.put``.
+    Returns the ``as_of`` of the statement's other results: see ``holds`` and ``Cache.put``.
     """
     xmin, xmax, running = changes.snapshot.split(b":")
     horizon = (int(xmax), int(xmin), -len(running))
@@ -208,7 +208,7 @@ def apply(log: LogRead, changes: Changes) -> int:
     with _lock:
         now = time.monotonic()
         generation = _state.generation
-        # From the beginning nothing is read of the log: what is cached may have changed since.
+        # Nothing is read of the log from the beginning: cached values may have changed since.
         if position.since == _BEGINNING or now - _state.applied_at > LONGEST_GAP:
             _evict_everything()
         elif changes.entries:
@@ -219,8 +219,8 @@ def apply(log: LogRead, changes: Changes) -> int:
         # A hot standby lists no running transactions, though there may be some from xmin on; elsewhere the two are the
         # same if there are none.
         is_vague = not running and xmin != xmax
-        # Of two threads, the one whose statement saw less may come last; and a statement from the beginning knows
-        # nothing of what another thread has applied.
+        # Of two threads, the one whose statement saw less may come last; and a statement from the beginning has
+        # not seen the changes that another thread has applied.
         if (
             horizon < _state.horizon
             or (is_vague and log.generation != generation)
@@ -239,7 +239,7 @@ def apply(log: LogRead, changes: Changes) -> int:
 
 
 def holds(as_of: int) -> bool:
-    """Whether all that is cached is as it was then: no thread has applied a change since."""
+    """Whether the cache is as it was then: no thread has applied a change since."""
     return as_of == _state.generation
 
 

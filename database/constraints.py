@@ -78,7 +78,7 @@ class ForeignKeyConstraint(models.BaseConstraint):
     ) -> None:
         """Raise ``ValidationError`` if the row that ``instance`` refers to does not exist.
 
-        One field in the form is enough to ask: the other is often the row's own id, or derived, and so in no form.
+        One field in the form is enough for the check: the other is often the row's own id or derived, so in no form.
         """
         if exclude and exclude.issuperset(self.fields):
             return

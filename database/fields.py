@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class TimeStamped(models.Model):
-    """When a row was made and last changed. The database writes both, for raw SQL and COPY too (see ``touch``)."""
+    """When a row was made and last changed. The database writes both, for raw SQL and COPY, too (see ``touch``)."""
 
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -69,7 +69,7 @@ class JsonKind(models.Transform):
 
 
 class JsonObjectField(forms.JSONField):
-    """A JSON object that PostgreSQL can store; nothing at all counts as an empty one."""
+    """A JSON object that PostgreSQL can store; empty input counts as an empty object."""
 
     default_error_messages = {
         "at_line": _("Enter a valid JSON. Line %(line)d: %(problem)s."),

@@ -24,7 +24,7 @@ class CurrentTransactionId(Func):
 
 
 class Invalidation(models.Model):
-    """A row of the invalidation log, which triggers write: something that processes cache has changed.
+    """A row of the invalidation log, which triggers write: a value that processes cache has changed.
 
     Rows are kept for a day, longer than a process keeps its cache without reading them (``database.cache``). Writers
     delete more rows than they add, ``sweep`` deletes them while nobody writes.

@@ -23,7 +23,7 @@ from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 Values = Mapping[str, bytes | None]
-"""Of parameters by name, as text in PostgreSQL's notation; None is null."""
+"""Values of parameters by name, as text in PostgreSQL's notation; None is null."""
 
 _prepared: WeakKeyDictionary[psycopg.Connection, set[bytes]] = WeakKeyDictionary()
 """The names of the statements that each session has prepared."""
@@ -34,7 +34,7 @@ _OUTDATED = (errors.FeatureNotSupported, errors.InvalidSqlStatementName, errors.
 class Statement:
     """A statement that PostgreSQL plans once for a session; ``sql`` names its parameters as ``%(name)s``.
 
-    Its name says what it is, so that nobody else's statement can be taken for it, whoever had the session before.
+    Its name is a digest of it, so it cannot be confused with a statement that somebody else prepared in the session.
     """
 
     def __init__(self, sql: str) -> None:
@@ -52,7 +52,7 @@ _COMMIT: tuple[Statement, Values] = (Statement("COMMIT"), {})
 
 
 class Result:
-    """The rows that a statement gives."""
+    """The rows of a statement's result."""
 
     def __init__(self, result: PGresult, session: psycopg.Connection) -> None:
         self._result = result
@@ -97,9 +97,9 @@ def number(value: int | None) -> bytes | None:
 
 @contextmanager
 def one_snapshot() -> Iterator[None]:
-    """A transaction in which all that is read is of one snapshot; nothing can be written in it.
+    """A transaction that reads from one snapshot; nothing can be written in it.
 
-    Within a transaction of the caller's it is as that one is.
+    Within a transaction of the caller's it changes nothing.
     """
     connection = connections[DEFAULT_DB_ALIAS]
     is_outermost = not connection.in_atomic_block
@@ -111,7 +111,7 @@ def one_snapshot() -> Iterator[None]:
 
 
 def run(reading: Reading[R]) -> R:
-    """What ``reading`` returns. Waits for each of its queries as ``read_together`` does."""
+    """The result of ``reading``. Waits for each of its queries as ``read_together`` does."""
     try:
         query = next(reading)
         while True:
@@ -127,12 +127,12 @@ def run(reading: Reading[R]) -> R:
 
 
 def read(statement: Statement, values: Values) -> Result:
-    """What ``statement`` gives; as ``read_together``."""
+    """The result of ``statement``; as ``read_together``."""
     return read_together([(statement, values)])[0]
 
 
 def read_together(queries: Query) -> list[Result]:
-    """What the statements give, in one round trip and of one snapshot.
+    """The results of the statements, in one round trip and of one snapshot.
 
     Within a transaction of the caller's, each statement has a snapshot of its own. If the connection turns out to be
     dead, outside of a transaction, they are repeated over another: these are reads. Raises Django's database errors.
@@ -151,7 +151,7 @@ def read_together(queries: Query) -> list[Result]:
 
 
 def _run(connection: BaseDatabaseWrapper, queries: Query) -> list[Result]:
-    """As ``read_together``, over the connection that there is; statements that are outdated are prepared anew, once."""
+    """As ``read_together``, over the present connection; statements that are outdated are prepared anew, once."""
     if connection.connection is None:
         connection.ensure_connection()
     session: psycopg.Connection = cast(Any, connection.connection)
@@ -207,7 +207,7 @@ def _pipeline(session: psycopg.Connection, queries: Query) -> list[Result]:
         results = _results(session)
         pgconn.exit_pipeline_mode()
     except BaseException:
-        session.close()  # what is still to come would be taken for the answer to the next statement
+        session.close()  # the results still to come would be taken for those of the next statement
         raise
     found = []
     for name, result in zip(sent, results, strict=True):
@@ -220,7 +220,7 @@ def _pipeline(session: psycopg.Connection, queries: Query) -> list[Result]:
 
 
 def _results(session: psycopg.Connection) -> list[PGresult]:
-    """Those of all commands up to the one that ends the pipeline; psycopg lets other threads go on meanwhile."""
+    """The results of all commands up to the one that ends the pipeline; psycopg lets other threads go on meanwhile."""
     session.wait(generators.send(session.pgconn))
     results: list[PGresult] = []
     while (result := session.wait(generators.fetch(session.pgconn))) is None or (

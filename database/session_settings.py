@@ -1,7 +1,7 @@
 """The settings that each session with PostgreSQL must have, even through a pooler.
 
-They are options of the connection. Some poolers ignore those without a word, and with them went every limit on how long
-a statement runs or waits.
+They are options of the connection. Some poolers ignore those silently, and so every limit on how long a statement runs
+or waits would be lost.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# The target list is worked out from left to right: first what was, then what is.
+# The target list is evaluated from left to right: first the former value, then the new one.
 _REQUIRE = """
     SELECT wanted.name, current_setting(wanted.name, true), set_config(wanted.name, wanted.value, false)
     FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)
@@ -25,7 +25,7 @@ _logged = Lock()
 
 
 def require(connection: BaseDatabaseWrapper, **signal: Any) -> None:
-    """Set what ``connection`` lacks of DATABASE_SESSION_SETTINGS, in one round trip; the log says so once a process."""
+    """Set those of DATABASE_SESSION_SETTINGS that ``connection`` lacks, in one round trip; log it once a process."""
     wanted = settings.DATABASE_SESSION_SETTINGS
     with connection.cursor() as cursor:
         cursor.execute(_REQUIRE, [list(wanted), list(wanted.values())])

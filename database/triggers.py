@@ -31,7 +31,7 @@ def immutable(*fields: str) -> pgtrigger.Trigger:
 
 
 def touch(*, ignoring: Sequence[str] = ()) -> pgtrigger.Trigger:
-    """Set ``updated_at`` when the row changes, in other fields than those of ``ignoring``."""
+    """Set ``updated_at`` when the row changes in fields other than ``ignoring``."""
     return pgtrigger.Trigger(
         name="touch",
         operation=pgtrigger.Update,
@@ -102,7 +102,7 @@ def count_rows_in(parent_table: str, foreign_key: str) -> list[pgtrigger.Trigger
 def own_member_count() -> list[pgtrigger.Trigger]:
     """Let nobody but ``count_rows_in`` write ``member_count``.
 
-    A written value is put right rather than refused: a form that was loaded before somebody joined saves the old one.
+    Another value is corrected rather than refused: a form that was loaded before somebody joined saves the old one.
     """
     return [
         pgtrigger.Trigger(
@@ -135,10 +135,10 @@ def invalidates(
 ) -> list[pgtrigger.Trigger]:
     """Log each change of the table's rows, so that every process evicts the cached value (``database.cache``).
 
-    ``key`` is the SQL of the changed thing's id, over ``changed`` (the rows before and after) and what ``joining``
-    joins to it; ``deployment`` is that of its deployment's id, null where that is gone. Without ``inserts`` new rows
-    are not logged: nothing cached can depend on them. A statement that changes more than a hundred things makes
-    processes evict all contents of their deployments.
+    ``key`` is the SQL of the changed thing's id, over ``changed`` (the rows before and after) and the tables that
+    ``joining`` joins; ``deployment`` is the SQL of its deployment's id, null where that is gone. Without ``inserts``
+    new rows are not logged: nothing cached can depend on them. A statement that changes more than a hundred things
+    makes processes evict all contents of their deployments.
     """
     if deployment:
         many = f"""

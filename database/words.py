@@ -1,4 +1,4 @@
-"""Finding rows by the beginnings of the words in their texts, out of one index whatever is searched for.
+"""Finding rows by the beginnings of the words in their texts, with one index for all searches.
 
 PostgreSQL alone can do this, without the extension pg_trgm that not every server has: the words of a row are the
 lexemes of a ``tsvector``, and a GIN index finds those that begin with something.
@@ -27,7 +27,7 @@ BEGIN
 END
 $$
 """
-"""How ``Words`` is computed; a function, because the planner takes its cost into account, and reads the index then."""
+"""The definition of ``Words``: a function, because the planner takes its cost into account and uses the index."""
 
 
 @deconstructible

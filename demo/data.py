@@ -42,9 +42,9 @@ Row = TypeVar("Row", bound=models.Model)
 
 @transaction.atomic
 def load() -> list[str]:
-    """Make what is missing of the demo data; what is there stays as it is.
+    """Make the missing parts of the demo data; existing rows stay as they are.
 
-    Returns what could not be made beside what staff have made of the rest, in a few words each.
+    Returns, in a few words each, the parts that staff's changes have made impossible.
     """
     left_out: list[str] = []
     if not Staff.objects.filter(username="admin").exists():
@@ -72,9 +72,9 @@ def load() -> list[str]:
 
 
 class _DeploymentLoader:
-    """Makes the rows of one deployment, each once, whatever was made before.
+    """Makes the rows of one deployment, each once, whichever were made before.
 
-    What cannot be made is None, and so is all that would belong to it.
+    A row that cannot be made is None, and so are all that would belong to it.
     """
 
     def __init__(self, deployment: Deployment, left_out: list[str]) -> None:
@@ -88,7 +88,7 @@ class _DeploymentLoader:
         self.workspace_member = workspace_roles.filter(name=MEMBER).first()
 
     def _row(self, model: type[Row], identity: dict[str, Any], **defaults: Any) -> Row | None:
-        """The row that ``identity`` says, made with ``defaults`` if there is none; None if the database refuses it."""
+        """The row with ``identity``, made with ``defaults`` if there is none; None if the database refuses it."""
         row = model._base_manager.filter(**identity).first()
         return row or self._made(model(**identity, **defaults))
 

@@ -37,9 +37,9 @@ from organizations.models import (
 
 HOST = "scale.localhost"
 EXACTLY = {1: 20, 10: 20, 50: 20, 200: 20, 1000: 5}
-"""How many users have exactly so many memberships."""
+"""The number of users by their exact number of memberships."""
 WORKSPACES_PER_ORGANIZATION = 4
-_MIN_ORGANIZATIONS = 300  # who is in exactly 1,000 workspaces needs as many
+_MIN_ORGANIZATIONS = 300  # a member of exactly 1,000 workspaces needs as many
 _BEGINNING = datetime(2024, 1, 1, tzinfo=UTC)
 _PLACES = ["Hafen", "Kärnten", "Łódź", "Nørrebro", "São Paulo", "Zürich", "大阪", "Київ", "Leeds", "Porto"]
 _TRADES = ["Logistik", "Papeterie", "Foundry", "Orchards", "Freight", "Clinic", "Bindery", "Brewery", "Optics"]
@@ -50,7 +50,7 @@ Report = Callable[[str, int], None]
 
 
 def load(*, users: int, seed: int, host: str, report: Report) -> Deployment:
-    """Write ``users`` ordinary users and those of ``EXACTLY``, with all that they are members of.
+    """Write ``users`` ordinary users and those of ``EXACTLY``, with all their memberships.
 
     All or nothing, in one transaction; the planner's statistics and the visibility map are up to date afterwards.
     """
@@ -90,7 +90,7 @@ class _Loader:
             cursor.execute("SET LOCAL statement_timeout = 0")
             # The triggers' plans are made while the tables are small, and kept while they grow.
             cursor.execute("SET LOCAL enable_seqscan = off")
-            # Nobody asks who changed what in made-up data, and the trail would be larger than the data.
+            # Nobody needs a log of made-up data, and it would be larger than the data.
             cursor.execute(triggers.PAUSE_AUDIT)
         self.load_roles_and_segments()
         self.load_organizations()
@@ -318,7 +318,7 @@ class _Loader:
             return [row[0] for row in cursor]
 
     def copy(self, model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Write ``rows``, telling the report of every thousand."""
+        """Write ``rows``, reporting every thousand."""
         what = str(model._meta.verbose_name_plural)
         number = 0
         with (

@@ -27,7 +27,7 @@ class Membership:
 
     @property
     def permissions(self) -> list[str]:
-        """What the roles allow together, each permission once, in the order of the roles."""
+        """The permissions of all roles, each once, in the order of the roles."""
         return list(dict.fromkeys(permission for role in self.roles for permission in role.permissions))
 
 

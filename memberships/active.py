@@ -24,7 +24,7 @@ from memberships.models import ActiveMembership
 
 
 def switch_organization(caller: SignedIn, organization_id: int | None, *, address: Address | None) -> None:
-    """Make the user's membership in an organization the active one, or none; the active workspace of another goes.
+    """Make the user's membership in an organization the active one, or none; leave the workspace of another one.
 
     Raises ``ApiError``: 404 for a non-member, 403 with the eligibility's message where entry is restricted.
     """
@@ -76,14 +76,14 @@ def resume(sign_in: SignIn) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """Where the caller acts now: the memberships that still exist and that may be entered from their address."""
+    """The caller's active memberships, as far as they still exist and may be entered from the caller's address."""
 
     organization: rows.OrganizationMembershipRow | None
     workspace: Membership | None
 
 
 def acting(caller: SignedIn, *, address: Address | None) -> Acting:
-    """Where the caller acts. An organization or workspace whose restriction keeps them out now is left out."""
+    """The caller's active memberships, without an organization or workspace whose restriction keeps them out now."""
     active = (
         ActiveMembership.objects.filter(sign_in=caller.sign_in)
         .values_list("organization_membership__organization_id", "workspace_membership__workspace_id")
@@ -100,7 +100,7 @@ def acting(caller: SignedIn, *, address: Address | None) -> Acting:
             user_id=caller.user.pk, deployment_id=caller.deployment.pk, organization_id=organization_id
         ):
             is_free = _organization_restriction(organization_row, caller, address)["type"] == "none"
-            # Who administers a workspace enters it whatever its organization asks for.
+            # Administrators of a workspace enter it whatever rules its organization has.
             if is_free or workspace is not None:
                 organization = organization_row
     return Acting(organization, workspace)
@@ -151,5 +151,5 @@ def _locked(sign_in: SignIn) -> ActiveMembership:
 
 
 def active_memberships(sign_ins: list[SignIn]) -> dict[int, ActiveMembership]:
-    """What is active in each of ``sign_ins``, by their ids."""
+    """The active organization and workspace of each of ``sign_ins``, by their ids."""
     return {active.sign_in_id: active for active in ActiveMembership.objects.filter(sign_in__in=sign_ins)}

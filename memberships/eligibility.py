@@ -1,7 +1,7 @@
 """May a member enter a workspace now, from here? Pure functions: everything they need is handed to them.
 
 The rules are those of docs/eligibility.md. They are kept at two levels, the organization's and the workspace's, and
-both must be met. Who administers the workspace or the organization is never restricted.
+both must be met. Administrators of the workspace or the organization are never restricted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class EligibilityRestriction(TypedDict):
 
 
 class Outcome(Enum):
-    """What a rule comes to at a level. A rule that does not count keeps nobody out; nor does one that is met."""
+    """The outcome of a rule at a level. A rule that does not count, or that is met, keeps nobody out."""
 
     SWITCHED_OFF = "the deployment lets no such level have the rule"
     NOT_ENABLED = "the level does not have the rule"
@@ -80,7 +80,7 @@ UNRESTRICTED: EligibilityRestriction = {"type": "none", "message": ""}
 def restriction(
     levels: Sequence[Level], *, is_admin: bool, address: Address | None, has_mfa: bool
 ) -> EligibilityRestriction:
-    """What keeps a member out of a workspace, given the ``levels`` above and of it, outermost first."""
+    """The restriction of a member of a workspace, given the ``levels`` above and of it, outermost first."""
     if is_admin:
         return UNRESTRICTED
     ip = [level.label for level in levels if level.ip_rule(address) is Outcome.UNMET]

@@ -42,7 +42,7 @@ SWITCHES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule comes to at a level, with the entry of the allow-list that lets the address in, if one does."""
+    """The outcome of a rule at a level, with the entry of the allow-list that lets the address in, if one does."""
 
     level: Level
     rule: Literal["IP", "MFA"]
@@ -72,8 +72,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """``answer`` is what the user gets. If that is an error, the decisions are those for the same user, enabled and
-    signed in anew: what would still keep them out.
+    """``answer`` is the endpoint's answer to the user. If it is an error, the decisions are those for the same user,
+    enabled and signed in anew: they show the rules that would still keep the user out.
     """
 
     answer: Reply
@@ -82,12 +82,12 @@ class Explanation:
 
     @property
     def error(self) -> str:
-        """What the endpoint says if it refuses to answer, "" if it does not."""
+        """The message with which the endpoint refuses to answer, "" if it answers."""
         return "" if self.answer.status == 200 else str(orjson.loads(self.answer.body)["errors"][0]["message"])
 
 
 def explain(user: User, *, address: Address | None, session: Session | None = None) -> Explanation:
-    """Explain what ``user`` gets from ``address`` in ``session``, or, without one, if they signed in now."""
+    """Explain the answer to ``user`` at ``address`` in ``session``, or, without one, after a sign-in now."""
     signing_key(user.deployment)  # made with the first token, and not to be rolled back with it
     with transaction.atomic():
         answer = explained = _call(user, session or _new_session(user), address)

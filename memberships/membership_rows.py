@@ -20,7 +20,7 @@ class MembershipRow(NamedTuple):
     role_ids: bytes
     """In the order of the ids, with commas between them, in braces."""
     own_json: bytes
-    """What is the membership's own, without braces: metadata and times."""
+    """The membership's own fields, without braces: metadata and times."""
 
 
 class Memberships(NamedTuple):
@@ -73,7 +73,7 @@ def memberships(user_id: str) -> str:
 
 
 def parse_memberships(value: bytes | None) -> Memberships:
-    """What is in the value of ``memberships``. JSON text has no control characters, so they can stand between."""
+    """The memberships in the value of ``memberships``. Control characters separate them: JSON text has none."""
     if value is None:
         return Memberships(set(), [])
     administered, *rows = value.split(b"\x1e")

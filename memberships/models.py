@@ -1,4 +1,4 @@
-"""Who is a member of which organization and workspace, and in which roles."""
+"""The memberships of users in organizations and workspaces, and their roles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from organizations.models import Organization, OrganizationRole, Workspace, Work
 
 
 class OrganizationMembership(TimeStamped):
-    """A user is a member of an organization of the same deployment."""
+    """The membership of a user in an organization of the same deployment."""
 
     deployment_path = "deployment"
 
@@ -71,7 +71,7 @@ class OrganizationMembership(TimeStamped):
 
 
 class WorkspaceMembership(TimeStamped):
-    """A user is a member of a workspace, and so of its organization; with the latter's end this one ends too."""
+    """The membership of a user in a workspace; it ends with the membership in the workspace's organization."""
 
     deployment_path = "organization__deployment"
 
@@ -231,7 +231,7 @@ class WorkspaceMembershipRole(GivenRole):
 
 
 class ActiveMembership(TimeStamped):
-    """In which organization and workspace a sign-in acts. What the user leaves is active no longer."""
+    """The active organization and workspace of a sign-in. One that the user leaves is no longer active."""
 
     deployment_path = "user__deployment"
 

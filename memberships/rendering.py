@@ -32,7 +32,7 @@ def workspace_membership(
 ) -> tuple[bytes, ...]:
     """A ``WorkspaceMembership`` with a comma before it, in texts that are yet to be joined.
 
-    ``member`` is what ``between`` gives.
+    ``member`` is a text of ``between``.
     """
     return (
         b',{"id":"',
@@ -52,7 +52,7 @@ def workspace_membership(
 
 
 def between(user_id: int, roles: list[bytes]) -> bytes:
-    """What stands between the organization's id and the organization in many a ``WorkspaceMembership``."""
+    """The text between the organization's id and the organization, which many a ``WorkspaceMembership`` shares."""
     return b'","user_id":"%d","roles":[%b],"organization":' % (user_id, b",".join(roles))
 
 

@@ -1,4 +1,4 @@
-"""How the OpenAPI document describes the endpoints of memberships."""
+"""Describes the endpoints of memberships for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ current_user = endpoint(
     "GetUser",
     "The signed-in user",
     tag="Me",
-    description="What users may know of themselves.",
+    description="The part of their own data that users may see.",
     answers=envelope("CurrentUserResponse", CurrentUserSerializer()),
     examples={"a user": enveloped(_USER, "You.")},
     fails_with=NEEDING_A_SESSION,

@@ -1,6 +1,6 @@
 """The shapes of the contract, as the OpenAPI document states them.
 
-They describe; ``rendering`` writes. The tests hold every answer against the document made from these.
+They describe; ``rendering`` writes. The tests check every answer against the document made from these.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class OrganizationMembershipSerializer(MembershipSerializer):
 
 
 class CurrentUserSerializer(CurrentUserBaseSerializer):
-    """The user as they may know themselves."""
+    """The part of their own data that users may see."""
 
     segments = SegmentSerializer(many=True)
 

@@ -202,5 +202,5 @@ def _sign_in(row: SignIn, where: ActiveMembership | None) -> dict[str, Any]:
 
 
 def permissions(roles_json: str) -> list[str]:
-    """What the roles of a row allow together, each permission once, in the order of the roles."""
+    """The permissions of all roles of a row, each once, in the order of the roles."""
     return list(dict.fromkeys(permission for role in orjson.loads(roles_json) for permission in role["permissions"]))

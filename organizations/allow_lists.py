@@ -1,4 +1,4 @@
-"""Allow-lists: how the addresses and networks that may enter are stored, and what is refused."""
+"""Allow-lists: the storage and checks of the addresses and networks that may enter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from api.networks import parse_network
 
 
 def validate_network(value: str) -> None:
-    """Refuse, naming it, what ``parse_network`` cannot read."""
+    """Refuse an entry that ``parse_network`` cannot read, and name it."""
     try:
         parse_network(value)
     except ValueError as error:
@@ -41,7 +41,7 @@ class _IsAllowList(Func):
     """True if every entry is an address, or a network without bits beyond its prefix; false, or raising, otherwise.
 
     inet and cidr alone would do but for the shorthands that they take and ``parse_network`` does not: "10/8",
-    "010.0.0.1", "::1.2.3", "1::2:/128". Those the pattern refuses; what it lets through, the casts judge.
+    "010.0.0.1", "::1.2.3", "1::2:/128". The pattern refuses those; the casts check the rest.
     """
 
     template = (

@@ -66,7 +66,7 @@ class Segment(TimeStamped):
 
 
 class Place(TimeStamped):
-    """What an organization and a workspace have in common."""
+    """The fields and rules that organizations and workspaces share."""
 
     name = models.CharField(max_length=200)
     image_url = models.URLField(max_length=2000, blank=True, db_default="")
@@ -199,7 +199,7 @@ class OrganizationRole(Role):
         ]
 
     def clean(self) -> None:
-        """What a role is of says what deployment it is of, so a form need not ask."""
+        """The role's owner implies its deployment, so a form need not ask for it."""
         if self.deployment_id is None and self.organization is not None:
             self.deployment_id = self.organization.deployment_id
 
@@ -246,7 +246,7 @@ class WorkspaceRole(Role):
         ]
 
     def clean(self) -> None:
-        """What a role is of says what organization and deployment it is of, so a form need not ask."""
+        """The role's owner implies its organization and deployment, so a form need not ask for them."""
         if self.organization_id is None and self.workspace is not None:
             self.organization_id = self.workspace.organization_id
         if self.deployment_id is None and self.organization is not None:
@@ -266,7 +266,7 @@ def _segment_fits(type_: Segment.Type, deployment_of_member: str) -> pgtrigger.T
 
 
 class SegmentLink(models.Model):
-    """Something is in a segment: what the field says that is named as the segment's type."""
+    """A member of a segment: an object in the field that is named as the segment's type."""
 
     deployment_path = "segment__deployment"
 

@@ -33,7 +33,7 @@ control_socket_disable = True
 # The application itself refuses an overlong cookie, in the error envelope.
 limit_request_line = 8190
 limit_request_field_size = 2 * 2**20
-# Which proxies may report a client's address and scheme is TRUSTED_PROXIES' business.
+# TRUSTED_PROXIES decides which proxies may report a client's address and scheme.
 forwarded_allow_ips = ""
 
 

@@ -1,6 +1,6 @@
 """The probes of operators and their monitoring: alive, ready, and its metrics.
 
-They are answered before Django: at any host, without a session, and at the cost of what they check alone.
+They are answered before Django: at any host, without a session, and at the cost of the check alone.
 """
 
 from __future__ import annotations

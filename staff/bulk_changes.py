@@ -22,14 +22,14 @@ from organizations.models import OrganizationRole, Workspace, WorkspaceRole
 
 
 class Change(NamedTuple):
-    """What happens to ``row``; ``text`` is "" if nothing does, because it is so already."""
+    """The change of ``row``; ``text`` is "" if there is none, because the row is so already."""
 
     row: models.Model
     text: str
 
 
 class Refused(Exception):  # noqa: N818
-    """The change cannot be made, of any row: ``reasons`` name the rows that stand in the way, and why."""
+    """The change cannot be made for any row: ``reasons`` name the rows that prevent it, and why."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
         self.reasons = list(reasons)
@@ -130,7 +130,7 @@ def _owner(role: Role) -> Any:
 
 
 def _fits(role: Role, place: Any) -> bool:
-    """The rule of the triggers ``role_fits``, which hold all writers to it; here the row is named that breaks it."""
+    """The rule of the triggers ``role_fits``, which bind all writers; this names the row that breaks it."""
     organization = place.organization if isinstance(place, Workspace) else place
     return (
         role.deployment_id == organization.deployment_id
@@ -140,7 +140,7 @@ def _fits(role: Role, place: Any) -> bool:
 
 
 def _held(link: Any, memberships: Sequence[Any], roles: Collection[Any]) -> dict[int, set[int]]:
-    """The ids of those of ``roles`` that each membership has, by its id."""
+    """The ids of the ``roles`` that each membership has, by the membership's id."""
     held: dict[int, set[int]] = defaultdict(set)
     for membership_id, role_id in link.objects.filter(membership__in=memberships, role__in=roles).values_list(
         "membership_id", "role_id"
@@ -150,7 +150,7 @@ def _held(link: Any, memberships: Sequence[Any], roles: Collection[Any]) -> dict
 
 
 def _give(link: Any, memberships: Sequence[Any], roles: Collection[Any]) -> list[list[Any]]:
-    """Give ``roles``; for each membership, those that are new to it."""
+    """Give ``roles``; returns the new ones of each membership."""
     held = _held(link, memberships, roles)
     new = [[role for role in roles if role.pk not in held[membership.pk]] for membership in memberships]
     link.objects.bulk_create(
@@ -160,7 +160,7 @@ def _give(link: Any, memberships: Sequence[Any], roles: Collection[Any]) -> list
 
 
 def _take(link: Any, memberships: Sequence[Any], roles: Collection[Any]) -> list[list[Any]]:
-    """Take ``roles``; for each membership, those that it had."""
+    """Remove ``roles``; returns the removed ones of each membership."""
     held = _held(link, memberships, roles)
     link.objects.filter(membership__in=memberships, role__in=roles).delete()
     return [[role for role in roles if role.pk in held[membership.pk]] for membership in memberships]
@@ -183,7 +183,7 @@ def set_disabled(users: Sequence[User], disabled: bool) -> list[Change]:
 
 
 def end_sign_ins(sign_ins: Sequence[SignIn]) -> list[Change]:
-    """End those of ``sign_ins`` that are live; a session without any other ends."""
+    """End the live ones of ``sign_ins``; a session without any other ends."""
     rows = SignIn.objects.filter(pk__in=[sign_in.pk for sign_in in sign_ins])
     ended = {sign_in.pk for sign_in in sessions.end_sign_ins(rows)}
     return [Change(sign_in, f"of {sign_in.user} ends" if sign_in.pk in ended else "") for sign_in in sign_ins]
@@ -200,7 +200,7 @@ def _signed_out(number: int) -> str:
 
 
 def end_sessions(rows: Sequence[Session]) -> list[Change]:
-    """End the sessions ``rows``, with all sign-ins in them. What has ended stays ended when it did."""
+    """End the sessions ``rows``, with all sign-ins in them. Those that have ended keep their time."""
     now = timezone.now()
     live = [session for session in rows if session.ended_at is None]
     Session.objects.filter(pk__in=[session.pk for session in live], ended_at__isnull=True).update(ended_at=now)
@@ -209,7 +209,7 @@ def end_sessions(rows: Sequence[Session]) -> list[Change]:
 
 
 def sign_with_new_keys(deployments: Sequence[Deployment]) -> list[Change]:
-    """Make a new signing key for each of ``deployments``; those before it go on verifying."""
+    """Make a new signing key for each of ``deployments``; earlier ones go on verifying."""
     return [Change(deployment, _sign_with_new_key(deployment)) for deployment in deployments]
 
 
@@ -225,18 +225,18 @@ def _sign_with_new_key(deployment: Deployment) -> str:
 
 
 def retire_keys(keys: Sequence[SigningKey]) -> list[Change]:
-    """Have ``keys`` sign no more; what they signed stays good."""
+    """Have ``keys`` sign no more; tokens that they signed stay good."""
     return _end(keys, "retired_at", "no longer signs; tokens that it signed stay valid until they expire")
 
 
 def revoke_keys(keys: Sequence[SigningKey]) -> list[Change]:
-    """Have nothing that ``keys`` signed be good any more."""
+    """Refuse all tokens that ``keys`` signed."""
     text = "is revoked: its tokens are refused from now on, and their users must sign in again"
     return _end(keys, "revoked_at", text)
 
 
 def _end(keys: Sequence[SigningKey], field: str, text: str) -> list[Change]:
-    """Write now into ``field`` of the ``keys`` that have nothing there yet: what has ended stays ended when it did."""
+    """Write the current time into ``field`` of those ``keys`` that have none there yet."""
     ends = [key for key in keys if getattr(key, field) is None]
     rows = SigningKey.objects.filter(pk__in=[key.pk for key in ends], **{f"{field}__isnull": True})
     rows.update(**{field: timezone.now()})

@@ -1,4 +1,4 @@
-"""The home page: how much there is of everything, and what changed last."""
+"""The home page: the numbers of rows, and the newest changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LATEST = 10
 
 @dataclass(frozen=True)
 class Number:
-    """How many rows of ``model`` there are, those alone that fit ``where``; ``query`` lists them."""
+    """The number of rows of ``model`` that fit ``where``; ``query`` lists them."""
 
     model: type[Model]
     title: str = ""
@@ -43,7 +43,7 @@ NUMBERS = [
 
 
 def home(request: HttpRequest) -> dict[str, Any]:
-    """What the template of the home page shows of what the member of staff may see."""
+    """The context of the home page's template, with data that the member of staff may see."""
     return {
         "numbers": list(_numbers(request)),
         "changes": _latest_changes(request),

@@ -23,7 +23,7 @@ from staff.toolkit.links import address, plural
 class Entry:
     """A page of the admin of ``model``: its list, or the page that its URL name ends with.
 
-    It shows to those whom the admin's ``has_view_permission`` lets pass, or for another ``page`` than the list,
+    Staff see it if they pass the admin's ``has_view_permission``, or for a ``page`` other than the list,
     ``has_<page>_permission``.
     """
 

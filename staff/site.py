@@ -1,4 +1,4 @@
-"""The site of the pages for staff, and what its choices show."""
+"""The site of the pages for staff, and the labels of its choices."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class _Autocomplete(AutocompleteJsonView):
     source_field: Any
 
     def process_request(self, request: HttpRequest) -> Any:
-        """As Django's, for fields that a form could have: relations that lead back to a model have none."""
+        """Run Django's checks, and refuse relations that lead back to a model: no form has those."""
         found = super().process_request(request)
         if found[2].auto_created:
             raise PermissionDenied

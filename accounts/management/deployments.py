@@ -1,4 +1,4 @@
-"""What the commands that concern one deployment have in common."""
+"""Helpers of the commands that concern one deployment."""
 
 from __future__ import annotations
 

@@ -37,10 +37,13 @@ SPECTACULAR_SETTINGS = {
         },
     ],
     "TAGS": [
-        {"name": "Me", "description": "What the signed-in user may know of themselves, and set up."},
-        {"name": "Session", "description": "Who is signed in to this browser, and acting where."},
+        {"name": "Me", "description": "The signed-in user: their data, memberships and MFA."},
+        {
+            "name": "Session",
+            "description": "The users signed in to this browser, and the organization and workspace they act in.",
+        },
         {"name": "Sign-in", "description": "From a password to a session."},
-        {"name": "Deployment", "description": "What everybody may know."},
+        {"name": "Deployment", "description": "The public settings of a deployment."},
     ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

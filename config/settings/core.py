@@ -61,7 +61,7 @@ MIDDLEWARE = [
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 STAFF_UPLOADS = {"/admin/memberships/workspacemembership/import/": 51 * 2**20}
-"""Where staff who have signed in may send more than DATA_UPLOAD_MAX_MEMORY_SIZE, and how many bytes (api.bodies)."""
+"""Addresses where signed-in staff may send more than DATA_UPLOAD_MAX_MEMORY_SIZE, and how many bytes (api.bodies)."""
 
 FAST_PATH_MIDDLEWARE = [
     "api.client_address.ClientAddressMiddleware",
@@ -69,7 +69,7 @@ FAST_PATH_MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "corsheaders.middleware.CorsMiddleware",
 ]
-"""Those of MIDDLEWARE that have a part in what the fast path answers (accounts.polled)."""
+"""The classes of MIDDLEWARE that have a part in the answers of the fast path (accounts.polled)."""
 
 TEMPLATES = [
     {

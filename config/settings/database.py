@@ -7,7 +7,7 @@ if not _named.get("ENGINE", "").endswith(".postgresql"):
     refuse("DATABASE_URL", "it must name a PostgreSQL database")
 
 # Prepared statements (database.prepared) keep one plan. Compiling costs more than any of them takes.
-# django-pgtrigger looks its setting up for every row; where that is unset, each look-up is an exception that PostgreSQL
+# django-pgtrigger looks up its setting for every row; if it is unset, each look-up is an exception that PostgreSQL
 # rolls back, and that takes the longer the more rows a statement has written.
 DATABASE_SESSION_SETTINGS = {
     "statement_timeout": str(read("int", "DATABASE_STATEMENT_TIMEOUT", 30_000, validate=between(100, 3_600_000))),

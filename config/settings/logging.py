@@ -16,6 +16,6 @@ LOGGING = {
         "django": {"handlers": [], "level": "INFO"},
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "gunicorn.http.wsgi": {"level": "ERROR"},  # warns of each HEAD, whose body Django leaves to the server to drop
+        "gunicorn.http.wsgi": {"level": "ERROR"},  # warns of each HEAD, whose body the server drops for Django
     },
 }

@@ -1,4 +1,4 @@
-"""How long users stay signed in, and how often they may fail to."""
+"""The lifetime of sessions, and the limits on failed sign-ins."""
 
 from datetime import timedelta
 

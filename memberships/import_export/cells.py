@@ -55,14 +55,14 @@ def without_formulas(text: str) -> str:
 
 
 def reference(name: str, row_id: int, *, is_unique: bool) -> str:
-    """How a file names a row: by ``name`` where that means this row alone when it is read back, by id otherwise."""
+    """The name of a row in a file: ``name`` if that means this row alone when it is read back, else the id."""
     is_plain = name == name.strip() and name != "" and not any(mark in name for mark in SEPARATORS)
     looks_like_an_id = name.removeprefix(ID_MARK).isdecimal()
     return name if is_unique and is_plain and not looks_like_an_id else f"{ID_MARK}{row_id}"
 
 
 def role_reference(name: str, row_id: int, *, is_unique: bool) -> str:
-    """The same for one of several roles in a cell: what follows a semicolon may begin a cell."""
+    """The same for one of several roles in a cell: the text after a semicolon may begin a cell."""
     return reference(name, row_id, is_unique=is_unique and name[:1].isalnum())
 
 

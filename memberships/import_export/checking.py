@@ -76,7 +76,7 @@ def _refuse_unclear(lines: str, *, unknown: str, ambiguous: str) -> str:
 
 
 def _take(column: str, *, into: str, scope: str, found: str, unknown: str, ambiguous: str) -> str:
-    """Write what ``column`` means into the column ``into``."""
+    """Write the ids that ``column`` means into the column ``into``."""
     lines = f"""
         (SELECT line, {scope}, {column} AS reference FROM staged
         WHERE {scope} IS NOT NULL AND {column} IS NOT NULL) lines

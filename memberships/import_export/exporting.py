@@ -55,14 +55,14 @@ def _written(reference: Callable[..., str], named: Any) -> str:
 
 
 def _user(email: str, username: str, user_id: int, email_is_clear: bool, username_is_clear: bool) -> str:
-    """The address if there is one, or the username, unless it is also what another user is called."""
+    """The address if there is one, or the username, unless another user is called so, too."""
     if email:
         return reference(email, user_id, is_unique=email_is_clear)
     return reference(username, user_id, is_unique=username_is_clear)
 
 
 def _roles(kind: str, membership_id: str) -> str:
-    """The roles given to a membership: name, id, and whether no other role that can be given there is called so."""
+    """The roles of a membership: name, id, and whether no other role that can be given there has the name."""
     same = f"""
         SELECT 1 FROM organizations_{kind}role other
         WHERE other.deployment_id = role.deployment_id AND other.name = role.name AND other.id <> role.id

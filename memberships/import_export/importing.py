@@ -25,7 +25,7 @@ PROGRESS_EVERY = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an import is: in which ``phase``, ``lines`` of the file, and ``percent`` of all the work, about."""
+    """The progress of an import: its ``phase``, ``lines`` of the file done, and about the ``percent`` of all work."""
 
     phase: str
     lines: int
@@ -79,7 +79,7 @@ def run_import(
 ) -> Iterator[Progress | Report]:
     """Import ``file`` into ``deployments``; yields progress, and last the ``Report``.
 
-    A line that names no host is of ``default``, or of the one deployment there is. ``skips_bad_lines`` saves the good
+    A line that names no host belongs to ``default``, or to the only deployment. ``skips_bad_lines`` saves the good
     ones. A caller that closes the iterator early stops the import, and nothing is saved.
     """
     try:

@@ -47,7 +47,7 @@ class UnreadableFile(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The cells of one line (the first of its lines, if a quoted cell has several), or why it cannot be read.
+    """The cells of one record, and the number of its first line; or the reason why it cannot be read.
 
     ``cells`` are as they stand in the file, in the order of its columns.
     """
@@ -73,7 +73,7 @@ class Table:
 
 
 def read(file: BinaryIO) -> Table:
-    """Read the header of ``file`` from its beginning; raises ``UnreadableFile`` if there is none that makes sense."""
+    """Read the header of ``file`` from its beginning; raises ``UnreadableFile`` if there is no usable one."""
     encoding = _encoding(file)
     _require_encoded(file, encoding)
     file.seek(0)
@@ -148,7 +148,7 @@ def _likeliest_delimiter(header: str) -> str:
 
 
 def _names(header: str, delimiter: str) -> list[str]:
-    """The columns that the line ``header`` names, without those to the right of which there is no name."""
+    """The columns that the line ``header`` names, without empty ones at its end."""
     (cells,) = csv.reader([header], delimiter=delimiter)
     names = [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in cells]
     while names and not names[-1]:

@@ -46,7 +46,7 @@ class LineError(NamedTuple):
 
 
 class Hosts(NamedTuple):
-    """Which deployment a line is about: the ids of those that it may name, by host, and that of a line without."""
+    """The deployments that lines may name, as ids by host, and the deployment of a line without a host."""
 
     ids: Mapping[str, int]
     default: int | None

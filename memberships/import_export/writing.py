@@ -9,12 +9,12 @@ from typing import Any
 from django.db import connection
 
 FIRST_CHUNK, CHUNK = 1_000, 10_000
-"""Lines a statement, so that progress can be seen."""
+"""Lines per statement, so that progress can be seen."""
 
 
 @dataclass
 class Changes:
-    """How many rows of each kind an import writes."""
+    """The number of rows of each kind that an import writes."""
 
     new_members_of_organizations: int = 0
     new_members_of_workspaces: int = 0
@@ -33,8 +33,8 @@ def _counted(name: str, number: int) -> str:
 
 
 def write(changes: Changes) -> Iterator[tuple[int, float]]:
-    """Write the staged lines, adding up ``changes``; after each statement yields the line that it is at, and the share
-    of all that is done.
+    """Write the staged lines, adding up ``changes``; after each statement yields the current line, and the share
+    of the work that is done.
 
     The places are locked first, in the order in which the triggers that count members lock them: two imports at once
     cannot deadlock on them.
@@ -63,7 +63,7 @@ _TABLES = [f"memberships_{kind}membership{more}" for kind in ("organization", "w
 def _analyze_what_was_small(cursor: Any) -> None:
     """PostgreSQL plans for the tables as it last saw them, in triggers for as long as the connection lives.
 
-    Of tables that were nearly empty it would read all for every line, by whatever index.
+    It would read a table that was nearly empty then as a whole for every line.
     """
     cursor.execute(
         "SELECT oid::regclass::text FROM pg_class WHERE oid = ANY (%s::text[]::regclass[]) AND reltuples < %s",

@@ -103,7 +103,7 @@ def workspace_restriction(
     caller: SignedIn | Viewer,
     address: Address | None,
 ) -> EligibilityRestriction:
-    """What keeps ``caller`` out of the workspace: its own rules and its organization's."""
+    """The restriction of ``caller`` in the workspace, by its own rules and its organization's."""
     return restriction(
         [organization.level(caller.deployment), workspace.level(caller.deployment)],
         is_admin=is_admin,
@@ -115,7 +115,7 @@ def workspace_restriction(
 def organization_restriction(
     organization: PlaceFragment, *, is_admin: bool, caller: SignedIn | Viewer, address: Address | None
 ) -> EligibilityRestriction:
-    """What keeps ``caller`` out of the organization as such."""
+    """The restriction of ``caller`` in the organization as such."""
     return restriction(
         [organization.level(caller.deployment)],
         is_admin=is_admin,

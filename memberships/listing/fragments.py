@@ -30,7 +30,7 @@ OVERHEAD = 700
 class PlaceFragment:
     """An organization or a workspace as JSON text, ``shown`` and ``hidden``: with its private metadata and without.
 
-    Besides, its rules; not the whole row, which would double what is cached.
+    It has the rules besides, but not the whole row, which would double the size of the cache.
     """
 
     deployment_id: int
@@ -150,7 +150,7 @@ class Fragments(NamedTuple):
     def complete(
         self, workspace_ids: set[bytes], organization_ids: set[bytes], role_ids: set[bytes]
     ) -> list[tuple[Statement, Values]]:
-        """Add those of these ids that are cached; returns what reads the rest of them, [] if there is none.
+        """Add the cached ones of these ids; returns statements that read the rest, [] if there is none.
 
         Only for a reader that has just applied the invalidation log.
         """

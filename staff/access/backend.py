@@ -1,4 +1,4 @@
-"""Where Django asks about the staff: AUTHENTICATION_BACKENDS names this."""
+"""Authenticates staff and their permissions for Django: AUTHENTICATION_BACKENDS names this."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from staff.access.permissions import permissions_of, visible_to
 
 
 class StaffBackend(ModelBackend):
-    """Passwords as Django keeps them; permissions by ``StaffAccess`` alone, groups and single permissions count not."""
+    """Passwords as Django keeps them; permissions by ``StaffAccess`` alone, without groups and single permissions."""
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
-        """Those that ``user_obj`` has, of ``obj`` if it is given."""
+        """The permissions of ``user_obj``, for ``obj`` if it is given."""
         if obj is not None and not visible_to(user_obj, type(obj)._base_manager.filter(pk=obj.pk)).exists():
             return set()
         if not hasattr(user_obj, "_staff_permissions"):

@@ -1,4 +1,4 @@
-"""Where the pages for staff answer, and what they may load."""
+"""The hosts of the pages for staff, and their Content-Security-Policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Django's middleware for people with a session of staff: it has no part in what the API's clients wait for."""
+"""Django's middleware for sessions of staff; requests to the API skip it."""
 
 from __future__ import annotations
 
@@ -35,4 +35,4 @@ class StaffMfaMiddleware(_ForStaff, OTPMiddleware):
 
 
 class StaffMessageMiddleware(_ForStaff, MessageMiddleware):
-    """Sets what ``messages`` writes to."""
+    """Sets the store of ``messages``."""

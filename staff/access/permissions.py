@@ -1,4 +1,4 @@
-"""What staff may see and do. This is the only place that decides; all others call ``visible_to`` or ``has_perm``.
+"""The permissions of staff. Only this module decides; all others call ``visible_to`` or ``has_perm``.
 
 ``deployment_path`` of a model leads from its rows to their deployment. Only staff of all deployments see the rows of a
 model without it.
@@ -70,7 +70,7 @@ def _read(staff: Any) -> Access:
 
 
 def visible_to(staff: AbstractBaseUser | AnonymousUser, rows: QuerySet[Row]) -> QuerySet[Row]:
-    """Those of ``rows`` that are of a deployment of ``staff``."""
+    """The ``rows`` that belong to a deployment of ``staff``."""
     access = access_of(staff)
     if access.everywhere:
         return rows

@@ -1,4 +1,4 @@
-"""How staff sign in: a password, then a code if they have MFA; failures are limited as they are for users."""
+"""The sign-in of staff: a password, then a code if they have MFA; failures are limited as they are for users."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from staff.toolkit.links import address, link_to
 from staff.toolkit.pages import ReadOnlyAdmin
 
 HIDDEN = "(hidden)"
-"""Stands for what the reader may not see."""
+"""Stands for a value that the reader may not see."""
 
 
 class ModelFilter(admin.SimpleListFilter):
@@ -39,7 +39,7 @@ class ModelFilter(admin.SimpleListFilter):
 
 
 class DeploymentFilter(admin.SimpleListFilter):
-    """By one of those that still exist. With very many, the page of a deployment has its history."""
+    """By one of the deployments that still exist. With very many, each has its history on its own page."""
 
     title = "deployment"
     parameter_name = "deployment"
@@ -70,7 +70,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
-        """What the reader may see, of one object if its page asks."""
+        """The entries that the reader may see, or those about one object on its page."""
         entries: QuerySet[AuditEntry] = super().get_queryset(request)
         row = getattr(request, "history_of", None)
         if isinstance(row, Deployment):
@@ -97,7 +97,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return queryset.alias(lowered=Lower("name")).filter(found), False
 
     def history_of(self, request: HttpRequest, row: Any) -> HttpResponse:
-        """The page of the changes of ``row`` and of what refers to it, newest first."""
+        """The page of the changes of ``row`` and of the rows that refer to it, newest first."""
         request.history_of = row  # type: ignore[attr-defined]
         title: dict[str, Any] = {
             "title": f"History of {row._meta.verbose_name} “{row}”",
@@ -146,7 +146,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="before → after")
     def differences(self, entry: Any) -> SafeString:
-        """A line for each column that changed; of a row that came or went, for each that holds something of its own."""
+        """A line for each column that changed; for an added or deleted row, for each column with a value of its own."""
         model = model_of(entry.model)
         before, after = entry.before or {}, entry.after or {}
         lines = []

@@ -24,7 +24,7 @@ from staff.toolkit.choices import attend, several
 
 
 class AddToWorkspaceForm(NothingToAsk):
-    """Which workspace, and which roles there."""
+    """The form for a workspace and roles in it."""
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
@@ -44,7 +44,7 @@ class AddToWorkspaceForm(NothingToAsk):
 
 
 class ChangeRolesForm(NothingToAsk):
-    """Which roles to give and which to take; the links of ``link`` hold them."""
+    """The form for roles to give and to remove; the links of ``link`` hold them."""
 
     def __init__(self, link: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
@@ -71,7 +71,7 @@ class ChangeRolesForm(NothingToAsk):
 
 
 def _common(rows: list[Any], **paths: str) -> dict[str, int]:
-    """By name, the ids at the ``paths`` that are the same for all ``rows``."""
+    """The ids at the ``paths`` that are the same for all ``rows``, by name."""
     found = {name: set(map(attrgetter(path), rows)) for name, path in paths.items()}
     return {name: ids.pop() for name, ids in found.items() if len(ids) == 1}
 

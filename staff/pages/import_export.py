@@ -1,6 +1,6 @@
-"""Import and export of memberships in the admin. An import's answer is streamed: progress, and last what came of it.
+"""Import and export of memberships in the admin. An import's answer is streamed: its progress, then its report.
 
-So no time limit of a proxy or worker strikes, which count silence; and whoever leaves before the end has saved nothing.
+So no time limit of a proxy or worker strikes, since these count silence; and leaving early saves nothing.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from memberships.import_export.sample import sample
 from staff.access.permissions import visible_to
 
 MAX_BYTES = 50 * 1024 * 1024
-"""Of an upload. The command takes files of any length."""
+"""Bytes of an upload. The command takes files of any length."""
 MAX_CHOICES = 500
-"""Deployments that the form offers; a file can name any, by its host."""
+"""The number of deployments that the form offers; a file can name any, by its host."""
 SHOWN = 100
 """Problems that the page shows; all are in the file of rejected lines."""
 END = "\n<!-- step -->\n"
-"""What a step of the stream ends with."""
+"""The end of a step of the stream."""
 TO_IMPORT = tuple(
     f"memberships.{action}_{kind}membership{more}"
     for kind in ("organization", "workspace")
@@ -43,7 +43,7 @@ TO_IMPORT = tuple(
 
 
 class ImportForm(forms.Form):
-    """A file, and the deployment of those of its lines that name none."""
+    """A file, and the deployment for lines that name none."""
 
     file = forms.FileField(label="CSV file", widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.txt,text/csv"}))
     deployment = forms.ModelChoiceField(
@@ -72,7 +72,7 @@ def may_import(request: HttpRequest) -> bool:
 
 
 def import_page(page: admin.ModelAdmin, request: HttpRequest) -> HttpResponseBase:
-    """The form; sent, the stream of progress and the report, as a page or, for the script, without the page around."""
+    """The form; once it is sent, the stream of progress and the report, for the script without the page around them."""
     if not may_import(request):
         raise PermissionDenied
     deployments = visible_to(request.user, Deployment.objects.all())

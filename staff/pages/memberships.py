@@ -33,7 +33,7 @@ from staff.toolkit.pages import DATES, StaffAdmin
 
 
 class JoiningForm(StaffForm):
-    """A membership. Who joins a workspace joins its organization, too, as an import has it."""
+    """A membership. A user who joins a workspace joins its organization, too, as in an import."""
 
     joined: OrganizationMembership | None = None
     """The membership of the organization, to be saved before that of the workspace, if the user has none."""
@@ -178,7 +178,7 @@ fits(
 
 
 class MembershipAdmin(StaffAdmin):
-    """What the pages of both kinds of membership have in common."""
+    """The base of the pages of both kinds of membership."""
 
     search_help_text = "Email address or username of the member, name of the organization or workspace, or id"
     actions = ("export_chosen",)
@@ -218,7 +218,7 @@ class OrganizationMembershipAdmin(MembershipAdmin):
     fieldsets = ((None, {"fields": ["organization", "user", "public_metadata"]}), DATES)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the memberships of workspaces too: the database deletes them along, which Django does not know."""
+        """Name the memberships of workspaces too: the database deletes them, unseen by Django."""
         to_delete, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
         workspaces = WorkspaceMembership.objects.none()
         for membership in objs:

@@ -77,7 +77,7 @@ class SegmentAdmin(StaffAdmin):
 
 
 class PlaceAdmin(StaffAdmin):
-    """What the pages of an organization and a workspace have in common."""
+    """The base of the pages of organizations and workspaces."""
 
     readonly_fields = (*StaffAdmin.readonly_fields, "member_count")
     on_change_only = (*StaffAdmin.on_change_only, "member_count")
@@ -173,7 +173,7 @@ class WorkspaceAdmin(PlaceAdmin):
 
 
 class RoleAdmin(StaffAdmin):
-    """What the pages of both kinds of role have in common."""
+    """The base of the pages of both kinds of role."""
 
     search_help_text = "Name of the role, its organization or workspace, or id"
 

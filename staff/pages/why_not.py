@@ -1,4 +1,4 @@
-"""The page “Why can't they enter?”: staff enter an address and see what the user gets, and why."""
+"""The page “Why can't they enter?”: staff enter an address and see the user's answer, and its reasons."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from memberships.explaining import Explanation, Finding, explain
 from staff.access.permissions import PRIVATE_METADATA, visible_to
 
 SIGN_INS = 20
-"""The newest ones of a user, of whose sessions one can be chosen."""
+"""The number of a user's newest sign-ins that the form offers."""
 
 
 class AddressField(forms.CharField):
@@ -36,7 +36,7 @@ class AddressField(forms.CharField):
 
 
 class WhyNotForm(forms.Form):
-    """From where, and in which session."""
+    """The form for an address and a session."""
 
     address = AddressField(
         required=False,
@@ -56,7 +56,7 @@ class WhyNotForm(forms.Form):
 
 
 def state(sign_in: SignIn) -> str:
-    """Whether the sign-in counts, and if not, why."""
+    """The state of the sign-in in words: whether it counts, and if not, why."""
     now = timezone.now()
     session = sign_in.session
     if sign_in.ended_at is not None or session.ended_at is not None:

@@ -22,7 +22,7 @@ from staff.bulk_changes import Change, Refused
 from staff.toolkit.refusals import refusal_of
 
 MAX_ROWS = 10_000
-"""Of one action: it is one transaction, and a person can still look over what is shown of it."""
+"""The limit of one action: it is one transaction, and a person can still look over its preview."""
 SHOWN = 200
 """Rows that a preview lists; the others are counted."""
 
@@ -32,20 +32,20 @@ Run = Callable[[list[Any], dict[str, Any]], list[Change]]
 
 
 class NothingToAsk(forms.Form):
-    """The form of an action that needs to know nothing but its rows."""
+    """The form of an action without further fields."""
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
 
     def offer_to(self, rows: list[Any]) -> None:
-        """Have the fields offer what fits ``rows`` alone."""
+        """Have the fields offer only choices that fit ``rows``."""
 
 
 @dataclass(frozen=True)
 class BulkAction:
     """Does ``run`` with the chosen rows and the form's cleaned data, for those with all of the ``permissions``.
 
-    ``form`` is called with the request and the form's arguments; it asks what the action needs to know.
+    ``form`` is called with the request and the form's arguments; its fields are the action's parameters.
     """
 
     name: str
@@ -97,7 +97,7 @@ class BulkAction:
         return rows if len(rows) == len(ids) or not ids else []
 
     def _do(self, rows: list[Any], data: dict[str, Any], *, saves: bool) -> list[Change]:
-        """Raises ``Refused``, also for what the database itself refuses."""
+        """Raises ``Refused``, also if the database itself refuses the change."""
         try:
             with transaction.atomic():
                 changes = self.run(rows, data)
@@ -140,5 +140,5 @@ class BulkAction:
 
 
 def offered(request: HttpRequest, actions: Iterable[BulkAction]) -> dict[str, tuple[BulkAction, str, str]]:
-    """Those of ``actions`` that the member of staff may do, as Django lists actions."""
+    """The ``actions`` that the member of staff may do, as Django lists actions."""
     return {action.name: (action, action.name, f"{action.description} …") for action in actions if action.may(request)}

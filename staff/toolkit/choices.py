@@ -23,11 +23,11 @@ _rules: defaultdict[tuple[type[Model], str], dict[str, Rule]] = defaultdict(dict
 
 
 def fits(model: type[Model], name: str, *, always: Q | None = None, **given: str | Rule) -> None:
-    """Say which rows the foreign key ``name`` of ``model`` may refer to, so that no form offers the others.
+    """Declare the rows that the foreign key ``name`` of ``model`` may refer to, so that no form offers others.
 
-    By the name of another field, of the same row or of the page around it, ``given`` has the path from a choice to what
-    that field holds, or gives the condition for its id; "id" is the row itself. The database holds all writers to the
-    rule; this keeps staff from running into it.
+    ``given`` maps the name of another field, of the same row or of the page around it, to the path from a choice to
+    that field's value, or to a function that gives the condition for its id; "id" is the row itself. The database
+    holds all writers to the rule; this keeps staff from running into it.
     """
     if always is not None:
         _always[model, name] = always
@@ -40,7 +40,7 @@ def _by(path: str) -> Rule:
 
 
 def fitting(field: Any, rows: QuerySet, given: Mapping[str, str]) -> QuerySet:
-    """Those of ``rows`` that the foreign key ``field`` may refer to, next to what is ``given``: ids by field."""
+    """The ``rows`` that the foreign key ``field`` may refer to, beside the ids ``given`` by field."""
     key = (field.model, field.name)
     rows = rows.filter(_always.get(key, Q()))
     for name, rule in _rules.get(key, {}).items():
@@ -50,9 +50,9 @@ def fitting(field: Any, rows: QuerySet, given: Mapping[str, str]) -> QuerySet:
 
 
 def attend(field: Any, widget: Any, **fixed: Any) -> None:
-    """Have ``widget``, which offers choices for the foreign key ``field``, send along what they must fit.
+    """Have ``widget``, which offers choices for the foreign key ``field``, send the values that they must fit.
 
-    ``fixed`` are ids by field, of what no field of the form holds. The rest is done by staff/choices.js.
+    ``fixed`` are ids by field, for fields that the form lacks. The rest is done by staff/choices.js.
     """
     if rules := _rules.get((field.model, field.name)):
         _inner(widget).attrs["data-given"] = " ".join(rules)
@@ -71,7 +71,7 @@ def _inner(widget: Any) -> Any:
 
 
 def several(model: type[Model], name: str, request: HttpRequest, **options: Any) -> forms.ModelMultipleChoiceField:
-    """Rows that the foreign key ``name`` of ``model`` may refer to, of those that the member of staff may see."""
+    """The rows that the foreign key ``name`` of ``model`` may refer to and that the member of staff may see."""
     field: Any = model._meta.get_field(name)
     widget = AutocompleteSelectMultiple(field, admin.site)
     attend(field, widget)

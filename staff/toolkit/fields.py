@@ -1,4 +1,4 @@
-"""Form fields for what Django's own would let pass or make hard to type: lists and metadata."""
+"""Form fields for lists and metadata, which Django's own would check too little or make hard to type."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LinesField(forms.CharField):
         return lines
 
     def run_validators(self, value: Any) -> None:
-        """Those of a text: here they see the whole of it."""
+        """Run the validators of a text field, on all lines together."""
         super().run_validators("\n".join(value))
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -92,7 +92,7 @@ def checked_field(db_field: models.Field) -> forms.Field | None:
 
 @require_POST
 def check_value(request: HttpRequest, model: str, field: str) -> JsonResponse:
-    """What is wrong with the ``value`` sent for ``field`` of ``model`` ("app.model"): ``{"errors": [text, ...]}``."""
+    """The errors of the ``value`` sent for ``field`` of ``model`` ("app.model"): ``{"errors": [text, ...]}``."""
     try:
         form_field = checked_field(cast(models.Field, apps.get_model(model)._meta.get_field(field)))
     except (LookupError, ValueError, FieldDoesNotExist):

@@ -17,10 +17,10 @@ from staff.toolkit.fields import checked_field
 
 
 class StaffForm(forms.ModelForm):
-    """Holds the row to every constraint, those over fields that the page does not show or let change included."""
+    """Checks the row against every constraint, even over fields that the page does not show or let change."""
 
     refusal = ""
-    """What the database said to this very form; see ``StaffAdmin.changeform_view``."""
+    """The database's error for this very form; see ``StaffAdmin.changeform_view``."""
     note = ""
     """The sentence that ``prepare`` gave."""
 
@@ -43,7 +43,7 @@ class StaffForm(forms.ModelForm):
         self.instance.validate_constraints()
 
     def prepare(self) -> str:
-        """Write what must be there before the row is saved; gives a sentence about it, if any."""
+        """Write rows that the row needs before it is saved; gives a sentence about them, if any."""
         return ""
 
     def save(self, commit: bool = True) -> Any:

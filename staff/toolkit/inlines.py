@@ -1,4 +1,4 @@
-"""Lists of what belongs to a row, on the row's own page."""
+"""Lists of the rows that belong to a row, on its own page."""
 
 from __future__ import annotations
 

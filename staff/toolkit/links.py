@@ -1,4 +1,4 @@
-"""How pages for staff name rows and models, and lead from one to another."""
+"""Names of rows and models on the pages for staff, and links between the pages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def link(obj: models.Model | None) -> SafeString | None:
 
 
 def link_to(path: str, text: str, label: str = "") -> SafeString:
-    """A link; ``label`` says to who cannot see the page what ``text`` leaves out."""
+    """A link; ``label`` replaces a ``text`` that is too short for screen readers."""
     return format_html('<a class="text-link" href="{}" aria-label="{}">{}</a>', path, label or text, text)
 
 

@@ -13,7 +13,7 @@ from django.utils.functional import cached_property
 from unfold.views import ChangeList
 
 COUNTED = 5_000
-"""Rows that are counted, paged through and sorted. Who has more before them searches or filters."""
+"""The number of rows that are counted, paged through and sorted. Beyond it, staff search or filter."""
 
 
 class CappedPaginator(Paginator):
@@ -45,7 +45,7 @@ class CappedPaginator(Paginator):
 
     @property
     def total(self) -> str:
-        """How many rows there are, as far as that is known."""
+        """The number of rows, as far as it is known."""
         return _estimate(self.object_list) or f"more than {COUNTED:,}" if self.goes_on else f"{self.count:,}"
 
 
@@ -61,12 +61,12 @@ class StaffChangeList(ChangeList):
 
 
 def total(rows: Any) -> str:
-    """How many ``rows`` there are, exactly if they are few, else an estimate."""
+    """The number of ``rows``, exact if they are few, else an estimate."""
     return _estimate(rows) or CappedPaginator(rows, 1).total
 
 
 def _estimate(rows: Any) -> str:
-    """How many rows the table had when PostgreSQL last looked; "" if it is small, or ``rows`` are not all of it."""
+    """PostgreSQL's last estimate of the table's rows; "" if it is small, or ``rows`` are not all of it."""
     if rows.query.where:
         return ""
     with connection.cursor() as cursor:

@@ -32,13 +32,13 @@ WHOLE_LIST = "The address asked for a page, an order or a filter that this list 
 
 
 class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
-    """The pages of a model. ``identity`` is what an existing row can no longer change."""
+    """The pages of a model. ``identity`` are the fields that an existing row can no longer change."""
 
     form = StaffForm
     identity: ClassVar[tuple[str, ...]] = ()
     bulk_actions: ClassVar[tuple[BulkAction, ...]] = ()
     on_change_only: ClassVar[tuple[str, ...]] = ("see_also", "created_at", "updated_at")
-    """What a row only has once it exists."""
+    """Fields that a row only has once it exists."""
     label_select_related: ClassVar[tuple[str, ...]] = ()
     readonly_fields: ClassVar[tuple[str, ...]] = ("see_also", "created_at", "updated_at")
     ordering = ("-pk",)  # by age, and unlike created_at it has an index
@@ -89,7 +89,7 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
     ) -> Any:
         """Show the form again, with the reason, if the database refuses what the form's own checks let pass.
 
-        No check before it can rule that out: others write at the same time, and rows of one form may contradict each
+        No earlier check can rule that out: others write at the same time, and rows of one form may contradict each
         other.
         """
         try:
@@ -99,7 +99,7 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """What a link to the form fills in. Raises ``BadRequest`` if a related row is named by what is no id."""
+        """The values that a link fills into the form. Raises ``BadRequest`` if a related row's is no id."""
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
         for field in (*self.opts.concrete_fields, *self.opts.many_to_many):
             for value in _as_list(initial.get(field.name)) if field.is_relation else ():
@@ -122,7 +122,7 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
         return StaffChangeList
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Django shows the whole list instead of one that it cannot make sense of; this says so."""
+        """Django shows the whole list in place of an invalid one; this adds a message that says so."""
         try:
             return super().get_changelist_instance(request)
         except IncorrectLookupParameters as error:
@@ -138,7 +138,7 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
         return response
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
-        """Refuse to act on all rows of a list whose end nobody has seen, or counted, and on what are no rows."""
+        """Refuse to act on all rows of a list that is not counted to its end, and on ids that are no ids."""
         if not all(is_id(text) for text in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             raise BadRequest("a chosen row is no id")
         if request.POST.get("select_across") == "1" and CappedPaginator(queryset, self.list_per_page).goes_on:
@@ -152,7 +152,7 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
 
     @admin.display(description="see also")
     def see_also(self, obj: Any) -> SafeString:
-        """Links to the lists of what belongs to ``obj``."""
+        """Links to the lists of rows that belong to ``obj``."""
         lists = [
             (relation.related_model, f"?{relation.field.name}__id__exact={obj.pk}")
             for relation in self.opts.related_objects
@@ -168,7 +168,7 @@ def _as_list(value: Any) -> list[str]:
 
 
 class ReadOnlyAdmin(StaffAdmin):
-    """The pages of what staff may look at, and delete, but never write."""
+    """The pages of rows that staff may look at, and delete, but never write."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,6 +1,6 @@
 """The rows, choices and fields of a page that a member of staff may see.
 
-``staff.access.permissions`` decides; this module only asks it.
+``staff.access.permissions`` decides; this module only applies it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from audit.models import AuditEntry
 from staff.access.permissions import PRIVATE_METADATA, visible_to
 
 LOOKUPS = {"exact", "in", "isnull", "isempty"}
-"""What the filters of lists, and links to lists, ask of a column."""
+"""The lookups that filters of lists, and links to lists, use."""
 
 
 class Scoped:
-    """A page or an inline that has no rows, and offers no choices, but those of its reader."""
+    """A page or an inline that has only rows, and offers only choices, that its reader may see."""
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return visible_to(request.user, super().get_queryset(request))  # type: ignore[misc]
 
     def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> Any:
-        """The choices of a related field; what was posted is looked for among them, too."""
+        """The choices of a related field; a posted value must be among them, too."""
         rows = super().get_field_queryset(db, db_field, request)  # type: ignore[misc]
         if rows is None:
             rows = db_field.remote_field.model._default_manager.using(db)
@@ -33,7 +33,7 @@ class Scoped:
 
 
 class ScopedPage(Scoped):
-    """The pages of a model, on which rows of others do not exist: not found, as any other id that there is none of."""
+    """The pages of a model, without rows of other deployments: these are not found, like ids that do not exist."""
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any:
         raise Http404(f"There is no {opts.verbose_name} {object_id!r}.")

@@ -1,4 +1,4 @@
-"""Searching lists and choices: by words, by id, and by what a row belongs to."""
+"""Searching lists and choices: by words, by id, and by the owner of a row."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ NOTHING = Q(pk__in=[])
 
 
 def search(request: HttpRequest, page: admin.ModelAdmin, rows: QuerySet, text: str) -> QuerySet:
-    """Those of ``rows`` that ``text`` finds: by id, or part by part, by the ``search_fields`` of ``page``.
+    """The ``rows`` that ``text`` finds: by id, or part by part, by the ``search_fields`` of ``page``.
 
-    A field of text is searched by the beginnings of its words; a relation, by how the pages of its model are searched.
+    A field of text is searched by the beginnings of its words; a relation, as the pages of its model are.
     """
     if "\0" in text:
         return rows.none()

@@ -43,7 +43,7 @@ class Command(BaseCommand):
 
 
 def the_user(name: str, host: str | None) -> User:
-    """The one enabled user called ``name`` (at ``host``); raises ``CommandError`` if there is no such one user."""
+    """The one enabled user called ``name`` (at ``host``); raises ``CommandError`` if there is none, or several."""
     deployment = None if host is None else the_deployment(host)
     users = list(users_called(name, deployment=deployment)[:10])
     if not users:

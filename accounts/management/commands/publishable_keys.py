@@ -13,7 +13,7 @@ from accounts.rendering import publishable_keys
 
 
 class Command(BaseCommand):
-    help = "Print what client libraries are set up with: pk_live for cookies, pk_test for the query parameter."
+    help = "Print the publishable keys of client libraries: pk_live for cookies, pk_test for the query parameter."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("hosts", metavar="HOST", nargs="*", help="a deployment's host; all if none is given")

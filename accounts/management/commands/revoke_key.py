@@ -13,7 +13,7 @@ from accounts.models import SigningKey
 
 
 class Command(BaseCommand):
-    help = "Refuse, from the next request on, every token that the key KID signed: who has one must sign in again."
+    help = "Refuse, from the next request on, every token that the key KID signed. Its users must sign in again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("kid", metavar="KID")

@@ -14,8 +14,8 @@ from accounts.models import Deployment
 
 class Command(BaseCommand):
     help = (
-        "Have a new key sign the tokens of the deployments at HOST, or of all. The keys before verify, and stay in the "
-        "JWKS, until their last token has expired. No restart is needed."
+        "Have a new key sign the tokens of the deployments at HOST, or of all. The earlier keys verify, and stay in "
+        "the JWKS, until their last token has expired. No restart is needed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""How pages write dates and times: as ISO 8601 does, which sorts and nobody misreads. Times are in UTC."""
+"""The formats of dates and times on pages: ISO 8601, which sorts and which nobody misreads. Times are in UTC."""
 
 DATE_FORMAT = "Y-m-d"
 TIME_FORMAT = "H:i"

@@ -23,10 +23,10 @@ PAUSE = 0.5
 
 
 class Command(migrate.Command):
-    """Django's, but one at a time, and as long as a migration takes; only its waiting for locks is bounded."""
+    """Django's migrate, but one at a time and without a time limit; only its waiting for locks is bounded."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Django's, which begins with checks that ask the database."""
+        """Run Django's checks, which query the database."""
         try:
             connections[options["database"]].ensure_connection()
         except OperationalError as error:

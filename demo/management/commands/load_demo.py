@@ -11,7 +11,7 @@ SHOWN = 5
 
 
 class Command(BaseCommand):
-    help = "Make the demo data, as far as it is missing; what is there stays as it is. Repeatable."
+    help = "Make the demo data, as far as it is missing; existing rows stay as they are. Repeatable."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO:

@@ -1,4 +1,4 @@
-"""manage.py quickstart: what `make run` runs."""
+"""manage.py quickstart, which `make run` runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SHOWN = {
 
 
 class Command(BaseCommand):
-    help = "Migrate, load the demo data once, and serve, printing what to try."
+    help = "Migrate, load the demo data once, print commands to try, and serve."
 
     def handle(self, *args: Any, **options: Any) -> None:
         require_free(settings.HOST, settings.PORT)
@@ -52,7 +52,7 @@ class Command(BaseCommand):
 
 
 def banner() -> str:
-    """What to try, with commands that work whatever staff have made of the demo data."""
+    """Commands to try, which work however staff have changed the demo data."""
     enabled = User.objects.filter(disabled=False).select_related("deployment").order_by("pk")
     users = [user for email in SHOWN if (user := enabled.filter(email=email).first())] or list(enabled[:1])
     lines = [f"{SHOWN.get(user.email, f'An answer: that of {user}.')}\n  {_curl(user)}" for user in users]

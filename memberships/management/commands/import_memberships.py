@@ -63,7 +63,7 @@ class Command(BaseCommand):
                 self._reject(file, report, options["rejected"] or options["file"].with_suffix(".rejected.csv"))
 
     def _follow(self, steps: Iterable[Progress | Report]) -> Report:
-        """Show how far it is; gives the report."""
+        """Show the progress; gives the report."""
         form = "{desc} {percentage:3.0f}%|{bar:30}| {elapsed}"
         with tqdm(total=100, bar_format=form, file=self.stderr, dynamic_ncols=True) as bar:
             for step in steps:
