@@ -7,11 +7,12 @@ says what came of them.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from benchmarks import curves, memory, mixed, plan, report, soak
+from benchmarks import curves, frozen, memory, mixed, plan, report, slow_clients, soak
 from benchmarks.compare import OURS, TARGETS, compare, comparison, groups
 from benchmarks.data import at_scale
 from benchmarks.endpoints import ENDPOINTS, LIST
@@ -99,6 +100,38 @@ def run_soak(arguments: argparse.Namespace) -> None:
         sys.exit(1)
 
 
+def run_slow_clients(arguments: argparse.Namespace) -> None:
+    """do others notice clients that are slow to send or to read? exits with 1 if a goal is not met"""
+    with at_scale(users=arguments.users, workers=arguments.workers) as data:
+        conclude(
+            slow_clients.measure(
+                data,
+                deadline=arguments.deadline,
+                rounds=arguments.rounds,
+                seconds=arguments.seconds,
+                connections=arguments.connections,
+            )
+        )
+
+
+def run_frozen(arguments: argparse.Namespace) -> None:
+    """freeze PostgreSQL for ten seconds: is every request answered in time? exits with 1 if a goal is not met"""
+    if "DATABASE_URL" in os.environ:
+        sys.exit("This freezes a PostgreSQL of its own alone: unset DATABASE_URL.")
+    with at_scale(users=arguments.users, workers=arguments.workers) as data:
+        conclude(frozen.verdicts(frozen.measure(data)))
+
+
+def conclude(verdicts: Iterable[report.Verdict]) -> None:
+    """Print ``verdicts`` as they come; exit with 1 if one is not met."""
+    are_met = []
+    for verdict in verdicts:
+        say(str(verdict))
+        are_met.append(verdict.is_met)
+    if not all(are_met):
+        sys.exit(1)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "compare": run_comparison,
     "concurrency": run_concurrency,
@@ -107,6 +140,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "plan": run_plan,
     "plots": run_plots,
     "soak": run_soak,
+    "slow-clients": run_slow_clients,
+    "frozen": run_frozen,
 }
 
 
@@ -125,6 +160,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of a round (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="of each target and size (default: %(default)s)")
     parser.add_argument("--requests", type=int, default=200_000, help="of the soak (default: %(default)s)")
+    parser.add_argument(
+        "--deadline",
+        type=float,
+        default=slow_clients.DEADLINE,
+        help="seconds after which slow clients must be closed (default: %(default)s)",
+    )
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=SIZES, choices=SIZES, help="memberships per user (default: all)"
     )

@@ -23,6 +23,8 @@ import uvloop
 
 NAME = "benchmarks.load"
 BUFFER = 2**20
+PATIENCE = 60
+"""Seconds after its end that a load waits for the last answers, or for all of a given number."""
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 
 
@@ -92,7 +94,11 @@ async def _run(port: int, units: Iterator[Unit], connections: int, seconds: floa
     begin = time.perf_counter()
     for client in clients:
         client.start(until=begin + seconds if seconds else float("inf"))
-    await asyncio.gather(*(client.done for client in clients))
+    try:
+        async with asyncio.timeout(seconds + PATIENCE):
+            await asyncio.gather(*(client.done for client in clients))
+    except TimeoutError as error:
+        raise UnexpectedAnswerError("The server leaves requests unanswered.") from error
     return Load(
         time.perf_counter() - begin,
         [latency for client in clients for latency in client.latencies],

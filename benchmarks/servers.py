@@ -58,6 +58,11 @@ class Server:
         """The memory in MiB that is resident now in each of its processes, the largest first."""
         return sorted((process.memory_info().rss / MIB for process in self._processes()), reverse=True)
 
+    def peer_ports(self) -> set[int]:
+        """The ports of the clients whose connections any of its processes has."""
+        connections = [one for process in self._processes() for one in process.net_connections("tcp")]
+        return {one.raddr.port for one in connections if one.raddr}
+
     def _processes(self) -> list[psutil.Process]:
         return [self.process, *self.process.children(recursive=True)]
 
@@ -125,6 +130,23 @@ class Postgres:
             "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
         ).fetchone() or (0,)
         return int(count)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all its processes until the block ends; the first of them first, lest it starts others."""
+        if self._postmaster is None:
+            raise RuntimeError("This PostgreSQL does not run here.")
+        stopped: list[psutil.Process] = []
+        try:
+            for process in (self._postmaster, *self._postmaster.children()):
+                with suppress(psutil.NoSuchProcess):
+                    stopped.append(process)
+                    process.suspend()
+            yield
+        finally:
+            for process in stopped:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def close(self) -> None:
         self._session.close()
