@@ -184,7 +184,7 @@ def end_sign_ins(sign_ins: QuerySet[SignIn]) -> list[SignIn]:
     touched.filter(active_sign_in__in=[row.pk for row in ended]).update(
         active_sign_in=Subquery(remaining.order_by("-created_at", "-id").values("pk")[:1])
     )
-    _end(list(touched.exclude(Exists(remaining)).values_list("pk", flat=True)))
+    end(list(touched.exclude(Exists(remaining)).values_list("pk", flat=True)))
     return ended
 
 
@@ -313,11 +313,12 @@ def _of_serial(session: Session, serial: int) -> QuerySet[Session]:
 
 def end_session(session: Session) -> None:
     """End the session and its sign-ins: no request can use them any more."""
-    _end([session.pk])
+    end([session.pk])
 
 
 @transaction.atomic
-def _end(session_ids: Collection[int]) -> None:
+def end(session_ids: Collection[int]) -> None:
+    """End those of the sessions that are live, and their sign-ins."""
     now = timezone.now()
     Session.objects.filter(pk__in=session_ids, ended_at__isnull=True).update(ended_at=now)
     SignIn.objects.filter(session__in=session_ids, ended_at__isnull=True).update(ended_at=now)

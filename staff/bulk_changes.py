@@ -201,10 +201,7 @@ def _signed_out(number: int) -> str:
 
 def end_sessions(rows: Sequence[Session]) -> list[Change]:
     """End the sessions ``rows``, with all sign-ins in them. Those that have ended keep their time."""
-    now = timezone.now()
-    live = [session for session in rows if session.ended_at is None]
-    Session.objects.filter(pk__in=[session.pk for session in live], ended_at__isnull=True).update(ended_at=now)
-    SignIn.objects.filter(session__in=live, ended_at__isnull=True).update(ended_at=now)
+    sessions.end([session.pk for session in rows if session.ended_at is None])
     return [Change(session, "ends" if session.ended_at is None else "") for session in rows]
 
 
