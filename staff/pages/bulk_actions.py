@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -19,6 +20,7 @@ from memberships.models import (
 )
 from staff import bulk_changes
 from staff.access.permissions import visible_to
+from staff.bulk_changes import Change
 from staff.toolkit.bulk_actions import BulkAction, NothingToAsk
 from staff.toolkit.choices import attend, several
 
@@ -76,49 +78,18 @@ def _common(rows: list[Any], **paths: str) -> dict[str, int]:
     return {name: ids.pop() for name, ids in found.items() if len(ids) == 1}
 
 
-ADD_TO_WORKSPACE = BulkAction(
-    name="add_to_workspace",
-    description="Add to a workspace",
-    permissions=(
-        "memberships.add_organizationmembership",
-        "memberships.add_workspacemembership",
-        "memberships.add_workspacemembershiprole",
-    ),
-    run=lambda rows, data: bulk_changes.add_to_workspace(rows, data["workspace"], data["roles"]),
-    form=AddToWorkspaceForm,
-    select_related=("deployment",),
-)
-SIGN_OUT = BulkAction(
-    name="sign_out",
-    description="Sign out everywhere",
-    permissions=("accounts.change_session", "accounts.change_signin"),
-    run=lambda rows, _: bulk_changes.sign_out(rows),
-)
-DISABLE = BulkAction(
-    name="disable",
-    description="Disable",
-    permissions=("accounts.change_user",),
-    run=lambda rows, _: bulk_changes.set_disabled(rows, True),
-)
-ENABLE = BulkAction(
-    name="enable",
-    description="Enable",
-    permissions=("accounts.change_user",),
-    run=lambda rows, _: bulk_changes.set_disabled(rows, False),
-)
-END_SIGN_INS = BulkAction(
-    name="end",
-    description="End sign-ins",
-    permissions=("accounts.change_session", "accounts.change_signin"),
-    run=lambda rows, _: bulk_changes.end_sign_ins(rows),
-    select_related=("user",),
-)
-END_SESSIONS = BulkAction(
-    name="end",
-    description="End sessions",
-    permissions=("accounts.change_session", "accounts.change_signin"),
-    run=lambda rows, _: bulk_changes.end_sessions(rows),
-)
+_SESSIONS = ("accounts.change_session", "accounts.change_signin")
+
+
+def _action(
+    name: str,
+    description: str,
+    *permissions: str,
+    change: Callable[[list[Any]], list[Change]],
+    related: tuple[str, ...] = (),
+) -> BulkAction:
+    """An action that needs to know nothing but its rows."""
+    return BulkAction(name, description, permissions, lambda rows, _: change(rows), select_related=related)
 
 
 def _change_roles(link: Any, *related: str) -> BulkAction:
@@ -134,23 +105,29 @@ def _change_roles(link: Any, *related: str) -> BulkAction:
 
 
 def _remove(model: Any, description: str, *related: str) -> BulkAction:
-    return BulkAction(
-        name="remove",
-        description=description,
-        permissions=(f"memberships.delete_{model._meta.model_name}", "memberships.delete_workspacemembership"),
-        run=lambda rows, _: bulk_changes.remove(rows),
-        select_related=related,
-    )
+    permissions = (f"memberships.delete_{model._meta.model_name}", "memberships.delete_workspacemembership")
+    return _action("remove", description, *permissions, change=bulk_changes.remove, related=related)
 
 
 USER_ACTIONS = (
-    ADD_TO_WORKSPACE,
-    SIGN_OUT,
-    DISABLE,
-    ENABLE,
+    BulkAction(
+        name="add_to_workspace",
+        description="Add to a workspace",
+        permissions=(
+            "memberships.add_organizationmembership",
+            "memberships.add_workspacemembership",
+            "memberships.add_workspacemembershiprole",
+        ),
+        run=lambda rows, data: bulk_changes.add_to_workspace(rows, data["workspace"], data["roles"]),
+        form=AddToWorkspaceForm,
+        select_related=("deployment",),
+    ),
+    _action("sign_out", "Sign out everywhere", *_SESSIONS, change=bulk_changes.sign_out),
+    _action("disable", "Disable", "accounts.change_user", change=partial(bulk_changes.set_disabled, disabled=True)),
+    _action("enable", "Enable", "accounts.change_user", change=partial(bulk_changes.set_disabled, disabled=False)),
 )
-SIGN_IN_ACTIONS = (END_SIGN_INS,)
-SESSION_ACTIONS = (END_SESSIONS,)
+SIGN_IN_ACTIONS = (_action("end", "End sign-ins", *_SESSIONS, change=bulk_changes.end_sign_ins, related=("user",)),)
+SESSION_ACTIONS = (_action("end", "End sessions", *_SESSIONS, change=bulk_changes.end_sessions),)
 WORKSPACE_MEMBERSHIP_ACTIONS = (
     _change_roles(WorkspaceMembershipRole, "user", "workspace__organization"),
     _remove(WorkspaceMembership, "Remove from the workspace", "user", "workspace"),
@@ -159,29 +136,19 @@ ORGANIZATION_MEMBERSHIP_ACTIONS = (
     _change_roles(OrganizationMembershipRole, "user", "organization"),
     _remove(OrganizationMembership, "Remove from the organization", "user", "organization"),
 )
-
-
 SIGNING_KEY_ACTIONS = (
-    BulkAction(
-        name="retire",
-        description="Retire keys: they no longer sign",
-        permissions=("accounts.change_signingkey",),
-        run=lambda rows, _: bulk_changes.retire_keys(rows),
+    _action(
+        "retire", "Retire keys: they no longer sign", "accounts.change_signingkey", change=bulk_changes.retire_keys
     ),
-    BulkAction(
-        name="revoke",
-        description="Revoke keys: their tokens are refused",
-        permissions=("accounts.change_signingkey",),
-        run=lambda rows, _: bulk_changes.revoke_keys(rows),
+    _action(
+        "revoke", "Revoke keys: their tokens are refused", "accounts.change_signingkey", change=bulk_changes.revoke_keys
     ),
 )
-
-
 DEPLOYMENT_ACTIONS = (
-    BulkAction(
-        name="create_new_signing_key",
-        description="Create a new signing key",
-        permissions=("accounts.add_signingkey",),
-        run=lambda rows, _: bulk_changes.sign_with_new_keys(rows),
+    _action(
+        "create_new_signing_key",
+        "Create a new signing key",
+        "accounts.add_signingkey",
+        change=bulk_changes.sign_with_new_keys,
     ),
 )
