@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models import Func
 from django.db.models.functions import Now
 
+from database.triggers import after_statement
+
 
 class TransactionIdField(models.Field):
     """PostgreSQL's xid8: a 64-bit transaction id."""
@@ -38,13 +40,10 @@ class Invalidation(models.Model):
     class Meta:
         indexes = [models.Index(fields=["transaction"], name="database_invalidation_by_xact")]
         triggers = [
-            pgtrigger.Trigger(
-                name="keep_for_a_day",
-                level=pgtrigger.Statement,
-                when=pgtrigger.After,
-                operation=pgtrigger.Insert,
-                referencing=pgtrigger.Referencing(new="new_rows"),
-                func="""
+            after_statement(
+                "keep_for_a_day",
+                pgtrigger.Insert,
+                """
                     IF random() < 0.01 * (SELECT count(*) FROM new_rows) THEN
                         DELETE FROM database_invalidation WHERE id IN (
                             SELECT id FROM database_invalidation
@@ -55,6 +54,7 @@ class Invalidation(models.Model):
                     END IF;
                     RETURN NULL;
                 """,
+                referencing={"new": "new_rows"},
             ),
         ]
 

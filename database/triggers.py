@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import pgtrigger
 
@@ -56,6 +56,21 @@ def must_match(name: str, condition: str, message: str, *, one_at_a_time: str = 
     )
 
 
+def after_statement(
+    name: str, operation: pgtrigger.Operation, func: str, *, referencing: dict[str, str] | None = None, **options: Any
+) -> pgtrigger.Trigger:
+    """Run ``func`` once after each statement, over the transition tables of ``referencing``: "old" and "new"."""
+    return pgtrigger.Trigger(
+        name=name,
+        level=pgtrigger.Statement,
+        when=pgtrigger.After,
+        operation=operation,
+        func=func,
+        referencing=pgtrigger.Referencing(**referencing) if referencing else None,
+        **options,
+    )
+
+
 def count_rows_in(parent_table: str, foreign_key: str) -> list[pgtrigger.Trigger]:
     """Keep ``parent_table.member_count`` equal to the number of this table's rows, one update per statement.
 
@@ -72,30 +87,11 @@ def count_rows_in(parent_table: str, foreign_key: str) -> list[pgtrigger.Trigger
             RETURN NULL;
         """
 
+    reset = f"UPDATE {parent_table} SET member_count = 0 WHERE member_count <> 0; RETURN NULL;"
     return [
-        pgtrigger.Trigger(
-            name="count_inserted",
-            level=pgtrigger.Statement,
-            when=pgtrigger.After,
-            operation=pgtrigger.Insert,
-            referencing=pgtrigger.Referencing(new="inserted"),
-            func=recount("inserted", "+"),
-        ),
-        pgtrigger.Trigger(
-            name="count_deleted",
-            level=pgtrigger.Statement,
-            when=pgtrigger.After,
-            operation=pgtrigger.Delete,
-            referencing=pgtrigger.Referencing(old="deleted"),
-            func=recount("deleted", "-"),
-        ),
-        pgtrigger.Trigger(
-            name="count_truncated",
-            level=pgtrigger.Statement,
-            when=pgtrigger.After,
-            operation=pgtrigger.Truncate,
-            func=f"UPDATE {parent_table} SET member_count = 0 WHERE member_count <> 0; RETURN NULL;",
-        ),
+        after_statement("count_inserted", pgtrigger.Insert, recount("inserted", "+"), referencing={"new": "inserted"}),
+        after_statement("count_deleted", pgtrigger.Delete, recount("deleted", "-"), referencing={"old": "deleted"}),
+        after_statement("count_truncated", pgtrigger.Truncate, reset),
     ]
 
 
@@ -160,26 +156,14 @@ def invalidates(
         """
 
     def trigger(name: str, operation: pgtrigger.Operation, rows: str, **referencing: str) -> pgtrigger.Trigger:
-        return pgtrigger.Trigger(
-            name=f"invalidate_on_{name}",
-            level=pgtrigger.Statement,
-            when=pgtrigger.After,
-            operation=operation,
-            declare=[("keys", "BIGINT[]")],
-            func=log(rows),
-            referencing=pgtrigger.Referencing(**referencing),
-        )
+        keys = [("keys", "BIGINT[]")]
+        return after_statement(f"invalidate_on_{name}", operation, log(rows), declare=keys, referencing=referencing)
 
     both = "SELECT * FROM old_rows UNION ALL SELECT * FROM new_rows"
+    everything = "INSERT INTO database_invalidation (kind, key) VALUES ('everything', 0); RETURN NULL;"
     return [
         *([trigger("insert", pgtrigger.Insert, "SELECT * FROM new_rows", new="new_rows")] if inserts else []),
         trigger("update", pgtrigger.Update, both, old="old_rows", new="new_rows"),
         trigger("delete", pgtrigger.Delete, "SELECT * FROM old_rows", old="old_rows"),
-        pgtrigger.Trigger(
-            name="invalidate_on_truncate",
-            level=pgtrigger.Statement,
-            when=pgtrigger.After,
-            operation=pgtrigger.Truncate,
-            func="INSERT INTO database_invalidation (kind, key) VALUES ('everything', 0); RETURN NULL;",
-        ),
+        after_statement("invalidate_on_truncate", pgtrigger.Truncate, everything),
     ]
