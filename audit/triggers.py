@@ -35,6 +35,7 @@ class _Audit(pgtrigger.Trigger):
         self,
         action: str,
         source: str,
+        operation: pgtrigger.Operation,
         *,
         naming: Sequence[str] = (),
         ignoring: Sequence[str],
@@ -43,7 +44,7 @@ class _Audit(pgtrigger.Trigger):
     ) -> None:
         self.action, self.source, self.naming = action, source, naming
         self.ignoring, self.secret = (*_NOISE, *ignoring), secret
-        super().__init__(**({"name": f"audit_{action}"} | options))
+        super().__init__(operation=operation, **({"name": f"audit_{action}"} | options))
 
     def get_func(self, model: Any) -> str:
         row = "o" if self.action == "deleted" else "n"
@@ -86,28 +87,12 @@ def audited(
     never their content.
     """
     options: dict[str, Any] = {"naming": naming, "ignoring": ignoring, "secret": secret}
+    added, deleted = pgtrigger.Referencing(new="added"), pgtrigger.Referencing(old="deleted")
+    changed = pgtrigger.Referencing(old="was", new="became")
     return [
-        _Audit(
-            "added",
-            "added n",
-            operation=pgtrigger.Insert,
-            referencing=pgtrigger.Referencing(new="added"),
-            **options,
-        ),
-        _Audit(
-            "changed",
-            "was o JOIN became n ON n.id = o.id",
-            operation=pgtrigger.Update,
-            referencing=pgtrigger.Referencing(old="was", new="became"),
-            **options,
-        ),
-        _Audit(
-            "deleted",
-            "deleted o",
-            operation=pgtrigger.Delete,
-            referencing=pgtrigger.Referencing(old="deleted"),
-            **options,
-        ),
+        _Audit("added", "added n", pgtrigger.Insert, referencing=added, **options),
+        _Audit("changed", "was o JOIN became n ON n.id = o.id", pgtrigger.Update, referencing=changed, **options),
+        _Audit("deleted", "deleted o", pgtrigger.Delete, referencing=deleted, **options),
         _Truncated(**options),
         pgtrigger.Trigger(
             name="id_is_kept",
@@ -125,7 +110,7 @@ class _Truncated(_Audit):
     when = pgtrigger.Before
 
     def __init__(self, **options: Any) -> None:
-        super().__init__("deleted", "", name="audit_truncated", operation=pgtrigger.Truncate, **options)
+        super().__init__("deleted", "", pgtrigger.Truncate, name="audit_truncated", **options)
 
     def get_func(self, model: Any) -> str:
         self.source = f"{model._meta.db_table} o"
@@ -139,21 +124,11 @@ def audited_ends(*, ignoring: Sequence[str] = ()) -> list[pgtrigger.Trigger]:
     PostgreSQL need not even call them for a renewal.
     """
     options: dict[str, Any] = {"ignoring": ignoring, "secret": (), "level": pgtrigger.Row}
+    ending = pgtrigger.AnyChange("ended_at")
+    live = pgtrigger.Condition("OLD.ended_at IS NULL AND OLD.expires_at > statement_timestamp()")
     return [
-        _Audit(
-            "changed",
-            "(SELECT OLD.*) o, (SELECT NEW.*) n",
-            operation=pgtrigger.Update,
-            condition=pgtrigger.AnyChange("ended_at"),
-            **options,
-        ),
-        _Audit(
-            "deleted",
-            "(SELECT OLD.*) o",
-            operation=pgtrigger.Delete,
-            condition=pgtrigger.Condition("OLD.ended_at IS NULL AND OLD.expires_at > statement_timestamp()"),
-            **options,
-        ),
+        _Audit("changed", "(SELECT OLD.*) o, (SELECT NEW.*) n", pgtrigger.Update, condition=ending, **options),
+        _Audit("deleted", "(SELECT OLD.*) o", pgtrigger.Delete, condition=live, **options),
     ]
 
 
