@@ -102,7 +102,7 @@ class _Autocomplete(AutocompleteJsonView):
 
     def get_queryset(self) -> models.QuerySet:
         rows = fitting(self.source_field, super().get_queryset(), self.request.GET)
-        related = getattr(self.model_admin, "label_select_related", ())
+        related: Any = self.model_admin.list_select_related
         return rows.select_related(*related) if related else rows  # without a name it would follow every foreign key
 
     def serialize_result(self, obj: models.Model, to_field_name: str) -> dict[str, str]:

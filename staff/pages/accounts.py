@@ -204,7 +204,6 @@ class UserAdmin(StaffAdmin):
     list_display = ("__str__", "username", "first_name", "last_name", "deployment", "disabled", "created_at")
     list_filter = ("disabled", ("deployment", RelatedFilter))
     list_select_related = ("deployment",)
-    label_select_related = ("deployment",)
     search_fields = ("email", "username", "first_name", "last_name", "external_id")
     search_help_text = "Email address, name or id"
     autocomplete_fields = ("deployment",)

@@ -58,7 +58,6 @@ class SegmentAdmin(StaffAdmin):
     list_display = ("name", "type", "deployment", "created_at")
     list_filter = ("type", ("deployment", RelatedFilter))
     list_select_related = ("deployment",)
-    label_select_related = ("deployment",)
     search_fields = ("name",)
     search_help_text = "Name or id"
     autocomplete_fields = ("deployment",)
@@ -98,7 +97,6 @@ class OrganizationAdmin(PlaceAdmin):
     list_display = ("name", "deployment", "member_count", "enforce_mfa", "enable_ip_restriction", "created_at")
     list_filter = ("enforce_mfa", "enable_ip_restriction", ("deployment", RelatedFilter))
     list_select_related = ("deployment",)
-    label_select_related = ("deployment",)
     search_fields = ("name",)
     search_help_text = "Name or id"
     autocomplete_fields = ("deployment", "auto_assigned_workspace")
@@ -149,7 +147,6 @@ class WorkspaceAdmin(PlaceAdmin):
     )
     list_filter = ("enforce_2fa", "enable_ip_restriction", ("organization__deployment", RelatedFilter))
     list_select_related = ("organization__deployment",)
-    label_select_related = ("organization__deployment",)
     search_fields = ("name", "organization")
     search_help_text = "Name of the workspace or its organization, or id"
     autocomplete_fields = ("organization",)
@@ -182,7 +179,6 @@ class RoleAdmin(StaffAdmin):
 class OrganizationRoleAdmin(RoleAdmin):
     identity = ("deployment", "organization")
     list_select_related = ("deployment", "organization")
-    label_select_related = ("deployment", "organization")
     list_display = ("name", "permissions", "deployment", "organization", "created_at")
     list_filter = (("organization", admin.EmptyFieldListFilter), ("deployment", RelatedFilter))
     search_fields = ("name", "organization")
@@ -212,7 +208,6 @@ class WorkspaceRoleAdmin(RoleAdmin):
         ("deployment", RelatedFilter),
     )
     list_select_related = ("deployment", "organization", "workspace")
-    label_select_related = ("deployment", "organization", "workspace")
     search_fields = ("name", "organization", "workspace")
     autocomplete_fields = ("deployment", "organization", "workspace")
     fieldsets = (

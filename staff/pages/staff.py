@@ -113,7 +113,6 @@ class StaffAccessAdmin(StaffAdmin):
     list_display = ("user", "role", "where", "sees_private_metadata", "created_at")
     list_filter = ("role", "all_deployments")
     list_select_related = ("user",)
-    label_select_related = ("user",)
     search_fields = ("user",)
     search_help_text = "Username or email address of the staff member, or id"
     autocomplete_fields = ("user", "deployments")

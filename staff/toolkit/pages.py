@@ -39,7 +39,6 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
     bulk_actions: ClassVar[tuple[BulkAction, ...]] = ()
     on_change_only: ClassVar[tuple[str, ...]] = ("see_also", "created_at", "updated_at")
     """Fields that a row only has once it exists."""
-    label_select_related: ClassVar[tuple[str, ...]] = ()
     readonly_fields: ClassVar[tuple[str, ...]] = ("see_also", "created_at", "updated_at")
     ordering = ("-pk",)  # by age, and unlike created_at it has an index
     paginator = CappedPaginator
@@ -50,7 +49,7 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
     show_facets = admin.ShowFacets.NEVER  # one count of all rows for each choice
 
     def label(self, obj: Any) -> str:
-        """``obj`` among others of all deployments; ``label_select_related`` names what this reads."""
+        """``obj`` among others of all deployments; it reads nothing beyond ``list_select_related``."""
         return str(obj)
 
     @admin.display(description=checkbox.render("action_toggle_all", 1, {"aria-label": "Select all"}))
