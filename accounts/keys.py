@@ -10,6 +10,8 @@ from typing import Any, cast
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -19,6 +21,9 @@ from accounts import encryption
 from accounts.models import Deployment, SigningKey
 
 ALGORITHM = "ES256"
+"""Of a deployment's own keys; outside issuers have others, too."""
+PublicKey = ec.EllipticCurvePublicKey | RSAPublicKey | Ed25519PublicKey
+
 KID = re.compile(r"[A-Za-z0-9_.:=+/-]{1,64}", re.ASCII)
 """The pattern of the key ids (kid) that a deployment's own keys have."""
 _ROUNDING = timedelta(hours=1)
@@ -31,7 +36,7 @@ def create_signing_key(*, deployment: Deployment) -> SigningKey:
     return SigningKey.objects.create(
         deployment=deployment,
         kid=secrets.token_hex(16),  # one of base64url may begin with "-", as options of commands do
-        public_key=_public_pem(private_key.public_key()),
+        public_key=public_pem(private_key.public_key()),
         private_key=encryption.encrypt(
             private_key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -93,22 +98,19 @@ def revoke_key(key: SigningKey) -> None:
     SigningKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
 
 
-def usable() -> Q:
-    """The condition for a deployment's own keys whose tokens may still be in use: no other key verifies its tokens.
+def is_usable(key: SigningKey) -> bool:
+    """Whether tokens of ``key``, an own key that is not revoked, may still be in use; if not, it verifies none.
 
     A token that a retired key signs after its last one was made by somebody who should not have the key.
     """
-    return Q(issuer="", revoked_at__isnull=True) & (Q(retired_at__isnull=True) | Q(tokens_until__gt=timezone.now()))
-
-
-def is_usable(key: SigningKey) -> bool:
-    """Whether ``key``, which was ``usable`` when it was read, still is, if nobody has changed it."""
     return key.retired_at is None or (key.tokens_until is not None and key.tokens_until > timezone.now())
 
 
 def published_keys(deployment: Deployment) -> QuerySet[SigningKey]:
-    """The usable keys, newest first."""
-    return SigningKey.objects.filter(usable(), deployment=deployment).order_by("-created_at", "-id")
+    """The own keys that verify, newest first: those that ``is_usable`` lets pass."""
+    may_verify = Q(retired_at__isnull=True) | Q(tokens_until__gt=timezone.now())
+    own = SigningKey.objects.filter(may_verify, deployment=deployment, issuer="", revoked_at__isnull=True)
+    return own.order_by("-created_at", "-id")
 
 
 def with_successors(keys: QuerySet[SigningKey]) -> QuerySet[SigningKey]:
@@ -134,7 +136,7 @@ def state_of(key: Any) -> str:
 
 def jwk(key: SigningKey) -> dict[str, Any]:
     """The public half as a JWK (RFC 7517, 4; RFC 7518, 6.2.1)."""
-    numbers: dict[str, Any] = ECAlgorithm.to_jwk(load_public_key(key.public_key), as_dict=True)
+    numbers: dict[str, Any] = ECAlgorithm.to_jwk(cast(Any, load_public_key(key.public_key)), as_dict=True)
     return {name: numbers[name] for name in ("kty", "crv", "x", "y")} | {"kid": key.kid, "use": "sig", "alg": ALGORITHM}
 
 
@@ -152,10 +154,10 @@ def _load_private_key(encrypted: bytes) -> ec.EllipticCurvePrivateKey:
 
 
 @lru_cache(maxsize=1024)
-def load_public_key(pem: str) -> ec.EllipticCurvePublicKey:
+def load_public_key(pem: str) -> PublicKey:
     """The parsed key. Parsing costs more than verifying; a PEM text is immutable, so the key may be cached."""
-    return cast(ec.EllipticCurvePublicKey, serialization.load_pem_public_key(pem.encode()))
+    return cast(PublicKey, serialization.load_pem_public_key(pem.encode()))
 
 
-def _public_pem(key: ec.EllipticCurvePublicKey) -> str:
+def public_pem(key: PublicKey) -> str:
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()

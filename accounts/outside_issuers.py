@@ -10,26 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import jwt
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from accounts.keys import PublicKey, load_public_key, public_pem
 from accounts.models import Deployment, SigningKey, SpentToken, User
+from accounts.tokens import LEEWAY, moment
 from api.errors import ApiError, Problem
 from api.requests import is_storable
 
-LEEWAY = 5
-"""Seconds by which the clocks of two machines may differ."""
 MAX_LIFETIME = timedelta(minutes=65)
 """From ``iat`` to ``exp``: an hour, and the five minutes by which Entra ID dates its tokens back."""
 MIN_RSA_BITS = 2048
@@ -41,8 +37,6 @@ _ALGORITHMS = {"EC": ("ES256",), "RSA": ("RS256", "PS256"), "OKP": ("EdDSA",)}
 _CURVES = {"EC": "P-256", "OKP": "Ed25519"}
 _THUMBPRINT_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}
 _PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth")
-
-PublicKey = EllipticCurvePublicKey | RSAPublicKey | Ed25519PublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +76,7 @@ def trust_outside_keys(*, deployment: Deployment, issuer: str, jwks: str) -> Tru
                 raise ValidationError("There is a private key in the document; ask the issuer for the public ones.")
             try:
                 found.append(_read(item))
-            except _Unusable as reason:
+            except _UnusableError as reason:
                 passed_over.append(f"{name} is passed over: {reason}.")
     except (ValueError, KeyError, TypeError, AttributeError, jwt.PyJWTError) as error:
         raise ValidationError("This is no JWKS document (RFC 7517, 5).") from error
@@ -95,38 +89,38 @@ def trust_outside_keys(*, deployment: Deployment, issuer: str, jwks: str) -> Tru
     return Trusted([_trust(deployment, issuer, key) for key in found], passed_over)
 
 
-class _Unusable(Exception):  # noqa: N818
+class _UnusableError(Exception):
     """Why a key of a document cannot be trusted."""
 
 
 def _read(item: dict[str, Any]) -> SigningKey:
-    """The key of a JWK, for no deployment yet; raises ``_Unusable``, or as PyJWT does if it is malformed.
+    """The key of a JWK, for no deployment yet; raises ``_UnusableError``, or as PyJWT does if it is malformed.
 
     Whatever else the JWK holds (``x5c``, ``x5t``, ``issuer``) is not looked at: the operator trusts the document.
     """
     kind = item["kty"]
     algorithms = _ALGORITHMS.get(kind)
     if kind == "oct":
-        raise _Unusable("it is a secret that issuer and deployment would share")
+        raise _UnusableError("it is a secret that issuer and deployment would share")
     if algorithms is None:
-        raise _Unusable(f"keys of the kind {kind!r} are unknown here")
+        raise _UnusableError(f"keys of the kind {kind!r} are unknown here")
     if item.get("use", "sig") != "sig":
-        raise _Unusable(f"its use is {item['use']!r}, not 'sig'")
+        raise _UnusableError(f"its use is {item['use']!r}, not 'sig'")
     operations = item.get("key_ops", ["verify"])
     if "verify" not in operations or not set(operations) <= {"verify", "sign"}:
-        raise _Unusable(f"its key_ops are {operations!r}, not ['verify']")
+        raise _UnusableError(f"its key_ops are {operations!r}, not ['verify']")
     algorithm = item.get("alg", algorithms[0])
     if algorithm not in algorithms:
-        raise _Unusable(f"its alg is {algorithm!r}, not {' or '.join(algorithms)}")
+        raise _UnusableError(f"its alg is {algorithm!r}, not {' or '.join(algorithms)}")
     if kind in _CURVES and item["crv"] != _CURVES[kind]:
-        raise _Unusable(f"its curve is {item['crv']!r}, not {_CURVES[kind]}")
+        raise _UnusableError(f"its curve is {item['crv']!r}, not {_CURVES[kind]}")
     kid = item.get("kid", _thumbprint(item))
     if not _is_kid(kid):
-        raise _Unusable(f"a kid is a text of at most {MAX_KID} visible characters")
+        raise _UnusableError(f"a kid is a text of at most {MAX_KID} visible characters")
     key = cast(PublicKey, jwt.PyJWK.from_dict(item, algorithm=algorithm).key)
     if isinstance(key, RSAPublicKey) and key.key_size < MIN_RSA_BITS:
-        raise _Unusable(f"it has {key.key_size} bits, and RSA needs {MIN_RSA_BITS}")
-    return SigningKey(kid=kid, algorithm=algorithm, public_key=_pem(key))
+        raise _UnusableError(f"it has {key.key_size} bits, and RSA needs {MIN_RSA_BITS}")
+    return SigningKey(kid=kid, algorithm=algorithm, public_key=public_pem(key))
 
 
 def _is_kid(kid: object) -> bool:
@@ -137,10 +131,6 @@ def _thumbprint(item: dict[str, Any]) -> str:
     """The name of a key that has none (RFC 7638)."""
     members = {name: item[name] for name in _THUMBPRINT_MEMBERS[item["kty"]]}
     return hashlib.sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).hexdigest()
-
-
-def _pem(key: PublicKey) -> str:
-    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def _trust(deployment: Deployment, issuer: str, new: SigningKey) -> SigningKey:
@@ -179,14 +169,14 @@ def verify_outside_token(token: str, deployment: Deployment) -> OutsideToken:
         key = _key(deployment, issuer, unverified["header"].get("kid"))
         claims: dict[str, Any] = jwt.decode(
             token,
-            _load(key.public_key),
+            load_public_key(key.public_key),
             algorithms=[key.algorithm],
             issuer=key.issuer,
             audience=deployment.issuer,
             leeway=LEEWAY,
             options={"require": ["iss", "sub", "aud", "iat", "exp"]},
         )
-        times = {name: _moment(claims[name]) for name in ("iat", "exp", "nbf") if name in claims}
+        times = {name: moment(claims[name]) for name in ("iat", "exp", "nbf") if name in claims}
         if not timedelta(0) < times["exp"] - times["iat"] <= MAX_LIFETIME:
             raise ApiError(Problem.INVALID_SESSION_TOKEN)
     except jwt.ExpiredSignatureError as error:
@@ -194,16 +184,6 @@ def verify_outside_token(token: str, deployment: Deployment) -> OutsideToken:
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, OSError, RecursionError, AttributeError) as error:
         raise ApiError(Problem.INVALID_SESSION_TOKEN) from error
     return OutsideToken(key.issuer, claims["sub"], _digest(token, claims, deployment), times["exp"])
-
-
-def _moment(seconds: object) -> datetime:
-    """The time that a claim gives: a JSON number of seconds since 1970 (RFC 7519, 2). Raises ``ValueError`` or kin.
-
-    PyJWT would take the text "1" and the value true as well.
-    """
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
-        raise ValueError("no number")
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _key(deployment: Deployment, issuer: object, kid: object) -> SigningKey:
@@ -217,11 +197,6 @@ def _key(deployment: Deployment, issuer: object, kid: object) -> SigningKey:
     if len(found) != 1:
         raise ApiError(Problem.INVALID_SESSION_TOKEN)
     return found[0]
-
-
-@lru_cache(maxsize=1024)
-def _load(pem: str) -> PublicKey:
-    return cast(PublicKey, serialization.load_pem_public_key(pem.encode()))
 
 
 def _digest(token: str, claims: dict[str, Any], deployment: Deployment) -> str:

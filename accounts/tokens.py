@@ -149,15 +149,15 @@ def _verify(token: str, deployment: Deployment, find_key: FindKey) -> dict[str, 
 
 def _require_begun(claims: Mapping[str, Any]) -> None:
     """Raise ``ApiError`` (401) if the token is valid only after ``LEEWAY``; ``ValueError`` if a claim is no time."""
-    begins_at = max(_moment(claims["iat"]), _moment(claims["nbf"]))
-    ends_at = _moment(claims["exp"])
+    begins_at = max(moment(claims["iat"]), moment(claims["nbf"]))
+    ends_at = moment(claims["exp"])
     if begins_at > timezone.now() + timedelta(seconds=LEEWAY):
         if begins_at >= ends_at:  # it never will be
             raise ApiError(Problem.INVALID_SESSION_TOKEN)
         raise PassingError(Problem.TOKEN_NOT_YET_VALID)
 
 
-def _moment(seconds: object) -> datetime:
+def moment(seconds: object) -> datetime:
     """The time in a claim: a JSON number of seconds since 1970 (RFC 7519, 2).
 
     PyJWT would take the text "1" and the value true as well.
