@@ -35,6 +35,8 @@ ELSEWHERE = ["203.0.113.0/24", "2001:db8:77::/48"]
 HERE = ["127.0.0.0/8", "::1"]
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105
 """The authenticator of fumiko@demo.example, so that anybody can try MFA."""
+ROOMS = 10
+"""The workspaces in each of the six organizations of dmitri@demo.example."""
 
 
 Row = TypeVar("Row", bound=models.Model)
@@ -165,7 +167,7 @@ class _DeploymentLoader:
             self.member(fumiko, workspace, roles=[self.workspace_member])
         for house in range(1, 7):
             kontor = self.organization(f"Контора {house}", public_metadata={"house": house})
-            for room in range(1, 11):
+            for room in range(1, ROOMS + 1):
                 office = self.workspace(kontor, f"Кабинет {house}·{room}")
                 self.member(dmitri, office, roles=[self.workspace_admin if room == 1 else self.workspace_member])
 

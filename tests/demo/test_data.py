@@ -6,14 +6,10 @@ import pytest
 from django.core.management import call_command
 
 from accounts.models import Deployment, User
-from demo import data
 from memberships.models import WorkspaceMembership
 from tests.support.api import ApiClient, memberships
 
-
-@pytest.fixture(autouse=True)
-def _demo(db: None) -> None:
-    data.load()
+pytestmark = [pytest.mark.usefixtures("demo_rows"), pytest.mark.django_db]
 
 
 def user(name: str) -> User:

@@ -1,4 +1,6 @@
-"""The demo data on a PostgreSQL of its own: loaded once a test run, then copied for each module that asks for it."""
+"""The demo data: on a PostgreSQL of its own, loaded once a test run and copied for each module that asks for it; or in
+the database of the tests, for the tests of one module.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 from fasteners import InterProcessLock
+from pytest_django import DjangoDbBlocker
 
+from demo import data
 from tests.support.server import OwnPostgres, demo_environment, manage, own_postgres
 
 
@@ -43,3 +48,12 @@ def demo_env(loaded_demo: Path, demo_postgres: OwnPostgres) -> dict[str, str]:
     """The environment of a service on ``demo_postgres``."""
     env: dict[str, str] = json.loads((loaded_demo / "demo.json").read_text())
     return env | {"DATABASE_URL": demo_postgres.url}
+
+
+@pytest.fixture(scope="module")
+def demo_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The demo data in the database of the tests, whose own changes to it are rolled back after each."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        data.load()
+        yield
+        transaction.set_rollback(True)
