@@ -10,6 +10,7 @@ from django.contrib.auth import hashers
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.db.models.lookups import Regex
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import encryption
 from accounts.browser_origins import ORIGIN_LINES, as_browsers_write, is_origin
+from accounts.mail_texts import Template, problems_of
 from accounts.names import AddressField, NameField, is_normal
 from audit.triggers import audited, audited_ends
 from database.constraints import ForeignKeyConstraint
@@ -109,6 +111,14 @@ class Deployment(TimeStamped):
     )
     organizations_enabled = models.BooleanField(default=True, db_default=True)
     workspaces_enabled = models.BooleanField(default=True, db_default=True)
+    mail_sender = models.EmailField(
+        blank=True,
+        db_default="",
+        help_text="The address that mails come from. If empty, MAIL_SENDER of the service or no-reply@ the host.",
+    )
+    mail_sender_name = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="The name that mails come from. If empty, the name above."
+    )
 
     class Meta:
         constraints = [
@@ -560,6 +570,115 @@ class FailureCount(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["window_ends_at"], name="accounts_failurecount_to_sweep")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class MailText(TimeStamped):
+    """The text that staff of one deployment have written for a kind of mail, in the place of the default."""
+
+    deployment_path = "deployment"
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="mail_texts")
+    template = models.CharField(max_length=30, choices=Template)
+    subject = models.CharField(max_length=200)
+    text = models.TextField(
+        validators=[MaxLengthValidator(10_000)],
+        help_text="Plain text, with empty lines between paragraphs. The HTML part is made from it.",
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["deployment", "template"],
+                name="accounts_mailtext_template_is_unique",
+                violation_error_message="The deployment has a text for this mail already.",
+            ),
+            models.CheckConstraint(
+                name="accounts_mailtext_template_is_known", condition=models.Q(template__in=Template.values)
+            ),
+        ]
+        triggers = [touch(), immutable("deployment", "template"), *audited(naming=["template"])]
+
+    def __str__(self) -> str:
+        return self.get_template_display()
+
+    def clean(self) -> None:
+        if self.template not in Template.values:
+            return  # the field's own check refuses it
+        template = Template(self.template)
+        problems = {
+            "subject": problems_of(template, self.subject, is_subject=True),
+            "text": problems_of(template, self.text, is_subject=False),
+        }
+        if any(problems.values()):
+            raise ValidationError({field: found for field, found in problems.items() if found})
+
+
+class Mail(models.Model):
+    """A mail that is to be sent, or was: the outbox. See ``accounts.mail``."""
+
+    deployment_path = "deployment"
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        SENT = "sent"
+        REFUSED = "refused"
+        EXPIRED = "expired", "given up"
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="mails")
+    to = AddressField(max_length=254)
+    template = models.CharField(max_length=30, choices=Template)
+    content = models.BinaryField(
+        null=True,
+        editable=False,
+        help_text="The values of the placeholders, as JSON, encrypted with KEY_ENCRYPTION_KEYS.",
+    )
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING, db_default=State.WAITING)
+    tries = models.PositiveIntegerField(default=0, db_default=0)
+    last_error = models.CharField(max_length=500, blank=True, db_default="")
+    created_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
+    next_try_at = models.DateTimeField(db_default=models.functions.Now())
+    good_until = models.DateTimeField(help_text="From then on it is not sent any more, and its content is gone.")
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="accounts_mail_state_is_known",
+                condition=models.Q(state__in=["waiting", "sent", "refused", "expired"]),
+            ),
+            models.CheckConstraint(
+                name="accounts_mail_that_waits_has_content",
+                condition=~models.Q(state="waiting") | models.Q(content__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_try_at", "id"], condition=models.Q(state="waiting"), name="accounts_mail_to_send"
+            ),
+            models.Index(
+                fields=["good_until"], condition=models.Q(content__isnull=False), name="accounts_mail_to_empty"
+            ),
+            models.Index(fields=["created_at"], name="accounts_mail_to_sweep"),
+        ]
+        triggers = [immutable("deployment", "to", "template")]
+
+    def __str__(self) -> str:
+        return f"mail {self.pk}"
+
+
+class MailedCode(models.Model):
+    """A code that was sent by mail; see ``accounts.codes``."""
+
+    key = models.CharField(max_length=64, primary_key=True, help_text="a keyed hash of what the code is for")
+    code_hash = models.CharField(max_length=64, help_text="a keyed hash: the code itself is not kept")
+    expires_at = models.DateTimeField()
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"], name="accounts_mailedcode_to_sweep")]
 
     def __str__(self) -> str:
         return self.key

@@ -1,4 +1,5 @@
-"""Limits on failed sign-ins, per account and per address, counted in the database: they hold over all processes.
+"""Limits on failed sign-ins, and on codes sent by mail, per account and per address, counted in the database: they
+hold over all processes.
 
 The window of a count begins with its first failure. A user is one account, whichever of their names is typed; a name
 that no user has is an account of its own, under the same limits, so that these do not say who exists. Successes do not
@@ -7,7 +8,9 @@ count.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from math import ceil
 
 from django.conf import settings
@@ -43,13 +46,22 @@ def staff_limits(*, account: str, address: Address | None) -> list[Limit]:
     return _limits("staff", "account", _folded(account), address)
 
 
-def _limits(realm: str, kind: str, account: str, address: Address | None) -> list[Limit]:
+def code_limits(deployment: Deployment, *, subject: str, address: Address | None) -> list[Limit]:
+    """The limits on codes that are sent by mail: for one ``subject``, and on behalf of one client ``address``."""
+    by_subject, by_address = _limits(str(deployment.pk), "code", subject, address, source_kind="code address")
+    return [
+        Limit(by_subject.key, settings.CODES_PER_ACCOUNT),
+        Limit(by_address.key, settings.CODES_PER_ADDRESS),
+    ]
+
+
+def _limits(realm: str, kind: str, account: str, address: Address | None, source_kind: str = "address") -> list[Limit]:
     source = "" if address is None else str(address)
     if address is not None and address.version == 6:
         source = str(int(address) >> 64)
     return [
         Limit(_key(realm, kind, account), settings.SIGN_IN_FAILURES_PER_ACCOUNT),
-        Limit(_key(realm, "address", source), settings.SIGN_IN_FAILURES_PER_ADDRESS),
+        Limit(_key(realm, source_kind, source), settings.SIGN_IN_FAILURES_PER_ADDRESS),
     ]
 
 
@@ -69,18 +81,39 @@ def require_within(limits: list[Limit]) -> None:
         count.key: count
         for count in FailureCount.objects.filter(key__in=[limit.key for limit in limits], window_ends_at__gt=now)
     }
-    waits = [
-        counts[limit.key].window_ends_at - now
+    _refuse_until(
+        counts[limit.key].window_ends_at
         for limit in limits
         if limit.key in counts and counts[limit.key].failures >= limit.failures
-    ]
-    if waits:
-        seconds = max(1, ceil(max(waits).total_seconds()))
-        raise ApiError(Problem.TOO_MANY_REQUESTS, headers={"Retry-After": str(seconds)})
+    )
 
 
 def count_failure(limits: list[Limit]) -> None:
-    """Count one failure against each of ``limits``, in one atomic statement."""
+    """Count one failure against each of ``limits``."""
+    _count(limits)
+
+
+def count_use(limits: list[Limit]) -> None:
+    """Count one use against each of ``limits``; raises ``ApiError`` (429, with Retry-After) if that is one too many.
+
+    Counted first and then looked at, so that no number of uses at once gets more of them. One too many counts as well.
+    """
+    counts = _count(limits)
+    _refuse_until(counts[limit.key][1] for limit in limits if counts[limit.key][0] > limit.failures)
+
+
+def _refuse_until(ends: Iterable[datetime]) -> None:
+    """Raise ``ApiError`` (429) until the last of ``ends``, if there are any."""
+    end = max(ends, default=None)
+    if end is not None:
+        seconds = max(1, ceil((end - timezone.now()).total_seconds()))
+        raise ApiError(Problem.TOO_MANY_REQUESTS, headers={"Retry-After": str(seconds)})
+
+
+def _count(limits: list[Limit]) -> dict[str, tuple[int, datetime]]:
+    """Count one more against each of ``limits``, in one atomic statement; gives the counts and the ends of their
+    windows by key.
+    """
     now = timezone.now()
     rows = [
         value for key in sorted(limit.key for limit in limits) for value in (key, now + settings.SIGN_IN_FAILURE_WINDOW)
@@ -95,9 +128,11 @@ def count_failure(limits: list[Limit]) -> None:
                 window_ends_at = CASE
                     WHEN count.window_ends_at <= %s THEN excluded.window_ends_at ELSE count.window_ends_at
                 END
+            RETURNING key, failures, window_ends_at
             """,
             [*rows, now, now],
         )
+        return {key: (failures, window_ends_at) for key, failures, window_ends_at in cursor.fetchall()}
 
 
 def sweep() -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
@@ -93,6 +94,51 @@ def fernet_keys(values: list[str]) -> None:
             Fernet(value)
         except ValueError as error:
             raise ValidationError("each key must be 32 bytes in url-safe base64") from error
+
+
+def email_address(value: str) -> None:
+    """Validates an address that mail can come from."""
+    validate.Email(error="it must be an address such as no-reply@example.com")(value)
+
+
+class MailServer(NamedTuple):
+    """What EMAIL_URL names; ``backend`` is one of Django's."""
+
+    backend: str
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = ""
+    starts_tls: bool = False
+    is_tls: bool = False
+    folder: str | None = None
+
+
+def mail_server(url: str) -> MailServer:
+    """What ``url`` names: ``smtp://`` (with STARTTLS unless ``?starttls=no``), ``smtps://``, ``console:`` or
+    ``file:///folder``; raises ``ValueError`` with the reason if it is none of these.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "console" and url.rstrip("/") == "console:":
+        return MailServer("console")
+    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+        return MailServer("filebased", folder=unquote(parts.path))
+    if parts.scheme not in ("smtp", "smtps") or parts.hostname is None or parts.path not in ("", "/"):
+        raise ValueError(
+            "it must look like smtp://user:password@host:587, smtps://user:password@host:465, console: or file:///folder"
+        )
+    if parts.query not in ("", "starttls=no") or (parts.query and parts.scheme == "smtps"):
+        raise ValueError("after the ? only starttls=no can stand, and only with smtp://")
+    is_tls = parts.scheme == "smtps"
+    return MailServer(
+        "smtp",
+        host=parts.hostname,
+        port=parts.port or (465 if is_tls else 587),  # raises ValueError, too
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        starts_tls=not is_tls and not parts.query,
+        is_tls=is_tls,
+    )
 
 
 def between(low: int, high: int) -> Any:

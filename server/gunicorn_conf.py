@@ -69,6 +69,12 @@ def post_fork(server: Any, worker: Any) -> None:
     worker.sockets = [server.LISTENERS[worker.socket_number]]
 
 
+def post_worker_init(worker: Any) -> None:
+    from accounts import mail_sender  # not before Django is set up
+
+    mail_sender.start()
+
+
 def child_exit(server: Any, worker: Any) -> None:
     from prometheus_client import multiprocess  # once the folder is named: it is looked up on import
 

@@ -3,6 +3,7 @@
 from staff.pages import (  # noqa: F401
     accounts,
     audit_log,
+    mail,
     memberships,
     organizations,
     staff,

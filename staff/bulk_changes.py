@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from django.db import models
 from django.utils import timezone
 
-from accounts import sessions
+from accounts import mail, sessions
 from accounts.keys import create_signing_key, published_keys
-from accounts.models import Deployment, Session, SignIn, SigningKey, User
+from accounts.models import Deployment, Mail, Session, SignIn, SigningKey, User
 from memberships.models import (
     OrganizationMembership,
     OrganizationMembershipRole,
@@ -238,3 +238,14 @@ def _end(keys: Sequence[SigningKey], field: str, text: str) -> list[Change]:
     rows = SigningKey.objects.filter(pk__in=[key.pk for key in ends], **{f"{field}__isnull": True})
     rows.update(**{field: timezone.now()})
     return [Change(key, text if key in ends else "") for key in keys]
+
+
+def send_again(mails: Sequence[Mail]) -> list[Change]:
+    """Have those of ``mails`` that were refused, or wait for their next try, be tried at once."""
+    _refuse(
+        f"{row} to {row.to} was given up, and its content deleted: have the user ask for a new one."
+        for row in mails
+        if row.state == Mail.State.EXPIRED
+    )
+    mail.send_again(mails)
+    return [Change(row, "" if row.state == Mail.State.SENT else "is tried again at once") for row in mails]

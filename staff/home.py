@@ -11,7 +11,7 @@ from django.db.models import Model, Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from accounts.models import Deployment, Session, User
+from accounts.models import Deployment, Mail, Session, User
 from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
@@ -39,6 +39,7 @@ NUMBERS = [
     Number(WorkspaceMembership),
     Number(OrganizationMembership),
     Number(Session, "Live sessions", Q(ended_at=None, expires_at__gt=Now()), "?ended_at__isempty=1"),
+    Number(Mail, "Unsent mails", Q(state__in=["waiting", "refused"]), "?state__in=waiting,refused"),
 ]
 
 

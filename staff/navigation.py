@@ -11,7 +11,17 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
-from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SigningKey, User
+from accounts.models import (
+    Authenticator,
+    BackupCode,
+    Deployment,
+    Mail,
+    MailText,
+    Session,
+    SignIn,
+    SigningKey,
+    User,
+)
 from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, OrganizationRole, Segment, Workspace, WorkspaceRole
@@ -57,6 +67,8 @@ SECTIONS: dict[str, list[Entry]] = {
     "Settings": [
         Entry(Deployment, "dns"),
         Entry(SigningKey, "key"),
+        Entry(Mail, "mail"),
+        Entry(MailText, "edit_note"),
         Entry(AuditEntry, "history", "Audit log"),
     ],
     "Staff": [

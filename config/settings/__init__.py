@@ -6,6 +6,7 @@ from config.settings.api import *
 from config.settings.core import *
 from config.settings.database import *
 from config.settings.logging import *
+from config.settings.mail import *
 from config.settings.security import *
 from config.settings.sessions import *
 

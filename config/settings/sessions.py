@@ -20,3 +20,6 @@ ACCESS_TOKEN_LIFETIME = _seconds("ACCESS_TOKEN_LIFETIME", 30, 3600)
 SIGN_IN_FAILURE_WINDOW = _seconds("SIGN_IN_FAILURE_WINDOW", 15 * 60, 24 * 3600)
 SIGN_IN_FAILURES_PER_ACCOUNT = read("int", "SIGN_IN_FAILURES_PER_ACCOUNT", 10, validate=between(1, 10**6))
 SIGN_IN_FAILURES_PER_ADDRESS = read("int", "SIGN_IN_FAILURES_PER_ADDRESS", 100, validate=between(1, 10**6))
+
+CODES_PER_ACCOUNT = read("int", "CODES_PER_ACCOUNT", 5, validate=between(1, 10**6))
+CODES_PER_ADDRESS = read("int", "CODES_PER_ADDRESS", 50, validate=between(1, 10**6))

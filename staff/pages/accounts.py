@@ -40,6 +40,7 @@ from staff.pages.bulk_actions import (
     SIGNING_KEY_ACTIONS,
     USER_ACTIONS,
 )
+from staff.pages.mail import links_to_texts
 from staff.pages.memberships import ActiveMembershipInline, OrganizationOfUserInline, WorkspaceOfUserInline
 from staff.pages.organizations import UserSegmentInline
 from staff.toolkit.filters import RelatedFilter
@@ -93,8 +94,15 @@ class DeploymentAdmin(StaffAdmin):
                 ],
             },
         ),
+        ("Mail", {"fields": ["mail_sender", "mail_sender_name", "texts"]}),
         DATES,
     )
+    readonly_fields = (*StaffAdmin.readonly_fields, "texts")
+    on_change_only = (*StaffAdmin.on_change_only, "texts")
+
+    @admin.display(description="texts")
+    def texts(self, obj: Deployment) -> SafeString:
+        return links_to_texts(obj)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         """By an alias too."""

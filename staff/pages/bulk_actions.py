@@ -152,3 +152,13 @@ DEPLOYMENT_ACTIONS = (
         change=bulk_changes.sign_with_new_keys,
     ),
 )
+
+
+MAIL_ACTIONS = (
+    BulkAction(
+        name="send_again",
+        description="Send again",
+        permissions=("accounts.change_mail",),
+        run=lambda rows, _: bulk_changes.send_again(rows),
+    ),
+)

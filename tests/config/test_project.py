@@ -95,6 +95,14 @@ def test_browsers_are_asked_to_preload_the_host_only_on_demand(value: str, expec
         ("SECRET_KEY", "0123456789abcdef"),
         ("SECRET_KEY", "django-insecure-0123456789abcdefghijklmnopqrstuvwxyz0123456789"),
         ("HSTS_PRELOAD", "perhaps"),
+        ("EMAIL_URL", "mail.example.com"),
+        ("EMAIL_URL", "smtp://"),
+        ("EMAIL_URL", "smtp://mail.example.com:no"),
+        ("EMAIL_URL", "smtp://mail.example.com/folder"),
+        ("EMAIL_URL", "smtp://mail.example.com?tls=no"),
+        ("EMAIL_URL", "smtps://mail.example.com?starttls=no"),
+        ("EMAIL_URL", "file://folder"),
+        ("MAIL_SENDER", "nobody"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(name: str, value: str) -> None:

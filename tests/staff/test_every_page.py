@@ -14,7 +14,18 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from accounts import encryption
-from accounts.models import Authenticator, BackupCode, FailureCount, Session, SignIn, SigningKey, SpentToken, User
+from accounts.models import (
+    Authenticator,
+    BackupCode,
+    FailureCount,
+    Mail,
+    MailedCode,
+    Session,
+    SignIn,
+    SigningKey,
+    SpentToken,
+    User,
+)
 from audit.models import AuditEntry
 from organizations.models import Organization, Segment, Workspace, WorkspaceRole
 from staff.models import StaffAuthenticator, StaffBackupCodes, StaffDeployment
@@ -34,7 +45,7 @@ from tests.support.factories import (
 )
 
 each_page = pytest.mark.parametrize("model", PAGES, ids=lambda model: model._meta.label)
-READ_ONLY = {AuditEntry, SigningKey, Authenticator, BackupCode, Session, SignIn}
+READ_ONLY = {AuditEntry, SigningKey, Authenticator, BackupCode, Session, SignIn, Mail}
 
 
 def queries_of(client: Client, address: str) -> int:
@@ -51,6 +62,7 @@ def test_every_model_has_pages_or_a_place_on_anothers(app: str) -> None:
     inlines |= {inline.model for type_ in Segment.Type for inline in _segment_inlines(type_)}
     of_no_interest = {
         FailureCount,
+        MailedCode,
         AuditEntry,
         StaffDeployment,
         SpentToken,

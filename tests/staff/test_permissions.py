@@ -11,7 +11,7 @@ from django.contrib.auth.models import User as Staff
 from django.db import IntegrityError
 from django.db.models import Model
 
-from accounts.models import Deployment, FailureCount, SpentToken, User
+from accounts.models import Deployment, FailureCount, MailedCode, SpentToken, User
 from memberships.models import ActiveMembership, WorkspaceMembership
 from organizations.models import Organization
 from staff.access.permissions import PRIVATE_METADATA, access_of, permissions_of, visible_to
@@ -25,7 +25,15 @@ TENANCY = [
     for app in ("accounts", "organizations", "memberships", "audit", "staff")
     for model in apps.get_app_config(app).get_models()
 ]
-NOT_OF_A_DEPLOYMENT = {FailureCount, SpentToken, StaffAccess, StaffAuthenticator, StaffBackupCodes, StaffDeployment}
+NOT_OF_A_DEPLOYMENT = {
+    FailureCount,
+    MailedCode,
+    SpentToken,
+    StaffAccess,
+    StaffAuthenticator,
+    StaffBackupCodes,
+    StaffDeployment,
+}
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,9 @@ from django.db.models import Model
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, reverse
 
-from accounts.models import Deployment, DeploymentAlias, User
+from accounts import mail
+from accounts.mail_texts import Template
+from accounts.models import Deployment, DeploymentAlias, MailText, User
 from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, OrganizationMembershipRole
 from organizations.models import (
@@ -84,6 +86,8 @@ def world_of(name: str) -> dict[type[Model], Any]:
         *(DeploymentAlias.objects.create(deployment=deployment, host=f"alias.{name}.example.com"),),
         *(confirmed_authenticator(user), backup_code(user), AuditEntry.objects.filter(deployment_id=deployment.pk)[0]),
         *(*membership.given_roles.all(), *in_organization.given_roles.all()),
+        mail.send(deployment, to=user.email, template=Template.ADDRESS_TAKEN, values={}),
+        MailText.objects.create(deployment=deployment, template="address_taken", subject=f"{name} subject", text=name),
     ]
     return {type(row): row for row in rows}
 

@@ -12,7 +12,19 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SigningKey, User
+from accounts import mail
+from accounts.mail_texts import Template
+from accounts.models import (
+    Authenticator,
+    BackupCode,
+    Deployment,
+    Mail,
+    MailText,
+    Session,
+    SignIn,
+    SigningKey,
+    User,
+)
 from audit.models import AuditEntry
 from memberships.models import (
     OrganizationMembership,
@@ -82,6 +94,22 @@ def _audit_entry() -> AuditEntry:
     return AuditEntry.objects.get(model="organizations.segment", object_id=SegmentFactory.create().pk)
 
 
+def _mail() -> Mail:
+    return mail.send(
+        DeploymentFactory.create(),
+        to="ada@example.com",
+        template=Template.SIGN_IN_CODE,
+        values={"code": "492039", "minutes": "10"},
+    )
+
+
+def _mail_text() -> MailText:
+    text = Template.SIGN_IN_CODE.default
+    return MailText.objects.create(
+        deployment=DeploymentFactory.create(), template=Template.SIGN_IN_CODE, subject=text.subject, text=text.text
+    )
+
+
 NEW_ROW: dict[type[Model], Callable[[], Model]] = {
     Deployment: DeploymentFactory.create,
     SigningKey: lambda: DeploymentFactory.create().signing_keys.get(),
@@ -90,6 +118,8 @@ NEW_ROW: dict[type[Model], Callable[[], Model]] = {
     BackupCode: lambda: backup_code(UserFactory.create()),
     Session: lambda: session_of(UserFactory.create()),
     SignIn: lambda: session_of(UserFactory.create()).sign_ins.get(),
+    Mail: _mail,
+    MailText: _mail_text,
     Segment: SegmentFactory.create,
     Organization: OrganizationFactory.create,
     Workspace: WorkspaceFactory.create,

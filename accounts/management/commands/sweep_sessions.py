@@ -9,14 +9,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts import outside_issuers, sessions, throttling
+from accounts import codes, mail, outside_issuers, sessions, throttling
 from database.models import sweep as sweep_invalidation_log
 
 
 class Command(BaseCommand):
     help = (
-        "Delete the sessions that ended or expired some time ago, limits that are over, used tokens that have "
-        "expired, and old rows of the invalidation log. Run it daily."
+        "Delete the sessions that ended or expired and the mails that were written some time ago, limits that are "
+        "over, codes and used tokens that have expired, and old rows of the invalidation log. Run it daily."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -25,7 +25,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not 0 <= options["days"] <= 36500:
             raise CommandError("--days takes 0 to 36500.")
-        number = sessions.sweep(before=timezone.now() - timedelta(days=options["days"]))
+        before = timezone.now() - timedelta(days=options["days"])
+        number = sessions.sweep(before=before)
+        mail.sweep(before=before)
+        codes.sweep()
         throttling.sweep()
         outside_issuers.sweep()
         sweep_invalidation_log()

@@ -1,0 +1,141 @@
+"""Mail on the real server: its processes send it in a thread, whatever becomes of them or of the mail server."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from config.environment import BASE_DIR
+from tests.support.mail import MailServer, mail_server
+from tests.support.server import PATIENCE, ServerProcess, manage, request, wait_until
+
+WRITE = """
+from accounts import mail
+from accounts.mail_texts import Template
+from accounts.models import Deployment
+mail.send(
+    Deployment.objects.get(host="127.0.0.1"),
+    to="ada@example.com", template=Template.SIGN_IN_CODE, values={"code": "492039", "minutes": "10"},
+)
+"""
+
+
+@pytest.fixture
+def mails() -> Iterator[MailServer]:
+    with mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+def env(demo_env: dict[str, str], mails: MailServer) -> dict[str, str]:
+    with psycopg.connect(demo_env["DATABASE_URL"]) as connection:
+        connection.execute("DELETE FROM accounts_mail")
+    return demo_env | {"EMAIL_URL": f"smtp://127.0.0.1:{mails.port}?starttls=no"}
+
+
+@pytest.fixture
+def server(env: dict[str, str]) -> Iterator[ServerProcess]:
+    process = ServerProcess(env | {"THREADS": "1", "EMAIL_TIMEOUT": "60"})
+    process.wait_for_it()
+    yield process
+    process.close()
+
+
+def write(env: dict[str, str]) -> None:
+    """Have another process write a mail, and commit."""
+    manage("shell", "-v0", "-c", WRITE, env=env)
+
+
+def sql(env: dict[str, str], statement: Any) -> Any:
+    with psycopg.connect(env["DATABASE_URL"]) as connection:
+        cursor = connection.execute(statement)
+        return cursor.fetchone() if cursor.description else None
+
+
+def make_due(env: dict[str, str]) -> None:
+    sql(env, "UPDATE accounts_mail SET next_try_at = now()")
+
+
+def test_the_server_sends_what_was_written_before_it_started(env: dict[str, str], mails: MailServer) -> None:
+    write(env)
+    server = ServerProcess(env)
+    try:
+        wait_until(lambda: mails.messages, "the mail is sent")
+        wait_until(lambda: sql(env, "SELECT state FROM accounts_mail") == ("sent",), "it is noted")
+    finally:
+        server.close()
+    assert mails.recipients == ["ada@example.com"]
+
+
+def test_a_mail_server_that_does_not_answer_holds_no_request(
+    env: dict[str, str], mails: MailServer, server: ServerProcess
+) -> None:
+    """Although there is one process, with one thread for requests."""
+    mails.greets_after = 30
+    write(env)
+    wait_until(lambda: mails.connections, "the server connects to the mail server")
+    assert request(server.base_url, "/session").status == 200
+    assert request(server.base_url, "/readyz").status == 200
+    assert sql(env, "SELECT state, tries FROM accounts_mail") == ("waiting", 1)
+
+
+def test_a_worker_killed_while_it_sends_loses_no_mail(
+    env: dict[str, str], mails: MailServer, server: ServerProcess
+) -> None:
+    mails.takes_after = 30
+    write(env)
+    wait_until(lambda: sql(env, "SELECT tries FROM accounts_mail") == (1,), "a worker takes the mail")
+    (worker,) = _children(server.pid)
+    mails.takes_after = 0
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: _children(server.pid) not in ([], [worker]), "there is a new worker")
+    make_due(env)
+    wait_until(lambda: sql(env, "SELECT state FROM accounts_mail") == ("sent",), "the new worker sends it")
+
+
+def test_a_sender_killed_between_sending_and_commit_sends_once_more(env: dict[str, str], mails: MailServer) -> None:
+    """With the same Message-ID, by which mail programs tell that it is the same."""
+    write(env)
+    process = subprocess.Popen([sys.executable, BASE_DIR / "manage.py", "send_mail"], env=env)
+    mails.on_message = process.kill
+    assert process.wait(PATIENCE) == -signal.SIGKILL
+    assert sql(env, "SELECT state, tries FROM accounts_mail") == ("waiting", 1)
+    mails.on_message = lambda: None
+    assert manage("send_mail", env=env) == "0 mails sent\n", "not before its time"
+    make_due(env)
+    assert manage("send_mail", env=env) == "1 mails sent\n"
+    first, second = mails.messages
+    assert first["Message-ID"] == second["Message-ID"]
+    assert sql(env, "SELECT state, tries FROM accounts_mail") == ("sent", 2)
+
+
+def test_a_process_killed_before_its_commit_has_written_no_mail(env: dict[str, str], mails: MailServer) -> None:
+    dying = (
+        f"from django.db import transaction\nwith transaction.atomic():\n{re.sub('(?m)^', '    ', WRITE)}\n"
+        "    import os; os.kill(os.getpid(), 9)"
+    )
+    process = subprocess.run([sys.executable, BASE_DIR / "manage.py", "shell", "-v0", "-c", dying], env=env)
+    assert process.returncode == -signal.SIGKILL
+    assert manage("send_mail", env=env) == "0 mails sent\n"
+    assert sql(env, "SELECT count(*) FROM accounts_mail") == (0,)
+
+
+def test_a_demo_writes_mails_to_its_output(env: dict[str, str]) -> None:
+    write(env)
+    output = manage("send_mail", env={name: value for name, value in env.items() if name != "EMAIL_URL"})
+    assert "Subject: Sign in to Demo" in output
+    assert "492039" in output
+
+
+def _children(pid: int) -> list[int]:
+    path = f"/proc/{pid}/task/{pid}/children"
+    with open(path) as children:
+        return [int(child) for child in children.read().split()]
