@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
-from benchmarks import curves, frozen, memory, mixed, plan, report, slow_clients, soak
+from benchmarks import curves, frozen, memory, mixed, plan, report, slow_clients, soak, writes
 from benchmarks.compare import OURS, TARGETS, compare, comparison, groups
 from benchmarks.data import at_scale
 from benchmarks.endpoints import ENDPOINTS, LIST
@@ -100,13 +100,25 @@ def run_soak(arguments: argparse.Namespace) -> None:
         sys.exit(1)
 
 
+def run_writes(arguments: argparse.Namespace) -> None:
+    """throughput and staleness of the list while others write; exits with 1 if a goal is not met"""
+    with (
+        at_scale(users=arguments.users, workers=arguments.workers) as data,
+        comparison(data, [OURS], connections=arguments.connections) as it,
+    ):
+        rows = writes.measure(it, rounds=arguments.rounds, seconds=arguments.seconds)
+    for line in writes.table(rows):
+        say(line)
+    say(f"\nWritten to {report.keep('writes', rows)}\n")
+    conclude(writes.verdicts(rows))
+
+
 def run_slow_clients(arguments: argparse.Namespace) -> None:
     """do others notice clients that are slow to send or to read? exits with 1 if a goal is not met"""
     with at_scale(users=arguments.users, workers=arguments.workers) as data:
         conclude(
             slow_clients.measure(
                 data,
-                deadline=arguments.deadline,
                 rounds=arguments.rounds,
                 seconds=arguments.seconds,
                 connections=arguments.connections,
@@ -140,6 +152,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "plan": run_plan,
     "plots": run_plots,
     "soak": run_soak,
+    "writes": run_writes,
     "slow-clients": run_slow_clients,
     "frozen": run_frozen,
 }
@@ -160,12 +173,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of a round (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="of each target and size (default: %(default)s)")
     parser.add_argument("--requests", type=int, default=200_000, help="of the soak (default: %(default)s)")
-    parser.add_argument(
-        "--deadline",
-        type=float,
-        default=slow_clients.DEADLINE,
-        help="seconds after which slow clients must be closed (default: %(default)s)",
-    )
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=SIZES, choices=SIZES, help="memberships per user (default: all)"
     )

@@ -99,24 +99,42 @@ class Comparison:
             reply.etag and fetch(server, member, path, etag=reply.etag).status == 304 for path, reply in replies.items()
         )
 
-    def run(
-        self, target: str, group: Group, *, seconds: float = 0, number: int = 0, connections: int | None = None
-    ) -> Round:
-        """One round of ``target``: its load, and the processor time per unit of it and of PostgreSQL."""
-        connections = connections or self.connections
+    def run(self, target: str, group: Group, *, seconds: float, connections: int | None = None) -> Round:
+        """One round of ``target``."""
         server = self.server_of(target)
-        if server is None:
-            size = self._body_bytes(group)
-            before = self.cpu(server)
-            loaded = floor.run(self.data, group.members, connections=connections, seconds=seconds, body_bytes=size)
-        else:
-            units = self._units(target, group)
-            before = self.cpu(server)
-            loaded = load.run(server.port, units, connections=connections, seconds=seconds, number=number)
-        used = seconds_between(before, self.cpu(server))
+        if server is not None:
+            return self.send(server, self._units(target, group), seconds=seconds, connections=connections)
+        size = self._body_bytes(group)
+        return self._measured(
+            None,
+            lambda: floor.run(
+                self.data, group.members, connections=connections or self.connections, seconds=seconds, body_bytes=size
+            ),
+        )
+
+    def send(
+        self,
+        server: Server,
+        units: Sequence[Unit],
+        *,
+        seconds: float = 0,
+        number: int = 0,
+        connections: int | None = None,
+    ) -> Round:
+        """One round of ``units`` for ``seconds``, or of a ``number`` of them."""
+        connections = connections or self.connections
+        return self._measured(
+            server, lambda: load.run(server.port, units, connections=connections, seconds=seconds, number=number)
+        )
+
+    def _measured(self, server: Server | None, run: Callable[[], Load]) -> Round:
+        """With the processor time per unit that ``server`` and PostgreSQL take."""
+        before = self._cpu(server)
+        loaded = run()
+        used = seconds_between(before, self._cpu(server))
         return Round(loaded, None if used is None else used / loaded.units * 1e3)
 
-    def cpu(self, server: Server | None) -> list[float | None]:
+    def _cpu(self, server: Server | None) -> list[float | None]:
         """Seconds of processor time so far, of PostgreSQL and ``server``."""
         return [self.postgres.cpu_seconds(), *([] if server is None else [server.cpu_seconds()])]
 
@@ -139,22 +157,16 @@ class Comparison:
 
     def queries(self, asked: Sequence[tuple[str, Group]]) -> Iterator[float]:
         """Database round trips of a unit in a warm server, as PostgreSQL counts transactions, for each of ``asked``."""
-        prepared = [(self.server_of(target), self._units(target, group)) for target, group in asked]
-
-        def send(server: Server | None, units: list[Unit], number: int) -> int:
-            assert server is not None  # noqa: S101
-            load.run(server.port, units, connections=self.connections, number=number)
-            return number
-
+        prepared = [(self.servers[target.removesuffix("-304")], self._units(target, group)) for target, group in asked]
         for server, units in prepared:
-            send(server, units, 5 * COUNTED)
+            self.send(server, units, number=5 * COUNTED)
         time.sleep(SETTLED)
         before = self.postgres.transactions()
         for server, units in prepared:
-            sent = send(server, units, COUNTED)
+            self.send(server, units, number=COUNTED)
             time.sleep(SETTLED)
             after = self.postgres.transactions()
-            yield round((after - before) / sent, 1)
+            yield round((after - before) / COUNTED, 1)
             before = after
 
 
