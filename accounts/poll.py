@@ -46,7 +46,7 @@ def plain_poll(request: Request, etag: str) -> Poll:
 
 
 class PolledRow(Protocol):
-    """What an endpoint has read together with the session."""
+    """The data that an endpoint has read together with the session."""
 
     @property
     def session_columns(self) -> tuple[Any, ...] | None: ...
@@ -99,7 +99,7 @@ class Read(Protocol[R_co]):
 
 
 class Source(NamedTuple, Generic[R]):
-    """What is an endpoint's own."""
+    """The part of a poll that is the endpoint's own."""
 
     route: str
     read: Read[R]

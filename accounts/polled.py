@@ -37,7 +37,7 @@ P = TypeVar("P")
 
 
 class Found(NamedTuple):
-    """What a poll gets."""
+    """The response to a poll."""
 
     etag: str
     write: Callable[[], bytes] | None = None
@@ -50,12 +50,12 @@ class Endpoint(NamedTuple, Generic[P]):
     route: str
     """The address without the slash in front."""
     parse: Callable[[Request, str], P]
-    """From a request, and the ETag of the answer that its client has ("" for none), to what it asks for.
+    """The parsed poll of a request and the ETag of the answer that its client has ("" for none).
 
     Raises ``ApiError``. The result may be used again for the same request.
     """
     answer: Callable[[P, CachedDeployment, Sent], Reading[Found | None]]
-    """From that, the deployment and the tokens to the answer; None, or an ``ApiError``, leaves it to the view.
+    """The answer to a parsed poll; None, or an ``ApiError``, leaves it to the view.
 
     The deployment may be outdated until a statement has applied the invalidation log (``database.cache``).
     """
@@ -69,7 +69,7 @@ class ParsedPoll(NamedTuple):
     cached: CachedDeployment
     tokens: Sent
     headers: list[tuple[str, str]]
-    """Those of any answer."""
+    """The headers of any answer."""
 
 
 class _NotPlainError(Exception):

@@ -118,14 +118,14 @@ _CALLER = with_session("NULL::text", user_fields=_USER_FIELDS)
 
 
 def read_session(deployment: Deployment, session_id: int, *, is_loaded: bool) -> SessionRow:
-    """The session with its active sign-in and all of the user of that."""
+    """The session with its active sign-in and all columns of that sign-in's user."""
     return run(read_with_session(_CALLER, deployment, session_id))
 
 
 def session_of(columns: Sequence[Any] | None, deployment: Deployment) -> Session:
     """The live session of ``deployment`` with the columns of a ``SessionRow``, None for none.
 
-    ``session.has_mfa`` says whether its user has one. What the columns lack is loaded when it is asked for.
+    ``session.has_mfa`` says whether its user has one. Other columns are loaded when they are read.
     Raises ``ApiError`` (401) if the session does not exist there, has ended, or has expired.
     """
     if columns is None:

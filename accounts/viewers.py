@@ -17,7 +17,7 @@ class Viewer:
     deployment: Deployment
     session_id: int
     sign_in_id: int | None
-    """That of the active sign-in; None if nobody is signed in."""
+    """The user of the active sign-in; None if nobody is signed in."""
     user_id: int
     """0 if nobody is signed in."""
     has_mfa: bool

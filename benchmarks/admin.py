@@ -1,4 +1,4 @@
-"""How long staff wait: lists, forms and choices of the admin at scale, with the number of queries of each.
+"""The times that staff wait: lists, forms and choices of the admin at scale, with the number of queries of each.
 
     .venv/bin/python benchmarks/admin.py [--runs N]
 

@@ -45,7 +45,7 @@ class DifferentAnswersError(Exception):
 
 @dataclass(frozen=True)
 class Group:
-    """Whom what is compared for; ``key`` is a part of the rows."""
+    """The subject of a comparison; ``key`` is a part of the rows."""
 
     endpoint: Endpoint
     members: Sequence[Member]

@@ -18,7 +18,7 @@ DEPLOYMENT = "/deployment"
 TAB = "tab"
 
 Minted = Callable[[Any], Any]
-"""What stays the same of a value that each answer makes anew."""
+"""The constant part of a value that each answer makes anew."""
 
 
 def _claims(token: str) -> list[Any]:
@@ -32,7 +32,7 @@ def _claims(token: str) -> list[Any]:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What one unit of load asks for: a path, or several one after the other on the same connection."""
+    """The requests of one unit of load: a path, or several one after the other on the same connection."""
 
     name: str
     paths: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What measurements come to: figures, ratios, and whether the ratios are what they must be."""
+"""The results of measurements: figures, ratios, and whether the ratios meet their limits."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class RollcallWorker(ThreadWorker):
             self.keepalived_conns.append(conn)
 
     def _answer_at_once(self, conn: Any) -> memoryview | None:
-        """What is still to be sent of the answer; None, with nothing lost, if there is none at once."""
+        """The rest of the answer that is still to be sent; None, with nothing lost, if there is no answer at once."""
         began = time.monotonic()
         if not self.alive or began < self._paused_until or conn.is_http2 or self.cfg.is_ssl:
             return None

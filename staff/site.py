@@ -37,6 +37,7 @@ class StaffSite(UnfoldAdminSite):
 
     index_title = "Home"
     login_template = "staff/login.html"
+    logout_template = "staff/signed_out.html"
     index_template = "staff/home.html"
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""What several answers are made of, as SQL: users, organizations and workspaces, segments, restrictions.
+"""The parts of several answers, as SQL: users, organizations and workspaces, segments, restrictions.
 
 The SQL names the rows ``member`` (the user), ``organization``, ``workspace`` and ``caller``, which has the deployment's
 rules and whether the user has MFA.

@@ -22,7 +22,7 @@ _BLUE = {
 UNFOLD = {
     "SITE_TITLE": "Rollcall",
     "SITE_HEADER": "Rollcall",
-    "SITE_SUBHEADER": "Who belongs where",
+    "SITE_SUBHEADER": "Memberships and access",
     "SITE_SYMBOL": "fact_check",
     "SITE_URL": None,
     "LOGIN": {"form": "staff.access.sign_in.StaffLoginForm"},

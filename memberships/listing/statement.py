@@ -63,7 +63,7 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ListingRow(SessionRow):
-    """What the statement found."""
+    """The rows that the statement found."""
 
     rows: Rows | None
     """None if they were not wanted."""

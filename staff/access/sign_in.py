@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 from typing import Any, TypeVar, cast
 
 from django import forms
@@ -36,7 +37,10 @@ class CountedForm(forms.Form):
             throttling.require_within(limits)
         except ApiError as error:
             self.retry_after = error.headers["Retry-After"]
-            raise ValidationError(f"Too many failures. Try again in {self.retry_after} seconds.") from error
+            minutes = ceil(int(self.retry_after) / 60)
+            raise ValidationError(
+                f"Too many failures. Try again in {minutes} minute{'' if minutes == 1 else 's'}."
+            ) from error
         try:
             yield
         except ValidationError as error:

@@ -60,7 +60,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_before_template: Any = "staff/history_of.html"
     list_filter = ("action", "actor_kind", ModelFilter, DeploymentFilter, ("at", WhenFilter))
     search_fields = ("name",)  # shows the field; see get_search_results
-    search_help_text = "Beginning of the object's name, its id, or who changed it"
+    search_help_text = "Object's name or id, or who changed it"
     actions = None
     fields = readonly_fields = ("when", "who", "action", "what", "deployment", "differences")
     sortable_by = ()

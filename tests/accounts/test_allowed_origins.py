@@ -1,4 +1,4 @@
-"""Which origins a deployment can allow: those that browsers send, in the form in which they send them."""
+"""The origins that a deployment can allow: those that browsers send, in the form in which they send them."""
 
 from __future__ import annotations
 

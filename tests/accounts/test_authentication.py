@@ -1,4 +1,4 @@
-"""Which deployment a request is for, where its token comes from, and what is answered before there is one."""
+"""The deployment of a request, the source of its token, and the answers to requests without one."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def test_an_access_token_is_no_session_token(user: User) -> None:
 
 
 def aged(session: Session) -> str:
-    """Its current token, of so long ago that one in a cookie would be renewed."""
+    """Its current token, which is so old that one in a cookie would be renewed."""
     issued = int((timezone.now() - timedelta(hours=1)).timestamp())
     claims = {"sess": str(session.pk), "ser": session.token_serial, "iat": issued}
     return sign(session.deployment, claims, expires_at=session.expires_at)
@@ -170,7 +170,7 @@ def test_in_staging_it_is_renewed_in_the_header_alone(db: None, path: str) -> No
 
 
 def test_a_copied_token_is_noticed_in_the_header_too(deployment: Deployment, settings: Any) -> None:
-    """Who steals a cookie must not keep it by sending it in another way."""
+    """A thief of a cookie must not keep it by sending it in another way."""
     client = signed_in(user_with_password(deployment))
     stolen = client.token
     settings.USER_SESSION_RENEW_AFTER = timedelta(0)
@@ -185,7 +185,7 @@ def test_a_copied_token_is_noticed_in_the_header_too(deployment: Deployment, set
 
 
 def test_signing_out_takes_no_cookie_away(user: User) -> None:
-    """That of the browser, if there is one, is of another session."""
+    """The browser's cookie, if there is one, is of another session."""
     response = ApiClient(user.deployment, user).post("/session/sign-out", **NO_ORIGIN, **bearer(token_of(user)))
     assert data_of(response)["active_signin"] is None
     assert not response.cookies

@@ -97,7 +97,7 @@ def base_url(django_db_setup: None) -> Iterator[str]:
 
 
 class CheapHasher(Argon2idHasher):
-    """Its hashes are good at the server, which then spends its time on what may collide, not on hashing."""
+    """Its hashes are good at the server, which then spends its time on the code that may collide, not on hashing."""
 
     memory_cost = 8
 
@@ -116,7 +116,7 @@ def new_browser(base_url: str, user: User) -> Open:
 def at_once(
     new_browser: Open, do: Callable[[Browser, int], Reply], *, contended: QuerySet[Any] | None = None
 ) -> list[Reply]:
-    """What ``AT_ONCE`` browsers, numbered from 0, get that all do the same at the same moment.
+    """The results of ``AT_ONCE`` browsers, numbered from 0, that all do the same at the same moment.
 
     The rows of ``contended`` are locked until several requests wait to write them: so they do meet there.
     """
@@ -138,7 +138,7 @@ def at_once(
 
 
 def requests_waiting() -> int:
-    """How many of the server's connections wait for a lock."""
+    """The number of the server's connections that wait for a lock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
@@ -295,7 +295,7 @@ def test_rotations_at_once_leave_one_key_that_signs(user: User) -> None:
 
 
 def test_keys_can_be_rotated_under_load(new_browser: Open, user: User) -> None:
-    """What was signed at any moment is good at any other, here and for whoever verifies by the JWKS."""
+    """A token signed at any moment is good at any other, here and for verifiers by the JWKS."""
     requests, threads_number = 1000, 8
     session = session_of(user)
     first = sessions.session_token(session)

@@ -1,4 +1,4 @@
-"""What the database refuses of deployments, users, sessions and sign-ins, whoever writes."""
+"""The database's refusals for deployments, users, sessions and sign-ins, whoever writes."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 def failure(*arguments: str) -> str:
-    """What the command says when it refuses; it must have started no session."""
+    """The message with which the command refuses; it must have started no session."""
     before = Session.objects.count()
     with pytest.raises(CommandError) as caught:
         call_command("issue_session", *arguments)

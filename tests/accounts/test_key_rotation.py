@@ -166,7 +166,7 @@ def test_a_rotated_key_verifies_until_its_last_token_is_over_and_no_longer(user:
     token = sign_session_token(session, expires_at=session.expires_at)
     rotate_keys(user.deployment)
     assert is_good(user.deployment, token)
-    # From here on only who has the private key, and should not, could still make tokens with it.
+    # From here on only a thief of the private key could still make tokens with it.
     user.deployment.signing_keys.filter(retired_at__isnull=False).update(tokens_until=timezone.now())
     assert not is_good(user.deployment, token)
 

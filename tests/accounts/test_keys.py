@@ -141,7 +141,7 @@ def test_a_private_key_may_be_encrypted_anew(key: SigningKey) -> None:
 
 
 def test_no_secret_of_a_user_can_be_read_in_the_database(admin_client: Client, user: User) -> None:
-    """Neither where it is kept nor in the audit log, the history of the admin or the sessions of staff."""
+    """Neither in its own table nor in the audit log, the history of the admin or the sessions of staff."""
     password = "a quite unguessable phrase"
     assert saved(send(admin_client, url(user, "change"), new_password=password))
     _, secret = mfa.new_authenticator(user)

@@ -200,7 +200,7 @@ def test_backup_codes_are_shown_once_and_kept_as_hashes(client: ApiClient) -> No
 
 
 def test_the_hash_of_a_code_is_another_for_another_user(user: User) -> None:
-    """Who can read the table cannot tell that two users have the same code."""
+    """A reader of the table cannot see that two users have the same code."""
     other = UserFactory.create(deployment=user.deployment)
     assert mfa._backup_hash(user, "x") != mfa._backup_hash(other, "x")
 

@@ -1,4 +1,4 @@
-"""Which pages may act in a user's name, and which may read answers (the Fetch standard's CORS protocol)."""
+"""The pages that may act in a user's name, and those that may read answers (the Fetch standard's CORS protocol)."""
 
 from __future__ import annotations
 

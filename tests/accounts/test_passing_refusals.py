@@ -1,4 +1,4 @@
-"""What may be good in a moment is refused, but nothing is taken away for it: no cookie, no session, no sign-in."""
+"""A token that may be good in a moment is refused, but takes nothing away: no cookie, no session, no sign-in."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def token(session: Session, **claims: Any) -> str:
 
 
 def ahead(seconds: float) -> dict[str, float]:
-    """What a server whose clock is so many seconds ahead writes."""
+    """The token of a server whose clock is so many seconds ahead."""
     return {"iat": int(time.time() + seconds), "nbf": int(time.time() + seconds)}
 
 

@@ -160,7 +160,7 @@ def test_a_visitors_token_is_not_renewed(deployment: Deployment, due: Callable[[
 
 
 def test_a_script_token_is_never_renewed(client: ApiClient, due: Callable[[bool], None]) -> None:
-    """That of ``manage.py issue_session``: nobody would keep the new one."""
+    """The token of ``manage.py issue_session``: nobody would keep the new one."""
     token = sign_session_token(Session.objects.get(), expires_at=timezone.now() + timedelta(hours=1))
     script = with_token(client, token)
     for _ in range(3):

@@ -34,7 +34,7 @@ def copy_of(client: ApiClient) -> ApiClient:
 
 
 def caller_of(client: ApiClient) -> Caller:
-    """Who ``client`` is, as a request knows it that begins now and ends later."""
+    """The caller behind ``client``, as found by a request that begins now and ends later."""
     assert client.token is not None
     token = read_token(client.token, client.deployment)
     session = Session.objects.get(pk=token.session_id)

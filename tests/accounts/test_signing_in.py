@@ -364,7 +364,7 @@ def test_a_code_of_another_user_is_wrong(browser: ApiClient, grace: User, ada: U
 
 
 def test_a_code_is_not_taken_twice(deployment: Deployment, grace: User) -> None:
-    """Whoever looks over a shoulder must not be in time."""
+    """Somebody who looks over a shoulder must not be in time."""
     code = totp()
     first, second = ApiClient(deployment), ApiClient(deployment)
     attempts = attempt_of(sign_in(first, grace)), attempt_of(sign_in(second, grace))
@@ -486,7 +486,7 @@ def test_the_session_after_is_not_the_visitors(browser: ApiClient, ada: User) ->
 
 @pytest.mark.parametrize("age", ["young", "due for renewal"])
 def test_a_token_from_before_a_sign_in_is_good_for_nothing(ada: User, settings: Any, age: str) -> None:
-    """Who planted a session of their own on somebody must not share what is signed in to it then."""
+    """An attacker who planted a session on somebody must not share the later sign-in."""
     thief = signed_in(ada)
     victim = ApiClient(ada.deployment, token=thief.token)
     if age == "due for renewal":

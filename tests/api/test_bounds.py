@@ -1,4 +1,4 @@
-"""What a request may cost before anybody knows whose it is: overlong heads and bodies are refused unread."""
+"""Limits on requests before authentication: overlong heads and bodies are refused unread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose address counts: the peer's, unless the peer is a trusted proxy, which may say that it is elsewhere."""
+"""The client's address is the peer's, unless the peer is a trusted proxy, which may report another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document calls a valid request is one that the server understands, and the other way round."""
+"""A request is valid in the OpenAPI document if and only if the server accepts it."""
 
 from __future__ import annotations
 

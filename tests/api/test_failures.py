@@ -1,4 +1,4 @@
-"""What clients see when something fails: always the error envelope, never what lies behind it."""
+"""Failures reach clients in the error envelope, and never reveal their cause."""
 
 from __future__ import annotations
 

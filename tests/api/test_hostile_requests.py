@@ -1,4 +1,4 @@
-"""The pages for staff, asked for what no page of ours asks for: they refuse it with a plain page, and never fail."""
+"""Requests to the pages for staff that no page sends: they are refused with a plain page, and never fail."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ each_page = pytest.mark.parametrize("model", PAGES, ids=lambda model: model._met
 
 
 def status(client: Client, path: str, *query: tuple[str, str]) -> int:
-    """Of the page on which one lands. Django's test client raises whatever the server would have to answer 500 to."""
+    """The status of the final page. Django's test client raises the errors that the server answers with 500."""
     encoded = urlencode(query, errors="surrogatepass")
     answer = client.get(f"{path}?{encoded}")
     for _ in range(3):
@@ -54,7 +54,7 @@ def status(client: Client, path: str, *query: tuple[str, str]) -> int:
 
 
 def names_of(model: type[Model]) -> list[str]:
-    """What a query could be about: fields, filters, and keys."""
+    """Names for queries: fields, filters, and keys."""
     filters: Any = admin.site.get_model_admin(model).list_filter
     names = (item[0] if isinstance(item, tuple) else getattr(item, "parameter_name", item) for item in filters)
     return ["pk", "id", "nothing", *(field.name for field in model._meta.get_fields()), *names]

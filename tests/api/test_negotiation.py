@@ -1,4 +1,4 @@
-"""Which answers a client takes (RFC 9110, 12.5.1), and in which encodings its JSON may come (RFC 8259, 8.1)."""
+"""The answers that a client takes (RFC 9110, 12.5.1), and the encodings of its JSON (RFC 8259, 8.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What counts as an address or a network in allow-lists, and what is in one."""
+"""The addresses and networks of allow-lists, and the addresses in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is missing or wrong in the environment is named at once, with the way to come by it."""
+"""Missing and wrong settings are all named at once, with commands that make them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What processes cache: bounded, and never what the invalidation log says has changed."""
+"""The cache of a process is bounded, and never holds a value that the invalidation log names."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ EDITED: dict[type[Model], list[str]] = {
     OrganizationMembershipRole: [],
     WorkspaceMembership: [],
 }
-"""What an edit may change or delete."""
+"""The rows that an edit may change or delete."""
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ def load(host: str, *, seed: int) -> Deployment:
 
 
 def data_of(deployment: Deployment) -> list[Any]:
-    """What was loaded, without ids."""
+    """The loaded rows, without ids."""
     rows = WorkspaceMembership.objects.filter(user__deployment=deployment).order_by("pk")
     organizations = Organization.objects.filter(deployment=deployment).order_by("pk")
     return [

@@ -44,7 +44,7 @@ def staff_page(browser: Browser, demo: Demo) -> Iterator[Page]:
 
 
 def violations(page: Page, impacts: Sequence[str] = ("serious", "critical")) -> list[str]:
-    """What axe-core finds of these ``impacts``: rule, element and what is wrong with it, a line each."""
+    """The findings of axe-core of these ``impacts``: rule, element and fault, a line each."""
     page.evaluate((MODULES / "axe-core" / "axe.min.js").read_text())
     found: Any = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
@@ -68,7 +68,7 @@ def test_the_sign_in_page_is_accessible(page: Page, demo: Demo, scheme: Scheme) 
 @pytest.mark.usefixtures("node")
 @each_scheme
 def test_the_docs_have_no_critical_finding(page: Page, demo: Demo, scheme: Scheme) -> None:
-    """What is less than critical is in Swagger UI's own markup and colours."""
+    """Lesser findings are in Swagger UI's own markup and colours."""
     page.emulate_media(color_scheme=scheme)
     page.goto(f"{demo.base_url}/docs/")
     page.locator("#operations-Sign-in-SignIn .opblock-summary-control").click()

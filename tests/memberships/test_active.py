@@ -1,4 +1,4 @@
-"""In which organization and workspace a sign-in acts: switching, reading it back, and proving it to back-ends."""
+"""The active organization and workspace of a sign-in: switching, reading them back, and proving them to back-ends."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_a_restriction_does_not_keep_anybody_from_leaving(client: ApiClient, mem
 def test_a_place_that_the_user_has_left_is_active_no_longer(
     client: ApiClient, membership: WorkspaceMembership, sql: str, leaves_organization: bool
 ) -> None:
-    """Whoever removes the membership, and by whatever means: in the very next answer."""
+    """The removal of a membership, by any means, shows in the very next answer."""
     to_workspace(client, membership.workspace_id)
     organization, _ = both_of(membership)
     with connection.cursor() as cursor:
@@ -379,7 +379,7 @@ def test_the_database_keeps_users_out_of_each_others_places(
 
 
 def access_claims(client: ApiClient, query: str = "", **headers: Any) -> dict[str, Any]:
-    """What the access token says, to somebody who has the deployment's keys and its name only."""
+    """The claims of the access token, verified with the deployment's keys and name only."""
     token = data_of(client.get("/session/token", query, **headers))["token"]
     (jwk,) = (
         ApiClient(client.deployment)

@@ -1,4 +1,4 @@
-"""What the database refuses of memberships and the roles in them, what forms say of it, and what goes with what."""
+"""The database's refusals for memberships and their roles, the messages of forms, and cascades."""
 
 from __future__ import annotations
 

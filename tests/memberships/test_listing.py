@@ -43,7 +43,7 @@ METADATA = {
     "truth": [True, False],
     "nested": {"list": [[], {}, [{"deep": ["naïve", "日本", "😀", "\u2028", '"\\/\n']}]]},
 }
-"""What JSON allows and a careless renderer spoils; ``null`` within free metadata is the customer's own."""
+"""Values that JSON allows and a careless renderer spoils; ``null`` within free metadata is the customer's own."""
 
 NAME = 'Šimůnková & Søn <“日本”> 😀 "\\'
 

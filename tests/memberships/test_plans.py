@@ -1,4 +1,4 @@
-"""How PostgreSQL finds what an answer needs: by index in every table that grows, however many rows there are."""
+"""The plans of PostgreSQL use an index in every table that grows, however many rows there are."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GROWING = {
     "organizations_workspace",
     "organizations_workspacesegment",
 }
-"""What the statements read, but for the tables that a deployment has some dozens of rows in, roles and segments."""
+"""The tables that the statements read, but for roles and segments, of which a deployment has some dozens."""
 
 
 def load() -> tuple[User, User]:

@@ -1,4 +1,4 @@
-"""Who sees the content of ``private_metadata`` (decision 9)."""
+"""The audience of ``private_metadata`` (decision 9)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HIDDEN: dict[str, Any] = {}
 
 
 def seen(user: User, *, workspace_permission: str = "", organization_permission: str = "") -> tuple[Any, Any]:
-    """What ``user`` sees of an organization and of a workspace in which they hold these permissions.
+    """The metadata that ``user`` sees of an organization and a workspace in which they hold these permissions.
 
     They administer another organization and a workspace of it besides, which must not matter.
     """

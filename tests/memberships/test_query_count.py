@@ -1,4 +1,4 @@
-"""What one request asks of the database: one round trip, however many memberships there are."""
+"""One request makes one round trip to the database, however many memberships there are."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COLD = 5
 WARM = 1
 """The session with the memberships, and the changes in the invalidation log."""
 REFUSED = 2
-"""The fast path has asked before it leaves the refusal to the long one."""
+"""The fast path has queried before it leaves the refusal to the view."""
 
 
 def join_many(user: User, number: int, *, per_organization: int = 10) -> None:
@@ -66,7 +66,7 @@ def join_many(user: User, number: int, *, per_organization: int = 10) -> None:
 
 @contextmanager
 def round_trips(expected: int) -> Iterator[None]:
-    """Fail unless the block asks the server to answer just so often, as libpq traces it."""
+    """Fail unless the block makes exactly so many round trips, as libpq traces them."""
     connection.ensure_connection()
     pgconn = cast(Any, connection.connection).pgconn
     with TemporaryFile("w+") as trace:

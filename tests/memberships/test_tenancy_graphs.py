@@ -512,7 +512,7 @@ def write(number: int, drawn: DrawnDeployment) -> Rows:
 
 
 def columns(place: Place) -> dict[str, Any]:
-    """What an organization and a workspace have in common."""
+    """The columns that organizations and workspaces share."""
     return {
         "name": place.name,
         "private_metadata": {"of": place.name},

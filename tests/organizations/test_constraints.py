@@ -1,4 +1,4 @@
-"""What the database refuses of organizations, workspaces, roles and segments, and what forms say about it."""
+"""The database's refusals for organizations, workspaces, roles and segments, and the messages of forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fresh deployment starts with."""
+"""The roles of a fresh deployment."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ POST = b"POST /auth/signin HTTP/1.1\r\nHost: accounts.example.com\r\nContent-Len
 
 @pytest.fixture
 def service() -> Iterator[socket.socket]:
-    """Where nginx sends what it takes."""
+    """The upstream of nginx."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10)
         yield listener

@@ -1,4 +1,4 @@
-"""What the server answers at once, beside its threads: whatever way the bytes come, no answer is another or lost."""
+"""Answers at once, beside the server's threads: none is lost or confused, in whatever pieces the bytes come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What staff type into lists and metadata is checked while they type, in a real browser."""
+"""Lists and metadata are checked while staff type, in a real browser."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ def _fixed(field: Any) -> Any:
 
 
 def test_staff_of_one_deployment_are_offered_its_rows_alone(world: World) -> None:
-    """What the browser sends narrows the choices; it never widens them."""
+    """Values that the browser sends narrow the choices; they never widen them."""
     client = Client()
     client.force_login(staff(world.own.deployment))
     given = {"organization": world.foreign.organization}

@@ -1,4 +1,4 @@
-"""The pages on which staff land when something is refused or fails: in the look of the others, out of no database."""
+"""The pages for staff after a refusal or failure: in the look of the others, without the database."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_a_user_joins_an_organization_and_then_a_workspace(admin_client: Client,
 
 @each_page
 def test_a_user_who_joins_a_workspace_joins_its_organization_too(admin_client: Client, world: World, page: str) -> None:
-    """As an import has it; the page says so. Who is in the organization already joins it no second time."""
+    """As in an import; the page says so. A member of the organization joins it no second time."""
     response = join_by(page, admin_client, world, "workspace", world.own.user)
     assert saved(response)
     membership = WorkspaceMembership.objects.get()

@@ -91,7 +91,7 @@ def fill_the_workspace(page: Page) -> None:
 
 
 def answer_to(page: Page, demo: Demo, email: str) -> Any:
-    """What ``email``, who signs in, gets from the API."""
+    """The API's answer to ``email`` after a sign-in."""
     credentials = {"strategy": "plain_email", "email": email, "password": PASSWORD}
     origin = {"Origin": demo.base_url}  # as a browser says by itself
     assert page.request.post(f"{demo.base_url}/auth/signin", data=credentials, headers=origin).status == 200

@@ -1,4 +1,4 @@
-"""Who of the staff sees and may do what: by role and deployment, and nothing unless told."""
+"""The permissions of staff, by role and deployment; without any, staff may do nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages for staff cost: at most MOST_QUERIES each, whatever the model."""
+"""The pages for staff make at most MOST_QUERIES queries each, whatever the model."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def _address(page: Any, pattern: URLPattern, world: dict[type[Model], Any]) -> s
 def test_each_address_of_a_foreign_row_is_not_found(
     own: dict[type[Model], Any], foreign: dict[type[Model], Any], model: type[Model], role: str
 ) -> None:
-    """Whatever is forbidden without a look at the row, such as deleting for support, is as forbidden for one's own."""
+    """Actions that are forbidden for any row, such as deleting for support, are forbidden for one's own rows, too."""
     client = client_of(own, role)
     tried = 0
     for pattern, names_a_row in _patterns(PAGES[model]):

@@ -185,7 +185,7 @@ def test_a_proof_is_good_for_a_few_minutes(member: Staff, monkeypatch: pytest.Mo
 
 
 def test_a_new_proof_needs_a_new_secret(member: Staff) -> None:
-    """Who saw a secret with an earlier proof does not know the one that is confirmed later."""
+    """A secret shown after an earlier proof is not the one that is confirmed later."""
     first = new_secret_of(sign_in(member)[0])
     assert first != new_secret_of(sign_in(member)[0])
 
@@ -266,7 +266,7 @@ def test_failures_are_limited_by_account_over_all_addresses(member: Staff, setti
     client, response = sign_in(member, REMOTE_ADDR="192.0.2.9")
     assert (response.status_code, not may_enter(client)) == (429, True)
     assert 0 < int(response.headers["Retry-After"]) <= 900
-    assert "Too many failures" in response.content.decode()
+    assert "Too many failures. Try again in 15 minutes." in response.content.decode()
 
 
 def test_failures_are_limited_by_address_over_all_accounts(member: Staff, settings: Settings) -> None:

@@ -109,7 +109,7 @@ def _forget_the_handler(**_: Any) -> None:
 
 
 def memberships(user: User, query: str = "", **headers: Any) -> list[dict[str, Any]]:
-    """What ``user`` gets: ``data`` of a successful answer."""
+    """The ``data`` of a successful answer to ``user``."""
     response = ApiClient(user.deployment, user).get(query=query, **headers)
     assert response.status_code == 200, response.content
     data: list[dict[str, Any]] = response.json()["data"]

@@ -32,7 +32,7 @@ def user_with_mfa(deployment: Deployment, **values: Any) -> User:
 
 
 def read_token(token: str, deployment: Deployment) -> SessionToken:
-    """What ``token``, a good session token of ``deployment``, says."""
+    """The claims of ``token``, a good session token of ``deployment``."""
     return verify_session_token(token, deployment, find_key=lambda kid: deployment.signing_keys.filter(kid=kid).first())
 
 
