@@ -1,7 +1,7 @@
 """The core of every polled endpoint: from a parsed request to its answer, or to the ETag that still stands.
 
 An endpoint declares what is its own, a ``Source``: how it is read together with the session, and how its answer is
-composed. The fast path (``accounts.polled``) answers the most frequent requests by ``answer``, and knows viewers from
+composed. The fast path (``accounts.polled``) answers the most frequent requests by ``answer``, and finds viewers by
 the answers that were sent. The view (``accounts.viewsets.PolledViewSet``) finds the caller as all endpoints do, answers
 every request, and composes by ``compose``.
 """
@@ -53,7 +53,7 @@ class PolledRow(Protocol):
 
     @property
     def version(self) -> bytes:
-        """Stands for all of the row that the answer depends on, but for what the invalidation log tells of."""
+        """Stands for all of the row that the answer depends on, but for changes in the invalidation log."""
 
     @property
     def as_of(self) -> int: ...
@@ -79,7 +79,7 @@ class Composed(NamedTuple):
 
 
 def composed(body: bytes) -> Composed:
-    """A small answer, made only of what was read."""
+    """A small answer, made only of the rows that were read."""
     return Composed(etag_of(body), [body], [], keeps_body=True)
 
 
@@ -88,7 +88,7 @@ R_co = TypeVar("R_co", bound=PolledRow, covariant=True)
 
 
 class Read(Protocol[R_co]):
-    """Reads a session, 0 for a visitor's, and what the answer to a poll is made of.
+    """Reads a session, 0 for a visitor's, and the rows for the answer to a poll.
 
     ``is_loaded`` says that little of that is likely cached. Unless it ``wants_all``, the row need not be whole.
     """

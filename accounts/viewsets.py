@@ -45,7 +45,7 @@ class SessionViewSet(ApiViewSet):
 
 
 class PolledViewSet(SessionViewSet):
-    """An endpoint that is polled: what the fast path leaves to Django, and what it refuses."""
+    """An endpoint that is polled: answers the requests that the fast path leaves to Django, and refuses bad ones."""
 
     source: ClassVar[Source[Any]]
 

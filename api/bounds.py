@@ -29,7 +29,9 @@ def tidy(environ: dict[str, Any]) -> None:
     else:
         named = _CHARSET.findall(content_type)
         if named and not all(name.lower() in _READABLE for name in named):
-            environ["CONTENT_TYPE"] = _CHARSET.sub("", content_type)  # Python knows zlib, for instance, but not as one
+            environ["CONTENT_TYPE"] = _CHARSET.sub(
+                "", content_type
+            )  # Python has a codec zlib, for instance, but not of text
     for name in ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"):
         if len(environ.get(name, "")) > MAX_ETAGS:  # each of them is looked at
             environ[name] = environ[name][:MAX_ETAGS]

@@ -12,7 +12,7 @@ from database.triggers import refuse
 
 
 class AuditEntry(models.Model):
-    """One change of one row: who, when, from where, what it was before and after.
+    """One change of one row: actor, time, address, and the row before and after.
 
     It refers to nothing by foreign key, since it outlives those rows. ``before`` and ``after`` hold whole rows
     where one was added or deleted, and of a changed one the columns that changed; secrets never.

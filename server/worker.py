@@ -45,7 +45,7 @@ MOST_WAITING = 1000
 class RollcallWorker(ThreadWorker):
     """Answers a request on a kept connection at once where it can: the threads would take longer to wake each other.
 
-    All else is gunicorn's: the first request of a connection, what is for Django, and the rest of an answer that
+    All else is gunicorn's: the first request of a connection, requests for Django, and the rest of an answer that
     the client is slow to take.
     """
 

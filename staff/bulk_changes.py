@@ -104,7 +104,7 @@ def change_roles(memberships: Sequence[Any], give: Collection[Any], take: Collec
 
 
 def remove(memberships: Sequence[Membership]) -> list[Change]:
-    """End ``memberships``. With one of an organization those of its workspaces end."""
+    """End ``memberships``. With a membership of an organization, the memberships of its workspaces end."""
     changes = [Change(membership, f"leaves “{_place(membership)}”") for membership in memberships]
     for membership in memberships[:1]:
         type(membership).objects.filter(pk__in=[row.pk for row in memberships]).delete()

@@ -53,7 +53,7 @@ _OWN_FRAGMENTS = fragments.statements(
 
 
 class Rows(NamedTuple):
-    """A user's memberships, and what they refer to: all as it was at one moment."""
+    """A user's memberships and the rows that they refer to, all as they were at one moment."""
 
     memberships: Memberships
     roles_of: dict[bytes, list[bytes]]
@@ -80,7 +80,7 @@ class ListingRow(SessionRow):
 
     @property
     def version(self) -> bytes:
-        """Stands for the session alone: the invalidation log tells of all that the user is a member of."""
+        """Stands for the session alone: the invalidation log covers all memberships of the user."""
         return self.session_version
 
     @property
@@ -111,7 +111,7 @@ def read_listing(
 
 
 def _rows(text: bytes | None, known: Fragments) -> tuple[Rows, list[tuple[Statement, Values]]]:
-    """The memberships in ``text`` with their fragments, and what reads the fragments that are missing."""
+    """The memberships in ``text`` with their fragments, and the statements that read missing fragments."""
     found = parse_memberships(text)
     roles_of = {role_ids: parse_ids(role_ids) for role_ids in {row[3] for row in found.rows}}
     missing = known.complete(

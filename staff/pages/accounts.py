@@ -308,9 +308,9 @@ class MfaAdmin(ReadOnlyAdmin):
             _sign_out(self, request, users)
 
 
-def _users_of(factors: list[Any]) -> list[User]:
-    """The users of ``factors``, without unconfirmed authenticators."""
-    return list({factor.user for factor in factors if getattr(factor, "confirmed_at", True) is not None})
+def _users_of(devices: list[Any]) -> list[User]:
+    """The users of ``devices``, without unconfirmed authenticators."""
+    return list({device.user for device in devices if getattr(device, "confirmed_at", True) is not None})
 
 
 @admin.register(Authenticator)

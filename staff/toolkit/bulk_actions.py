@@ -1,6 +1,6 @@
 """Actions on many rows: chosen in a list, previewed, and then done in one transaction or not at all.
 
-The preview is the action itself, rolled back: it shows what will happen and what stands in the way.
+The preview is the action itself, rolled back: it shows the changes, and the reasons that prevent them.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def checked_field(db_field: models.Field) -> forms.Field | None:
         options = {"widget": CheckedTextarea(db_field, rows=4), "help_text": help_text}
     else:
         return None
-    # Not by the model field's own method: that of ArrayField is for fields of comma-separated values.
+    # Not by the model field's own method: ArrayField's makes a field of comma-separated values.
     return models.Field.formfield(db_field, form_class=form_class, show_hidden_initial=False, **options)
 
 

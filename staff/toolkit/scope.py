@@ -52,7 +52,7 @@ class ScopedPage(Scoped):
         """By relations and the filters of the list alone, and for given values alone.
 
         Django lets anybody guess at any column of the model, hashes of passwords included, one letter after the other,
-        and apply to it whatever PostgreSQL knows, such as a regular expression to a date.
+        and apply any operator of PostgreSQL to it, such as a regular expression to a date.
         """
         page: Any = self
         name = lookup.partition("__")[0]

@@ -63,7 +63,7 @@ def in_a_session_of(user: User, *, age: timedelta = timedelta()) -> ApiClient:
     return client
 
 
-def factors(user: User) -> list[Any]:
+def mfa_of(user: User) -> list[Any]:
     """All that a change of ``user``'s MFA would change."""
     return [list(model.objects.filter(user=user).order_by("pk").values()) for model in (Authenticator, BackupCode)]
 
@@ -85,9 +85,9 @@ def factors(user: User) -> list[Any]:
 def test_a_session_alone_replaces_no_authenticator(grace: User, path: str, body: Any, code: int) -> None:
     """However fresh the sign-in is."""
     mfa.new_backup_codes(grace)
-    before = factors(grace)
+    before = mfa_of(grace)
     assert error_code(in_a_session_of(grace).post(path, body)) == code
-    assert factors(grace) == before
+    assert mfa_of(grace) == before
 
 
 @pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART])

@@ -62,14 +62,14 @@ def test_every_combination_of_rules_is_decided_as_the_contract_says() -> None:
             )
         ]
         by_address = [values[0] and values[2] and values[4] is ELSEWHERE for values in (organization, workspace)]
-        by_factor = [values[1] and values[3] for values in (organization, workspace)]
+        by_mfa = [values[1] and values[3] for values in (organization, workspace)]
         for is_admin, has_mfa in product(flags, flags):
             expected = {
                 (False, False): "none",
                 (True, False): "ip_not_allowed",
                 (False, True): "mfa_required",
                 (True, True): "ip_and_mfa_required",
-            }[not is_admin and any(by_address), not is_admin and not has_mfa and any(by_factor)]
+            }[not is_admin and any(by_address), not is_admin and not has_mfa and any(by_mfa)]
             found = restriction(levels, is_admin=is_admin, address=parse_address(HERE), has_mfa=has_mfa)
             assert found["type"] == expected, (levels, is_admin, has_mfa)
             unmet = [
@@ -84,7 +84,7 @@ def test_every_combination_of_rules_is_decided_as_the_contract_says() -> None:
             assert ("connect from a network" in message.lower()) is ip_part
             assert ("set up multi-factor authentication (mfa)" in message.lower()) is mfa_part
             for index, name in enumerate(("the organization “Organization”", "the workspace “Workspace”")):
-                concerned = (ip_part and by_address[index]) + (mfa_part and by_factor[index])
+                concerned = (ip_part and by_address[index]) + (mfa_part and by_mfa[index])
                 assert message.count(name) == concerned, message
     assert seen == {"none", "ip_not_allowed", "mfa_required", "ip_and_mfa_required"}
 

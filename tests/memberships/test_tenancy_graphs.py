@@ -77,7 +77,7 @@ class Place:
     parent: int
     restricts_address: bool
     entries: tuple[str, ...]
-    requires_factor: bool
+    requires_mfa: bool
     segments: frozenset[int]
 
 
@@ -95,7 +95,7 @@ class Role:
 class Person:
     email: str
     disabled: bool
-    factor: str
+    mfa: str
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,8 @@ class DrawnDeployment:
     audience: str
     address_rule_per_organization: bool
     address_rule_per_workspace: bool
-    factor_rule_per_organization: bool
-    factor_rule_per_workspace: bool
+    mfa_rule_per_organization: bool
+    mfa_rule_per_workspace: bool
     people: list[Person]
     organizations: list[Place]
     workspaces: list[Place]
@@ -150,7 +150,7 @@ SELDOM = st.sampled_from([True, False, False, False, False])
 SWITCH = st.sampled_from([True, True, True, False])
 ONE_TO_THREE = st.integers(1, 3)
 DAYS = st.integers(0, 2)
-FACTORS = st.sampled_from(["none", "none", "unconfirmed", "confirmed", "backup code", "used code"])
+MFA = st.sampled_from(["none", "none", "unconfirmed", "confirmed", "backup code", "used code"])
 AUDIENCES = st.sampled_from(["members", "admins", "nobody"])
 ALLOW_LISTS = st.sampled_from([(), *((entry,) for entry in ENTRIES), *combinations(ENTRIES, 2)])
 SEGMENTS = st.sampled_from([frozenset(), frozenset({0}), frozenset({1}), frozenset({0, 1})])
@@ -172,7 +172,7 @@ def places(draw: st.DrawFn, name: str, parent: int) -> Place:
         parent=parent,
         restricts_address=draw(OFTEN),
         entries=draw(ALLOW_LISTS),
-        requires_factor=draw(st.booleans()),
+        requires_mfa=draw(st.booleans()),
         segments=draw(SEGMENTS),
     )
 
@@ -184,7 +184,7 @@ def drawn_deployments(draw: st.DrawFn, number: int) -> DrawnDeployment:
         Person(
             email=f"user{index}@example.com",
             disabled=draw(SELDOM) and draw(st.booleans()),
-            factor=draw(FACTORS),
+            mfa=draw(MFA),
         )
         for index in range(draw(ONE_TO_THREE))
     ]
@@ -249,8 +249,8 @@ def drawn_deployments(draw: st.DrawFn, number: int) -> DrawnDeployment:
         audience=draw(AUDIENCES),
         address_rule_per_organization=draw(SWITCH),
         address_rule_per_workspace=draw(SWITCH),
-        factor_rule_per_organization=draw(SWITCH),
-        factor_rule_per_workspace=draw(SWITCH),
+        mfa_rule_per_organization=draw(SWITCH),
+        mfa_rule_per_workspace=draw(SWITCH),
         people=people,
         organizations=organizations,
         workspaces=workspaces,
@@ -352,17 +352,17 @@ def expected_answer(everything: list[DrawnDeployment], request: Request) -> tupl
             barred_by_address |= not is_listed(request.address, organization.entries)
         if drawn.address_rule_per_workspace and workspace.restricts_address and workspace.entries:
             barred_by_address |= not is_listed(request.address, workspace.entries)
-        barred_by_factor = person.factor != "confirmed" and (
-            (drawn.factor_rule_per_organization and organization.requires_factor)
-            or (drawn.factor_rule_per_workspace and workspace.requires_factor)
+        barred_by_mfa = person.mfa != "confirmed" and (
+            (drawn.mfa_rule_per_organization and organization.requires_mfa)
+            or (drawn.mfa_rule_per_workspace and workspace.requires_mfa)
         )
         if administers_workspace or administers_organization:
             restriction = "none"
-        elif barred_by_address and barred_by_factor:
+        elif barred_by_address and barred_by_mfa:
             restriction = "ip_and_mfa_required"
         elif barred_by_address:
             restriction = "ip_not_allowed"
-        elif barred_by_factor:
+        elif barred_by_mfa:
             restriction = "mfa_required"
         else:
             restriction = "none"
@@ -447,19 +447,19 @@ def write(number: int, drawn: DrawnDeployment) -> Rows:
         private_metadata_audience=drawn.audience,
         ip_allowlist_per_org_enabled=drawn.address_rule_per_organization,
         ip_allowlist_per_workspace_enabled=drawn.address_rule_per_workspace,
-        enforce_mfa_per_org_enabled=drawn.factor_rule_per_organization,
-        enforce_mfa_per_workspace_enabled=drawn.factor_rule_per_workspace,
+        enforce_mfa_per_org_enabled=drawn.mfa_rule_per_organization,
+        enforce_mfa_per_workspace_enabled=drawn.mfa_rule_per_workspace,
     )
     users = User.objects.bulk_create(
         User(deployment=deployment, email=person.email, disabled=person.disabled) for person in drawn.people
     )
-    write_factors(drawn, users)
+    write_mfa(drawn, users)
     organizations = Organization.objects.bulk_create(
-        Organization(deployment=deployment, enforce_mfa=place.requires_factor, **columns(place))
+        Organization(deployment=deployment, enforce_mfa=place.requires_mfa, **columns(place))
         for place in drawn.organizations
     )
     workspaces = Workspace.objects.bulk_create(
-        Workspace(organization=organizations[place.parent], enforce_2fa=place.requires_factor, **columns(place))
+        Workspace(organization=organizations[place.parent], enforce_2fa=place.requires_mfa, **columns(place))
         for place in drawn.workspaces
     )
     write_segments(number, drawn, deployment, users, organizations, workspaces)
@@ -521,18 +521,18 @@ def columns(place: Place) -> dict[str, Any]:
     }
 
 
-def write_factors(drawn: DrawnDeployment, users: list[User]) -> None:
+def write_mfa(drawn: DrawnDeployment, users: list[User]) -> None:
     now = timezone.now()
     people = list(zip(drawn.people, users, strict=True))
     Authenticator.objects.bulk_create(
-        Authenticator(user=user, secret=b"", confirmed_at=now if person.factor == "confirmed" else None)
+        Authenticator(user=user, secret=b"", confirmed_at=now if person.mfa == "confirmed" else None)
         for person, user in people
-        if person.factor in ("confirmed", "unconfirmed")
+        if person.mfa in ("confirmed", "unconfirmed")
     )
     BackupCode.objects.bulk_create(
-        BackupCode(user=user, code_hash="", used_at=now if person.factor == "used code" else None)
+        BackupCode(user=user, code_hash="", used_at=now if person.mfa == "used code" else None)
         for person, user in people
-        if person.factor in ("backup code", "used code")
+        if person.mfa in ("backup code", "used code")
     )
 
 

@@ -184,7 +184,7 @@ const PROOFS = {
   40305: { field: "password", label: "Your password, once more", type: "password" },
 };
 
-async function changeFactor(path, show, proof) {
+async function changeMfa(path, show, proof) {
   try {
     show(await call("POST", path, proof));
     $("proof-form").hidden = true;
@@ -204,7 +204,7 @@ async function changeFactor(path, show, proof) {
 
 onSubmit("proof-form", async ({ proof }, form) => {
   form.reset();
-  await changeFactor(state.proof.path, state.proof.show, { [state.proof.field]: proof });
+  await changeMfa(state.proof.path, state.proof.show, { [state.proof.field]: proof });
 });
 
 function showAuthenticator(authenticator) {
@@ -221,10 +221,10 @@ function showBackupCodes(codes) {
 }
 
 $("new-authenticator").addEventListener("click", () =>
-  attempt(() => changeFactor("/me/authenticator", showAuthenticator)),
+  attempt(() => changeMfa("/me/authenticator", showAuthenticator)),
 );
 
-$("new-backup-codes").addEventListener("click", () => attempt(() => changeFactor("/me/backup-codes", showBackupCodes)));
+$("new-backup-codes").addEventListener("click", () => attempt(() => changeMfa("/me/backup-codes", showBackupCodes)));
 
 $("sign-out").addEventListener("click", () =>
   attempt(async () => {
@@ -234,7 +234,7 @@ $("sign-out").addEventListener("click", () =>
     $("proof-form").reset();
     $("secret").textContent = "";
     $("otp-url").removeAttribute("href");
-    $("factors").open = false;
+    $("mfa-settings").open = false;
     await goOn({ focus: true });
     notify("You are signed out.");
   }),
