@@ -22,11 +22,14 @@ Minted = Callable[[Any], Any]
 
 
 def _claims(token: str) -> list[Any]:
-    """Header and claims of a JWT; of the times how far they are apart, and of the random id its length."""
+    """Header and claims of a JWT; of the times how many tens of seconds they are apart, of the random id its length.
+
+    Not the seconds: one may go by while the token is made.
+    """
     header, claims = (
         json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in token.split(".")[:2]
     )
-    times = {name: claims[name] - claims["iat"] for name in ("iat", "nbf", "exp")}
+    times = {name: round((claims[name] - claims["iat"]) / 10) for name in ("iat", "nbf", "exp")}
     return [header, claims | times | {"jti": len(claims["jti"])}]
 
 
