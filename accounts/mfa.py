@@ -46,10 +46,16 @@ class TotpSecret(Protocol):
 
 def available_methods(user: User) -> list[str]:
     """The MFA methods that ``user`` has, by the names of the API; none without a confirmed authenticator."""
-    if not has_authenticator(user):
+    has_mfa = has_authenticator(user)
+    has_backup_codes = has_mfa and user.backup_codes.filter(used_at__isnull=True).exists()
+    return method_names(has_authenticator=has_mfa, has_backup_codes=has_backup_codes)
+
+
+def method_names(*, has_authenticator: bool, has_backup_codes: bool) -> list[str]:
+    """The same for a user who has these."""
+    if not has_authenticator:
         return []
-    has_codes = user.backup_codes.filter(used_at__isnull=True).exists()
-    return ["authenticator", "backup_code"] if has_codes else ["authenticator"]
+    return ["authenticator", "backup_code"] if has_backup_codes else ["authenticator"]
 
 
 def has_authenticator(user: User) -> bool:

@@ -21,7 +21,7 @@ from accounts.models import Deployment
 from accounts.polled import Endpoint, Found
 from accounts.sent_answers import Part, SentAnswer
 from accounts.sent_tokens import Sent as SentTokens
-from accounts.session_rows import session_of
+from accounts.session_rows import SessionRow, read_with_session, session_of
 from accounts.sessions import Caller, keeps
 from accounts.tokens import SessionToken
 from accounts.viewers import Viewer, viewer_of
@@ -29,7 +29,7 @@ from api.answers import etag_of
 from api.client_address import client_address_of
 from api.errors import ApiError
 from api.networks import Address
-from database.prepared import Reading
+from database.prepared import Reading, Statement
 
 
 class Poll(NamedTuple):
@@ -70,17 +70,15 @@ class Composed(NamedTuple):
     """The same answer has the same, in every process."""
     text: list[bytes]
     parts: list[Part]
-    keeps_body: bool
-    """Whether the body is cached for the next request, not only the ETag."""
 
     def body(self) -> bytes:
         """The whole success envelope."""
         return b"".join(self.text)
 
 
-def composed(body: bytes) -> Composed:
-    """A small answer, made only of the rows that were read."""
-    return Composed(etag_of(body), [body], [], keeps_body=True)
+def composed(body: bytes, parts: list[Part] | None = None) -> Composed:
+    """An answer with ``body``."""
+    return Composed(etag_of(body), [body], parts or [])
 
 
 R = TypeVar("R", bound=PolledRow)
@@ -98,6 +96,13 @@ class Read(Protocol[R_co]):
     ) -> Reading[R_co]: ...
 
 
+def read_row(
+    statement: Statement, deployment: Deployment, session_id: int, poll: Poll, *, is_loaded: bool, wants_all: bool
+) -> Reading[SessionRow]:
+    """As ``Read``, where one statement ``with_session`` reads all that there is."""
+    return read_with_session(statement, deployment, session_id)
+
+
 class Source(NamedTuple, Generic[R]):
     """The part of a poll that is the endpoint's own."""
 
@@ -107,6 +112,8 @@ class Source(NamedTuple, Generic[R]):
     """Raises ``ApiError`` where there is no answer."""
     parse: Callable[[Request, str], Poll] = plain_poll
     admits_visitors: bool = False
+    is_lasting: bool = True
+    """Whether the answer is the same until something changes of which it is made."""
 
     @property
     def endpoint(self) -> Endpoint[Poll]:
@@ -128,7 +135,8 @@ def answer(source: Source[R], poll: Poll, cached: CachedDeployment, tokens: Sent
     if token is None:
         return None
     session_id = 0 if token.is_anonymous else token.session_id
-    sent = sent_answers.last_sent(source.key(poll, session_id)) if session_id else None
+    keeps_sent = session_id != 0 and source.is_lasting
+    sent = sent_answers.last_sent(source.key(poll, session_id)) if keeps_sent else None
     if sent and not (sent.viewer.deployment is cached.deployment and sent.address == poll.address and sent.is_intact()):
         sent = None
     may_stand = sent is not None and sent.etag == poll.etag
@@ -142,18 +150,14 @@ def answer(source: Source[R], poll: Poll, cached: CachedDeployment, tokens: Sent
     # No other request has applied a change since this one looked?
     if sent is not None and not (sent.viewer is viewer and sent.is_intact()):
         sent = None
-    if sent is not None:
-        if may_stand:
-            return Found(poll.etag)
-        if sent.body is not None:
-            body = sent.body
-            return Found(sent.etag, lambda: body)
+    if sent is not None and may_stand:
+        return Found(poll.etag)
     if not row.is_whole:
         row = yield from source.read(cached.deployment, session_id, poll, is_loaded=False, wants_all=True)
         if row.version != viewer.version or not cached.is_current:
             return None
     found = source.compose(viewer, row, poll)
-    if session_id and (sent is None or sent.etag != found.etag):
+    if keeps_sent and (sent is None or sent.etag != found.etag):
         _put(source, poll, viewer, found, row)
     return Found(found.etag, None if found.etag == poll.etag else found.body)
 
@@ -184,7 +188,7 @@ def compose(source: Source[R], poll: Poll, caller: Caller, row: R) -> Composed:
     """The answer for ``caller``, whose session was read."""
     viewer = viewer_of(_signed_in(source, caller), row.version)
     found = source.compose(viewer, row, poll)
-    if not caller.is_visitor:
+    if source.is_lasting and not caller.is_visitor:
         _put(source, poll, viewer, found, row)
     return found
 
@@ -196,6 +200,5 @@ def _put(source: Source[R], poll: Poll, viewer: Viewer, found: Composed, row: R)
         viewer=viewer,
         address=poll.address,
         parts=found.parts,
-        body=found.body() if found.keeps_body else None,
         as_of=row.as_of,
     )

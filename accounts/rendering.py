@@ -6,8 +6,11 @@ import base64
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
+
 from accounts import mfa
-from accounts.models import Authenticator, Deployment, SignIn, SignInAttempt, User
+from accounts.models import Authenticator, Deployment, SignInAttempt
+from accounts.rows import PublicUserRow, SignInAttemptRow, SignInRow, UserRow
 from accounts.sessions import MAX_SIGN_INS
 from api.answers import timestamp
 
@@ -16,38 +19,37 @@ JsonObject = dict[str, Any]
 _NO_PHONE_NUMBER = {"id": "", "phone_number": "", "country_code": "", "verified": False, "verified_at": ""}
 
 
-def public_user(user: User) -> JsonObject:
+def public_user(row: PublicUserRow | UserRow) -> JsonObject:
     """A ``PublicUserData``: the part of a user that other members may see."""
     return {
-        "id": str(user.pk),
-        "first_name": user.first_name,
-        "last_name": user.last_name,
-        "username": user.username,
+        "id": row.id,
+        "first_name": row.first_name,
+        "last_name": row.last_name,
+        "username": row.username,
         "availability": "available",
         "has_profile_picture": "",
         "profile_picture_url": "",
         "primary_phone_number": _NO_PHONE_NUMBER,
-        "primary_email_address": _email_address(user),
+        "primary_email_address": _email_address(row),
     }
 
 
-def current_user(user: User, *, segments: list[JsonObject]) -> JsonObject:
+def current_user(row: UserRow) -> JsonObject:
     """A ``CurrentUser``: the part of their own data that users may see."""
-    methods = mfa.available_methods(user)
-    confirmed = user.authenticators.filter(confirmed_at__isnull=False).first()
-    return public_user(user) | {
-        "primary_email_address_id": str(user.pk) if user.email else "",
+    id_, created_at = row.authenticator or ("", "")
+    return public_user(row) | {
+        "primary_email_address_id": row.id if row.email else "",
         "primary_phone_number_id": "",
         "second_factor_policy": "optional",
-        "user_email_addresses": [_email_address(user)] if user.email else [],
+        "user_email_addresses": [_email_address(row)] if row.email else [],
         "user_phone_numbers": [],
         "social_connections": [],
-        "authenticators": [authenticator(confirmed)] if confirmed else [],
-        "backup_codes_generated": "backup_code" in methods,
-        "has_password": bool(user.password),
+        "authenticators": [{"id": id_, "created_at": created_at}] if row.authenticator else [],
+        "backup_codes_generated": row.authenticator is not None and row.has_backup_codes,
+        "has_password": row.has_password,
         "has_passkeys": False,
-        "public_metadata": user.public_metadata,
-        "segments": segments,
+        "public_metadata": orjson.Fragment(row.public_metadata_json),
+        "segments": orjson.Fragment(row.segments_json),
     }
 
 
@@ -57,18 +59,22 @@ def new_authenticator(row: Authenticator, *, secret: str, otp_url: str) -> JsonO
 
 
 def sign_in(
-    row: SignIn, *, organization_membership_id: int | None, workspace_membership_id: int | None, user: JsonObject
+    row: SignInRow,
+    *,
+    organization_membership_id: str | None,
+    workspace_membership_id: str | None,
+    user: Any,
 ) -> JsonObject:
     """A ``SignIn``. Where the address is on the map is not looked up."""
     return {
-        "id": str(row.pk),
-        "user_id": str(row.user_id),
-        "active_organization_membership_id": _id(organization_membership_id),
-        "active_workspace_membership_id": _id(workspace_membership_id),
+        "id": row.id,
+        "user_id": row.user_id,
+        "active_organization_membership_id": organization_membership_id or "",
+        "active_workspace_membership_id": workspace_membership_id or "",
         "user": user,
-        "expiresAt": timestamp(row.expires_at),
-        "lastActiveAt": timestamp(row.last_active_at or row.created_at),
-        "ipAddress": row.ip_address or "",
+        "expiresAt": row.expires_at,
+        "lastActiveAt": row.last_active_at,
+        "ipAddress": row.ip_address,
         "browser": row.user_agent,
         "device": "",
         "city": "",
@@ -79,24 +85,42 @@ def sign_in(
     }
 
 
-def sign_in_attempt(attempt: SignInAttempt) -> JsonObject:
+def sign_in_attempt(row: SignInAttemptRow) -> JsonObject:
     """A ``SigninAttempt``: the password was right; the MFA code is missing or came with this request."""
-    is_completed = attempt.completed_at is not None
     return {
-        "id": str(attempt.pk),
-        "email": attempt.user.email,
-        "session_id": str(attempt.session_id),
-        "method": attempt.method,
+        "id": row.id,
+        "email": row.email,
+        "session_id": row.session_id,
+        "method": row.method,
         "sso_provider": "",
-        "expires_at": timestamp(attempt.expires_at),
+        "expires_at": row.expires_at,
         "first_method_authenticated": True,
-        "second_method_authenticated": is_completed,
+        "second_method_authenticated": row.is_completed,
         "second_method_authentication_required": True,
-        "available_2fa_methods": mfa.available_methods(attempt.user),
-        "user_id": str(attempt.user_id),
-        "current_step": "" if is_completed else "verify_second_factor",
-        "completed": is_completed,
+        "available_2fa_methods": mfa.method_names(
+            has_authenticator=row.has_authenticator, has_backup_codes=row.has_backup_codes
+        ),
+        "user_id": row.user_id,
+        "current_step": "" if row.is_completed else "verify_second_factor",
+        "completed": row.is_completed,
     }
+
+
+def completed_attempt(attempt: SignInAttempt) -> JsonObject:
+    """The ``SigninAttempt`` that the request's code completed."""
+    methods = mfa.available_methods(attempt.user)
+    row = SignInAttemptRow(
+        id=str(attempt.pk),
+        email=attempt.user.email,
+        session_id=str(attempt.session_id),
+        method=attempt.method,
+        expires_at=timestamp(attempt.expires_at),
+        has_authenticator="authenticator" in methods,
+        has_backup_codes="backup_code" in methods,
+        user_id=str(attempt.user_id),
+        is_completed=True,
+    )
+    return sign_in_attempt(row)
 
 
 def publishable_keys(base_url: str) -> dict[str, str]:
@@ -128,12 +152,12 @@ def deployment(row: Deployment) -> JsonObject:
     }
 
 
-def _email_address(user: User) -> JsonObject:
+def _email_address(row: PublicUserRow | UserRow) -> JsonObject:
     """A ``UserEmailAddress``, its id "" if there is none. Staff entered it; nobody has verified it."""
     return {
-        "id": str(user.pk) if user.email else "",
-        "email": user.email,
-        "is_primary": bool(user.email),
+        "id": row.id if row.email else "",
+        "email": row.email,
+        "is_primary": bool(row.email),
         "verified": False,
         "verified_at": "",
         "verification_strategy": "otp",
@@ -143,10 +167,6 @@ def _email_address(user: User) -> JsonObject:
 def authenticator(row: Authenticator) -> JsonObject:
     """A ``UserAuthenticator`` without its secret."""
     return {"id": str(row.pk), "created_at": timestamp(row.created_at)}
-
-
-def _id(value: int | None) -> str:
-    return "" if value is None else str(value)
 
 
 def _b2b_settings(row: Deployment) -> JsonObject:

@@ -29,8 +29,6 @@ class SentAnswer:
     viewer: Viewer
     address: Address | None
     parts: tuple[ReferenceType[Part], ...]
-    body: bytes | None
-    """None if it is to be composed anew of the parts, which are cached."""
     intact_at: int = -1
     """The number of evictions when all parts were current."""
     is_current: bool = True
@@ -49,11 +47,7 @@ class SentAnswer:
         return True
 
 
-def _weight(sent: SentAnswer) -> int:
-    return 1200 + 8 * len(sent.parts) + len(sent.viewer.version) + len(sent.body or b"")
-
-
-_sent: Cache[SentAnswer] = Cache("answer", bound=16 * MIB, weigh=_weight)
+_sent: Cache[SentAnswer] = Cache("answer", bound=16 * MIB, weigh=lambda sent: 1200 + 8 * len(sent.parts))
 last_sent = _sent.get
 """The answer that was last sent for a key, None if that is not known."""
 
@@ -65,8 +59,7 @@ def put(
     viewer: Viewer,
     address: Address | None,
     parts: list[Part],
-    body: bytes | None,
     as_of: int,
 ) -> None:
     """Cache that this, read ``as_of`` then, is what ``viewer`` sees at ``address``."""
-    _sent.put(key, SentAnswer(etag, viewer, address, tuple([ref(part) for part in parts]), body), as_of=as_of)
+    _sent.put(key, SentAnswer(etag, viewer, address, tuple([ref(part) for part in parts])), as_of=as_of)

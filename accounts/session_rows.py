@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -83,7 +84,8 @@ class SessionRow:
     @property
     def version(self) -> bytes:
         """Stands for the data, which must be JSON text, and for the session: others have another."""
-        return (self.data or b"") + self.session_version  # JSON text says itself where it ends
+        text = (self.data or b"") + self.session_version  # JSON text says itself where it ends
+        return hashlib.blake2b(text, digest_size=16).digest()
 
     @property
     def is_whole(self) -> bool:

@@ -130,6 +130,11 @@ def live_sign_ins(session: Session) -> QuerySet[SignIn]:
     )
 
 
+def is_live(sign_in: str, user: str) -> str:
+    """SQL: whether a row is among the ``live_sign_ins`` of its session."""
+    return f"{sign_in}.ended_at IS NULL AND {sign_in}.expires_at > statement_timestamp() AND NOT {user}.disabled"
+
+
 def switch_sign_in(session: Session, sign_in_id: int | None) -> None:
     """Make another sign-in of the session the active one, None for none; raises ``ApiError`` (404) if it is not
     there.

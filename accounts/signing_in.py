@@ -191,11 +191,6 @@ def _may_join(caller: Caller) -> bool:
     return row is not None and caller.token_serial is not None and row.token_floor <= caller.token_serial
 
 
-def open_attempts(session: Session) -> list[SignInAttempt]:
-    """The attempts under way in ``session``, in their order."""
-    return list(_open().filter(session=session).select_related("user").order_by("pk"))
-
-
 def _open() -> QuerySet[SignInAttempt]:
     return SignInAttempt.objects.filter(
         completed_at__isnull=True,
@@ -203,6 +198,14 @@ def _open() -> QuerySet[SignInAttempt]:
         failures__lt=MAX_CODE_FAILURES,
         user__disabled=False,
     )
+
+
+def is_open(attempt: str, user: str) -> str:
+    """SQL: whether a row is among ``_open``."""
+    return f"""
+        {attempt}.completed_at IS NULL AND {attempt}.expires_at > statement_timestamp()
+        AND {attempt}.failures < {MAX_CODE_FAILURES} AND NOT {user}.disabled
+    """
 
 
 def _open_attempt(caller: Caller, attempt_id: int) -> SignInAttempt:

@@ -8,10 +8,10 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import keys, mfa, rendering, schema, step_up
+from accounts import current_deployment, keys, mfa, rendering, schema, step_up
 from accounts.cached_deployments import deployment_of
-from accounts.sessions import Caller, SignedIn
-from accounts.viewsets import SessionViewSet, VisitorViewSet
+from accounts.sessions import SignedIn
+from accounts.viewsets import PolledViewSet, SessionViewSet
 from api.answers import answer, json_answer
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem
@@ -19,18 +19,14 @@ from api.requests import body_of, optional_text_field, text_field, texts_field
 from api.viewsets import ApiViewSet
 
 
-class DeploymentViewSet(VisitorViewSet):
+class DeploymentViewSet(PolledViewSet):
     """The deployment that answers at this host."""
+
+    source = current_deployment.SOURCE
 
     @schema.deployment
     def retrieve(self, request: Request) -> HttpResponse:
-        caller = cast(Caller, request.auth)
-        return answer(
-            request,
-            message="This deployment.",
-            data=rendering.deployment(caller.deployment),
-            session=caller.session_summary,
-        )
+        return self.polled(request)
 
 
 class JwksViewSet(ApiViewSet):

@@ -10,7 +10,13 @@ from accounts.views import DeploymentViewSet, JwksViewSet, MfaViewSet
 from accounts.viewsets import PolledViewSet
 from api.document import OpenApiView, docs
 from demo.playground import playground
-from memberships.session_views import CurrentUserViewSet, SessionStateViewSet, SignInViewSet, SwitchViewSet
+from memberships.session_views import (
+    CurrentUserViewSet,
+    SessionStateViewSet,
+    SignInViewSet,
+    SignOutViewSet,
+    SwitchViewSet,
+)
 from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
 from staff.access.mfa_page import mfa_page, moved_mfa_page
 
@@ -28,17 +34,17 @@ def polled(view: type[PolledViewSet], action: str) -> URLPattern:
 urlpatterns = [
     path("", playground),
     polled(WorkspaceMembershipViewSet, "list"),
-    path("me/organization-memberships", OrganizationMembershipViewSet.as_view({"get": "list"})),
-    path("me", CurrentUserViewSet.as_view({"get": "retrieve"})),
+    polled(OrganizationMembershipViewSet, "list"),
+    polled(CurrentUserViewSet, "retrieve"),
     path("me/authenticator", MfaViewSet.as_view({"post": "new_authenticator"})),
     path("me/authenticator/attempt-verification", MfaViewSet.as_view({"post": "confirm_authenticator"})),
     path("me/backup-codes", MfaViewSet.as_view({"post": "new_backup_codes"})),
-    path("deployment", DeploymentViewSet.as_view({"get": "retrieve"})),
+    polled(DeploymentViewSet, "retrieve"),
     path("auth/signin", SignInViewSet.as_view({"post": "sign_in"})),
     path("auth/attempt-verification", SignInViewSet.as_view({"post": "attempt_verification"})),
-    path("session", SessionStateViewSet.as_view({"get": "retrieve"})),
-    path("session/sign-out", SessionStateViewSet.as_view({"post": "sign_out"})),
-    path("session/switch-sign-in", SessionStateViewSet.as_view({"post": "switch_sign_in"})),
+    polled(SessionStateViewSet, "retrieve"),
+    path("session/sign-out", SignOutViewSet.as_view({"post": "sign_out"})),
+    path("session/switch-sign-in", SignOutViewSet.as_view({"post": "switch_sign_in"})),
     path("session/switch-organization", SwitchViewSet.as_view({"post": "switch_organization"})),
     path("session/switch-workspace", SwitchViewSet.as_view({"post": "switch_workspace"})),
     path("session/token", SwitchViewSet.as_view({"get": "token"})),

@@ -90,6 +90,11 @@ def columns_of(table: str, names: Iterable[str]) -> str:
     return ", ".join(f"{table}.{name}" for name in names)
 
 
+def time_text(column: str) -> str:
+    """SQL for ``column`` as RFC 3339 in UTC."""
+    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
+
 def number(value: int | None) -> bytes | None:
     """``value`` as a parameter."""
     return None if value is None else b"%d" % value

@@ -148,8 +148,3 @@ def _locked(sign_in: SignIn) -> ActiveMembership:
     """The row of ``sign_in``, made if there is none, locked until the transaction's end."""
     ActiveMembership.objects.get_or_create(sign_in=sign_in, defaults={"user_id": sign_in.user_id})
     return ActiveMembership.objects.select_for_update().get(sign_in=sign_in)
-
-
-def active_memberships(sign_ins: list[SignIn]) -> dict[int, ActiveMembership]:
-    """The active organization and workspace of each of ``sign_ins``, by their ids."""
-    return {active.sign_in_id: active for active in ActiveMembership.objects.filter(sign_in__in=sign_ins)}

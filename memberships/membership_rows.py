@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from memberships.rows import time_text
+from database.prepared import time_text
 from organizations.models import ORGANIZATION_ADMIN
 
 

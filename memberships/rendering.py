@@ -6,12 +6,8 @@ from typing import Any
 
 import orjson
 
-from accounts import rendering as accounts_rendering
-from accounts.models import User
 from api.answers import json_text, timestamp
-from memberships.eligibility import EligibilityRestriction
 from memberships.rows import (
-    OrganizationMembershipRow,
     OrganizationRow,
     WorkspaceRoleRow,
     WorkspaceRow,
@@ -54,22 +50,6 @@ def workspace_membership(
 def between(user_id: int, roles: list[bytes]) -> bytes:
     """The text between the organization's id and the organization, which many a ``WorkspaceMembership`` shares."""
     return b'","user_id":"%d","roles":[%b],"organization":' % (user_id, b",".join(roles))
-
-
-def organization_membership(
-    row: OrganizationMembershipRow, *, user: JsonObject, organization: bytes, restriction: EligibilityRestriction
-) -> JsonObject:
-    """An ``OrganizationMembership`` of ``user``, around the JSON text of the organization."""
-    return {
-        "id": str(row.id),
-        "organization": orjson.Fragment(organization),
-        "user": user,
-        "roles": orjson.Fragment(row.roles_json),
-        "public_metadata": orjson.Fragment(row.public_metadata_json),
-        "created_at": timestamp(row.created_at),
-        "updated_at": timestamp(row.updated_at),
-        "eligibility_restriction": restriction,
-    }
 
 
 def workspace(row: WorkspaceRow, *, shows_private_metadata: bool) -> bytes:
@@ -119,12 +99,6 @@ def workspace_role(row: WorkspaceRoleRow) -> bytes:
             "updated_at": timestamp(row.updated_at),
         }
     )
-
-
-def current_user(user: User) -> JsonObject:
-    """A ``CurrentUser``, with the segments that the user is in."""
-    rows = Segment.objects.filter(user_segments__user=user).order_by("id")
-    return accounts_rendering.current_user(user, segments=[segment(row) for row in rows])
 
 
 def segment(row: Segment) -> JsonObject:

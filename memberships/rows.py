@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from database.prepared import Statement, number, read
+from database.prepared import Statement, number, read, time_text
 from organizations.models import ORGANIZATION_ADMIN
 
 
@@ -71,12 +71,8 @@ class OrganizationMembershipRow(NamedTuple):
     organization: OrganizationRow
 
 
-def time_text(column: str) -> str:
-    """SQL for ``column`` as RFC 3339 in UTC."""
-    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-
-
-def _segments(link_table: str, owner: str, owner_id: str) -> str:
+def segments(link_table: str, owner: str, owner_id: str) -> str:
+    """The SQL of the segments that a thing is in, as JSON text."""
     return f"""
         coalesce((
             SELECT json_agg(json_build_object(
@@ -97,7 +93,7 @@ _WORKSPACE = f"""
     workspace.id, organization.deployment_id, workspace.name, workspace.image_url, workspace.description,
     workspace.member_count, workspace.public_metadata::text, workspace.private_metadata::text, workspace.enforce_2fa,
     workspace.enable_ip_restriction, workspace.whitelisted_ips, workspace.created_at, workspace.updated_at,
-    {_segments("organizations_workspacesegment", "workspace_id", "workspace.id")}
+    {segments("organizations_workspacesegment", "workspace_id", "workspace.id")}
 """
 
 _ORGANIZATION = f"""
@@ -105,7 +101,7 @@ _ORGANIZATION = f"""
     organization.member_count, organization.public_metadata::text, organization.private_metadata::text,
     organization.enforce_mfa, organization.enable_ip_restriction, organization.whitelisted_ips,
     organization.auto_assigned_workspace_id, organization.created_at, organization.updated_at,
-    {_segments("organizations_organizationsegment", "organization_id", "organization.id")}
+    {segments("organizations_organizationsegment", "organization_id", "organization.id")}
 """
 
 
@@ -140,6 +136,23 @@ def workspace_roles(ids: str) -> Statement:
     )
 
 
+ORGANIZATION_ROLES = f"""
+    SELECT
+        json_agg(json_build_object(
+            'id', role.id::text,
+            'organization_id', coalesce(role.organization_id::text, ''),
+            'name', role.name,
+            'permissions', role.permissions,
+            'created_at', {time_text("role.created_at")},
+            'updated_at', {time_text("role.updated_at")}
+        ) ORDER BY role.id)::text AS roles,
+        bool_or('{ORGANIZATION_ADMIN}' = ANY (role.permissions)) AS is_admin
+    FROM memberships_organizationmembershiprole given
+    JOIN organizations_organizationrole role ON role.id = given.role_id
+    WHERE given.membership_id = membership.id
+"""
+"""The roles of the organization ``membership`` as JSON text, and whether one of them administers it; null for none."""
+
 _ORGANIZATION_MEMBERSHIPS = Statement(f"""
     SELECT
         membership.id, membership.public_metadata::text, membership.created_at, membership.updated_at,
@@ -147,21 +160,7 @@ _ORGANIZATION_MEMBERSHIPS = Statement(f"""
         {_ORGANIZATION}
     FROM memberships_organizationmembership membership
     JOIN organizations_organization organization ON organization.id = membership.organization_id
-    LEFT JOIN LATERAL (
-        SELECT
-            json_agg(json_build_object(
-                'id', role.id::text,
-                'organization_id', coalesce(role.organization_id::text, ''),
-                'name', role.name,
-                'permissions', role.permissions,
-                'created_at', {time_text("role.created_at")},
-                'updated_at', {time_text("role.updated_at")}
-            ) ORDER BY role.id)::text AS roles,
-            bool_or('{ORGANIZATION_ADMIN}' = ANY (role.permissions)) AS is_admin
-        FROM memberships_organizationmembershiprole given
-        JOIN organizations_organizationrole role ON role.id = given.role_id
-        WHERE given.membership_id = membership.id
-    ) role ON true
+    LEFT JOIN LATERAL ({ORGANIZATION_ROLES}) role ON true
     WHERE membership.user_id = %(user)s::bigint AND membership.deployment_id = %(deployment)s::bigint
         AND (%(organization)s::bigint IS NULL OR membership.organization_id = %(organization)s)
     ORDER BY membership.created_at, membership.id

@@ -10,7 +10,7 @@ from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from accounts import rendering as accounts_rendering
-from accounts.models import SignIn, User
+from accounts.rows import SignInAttemptRow, SignInRow, UserRow
 from accounts.serializers import SIGN_IN_REQUEST, VerifyOTPRequestSerializer
 from api.answers import timestamp
 from api.errors import Problem
@@ -85,22 +85,20 @@ _WORKSPACE_MEMBERSHIP = rendering.workspace_membership(
 )
 _MEMBERSHIP = orjson.loads(b"".join(_WORKSPACE_MEMBERSHIP).removeprefix(b","))
 
-_ADA = User(id=5104, first_name="Ada", last_name="Lindqvist", username="ada", email="ada@example.com")
+_ADA = UserRow(
+    id="5104",
+    email="ada@example.com",
+    username="ada",
+    first_name="Ada",
+    last_name="Lindqvist",
+    has_password=True,
+    public_metadata_json="{}",
+    authenticator=None,
+    has_backup_codes=False,
+    segments_json="[]",
+)
 _PUBLIC_USER = accounts_rendering.public_user(_ADA)
-_USER = _PUBLIC_USER | {
-    "primary_email_address_id": "5104",
-    "primary_phone_number_id": "",
-    "second_factor_policy": "optional",
-    "user_email_addresses": [_PUBLIC_USER["primary_email_address"]],
-    "user_phone_numbers": [],
-    "social_connections": [],
-    "authenticators": [],
-    "backup_codes_generated": False,
-    "has_password": True,
-    "has_passkeys": False,
-    "public_metadata": {},
-    "segments": [],
-}
+_USER = orjson.loads(orjson.dumps(accounts_rendering.current_user(_ADA)))
 _ADMIN = {
     "id": "1",
     "organization_id": "",
@@ -120,34 +118,30 @@ _ORGANIZATION_MEMBERSHIP = {
     "eligibility_restriction": UNRESTRICTED,
 }
 _SIGN_IN = accounts_rendering.sign_in(
-    SignIn(
-        id=90411,
-        user=_ADA,
-        expires_at=datetime(2026, 4, 1, 9, 30, tzinfo=UTC),
-        last_active_at=datetime.fromisoformat(EXAMPLE_TIME),
+    SignInRow(
+        id="90411",
+        user_id=_ADA.id,
+        expires_at="2026-04-01T09:30:00.000000Z",
+        last_active_at=EXAMPLE_TIME,
         ip_address="198.51.100.7",
         user_agent="Mozilla/5.0",
     ),
-    organization_membership_id=6118,
-    workspace_membership_id=7203,
+    organization_membership_id="6118",
+    workspace_membership_id="7203",
     user=_USER,
 )
-_ATTEMPT = {
-    "id": "412",
-    "email": "ada@example.com",
-    "session_id": "88121",
-    "method": "plain_email",
-    "sso_provider": "",
-    "expires_at": "2026-03-02T09:40:00.000000Z",
-    "first_method_authenticated": True,
-    "second_method_authenticated": False,
-    "second_method_authentication_required": True,
-    "available_2fa_methods": ["authenticator", "backup_code"],
-    "user_id": "5104",
-    "current_step": "verify_second_factor",
-    "completed": False,
-}
-_COMPLETED = _ATTEMPT | {"second_method_authenticated": True, "completed": True, "current_step": ""}
+_AWAITING = SignInAttemptRow(
+    id="412",
+    email=_ADA.email,
+    session_id="88121",
+    method="plain_email",
+    expires_at="2026-03-02T09:40:00.000000Z",
+    has_authenticator=True,
+    has_backup_codes=True,
+    user_id=_ADA.id,
+)
+_ATTEMPT = accounts_rendering.sign_in_attempt(_AWAITING)
+_COMPLETED = accounts_rendering.sign_in_attempt(_AWAITING._replace(is_completed=True))
 _NOBODY: dict[str, Any] = {"id": "88121", "active_signin": None, "signins": [], "signin_attempts": []}
 _SIGNED_IN = _NOBODY | {"active_signin": _SIGN_IN, "signins": [_SIGN_IN]}
 _AWAITING_CODE = _NOBODY | {"signin_attempts": [_ATTEMPT]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 import orjson
 from django.conf import settings
@@ -13,25 +13,31 @@ from rest_framework.request import Request
 from accounts import rendering as accounts_rendering
 from accounts import sessions, signing_in, tokens
 from accounts.authentication import end_all_sessions, require_settled
-from accounts.models import SignIn, SignInAttempt
+from accounts.models import SignInAttempt
 from accounts.sent_tokens import send_token, send_visitors_token
 from accounts.sessions import Caller, SignedIn
 from accounts.signing_in import Client, SignInResult
-from accounts.viewsets import SessionViewSet, VisitorViewSet
+from accounts.viewsets import PolledViewSet, SessionViewSet, VisitorViewSet
 from api.answers import answer
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem
 from api.requests import body_of, id_parameter, single_parameter, text_field
-from memberships import active, rendering, schema
-from memberships.models import ActiveMembership
+from memberships import active, current_user, schema, session_state
+from memberships.session_state import session_data
 
 
-class SessionStateViewSet(VisitorViewSet):
+class SessionStateViewSet(PolledViewSet):
     """The session of the browser, with or without somebody signed in."""
+
+    source = session_state.SOURCE
 
     @schema.current_session
     def retrieve(self, request: Request) -> HttpResponse:
-        return session_answer(request, cast(Caller, request.auth))
+        return self.polled(request)
+
+
+class SignOutViewSet(VisitorViewSet):
+    """Signing out, and switching between the sign-ins of a session."""
 
     @schema.sign_out
     def sign_out(self, request: Request) -> HttpResponse:
@@ -133,18 +139,14 @@ class SignInViewSet(VisitorViewSet):
         return signed_in_answer(request, caller, result)
 
 
-class CurrentUserViewSet(SessionViewSet):
+class CurrentUserViewSet(PolledViewSet):
     """The signed-in user."""
+
+    source = current_user.SOURCE
 
     @schema.current_user
     def retrieve(self, request: Request) -> HttpResponse:
-        caller = cast(SignedIn, request.auth)
-        return answer(
-            request,
-            message="You.",
-            data=rendering.current_user(caller.user),
-            session=caller.session_summary,
-        )
+        return self.polled(request)
 
 
 def client_of(request: Request) -> Client:
@@ -166,39 +168,13 @@ def signed_in_answer(request: Request, caller: Caller, result: SignInResult) -> 
     caller = Caller(caller.deployment, session)
     data = session_data(caller) | ({} if result.is_complete else {"active_signin": None})
     if result.attempt is not None:
-        data["signin_attempts"].append(accounts_rendering.sign_in_attempt(result.attempt))
-    return answer(request, message="Your session.", data=data, session=caller.session_summary)
+        data["signin_attempts"].append(accounts_rendering.completed_attempt(result.attempt))
+    return answer(request, message=session_state.MESSAGE, data=data, session=caller.session_summary)
 
 
 def session_answer(request: Request, caller: Caller) -> HttpResponse:
     """200 with a ``Session``."""
-    return answer(request, message="Your session.", data=session_data(caller), session=caller.session_summary)
-
-
-def session_data(caller: Caller) -> dict[str, Any]:
-    """A ``Session``: its live sign-ins, the active one with what is active in it, and the attempts under way."""
-    if caller.is_visitor:
-        return {"id": str(caller.session.pk), "active_signin": None, "signins": [], "signin_attempts": []}
-    rows = list(sessions.live_sign_ins(caller.session).select_related("user__deployment"))
-    where = active.active_memberships(rows)
-    sign_ins = {row.pk: _sign_in(row, where.get(row.pk)) for row in rows}
-    return {
-        "id": str(caller.session.pk),
-        "active_signin": sign_ins.get(caller.session.active_sign_in_id or 0),
-        "signins": list(sign_ins.values()),
-        "signin_attempts": [
-            accounts_rendering.sign_in_attempt(attempt) for attempt in signing_in.open_attempts(caller.session)
-        ],
-    }
-
-
-def _sign_in(row: SignIn, where: ActiveMembership | None) -> dict[str, Any]:
-    return accounts_rendering.sign_in(
-        row,
-        organization_membership_id=where.organization_membership_id if where else None,
-        workspace_membership_id=where.workspace_membership_id if where else None,
-        user=rendering.current_user(row.user),
-    )
+    return answer(request, message=session_state.MESSAGE, data=session_data(caller), session=caller.session_summary)
 
 
 def permissions(roles_json: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 import orjson
 
@@ -12,22 +11,10 @@ from accounts.sessions import SignedIn
 from accounts.viewers import Viewer
 from api.errors import ApiError, Problem
 from api.networks import Address
-from database.cache import Cache
 from memberships import rendering
 from memberships.eligibility import UNRESTRICTED, EligibilityRestriction, restriction
-from memberships.listing.fragments import PlaceFragment, RoleFragment, shows_private_metadata
+from memberships.listing.fragments import PlaceFragment, RoleFragment, owner_of, shows_private_metadata
 from memberships.listing.statement import ListingRow
-
-
-@dataclass(eq=False, slots=True, weakref_slot=True)
-class Owner:
-    """Stands for all that a user is a member of."""
-
-    deployment_id: int
-    is_current: bool = True
-
-
-_owners: Cache[Owner] = Cache("user", bound=30_000)
 
 _HEAD = b'{"status":200,"message":"Your workspace memberships.","data":['
 _TAIL = b'],"session":%b}'
@@ -72,22 +59,12 @@ def compose(viewer: Viewer, row: ListingRow, poll: Poll) -> Composed:
         etag=f'"{hashlib.blake2b(b"".join(digests), digest_size=16).hexdigest()}"',
         text=text,
         parts=[
-            _owner_of(viewer, as_of=row.as_of),
+            owner_of(viewer.user_id, viewer.deployment.pk, as_of=row.as_of),
             *found.workspaces.values(),
             *found.organizations.values(),
             *found.roles.values(),
         ],
-        keeps_body=False,
     )
-
-
-def _owner_of(viewer: Viewer, *, as_of: int) -> Owner:
-    key = b"%d" % viewer.user_id
-    owner = _owners.get(key)
-    if owner is None:
-        owner = Owner(viewer.deployment.pk)
-        _owners.put(key, owner, as_of=as_of)
-    return owner
 
 
 def _member(viewer: Viewer, roles: list[RoleFragment]) -> tuple[bytes, bool]:

@@ -86,6 +86,14 @@ class RoleFragment:
         self.is_admin = WORKSPACE_ADMIN in self.permissions
 
 
+@dataclass(eq=False, slots=True, weakref_slot=True)
+class Owner:
+    """Stands for all that a user is a member of, with the roles that they hold."""
+
+    deployment_id: int
+    is_current: bool = True
+
+
 def shows_private_metadata(deployment: Deployment, *, is_admin: bool) -> bool:
     """Whether members who administer a place, or do not, see its private metadata."""
     audience = deployment.private_metadata_audience
@@ -134,6 +142,19 @@ def _weight(place: PlaceFragment) -> int:
 _workspaces: Cache[PlaceFragment] = Cache("workspace", bound=24 * MIB, weigh=_weight)
 _organizations: Cache[PlaceFragment] = Cache("organization", bound=8 * MIB, weigh=_weight)
 _roles: Cache[RoleFragment] = Cache("workspace role", bound=4 * MIB, weigh=lambda role: OVERHEAD + 2 * len(role.json))
+
+
+_owners: Cache[Owner] = Cache("user", bound=30_000)
+
+
+def owner_of(user_id: int, deployment_id: int, *, as_of: int) -> Owner:
+    """The cached ``Owner`` of a user whose memberships were read ``as_of`` then."""
+    key = b"%d" % user_id
+    owner = _owners.get(key)
+    if owner is None:
+        owner = Owner(deployment_id)
+        _owners.put(key, owner, as_of=as_of)
+    return owner
 
 
 class Fragments(NamedTuple):
@@ -194,21 +215,40 @@ def fragments_of(results: Iterable[Result], *, as_of: int) -> Fragments:
     return found
 
 
+_OF_THE_USER = """
+    (SELECT array_agg({column}) FROM {table} own {join} WHERE own.user_id = (
+        SELECT sign_in.user_id FROM accounts_session session
+        JOIN accounts_signin sign_in ON sign_in.id = session.active_sign_in_id
+        WHERE session.id = %(session)s::bigint AND session.deployment_id = %(deployment)s::bigint
+    ))
+"""
+_OWN = statements(
+    [
+        _OF_THE_USER.format(column="own.workspace_id", table="memberships_workspacemembership", join=""),
+        _OF_THE_USER.format(column="own.organization_id", table="memberships_organizationmembership", join=""),
+        _OF_THE_USER.format(
+            column="DISTINCT given.role_id",
+            table="memberships_workspacemembership",
+            join="JOIN memberships_workspacemembershiprole given ON given.membership_id = own.id",
+        ),
+    ]
+)
+"""All that the answers to a user can be made of."""
+
+
 def read_with_fragments(
     statement: Statement,
     values: Values,
     find: Callable[[Result, Fragments], tuple[T, list[tuple[Statement, Values]]]],
     *,
-    own: Sequence[Statement],
     at_once: bool,
 ) -> Reading[tuple[Result, T, int]]:
     """The row of ``statement``, what ``find`` makes of it and of the fragments that are cached, and its ``as_of``.
 
     ``find`` also gives what reads the fragments that are missing. They are read in a second round trip, from one
-    snapshot with the row: those, or, as with ``at_once`` in the first one, those of ``own``, which are all that the
-    statement's row can refer to.
+    snapshot with the row: those, or, as with ``at_once`` in the first one, all of the session's user.
     """
-    all_own: list[tuple[Statement, Values]] = [(own_fragments, values) for own_fragments in own]
+    all_own: list[tuple[Statement, Values]] = [(statement, values) for statement in _OWN]
     besides = all_own if at_once else []
     while True:
         log = begin()

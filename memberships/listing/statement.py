@@ -14,7 +14,6 @@ from accounts.session_rows import SessionRow, with_session
 from database import cache
 from database.cache import Changes
 from database.prepared import Reading, Result, Statement, Values, number
-from memberships.listing import fragments
 from memberships.listing.fragments import Fragments, read_with_fragments
 from memberships.membership_rows import Memberships, memberships, parse_ids, parse_memberships
 
@@ -32,24 +31,6 @@ NOBODYS: tuple[Statement, Values] = (
     {**dict.fromkeys(LISTING.parameters), **cache.begin().values, "wants_all": b"t"},
 )
 """Finds nothing, but fails where the list cannot be read."""
-
-_OWN = """
-    (SELECT array_agg({column}) FROM memberships_workspacemembership own {join} WHERE own.user_id = (
-        SELECT sign_in.user_id FROM accounts_session session
-        JOIN accounts_signin sign_in ON sign_in.id = session.active_sign_in_id
-        WHERE session.id = %(session)s::bigint AND session.deployment_id = %(deployment)s::bigint
-    ))
-"""
-_OWN_FRAGMENTS = fragments.statements(
-    [
-        _OWN.format(column="own.workspace_id", join=""),
-        _OWN.format(column="DISTINCT own.organization_id", join=""),
-        _OWN.format(
-            column="DISTINCT given.role_id",
-            join="JOIN memberships_workspacemembershiprole given ON given.membership_id = own.id",
-        ),
-    ]
-)
 
 
 class Rows(NamedTuple):
@@ -106,7 +87,7 @@ def read_listing(
     def rows(result: Result, known: Fragments) -> tuple[Rows | None, list[tuple[Statement, Values]]]:
         return _rows(result[_MEMBERSHIPS], known) if wants_all else (None, [])
 
-    result, found, as_of = yield from read_with_fragments(LISTING, values, rows, own=_OWN_FRAGMENTS, at_once=is_loaded)
+    result, found, as_of = yield from read_with_fragments(LISTING, values, rows, at_once=is_loaded)
     return ListingRow(result, _SESSION, as_of, found)
 
 

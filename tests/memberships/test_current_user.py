@@ -435,7 +435,8 @@ def test_more_organizations_cost_no_more_queries(client: ApiClient, user: User) 
     for _ in range(3):
         role = OrganizationRoleFactory.create(deployment=user.deployment)
         join_organization(user, OrganizationFactory.create(deployment=user.deployment), role)
-    assert queries() == none
+    queries()  # the next one reads what is not cached yet
+    assert queries() == none == 1
 
 
 # The deployment

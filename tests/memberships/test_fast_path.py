@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts import poll
+from accounts import poll, sessions
 from accounts.models import Deployment, User
-from tests.support.api import MEMBERSHIPS, ApiClient, warm_up
+from accounts.tokens import sign_session_token
+from tests.support.api import MEMBERSHIPS, ApiClient
 from tests.support.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of, token_of
 
 ORIGIN = "https://app.example.com"
+POLLED = [MEMBERSHIPS, "/session", "/me/organization-memberships", "/me", "/deployment"]
+FOR_VISITORS = ["/session", "/deployment"]
 
 
 @pytest.fixture
@@ -29,22 +36,35 @@ def user(deployment: Deployment) -> User:
 class Ways:
     """Asks both ways with the same headers, in one session."""
 
-    def __init__(self, user: User) -> None:
-        self.token = token_of(user)
+    def __init__(self, user: User, path: str, token: str | None = None) -> None:
+        self.token = token or token_of(user)
+        self.path = path
         self.host = user.deployment.host
         self._application = ApiClient(user.deployment, token=self.token)
-        warm_up(self._application)
+        for _ in range(2):
+            self._application.get(path)
 
     def ask(self, query: str = "", **headers: Any) -> tuple[Any, Any]:
         """The answer of the application, which went the fast path if it could, and that of the long way."""
         headers = {"HTTP_HOST": self.host, "HTTP_COOKIE": f"__session={self.token}", **headers}
         django = Client(raise_request_exception=False)
-        return self._application.get(query=query, **headers), django.get(MEMBERSHIPS, QUERY_STRING=query, **headers)
+        fast = self._application.get(self.path, query, **headers)
+        return fast, django.get(self.path, QUERY_STRING=query, **headers)
+
+
+@pytest.fixture(params=POLLED)
+def path(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture
-def ways(user: User) -> Ways:
-    return Ways(user)
+def ways(user: User, path: str) -> Ways:
+    return Ways(user, path)
+
+
+@pytest.fixture
+def of_workspaces(user: User) -> Ways:
+    return Ways(user, MEMBERSHIPS)
 
 
 def took_the_fast_path(response: Any) -> bool:
@@ -91,9 +111,9 @@ def test_an_unchanged_answer_takes_the_fast_path(ways: Ways, form: str) -> None:
     assert seen(short) == seen(long)
 
 
-def test_one_organizations_list_takes_the_fast_path(user: User, ways: Ways) -> None:
+def test_one_organizations_list_takes_the_fast_path(user: User, of_workspaces: Ways) -> None:
     membership = member_of_new_workspace(user)
-    short, long = ways.ask(f"org_id={membership.organization_id}")
+    short, long = of_workspaces.ask(f"org_id={membership.organization_id}")
     assert took_the_fast_path(short)
     assert len(short.json()["data"]) == 1
     assert seen(short) == seen(long)
@@ -110,20 +130,41 @@ def test_one_organizations_list_takes_the_fast_path(user: User, ways: Ways) -> N
         ("", {"CONTENT_LENGTH": "x"}),
         ("", {"CONTENT_TYPE": "text/plain"}),
         ("&".join(f"a{number}" for number in range(2000)), {}),
-        ("", {"HTTP_COOKIE": ""}),
-        ("", {"HTTP_COOKIE": "__session=nonsense"}),
         ("", {"HTTP_HOST": "nowhere.example.com"}),
         ("", {"HTTP_HOST": "no host"}),
-        ("org_id=x", {}),
-        ("org_id=1&org_id=2", {}),
-        (f"org_id={2**62}", {}),
-        ("__dev_session__=nonsense", {}),
     ],
 )
 def test_every_other_request_is_left_to_django(ways: Ways, query: str, headers: dict[str, str]) -> None:
     other, long = ways.ask(query, **headers)
     assert not took_the_fast_path(other)
     assert seen(other) == seen(long)
+
+
+@pytest.mark.parametrize("query", ["org_id=x", "org_id=1&org_id=2", f"org_id={2**62}"])
+def test_an_organization_that_is_refused_is_left_to_django(of_workspaces: Ways, query: str) -> None:
+    other, long = of_workspaces.ask(query)
+    assert not took_the_fast_path(other)
+    assert seen(other) == seen(long)
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        ("", {"HTTP_COOKIE": ""}),
+        ("", {"HTTP_COOKIE": "__session=nonsense"}),
+        ("__dev_session__=nonsense", {}),
+    ],
+)
+def test_a_client_without_a_good_token_is_left_to_django(
+    ways: Ways, path: str, query: str, headers: dict[str, str]
+) -> None:
+    other, long = ways.ask(query, **headers)
+    assert not took_the_fast_path(other)
+    if path not in FOR_VISITORS:
+        assert seen(other) == seen(long)
+    else:  # a new session each time
+        assert [sorted(response.json()["data"]) for response in (other, long)]
+        assert [bool(response.cookies) for response in (other, long)] == [not query] * 2
 
 
 HEADERS = {
@@ -155,13 +196,136 @@ def test_the_fast_path_and_django_answer_any_request_alike(
     assert seen(short) == seen(long)
 
 
+# Who calls
+
+
+def visitor(user: User) -> str:
+    return str(ApiClient(user.deployment).get("/session").cookies["__session"].value)
+
+
+def two_sign_ins(user: User) -> str:
+    session = session_of(user)
+    sessions.sign_in(session, user=UserFactory.create(deployment=user.deployment), expires_at=session.expires_at)
+    return sessions.session_token(session)
+
+
+def nobody_active(user: User) -> str:
+    session = session_of(user)
+    sessions.switch_sign_in(session, None)
+    return sign_session_token(session, expires_at=session.expires_at)
+
+
+def disabled(user: User) -> str:
+    token = token_of(user)
+    User.objects.filter(pk=user.pk).update(disabled=True)
+    return token
+
+
+def ended_session(user: User) -> str:
+    session = session_of(user, ended_at=timezone.now())
+    return sign_session_token(session, expires_at=session.expires_at)
+
+
+def ended_sign_in(user: User) -> str:
+    session = session_of(user)
+    session.sign_ins.update(ended_at=timezone.now())
+    return sign_session_token(session, expires_at=session.expires_at)
+
+
+def of_another_deployment(user: User) -> str:
+    return token_of(UserFactory.create(deployment=DeploymentFactory.create()))
+
+
+def visitors_for_a_real_session(user: User) -> str:
+    session = session_of(user)
+    return sign_session_token(session, expires_at=session.expires_at, anonymous=True)
+
+
+def awaiting_a_code(user: User) -> str:
+    session = session_of(user)
+    session.sign_in_attempts.create(
+        deployment=user.deployment, user=user, method="plain_email", expires_at=session.expires_at
+    )
+    return sign_session_token(session, expires_at=session.expires_at)
+
+
+CALLERS = [
+    visitor,
+    token_of,
+    two_sign_ins,
+    nobody_active,
+    disabled,
+    ended_session,
+    ended_sign_in,
+    of_another_deployment,
+    visitors_for_a_real_session,
+    awaiting_a_code,
+]
+
+
+def without_new_session(response: Any) -> Any:
+    """What is seen of an answer, without the new session that a visitor gets if theirs is no good."""
+    status, content, headers, cookies = seen(response)
+    if cookies or "X-Development-Session" in headers:
+        new_id = response.json()["session"]["id"].encode()
+        content = re.sub(rb'"session":.*', b"", content.replace(new_id, b"new"))
+        headers = {name: value for name, value in headers.items() if name not in ("ETag", "X-Development-Session")}
+    return status, content, headers, cookies
+
+
+@pytest.mark.parametrize("carrier", ["cookie", "bearer", "query", "with another cookie"])
+@pytest.mark.parametrize("token_for", CALLERS)
+def test_the_fast_path_and_django_answer_any_caller_alike(
+    user: User, path: str, token_for: Callable[[User], str], carrier: str
+) -> None:
+    token = token_for(user)
+    ways = Ways(user, path, token)
+    query, headers = {
+        "cookie": ("", {"HTTP_COOKIE": f"__session={token}"}),
+        "bearer": ("", {"HTTP_AUTHORIZATION": f"Bearer {token}", "HTTP_COOKIE": ""}),
+        "query": (f"__dev_session__={token}", {"HTTP_COOKIE": ""}),
+        "with another cookie": ("", {"HTTP_COOKIE": f"__session={token}; __session={token_of(user)}"}),
+    }[carrier]
+    for _ in range(2):
+        short, long = ways.ask(query, **headers)
+        assert without_new_session(short) == without_new_session(long)
+        if short.status_code == 200 and not (short.cookies or "X-Development-Session" in short.headers):
+            etag = short.headers["ETag"]
+            short, long = ways.ask(query, **headers, HTTP_IF_NONE_MATCH=etag)
+            assert (short.status_code, seen(short)) == (304, seen(long))
+
+
+@pytest.mark.parametrize("path", FOR_VISITORS)
+@pytest.mark.parametrize("token_for", [visitor, nobody_active, two_sign_ins, disabled, awaiting_a_code])
+def test_a_session_in_which_nobody_is_active_takes_the_fast_path(
+    user: User, path: str, token_for: Callable[[User], str]
+) -> None:
+    short, long = Ways(user, path, token_for(user)).ask()
+    assert took_the_fast_path(short)
+    assert seen(short) == seen(long)
+
+
+def test_a_token_that_is_due_for_renewal_is_left_to_django(user: User, path: str, settings: Any) -> None:
+    ways = Ways(user, path, sessions.session_token(session_of(user)))
+    assert took_the_fast_path(ways.ask()[0])
+    settings.USER_SESSION_RENEW_AFTER = timedelta(0)
+    short, _ = ways.ask()
+    assert not took_the_fast_path(short)
+    assert short.headers["X-Development-Session"] != ways.token
+    if path == "/session":  # the sign-in was active at the renewal
+        assert short.json()["data"] == ApiClient(user.deployment, token=ways.token).get(path).json()["data"]
+
+
 @pytest.mark.parametrize("values", [{"ended_at": "2026-01-01T00:00Z"}, {"expires_at": "2026-01-01T00:00Z"}])
-def test_the_fast_path_and_django_refuse_the_same_sessions(user: User, ways: Ways, values: dict[str, Any]) -> None:
+def test_a_session_that_is_over_is_over_on_the_fast_path(
+    user: User, ways: Ways, path: str, values: dict[str, Any]
+) -> None:
     ways.ask()
     user.deployment.sessions.update(**values)
     short, long = ways.ask()
-    assert short.status_code == 401
-    assert seen(short) == seen(long)
+    assert not took_the_fast_path(short)
+    assert short.status_code == (200 if path in FOR_VISITORS else 401)
+    assert without_new_session(short) == without_new_session(long)
 
 
 def test_a_failure_of_the_fast_path_is_logged_and_django_answers(

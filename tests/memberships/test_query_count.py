@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from tempfile import TemporaryFile
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from django.db import connection
 
 from accounts.models import User
 from memberships.listing import statement
@@ -17,6 +12,7 @@ from memberships.membership_rows import Memberships, parse_memberships
 from memberships.models import OrganizationMembership, WorkspaceMembership, WorkspaceMembershipRole
 from organizations.models import Organization, Segment, Workspace, WorkspaceSegment
 from tests.support.api import ApiClient, error_code, warm_up
+from tests.support.database import round_trips
 from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
@@ -62,19 +58,6 @@ def join_many(user: User, number: int, *, per_organization: int = 10) -> None:
     WorkspaceMembershipRole.objects.bulk_create(
         WorkspaceMembershipRole(membership=membership, role=role) for membership in memberships
     )
-
-
-@contextmanager
-def round_trips(expected: int) -> Iterator[None]:
-    """Fail unless the block makes exactly so many round trips, as libpq traces them."""
-    connection.ensure_connection()
-    pgconn = cast(Any, connection.connection).pgconn
-    with TemporaryFile("w+") as trace:
-        pgconn.trace(trace.fileno())
-        yield
-        pgconn.untrace()
-        trace.seek(0)
-        assert len(re.findall(r"(?m)^[^\t]+\tF\t\d+\t(?:Sync|Query)\b", trace.read())) == expected
 
 
 @pytest.mark.parametrize("number", [0, 1, 10, 60, 1000])

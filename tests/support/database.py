@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from tempfile import TemporaryFile
+from typing import Any, Protocol, cast
 
 import psycopg
 import pytest
@@ -77,3 +79,16 @@ def everything_stored() -> str:
             cursor.execute(f'SELECT coalesce(string_agg(row::text, chr(10)), $$$$) FROM "{table}" row')
             texts.append(cursor.fetchone()[0])
     return "\n".join(texts)
+
+
+@contextmanager
+def round_trips(expected: int) -> Iterator[None]:
+    """Fail unless the block makes exactly so many round trips, as libpq traces them."""
+    connection.ensure_connection()
+    pgconn = cast(Any, connection.connection).pgconn
+    with TemporaryFile("w+") as trace:
+        pgconn.trace(trace.fileno())
+        yield
+        pgconn.untrace()
+        trace.seek(0)
+        assert len(re.findall(r"(?m)^[^\t]+\tF\t\d+\t(?:Sync|Query)\b", trace.read())) == expected

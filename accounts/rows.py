@@ -1,0 +1,116 @@
+"""Users, sign-ins and sign-in attempts as rows, and the SQL that reads each as a JSON array.
+
+A polled statement reads many of them as one value: JSON text, of which ``orjson.loads`` makes the arguments of a row.
+Times are RFC 3339 in UTC.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from database.prepared import time_text
+
+
+class PublicUserRow(NamedTuple):
+    """What other members may know of a user."""
+
+    id: str
+    email: str
+    username: str
+    first_name: str
+    last_name: str
+
+
+class UserRow(NamedTuple):
+    """What users may know of themselves. Fields named ``*_json`` are JSON text, ready to be sent."""
+
+    id: str
+    email: str
+    username: str
+    first_name: str
+    last_name: str
+    has_password: bool
+    public_metadata_json: str
+    authenticator: tuple[str, str] | None
+    """The id of the confirmed one, and when it was made."""
+    has_backup_codes: bool
+    """Whether any are left; they count only beside an authenticator."""
+    segments_json: str
+
+
+class SignInRow(NamedTuple):
+    id: str
+    user_id: str
+    expires_at: str
+    last_active_at: str
+    ip_address: str
+    user_agent: str
+
+
+class SignInAttemptRow(NamedTuple):
+    """A sign-in with the right password that awaits an MFA code, or was completed by one."""
+
+    id: str
+    email: str
+    session_id: str
+    method: str
+    expires_at: str
+    has_authenticator: bool
+    has_backup_codes: bool
+    user_id: str
+    is_completed: bool = False
+
+
+def public_user(user: str) -> str:
+    """The SQL of a ``PublicUserRow``; ``user`` is the name of the table's row, as in all of these."""
+    return f"json_build_array({_names(user)})"
+
+
+def user(user: str, *, segments: str) -> str:
+    """The SQL of a ``UserRow``; ``segments`` is that of the JSON text of their segments."""
+    return f"""
+        json_build_array(
+            {_names(user)}, {user}.password <> '', {user}.public_metadata::text,
+            (
+                SELECT json_build_array(authenticator.id::text, {time_text("authenticator.created_at")})
+                FROM accounts_authenticator authenticator
+                WHERE authenticator.user_id = {user}.id AND authenticator.confirmed_at IS NOT NULL
+                ORDER BY authenticator.id LIMIT 1
+            ),
+            {_has_backup_codes(user)}, {segments}
+        )
+    """
+
+
+def sign_in(sign_in: str) -> str:
+    """The SQL of a ``SignInRow``."""
+    return f"""
+        json_build_array(
+            {sign_in}.id::text, {sign_in}.user_id::text, {time_text(f"{sign_in}.expires_at")},
+            {time_text(f"coalesce({sign_in}.last_active_at, {sign_in}.created_at)")},
+            coalesce(host({sign_in}.ip_address), ''), {sign_in}.user_agent
+        )
+    """
+
+
+def sign_in_attempt(attempt: str, user: str) -> str:
+    """The SQL of a ``SignInAttemptRow`` that is not completed."""
+    return f"""
+        json_build_array(
+            {attempt}.id::text, {user}.email, {attempt}.session_id::text, {attempt}.method,
+            {time_text(f"{attempt}.expires_at")},
+            EXISTS (
+                SELECT 1 FROM accounts_authenticator authenticator
+                WHERE authenticator.user_id = {user}.id AND authenticator.confirmed_at IS NOT NULL
+            ),
+            {_has_backup_codes(user)}, {user}.id::text
+        )
+    """
+
+
+def _names(user: str) -> str:
+    return ", ".join([f"{user}.id::text", *(f"{user}.{name}" for name in PublicUserRow._fields[1:])])
+
+
+def _has_backup_codes(user: str) -> str:
+    return f"EXISTS (SELECT 1 FROM accounts_backupcode code WHERE code.user_id = {user}.id AND code.used_at IS NULL)"

@@ -1,0 +1,134 @@
+"""GET /me/organization-memberships: the organizations that the signed-in user is a member of, in which roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from accounts import rendering as accounts_rendering
+from accounts.models import Deployment
+from accounts.poll import Composed, Poll, Source, composed
+from accounts.rows import PublicUserRow, public_user
+from accounts.session_rows import SessionRow, with_session
+from accounts.viewers import Viewer
+from api.answers import envelope
+from database.cache import Changes
+from database.prepared import Reading, Result, Statement, Values, time_text
+from memberships.listing.composing import organization_restriction
+from memberships.listing.fragments import (
+    Fragments,
+    PlaceFragment,
+    owner_of,
+    read_with_fragments,
+    shows_private_metadata,
+)
+from memberships.rows import ORGANIZATION_ROLES
+
+_STATEMENT = with_session(
+    public_user("member"),
+    f"""
+    CASE WHEN %(wants_all)s THEN (
+        SELECT json_agg(
+            json_build_array(
+                membership.id::text, membership.organization_id::text, membership.public_metadata::text,
+                {time_text("membership.created_at")}, {time_text("membership.updated_at")},
+                coalesce(role.roles, '[]'), coalesce(role.is_admin, false)
+            )
+            ORDER BY membership.created_at, membership.id
+        )
+        FROM memberships_organizationmembership membership
+        LEFT JOIN LATERAL ({ORGANIZATION_ROLES}) role ON true
+        WHERE membership.user_id = member.id AND membership.deployment_id = session.deployment_id
+    ) END
+    """,
+)
+_MEMBERSHIPS, _SESSION = len(Changes._fields) + 1, len(Changes._fields) + 2
+
+
+class MembershipRow(NamedTuple):
+    """A user's membership of an organization. Fields named ``*_json`` are JSON text, ready to be sent."""
+
+    id: str
+    organization_id: str
+    public_metadata_json: str
+    created_at: str
+    updated_at: str
+    roles_json: str
+    is_organization_admin: bool
+
+
+class Rows(NamedTuple):
+    """A user's memberships in the order of joining, and the organizations: all as it was at one moment."""
+
+    memberships: list[MembershipRow]
+    fragments: Fragments
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationsRow(SessionRow):
+    """What the statement found. The invalidation log tells of all that the user is a member of."""
+
+    rows: Rows | None
+    """None if they were not wanted."""
+
+    @property
+    def is_whole(self) -> bool:
+        return self.rows is not None
+
+
+def _read(
+    deployment: Deployment, session_id: int, poll: Poll, *, is_loaded: bool, wants_all: bool
+) -> Reading[OrganizationsRow]:
+    values = {
+        "session": b"%d" % session_id,
+        "deployment": b"%d" % deployment.pk,
+        "wants_all": b"t" if wants_all else b"f",
+    }
+
+    def rows(result: Result, known: Fragments) -> tuple[Rows | None, list[tuple[Statement, Values]]]:
+        if not wants_all:
+            return None, []
+        memberships = [MembershipRow(*one) for one in orjson.loads(result[_MEMBERSHIPS] or b"[]")]
+        missing = known.complete(set(), {row.organization_id.encode() for row in memberships}, set())
+        return Rows(memberships, known), missing
+
+    result, found, as_of = yield from read_with_fragments(_STATEMENT, values, rows, at_once=is_loaded)
+    return OrganizationsRow(result, _SESSION, as_of, found)
+
+
+def _compose(viewer: Viewer, row: OrganizationsRow, poll: Poll) -> Composed:
+    assert row.rows is not None, "they were to be read"  # noqa: S101
+    user = accounts_rendering.public_user(PublicUserRow(*orjson.loads(row.data or b"")))
+    organizations = row.rows.fragments.organizations
+    body = envelope(
+        message="Your organization memberships.",
+        data=[_membership(viewer, one, user, organizations, poll) for one in row.rows.memberships],
+        session=orjson.Fragment(viewer.session),
+    )
+    owner = owner_of(viewer.user_id, viewer.deployment.pk, as_of=row.as_of)
+    return composed(body, [owner, *organizations.values()])
+
+
+def _membership(
+    viewer: Viewer, row: MembershipRow, user: Any, organizations: dict[bytes, PlaceFragment], poll: Poll
+) -> dict[str, Any]:
+    place = organizations[row.organization_id.encode()]
+    is_admin = row.is_organization_admin
+    shows = shows_private_metadata(viewer.deployment, is_admin=is_admin)
+    return {
+        "id": row.id,
+        "organization": orjson.Fragment(place.shown if shows else place.hidden),
+        "user": user,
+        "roles": orjson.Fragment(row.roles_json),
+        "public_metadata": orjson.Fragment(row.public_metadata_json),
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "eligibility_restriction": organization_restriction(
+            place, is_admin=is_admin, caller=viewer, address=poll.address
+        ),
+    }
+
+
+SOURCE = Source("me/organization-memberships", _read, _compose)
