@@ -21,7 +21,7 @@ from accounts.browser_origins import ORIGIN_LINES, as_browsers_write, is_origin
 from accounts.mail_texts import Template, problems_of
 from accounts.names import AddressField, NameField, is_normal
 from audit.triggers import audited, audited_ends
-from database.constraints import ForeignKeyConstraint
+from database.constraints import ForeignKeyConstraint, of_same
 from database.fields import MetadataField, TimeStamped, is_json_object
 from database.triggers import immutable, invalidates, must_match, touch
 from database.words import Words
@@ -34,6 +34,14 @@ HOST_PATTERN = rf"^(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*$|^(?=.*:.*:)[0-9a-f:]{{2
 def validate_host(value: str) -> None:
     if not re.fullmatch(HOST_PATTERN, value):
         raise ValidationError(_("%(value)s is not a lower-case host name without port."), params={"value": value})
+
+
+def _host_is_normalised() -> models.CheckConstraint:
+    return models.CheckConstraint(
+        name="%(app_label)s_%(class)s_host_is_normalised",
+        condition=models.Q(host__regex=HOST_PATTERN),
+        violation_error_message="The host must be a lower-case host name without port.",
+    )
 
 
 def validate_origin(value: str) -> None:
@@ -122,11 +130,7 @@ class Deployment(TimeStamped):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                name="accounts_deployment_host_is_normalised",
-                condition=models.Q(host__regex=HOST_PATTERN),
-                violation_error_message="The host must be a lower-case host name without port.",
-            ),
+            _host_is_normalised(),
             models.CheckConstraint(
                 name="accounts_deployment_origins_are_origins",
                 condition=Regex(
@@ -193,13 +197,7 @@ class DeploymentAlias(TimeStamped):
 
     class Meta:
         verbose_name_plural = "deployment aliases"
-        constraints = [
-            models.CheckConstraint(
-                name="accounts_deploymentalias_host_is_normalised",
-                condition=models.Q(host__regex=HOST_PATTERN),
-                violation_error_message="The host must be a lower-case host name without port.",
-            ),
-        ]
+        constraints = [_host_is_normalised()]
         triggers = [
             touch(),
             must_match(
@@ -479,19 +477,9 @@ class SignIn(TimeStamped):
         constraints = [
             models.UniqueConstraint(fields=["id", "session"], name="accounts_signin_with_session"),
             models.UniqueConstraint(fields=["id", "user"], name="accounts_signin_with_user"),
-            ForeignKeyConstraint(
-                name="accounts_signin_session_is_of_deployment",
-                fields=["session", "deployment"],
-                to="accounts.Session",
-                to_fields=["id", "deployment"],
-                violation_error_message="The session belongs to another deployment.",
-            ),
-            ForeignKeyConstraint(
-                name="accounts_signin_user_is_of_deployment",
-                fields=["user", "deployment"],
-                to="accounts.User",
-                to_fields=["id", "deployment"],
-                violation_error_message="The user belongs to another deployment than the session.",
+            of_same("deployment", "session", "accounts.Session", error="The session belongs to another deployment."),
+            of_same(
+                "deployment", "user", "accounts.User", error="The user belongs to another deployment than the session."
             ),
         ]
         triggers = [
@@ -529,18 +517,8 @@ class SignInAttempt(TimeStamped):
     class Meta:
         verbose_name = "sign-in attempt"
         constraints = [
-            ForeignKeyConstraint(
-                name="accounts_signinattempt_session_is_of_deployment",
-                fields=["session", "deployment"],
-                to="accounts.Session",
-                to_fields=["id", "deployment"],
-            ),
-            ForeignKeyConstraint(
-                name="accounts_signinattempt_user_is_of_deployment",
-                fields=["user", "deployment"],
-                to="accounts.User",
-                to_fields=["id", "deployment"],
-            ),
+            of_same("deployment", "session", "accounts.Session"),
+            of_same("deployment", "user", "accounts.User"),
         ]
         triggers = [touch(), immutable("deployment", "session", "user")]
 

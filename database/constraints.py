@@ -105,5 +105,16 @@ class ForeignKeyConstraint(models.BaseConstraint):
     __hash__ = models.BaseConstraint.__hash__
 
 
+def of_same(shared: str, field: str, to: str, *, error: str | None = None) -> ForeignKeyConstraint:
+    """The row of ``to`` that the foreign key ``field`` names has the same ``shared`` as this row."""
+    return ForeignKeyConstraint(
+        name=f"%(app_label)s_%(class)s_{field}_is_of_{shared}",
+        fields=[field, shared],
+        to=to,
+        to_fields=["id", shared],
+        violation_error_message=error,
+    )
+
+
 def _column(model: type[models.Model], field: str) -> str:
     return cast(str, cast(Any, model._meta.get_field(field)).column)
