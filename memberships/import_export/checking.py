@@ -75,14 +75,16 @@ def _refuse_unclear(lines: str, *, unknown: str, ambiguous: str) -> str:
     )
 
 
-def _take(column: str, *, into: str, scope: str, found: str, unknown: str, ambiguous: str) -> str:
+def _look_up(column: str, *, into: str, scope: str, ways: list[str], unknown: str, ambiguous: str) -> str:
     """Write the ids that ``column`` means into the column ``into``."""
+    found = f"found_{column}"
     lines = f"""
         (SELECT line, {scope}, {column} AS reference FROM staged
         WHERE {scope} IS NOT NULL AND {column} IS NOT NULL) lines
         LEFT JOIN {found} found USING ({scope}, reference)
     """
     return f"""
+        {_find(found, scope=scope, references=column, ways=ways)}
         UPDATE staged SET {into} = ids[1] FROM {found} found
         WHERE found.{scope} = staged.{scope} AND reference = {column} AND cardinality(ids) = 1;
         ANALYZE staged;
@@ -90,71 +92,54 @@ def _take(column: str, *, into: str, scope: str, found: str, unknown: str, ambig
     """
 
 
-def _take_roles(column: str, *, into: str, scope: str, found: str, kind: str) -> str:
-    """Make the table ``into``: the roles that ``column`` means."""
+def _look_up_roles(column: str, *, kind: str, ways: list[str]) -> str:
+    """Make the table ``staged_<kind>_role``: the roles of a ``kind`` of place that ``column`` means."""
+    found, into, scope = f"found_{column}", f"staged_{kind}_role", f"{kind}_id"
     lines = f"""
         (SELECT line, {scope}, unnest({column}) AS reference FROM staged WHERE {scope} IS NOT NULL) lines
         LEFT JOIN {found} found USING ({scope}, reference)
     """
-    return f"""
-        CREATE TEMPORARY TABLE {into} ON COMMIT DROP AS
-        SELECT DISTINCT line, ids[1] AS role_id FROM {lines} WHERE cardinality(ids) = 1;
-        CREATE INDEX ON {into} (line);
-        ANALYZE {into};
-    """ + _refuse_unclear(
+    refusal = _refuse_unclear(
         lines,
         unknown=f"There is no {kind} role “%s” that can be given here; roles are separated by semicolons.",
         ambiguous=f"Several {kind} roles that can be given here are called “%s”: write %s.",
     )
+    return f"""
+        {_find(found, scope=scope, references=f"unnest({column})", ways=ways)}
+        CREATE TEMPORARY TABLE {into} ON COMMIT DROP AS
+        SELECT DISTINCT line, ids[1] AS role_id FROM {lines} WHERE cardinality(ids) = 1;
+        CREATE INDEX ON {into} (line);
+        ANALYZE {into};
+        {refusal}
+    """
 
 
-_ORGANIZATION = _find(
-    "found_organization",
-    scope="deployment_id",
-    references="organization",
-    ways=[
-        "organizations_organization found USING (deployment_id, name)",
-        "organizations_organization found USING (deployment_id, id)",
-    ],
-) + _take(
+_ORGANIZATION = _look_up(
     "organization",
     into="organization_id",
     scope="deployment_id",
-    found="found_organization",
+    ways=[f"organizations_organization found USING (deployment_id, {column})" for column in ("name", "id")],
     unknown="There is no organization “%s” in the deployment.",
     ambiguous="Several organizations are called “%s”: write %s.",
 )
-_WORKSPACE = _find(
-    "found_workspace",
-    scope="organization_id",
-    references="workspace",
-    ways=[
-        "organizations_workspace found USING (organization_id, name)",
-        "organizations_workspace found USING (organization_id, id)",
-    ],
-) + _take(
+_WORKSPACE = _look_up(
     "workspace",
     into="workspace_id",
     scope="organization_id",
-    found="found_workspace",
+    ways=[f"organizations_workspace found USING (organization_id, {column})" for column in ("name", "id")],
     unknown="There is no workspace “%s” in the organization.",
     ambiguous="Several workspaces of the organization are called “%s”: write %s.",
 )
 _USERS = "accounts_user found ON found.deployment_id = wanted.deployment_id"
-_USER = _find(
-    "found_user",
+_USER = _look_up(
+    "member",
+    into="user_id",
     scope="deployment_id",
-    references="member",
     ways=[
         f"{_USERS} AND found.email <> '' AND lower(found.email) = lower(wanted.name)",
         f"{_USERS} AND found.username <> '' AND lower(found.username) = lower(wanted.name)",
         f"{_USERS} AND found.id = wanted.id",
     ],
-) + _take(
-    "member",
-    into="user_id",
-    scope="deployment_id",
-    found="found_user",
     unknown="There is no user “%s” in the deployment: write an e-mail address, a username or an id.",
     ambiguous="“%s” means several users: write %s.",
 )
@@ -163,21 +148,14 @@ _ROLES_IN_ORGANIZATION = """
     organizations_organization place ON place.id = wanted.organization_id
     JOIN organizations_organizationrole found ON found.deployment_id = place.deployment_id
 """
-_ORGANIZATION_ROLES = _find(
-    "found_organization_role",
-    scope="organization_id",
-    references="unnest(organization_roles)",
+_ORGANIZATION_ROLES = _look_up_roles(
+    "organization_roles",
+    kind="organization",
     ways=[
         f"{_ROLES_IN_ORGANIZATION} AND found.organization_id IS NULL AND found.name = wanted.name",
         f"{_ROLES_IN_ORGANIZATION} AND found.organization_id = place.id AND found.name = wanted.name",
         f"{_ROLES_IN_ORGANIZATION} AND coalesce(found.organization_id, place.id) = place.id AND found.id = wanted.id",
     ],
-) + _take_roles(
-    "organization_roles",
-    into="staged_organization_role",
-    scope="organization_id",
-    found="found_organization_role",
-    kind="organization",
 )
 
 _ROLES_IN_WORKSPACE = """
@@ -187,18 +165,15 @@ _ROLES_IN_WORKSPACE = """
 """
 _OF_THE_ORGANIZATION = "found.organization_id = above.id AND found.workspace_id IS NULL"
 _FITTING = "coalesce(found.organization_id, above.id) = above.id AND coalesce(found.workspace_id, place.id) = place.id"
-_WORKSPACE_ROLES = _find(
-    "found_workspace_role",
-    scope="workspace_id",
-    references="unnest(roles)",
+_WORKSPACE_ROLES = _look_up_roles(
+    "roles",
+    kind="workspace",
     ways=[
         f"{_ROLES_IN_WORKSPACE} AND found.organization_id IS NULL AND found.name = wanted.name",
         f"{_ROLES_IN_WORKSPACE} AND {_OF_THE_ORGANIZATION} AND found.name = wanted.name",
         f"{_ROLES_IN_WORKSPACE} AND found.workspace_id = place.id AND found.name = wanted.name",
         f"{_ROLES_IN_WORKSPACE} AND {_FITTING} AND found.id = wanted.id",
     ],
-) + _take_roles(
-    "roles", into="staged_workspace_role", scope="workspace_id", found="found_workspace_role", kind="workspace"
 )
 
 _ONCE = _add_error(
