@@ -90,7 +90,12 @@ class _DeploymentLoader:
         self.workspace_member = workspace_roles.filter(name=MEMBER).first()
 
     def _row(self, model: type[Row], identity: dict[str, Any], **defaults: Any) -> Row | None:
-        """The row with ``identity``, made with ``defaults`` if there is none; None if the database refuses it."""
+        """The row with ``identity``, made with ``defaults`` if there is none.
+
+        None if the database refuses it, or if a row that it would belong to is missing.
+        """
+        if None in identity.values():
+            return None
         row = model._base_manager.filter(**identity).first()
         return row or self._made(model(**identity, **defaults))
 
@@ -125,14 +130,14 @@ class _DeploymentLoader:
             public_metadata={"plan": "enterprise", "regions": ["no", "se"]},
             private_metadata={"account_manager": "Ingrid"},
         )
-        dispatcher = self._workspace_role("Dispatcher", ["shift:read", "shift:write"], organization=nordlys)
-        auditor = self._organization_role("Auditor", ["audit:read"], organization=nordlys)
-        havn = self.workspace(nordlys, "Havn · Harbour", description="Quays and cranes", public_metadata={"berths": 12})
-        crane = (
-            None
-            if havn is None
-            else self._workspace_role("Crane operator", ["crane:drive"], organization=nordlys, workspace=havn)
+        of_nordlys = {"deployment": self.deployment, "organization": nordlys}
+        auditor = self._row(OrganizationRole, {**of_nordlys, "name": "Auditor"}, permissions=["audit:read"])
+        dispatcher = self._row(
+            WorkspaceRole, {**of_nordlys, "name": "Dispatcher"}, permissions=["shift:read", "shift:write"]
         )
+        havn = self.workspace(nordlys, "Havn · Harbour", description="Quays and cranes", public_metadata={"berths": 12})
+        in_havn = {**of_nordlys, "workspace": havn}
+        crane = self._row(WorkspaceRole, {**in_havn, "name": "Crane operator"}, permissions=["crane:drive"])
         tog = self.workspace(nordlys, "Tog · Trains")
         if is_new and nordlys and havn:
             nordlys.auto_assigned_workspace = havn
@@ -208,28 +213,7 @@ class _DeploymentLoader:
         return self._row(Organization, {"deployment": self.deployment, "name": name}, **defaults)
 
     def workspace(self, organization: Organization | None, name: str, **defaults: Any) -> Workspace | None:
-        return (
-            None
-            if organization is None
-            else self._row(Workspace, {"organization": organization, "name": name}, **defaults)
-        )
-
-    def _organization_role(
-        self, name: str, permissions: list[str], *, organization: Organization | None
-    ) -> OrganizationRole | None:
-        identity = {"deployment": self.deployment, "organization": organization, "name": name}
-        return None if organization is None else self._row(OrganizationRole, identity, permissions=permissions)
-
-    def _workspace_role(
-        self,
-        name: str,
-        permissions: list[str],
-        *,
-        organization: Organization | None,
-        workspace: Workspace | None = None,
-    ) -> WorkspaceRole | None:
-        identity = {"deployment": self.deployment, "organization": organization, "workspace": workspace, "name": name}
-        return None if organization is None else self._row(WorkspaceRole, identity, permissions=permissions)
+        return self._row(Workspace, {"organization": organization, "name": name}, **defaults)
 
     def segment(self, name: str, type_: Segment.Type, members: Sequence[models.Model | None]) -> None:
         segment = self._row(Segment, {"deployment": self.deployment, "name": name, "type": type_})
@@ -240,8 +224,7 @@ class _DeploymentLoader:
         }
         link, field = links[type_]
         for member in members:
-            if segment and member:
-                self._row(link, {"segment": segment, field: member})
+            self._row(link, {"segment": segment, field: member})
 
     def member(
         self,
@@ -263,9 +246,7 @@ class _DeploymentLoader:
         if is_new and not organization_roles:
             organization_roles = [self.organization_member]
         for organization_role in organization_roles:
-            if in_organization and organization_role:
-                self._row(OrganizationMembershipRole, {"membership": in_organization, "role": organization_role})
+            self._row(OrganizationMembershipRole, {"membership": in_organization, "role": organization_role})
         in_workspace = self._row(WorkspaceMembership, {"workspace": workspace, "user": user}, created_at=joined)
         for role in roles:
-            if in_workspace and role:
-                self._row(WorkspaceMembershipRole, {"membership": in_workspace, "role": role})
+            self._row(WorkspaceMembershipRole, {"membership": in_workspace, "role": role})
