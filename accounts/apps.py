@@ -7,5 +7,3 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         """Make the security schemes known to drf-spectacular, and the allowed origins to django-cors-headers."""
         from accounts import origins, schema  # noqa: F401
-
-        origins.connect()

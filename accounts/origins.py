@@ -8,6 +8,7 @@ from typing import Any
 from corsheaders.signals import check_request_enabled
 from django.conf import settings
 from django.db import DatabaseError
+from django.dispatch import receiver
 from django.http import HttpRequest
 from rest_framework.request import Request
 
@@ -56,6 +57,7 @@ def _parts(origin: str) -> tuple[str, str, int] | None:
     return (match[1], match[2], int(match[3] or _DEFAULT_PORTS[match[1]])) if match else None
 
 
+@receiver(check_request_enabled, dispatch_uid="accounts.origins")
 def is_allowed(sender: Any, request: HttpRequest, **kwargs: Any) -> bool:
     """Whether a page of the request's Origin may read the answer, for django-cors-headers.
 
@@ -64,9 +66,10 @@ def is_allowed(sender: Any, request: HttpRequest, **kwargs: Any) -> bool:
     origin = request.headers.get("Origin")
     if not origin or not re.match(settings.CORS_URLS_REGEX, request.path_info):
         return False
-    if not hasattr(request, "allows_origin"):
-        request.allows_origin = origin in _allowed_origins(request)  # type: ignore[attr-defined]
-    return bool(request.allows_origin)  # type: ignore[attr-defined]
+    http: Any = request
+    if not hasattr(http, "allows_origin"):
+        http.allows_origin = origin in _allowed_origins(request)
+    return bool(http.allows_origin)
 
 
 def _allowed_origins(request: HttpRequest) -> list[str]:
@@ -77,7 +80,3 @@ def _allowed_origins(request: HttpRequest) -> list[str]:
     except DatabaseError:  # a page that could read answers before can read this error, too
         known = last_known(host_of(request))
         return known.allowed_origins if known else []
-
-
-def connect() -> None:
-    check_request_enabled.connect(is_allowed, dispatch_uid="accounts.origins")

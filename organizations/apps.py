@@ -6,6 +6,4 @@ class OrganizationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Have every new deployment start with the default roles."""
-        from organizations import default_roles
-
-        default_roles.connect()
+        from organizations import default_roles  # noqa: F401

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models.signals import post_save
+from django.dispatch import receiver
 
 from accounts.models import Deployment
 from organizations.models import (
@@ -38,10 +39,7 @@ def create_default_roles(deployment: Deployment) -> None:
     )
 
 
-def connect() -> None:
-    post_save.connect(_on_save, sender=Deployment, dispatch_uid="organizations.default_roles")
-
-
+@receiver(post_save, sender=Deployment, dispatch_uid="organizations.default_roles")
 def _on_save(sender: Any, instance: Deployment, created: bool, raw: bool = False, **kwargs: Any) -> None:
     if created and not raw:
         create_default_roles(instance)
