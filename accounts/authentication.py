@@ -18,6 +18,7 @@ from accounts.session_rows import read_session, session_of
 from accounts.sessions import Caller, SignedIn, TokenReusedError
 from accounts.tokens import PassingError
 from api.errors import ApiError
+from api.requests import django_request
 
 
 class VisitorAuthentication(BaseAuthentication):
@@ -44,8 +45,7 @@ class VisitorAuthentication(BaseAuthentication):
             refusal = error
         caller = sessions.visitor(deployment_of(request))
         if isinstance(refusal, PassingError):
-            http: Any = request._request
-            http.passing_refusal = refusal
+            django_request(request).passing_refusal = refusal
         # A navigation, which another site may have caused: the browser may just have withheld the cookie, and must not
         # lose it.
         elif request.headers.get("Sec-Fetch-Mode") != "navigate":

@@ -18,6 +18,7 @@ from accounts.keys import is_usable
 from accounts.models import Deployment, SigningKey
 from accounts.tokens import LEEWAY, SessionToken, verify_session_token
 from api.errors import ApiError, Problem
+from api.requests import django_request
 from database import cache
 from database.cache import CHANGES, Cache, Changes
 from database.prepared import Statement, columns_of, field_names, read
@@ -65,7 +66,7 @@ _by_host: dict[str, CachedDeployment] = {}
 
 def deployment_of(request: Request | HttpRequest) -> Deployment:
     """The deployment that the Host header names, read once a request; raises ``ApiError`` (404) if there is none."""
-    http: Any = request._request if isinstance(request, Request) else request
+    http = django_request(request)
     if not hasattr(http, "deployment"):
         load_deployment(http)
     deployment: Deployment = http.deployment
@@ -80,8 +81,7 @@ def cached_deployment(request: Request) -> CachedDeployment | None:
     cached = _by_host.get(host_of(request))
     if cached is None or not cached.is_current:
         return None
-    http: Any = request._request
-    http.deployment = cached.deployment
+    django_request(request).deployment = cached.deployment
     return cached
 
 
@@ -109,8 +109,7 @@ def load_deployment(request: Request | HttpRequest) -> CachedDeployment:
         if len(_by_host) >= 2 * MAX_DEPLOYMENTS:
             _by_host.clear()
         _by_host[host] = cached
-    http: Any = request._request if isinstance(request, Request) else request
-    http.deployment = cached.deployment
+    django_request(request).deployment = cached.deployment
     return cached
 
 

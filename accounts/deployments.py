@@ -10,11 +10,12 @@ from rest_framework.request import Request
 
 from accounts.models import Deployment
 from api.errors import ApiError, Problem
+from api.requests import django_request
 
 
 def host_of(request: Request | HttpRequest) -> str:
     """The host that the Host header names, as hosts are stored; raises ``ApiError`` (404) if it names none."""
-    http = request._request if isinstance(request, Request) else request
+    http = django_request(request)
     if "HTTP_HOST" not in http.META:  # Django would put the server's own name or address in its place
         raise ApiError(Problem.UNKNOWN_DEPLOYMENT)
     try:

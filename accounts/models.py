@@ -430,6 +430,8 @@ class Session(TimeStamped):
     token_seen_at = models.DateTimeField(
         null=True, editable=False, help_text="When the token of the current serial was first used."
     )
+    has_mfa: bool
+    """Whether the user of the active sign-in has MFA; of a session as ``session_rows`` reads it."""
 
     class Meta:
         indexes = [models.Index(fields=["expires_at"], name="accounts_session_to_sweep")]

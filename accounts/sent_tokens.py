@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -20,7 +20,7 @@ from accounts.models import Deployment, Session
 from accounts.sessions import Caller
 from accounts.tokens import MAX_LENGTH, PassingError, SessionToken
 from api.errors import ApiError, Problem
-from api.requests import single_parameter
+from api.requests import django_request, single_parameter
 
 COOKIE = "__session"
 STAGING_PARAMETER = "__dev_session__"
@@ -64,8 +64,7 @@ def sent_tokens(request: Request, deployment: Deployment, verify: Callable[[str]
     else:
         in_cookies = _cookies(request.META.get("HTTP_COOKIE", ""))
         sent = Sent(in_cookies or (bearer,) if in_cookies or bearer else (), Carrier.COOKIE, is_renewable=True)
-    http: Any = request._request
-    http.sent_tokens = sent
+    django_request(request).sent_tokens = sent
     return sent
 
 
@@ -143,7 +142,7 @@ def _values(header: str) -> Iterator[str]:
 
 def send_token(request: Request | HttpRequest, session: Session, token: str) -> None:
     """Have the answer to ``request`` carry ``token``."""
-    _http(request).token_to_send = session, token  # type: ignore[attr-defined]
+    django_request(request).token_to_send = session, token
 
 
 def send_visitors_token(request: Request, caller: Caller) -> None:
@@ -159,7 +158,7 @@ def write_token(request: Request | HttpRequest, response: HttpResponseBase) -> N
     Staging clients that do not send the token by cookie get it by the header alone: a link must plant no cookie. The
     cookie is host-only, and out of reach of scripts and of plain http (RFC 6265bis, 4.1.2).
     """
-    http = _http(request)
+    http = django_request(request)
     if (pending := getattr(http, "token_to_send", None)) is None:
         return
     session, token = pending
@@ -177,7 +176,3 @@ def write_token(request: Request | HttpRequest, response: HttpResponseBase) -> N
         httponly=True,
         samesite=session.deployment.cookie_same_site,
     )
-
-
-def _http(request: Request | HttpRequest) -> HttpRequest:
-    return request._request if isinstance(request, Request) else request

@@ -135,7 +135,7 @@ def session_of(columns: Sequence[Any] | None, deployment: Deployment) -> Session
     values = iter(columns)
     session = Session.from_db("default", _SESSION_FIELDS, list(islice(values, len(_SESSION_FIELDS))))
     sign_in = SignIn.from_db("default", _SIGN_IN_FIELDS, list(islice(values, len(_SIGN_IN_FIELDS))))
-    session.has_mfa = next(values)  # type: ignore[attr-defined]
+    session.has_mfa = next(values)
     of_user = list(values)
     fields = _BRIEF_USER_FIELDS if len(of_user) == len(_BRIEF_USER_FIELDS) else _USER_FIELDS
     user = User.from_db("default", fields, of_user)

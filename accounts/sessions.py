@@ -216,7 +216,7 @@ def signed_in(caller: Caller) -> SignedIn:
         raise ApiError(Problem.NO_ACTIVE_SIGN_IN)
     if active.user.disabled:
         raise ApiError(Problem.USER_DISABLED)
-    has_mfa: bool = caller.session.has_mfa  # type: ignore[attr-defined]
+    has_mfa = caller.session.has_mfa
     return SignedIn(caller.deployment, caller.session, active, active.user, has_mfa, token_serial=caller.token_serial)
 
 

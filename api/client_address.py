@@ -15,7 +15,8 @@ from api.networks import Address, Network, parse_address, parse_network
 
 def client_address_of(request: HttpRequest) -> Address | None:
     """The address of the client that sent ``request``; None if it is unknown."""
-    address: Address | None = request.client_address  # type: ignore[attr-defined]
+    http: Any = request
+    address: Address | None = http.client_address
     return address
 
 
@@ -25,11 +26,11 @@ class ClientAddressMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: Any) -> HttpResponseBase:
         peer = _address(request.META.get("REMOTE_ADDR", ""))
         if _is_trusted(peer) and _came_over_https(request.META.get("HTTP_X_FORWARDED_PROTO", "")):
             request.META["wsgi.url_scheme"] = "https"
-        request.client_address = address_in(request.META)  # type: ignore[attr-defined]
+        request.client_address = address_in(request.META)
         return self.get_response(request)
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
 from rest_framework.request import Request
 
 from api.errors import ApiError, Problem
@@ -28,6 +28,11 @@ def _digits_up_to(largest: int) -> str:
 
 ID_PATTERN = _digits_up_to(MAX_ID)
 """The ids that ``id_parameter`` takes, for the OpenAPI document; the server itself checks them more quickly."""
+
+
+def django_request(request: Request | HttpRequest) -> Any:
+    """Django's own request below that of Django REST framework: what is noted on it, the middleware sees."""
+    return request._request if isinstance(request, Request) else request
 
 
 def single_parameter(request: Request, name: str) -> str:

@@ -108,7 +108,7 @@ def _call(user: User, session: Session, address: Address | None) -> Reply:
     """Call the endpoint as a request from ``address`` would that carries the session's token."""
     session.deployment = user.deployment
     host = user.deployment.host
-    request = HttpRequest()
+    request: Any = HttpRequest()
     request.method = "GET"
     request.path = request.path_info = _PATH
     request.META = {
@@ -120,7 +120,7 @@ def _call(user: User, session: Session, address: Address | None) -> Reply:
         "PATH_INFO": _PATH,
         "HTTP_COOKIE": f"{COOKIE}={session_token(session)}",
     }
-    request.client_address = address  # type: ignore[attr-defined]
+    request.client_address = address
     match = resolve(_PATH)
     response: Any = match.func(request, *match.args, **match.kwargs)
     if hasattr(response, "render"):
