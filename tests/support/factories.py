@@ -13,8 +13,7 @@ from factory.declarations import PostGeneration, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from accounts.keys import create_signing_key
-from accounts.models import Authenticator, BackupCode, Deployment, Session, User
-from accounts.sessions import start_session
+from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, User
 from accounts.tokens import sign_session_token
 from memberships.models import (
     OrganizationMembership,
@@ -133,7 +132,11 @@ def staff(*deployments: Deployment, role: str = StaffAccess.Role.OPERATOR, **acc
 
 def session_of(user: User, **values: Any) -> Session:
     """A live session in which ``user`` is signed in; ``values`` replace its own."""
-    session = start_session(user=user, expires_at=timezone.now() + timedelta(hours=1))
+    expires_at = timezone.now() + timedelta(hours=1)
+    session = Session.objects.create(deployment=user.deployment, expires_at=expires_at)
+    session.active_sign_in = SignIn.objects.create(
+        session=session, deployment=user.deployment, user=user, expires_at=expires_at
+    )
     for name, value in values.items():
         setattr(session, name, value)
     session.save()
