@@ -22,5 +22,8 @@ from config.settings import *
 from config.settings.database import DATABASES
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
-DATABASES["default"]["OPTIONS"]["options"] += " -c rollcall.emptying=on"  # for Django, after tests with transactions
+DATABASES["default"]["OPTIONS"]["options"] += (
+    " -c rollcall.emptying=on"  # for Django, after tests with transactions
+    " -c synchronous_commit=off"  # no test asks what outlives a crash of this server
+)
 WHITENOISE_AUTOREFRESH = True  # look a file up when it is asked for, not all files for each new client
