@@ -150,9 +150,6 @@ _BEGINNING = b"%d" % (2**64 - 1)
 OVERTAKEN = -1
 """The ``as_of`` of a statement that may have seen less than another thread's, or more: uncommitted changes."""
 
-caches_uncommitted = False
-"""For tests, each of which is a transaction, whose values go with it."""
-
 
 class _State:
     """The state that all caches of the process share. ``generation`` counts the changes that were applied."""
@@ -214,7 +211,7 @@ def apply(log: LogRead, changes: Changes) -> int:
         elif changes.entries:
             _evict_changed(changes.entries)
         # A transaction that has written may roll back, which the log does not show.
-        if changes.own_transaction and not caches_uncommitted:
+        if changes.own_transaction:
             return OVERTAKEN
         # A hot standby lists no running transactions, though there may be some from xmin on; elsewhere the two are the
         # same if there are none.
@@ -231,9 +228,8 @@ def apply(log: LogRead, changes: Changes) -> int:
         _state.applied_at = now
         _state.horizon = horizon
         since = xmax if running else xmin
-        unfinished = [ids for ids in (running, changes.own_transaction) if ids]
         _state.position = LogPosition(
-            position.server_epoch, since, b"{%b}" % b",".join(unfinished), changes.own_id or position.own_id
+            position.server_epoch, since, b"{%b}" % running, changes.own_id or position.own_id
         )
         return _state.generation
 

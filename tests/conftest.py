@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from accounts.models import Deployment, User
 from database import cache
 from tests.support.browser import browser, demo, page
+from tests.support.caching import cache_what_is_not_committed
 from tests.support.demo import demo_env, demo_postgres, demo_rows, loaded_demo
 from tests.support.factories import DeploymentFactory, UserFactory
 
@@ -70,4 +71,4 @@ def user(deployment: Deployment) -> User:
 def _nothing_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test's rows are rolled back after it, which the invalidation log does not show."""
     cache.clear()
-    monkeypatch.setattr(cache, "caches_uncommitted", True)
+    cache_what_is_not_committed(monkeypatch)

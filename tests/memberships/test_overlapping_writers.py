@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from database import cache
 from memberships.models import OrganizationMembershipRole, WorkspaceMembershipRole
 from organizations.models import Organization, OrganizationSegment, Segment, WorkspaceSegment
 from tests.support.api import ApiClient, warm_up
@@ -171,7 +170,7 @@ def test_a_change_is_seen_once_it_is_committed(change: str, first_to_commit: int
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_a_transaction_has_read_of_its_own_is_not_cached(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may yet roll back, which the invalidation log does not show."""
-    monkeypatch.setattr(cache, "caches_uncommitted", False)
+    monkeypatch.undo()  # the fixture that lets tests cache what they have written themselves
     user = UserFactory.create()
     place = place_of(user)
     poll = Poll(user)

@@ -1,0 +1,23 @@
+"""Caching in a test, whose rows are rolled back after it with its one transaction."""
+
+from __future__ import annotations
+
+import pytest
+
+from database.cache import Changes
+from database.prepared import Result
+
+
+def cache_what_is_not_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the test's own changes as those of another transaction, which still runs: then what it reads is cached."""
+    of = Changes.of
+
+    def of_another(row: Result) -> Changes:
+        changes = of(row)
+        if not changes.own_transaction:
+            return changes
+        is_alone = changes.snapshot.endswith(b":")  # then all from xmin on is read the next time, itself included
+        running = b"" if is_alone else b"," + changes.own_transaction
+        return changes._replace(snapshot=changes.snapshot + running, own_transaction=None)
+
+    monkeypatch.setattr(Changes, "of", of_another)
