@@ -24,6 +24,8 @@ MAX_HEALTHZ_SECONDS = 0.1
 MAX_RECOVERY = 1.0
 """Seconds after which everything must be normal again."""
 HEALTHZ = "/healthz"
+UNPOLLED = "/.well-known/jwks.json"
+"""What has no fast path must be answered as well."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def measure(data: Data) -> Frozen:
     """Freeze the PostgreSQL of ``data``, which must be this run's own, with clients on kept and on new connections."""
     member = data.members_of_two_organizations()[0]
     headers = {"Host": member.host, "Cookie": f"__session={member.token}"}
-    paths = {path for endpoint in ENDPOINTS.values() for path in endpoint.paths}
+    paths = {path for endpoint in ENDPOINTS.values() for path in endpoint.paths} | {UNPOLLED}
     questions = [Question(path, headers, keeps) for path in sorted(paths) for keeps in (False, True)]
     questions += [Question(HEALTHZ, {}, keeps) for keeps in (False, True)]
     postgres = Postgres(data.url)
