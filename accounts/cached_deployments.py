@@ -14,7 +14,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from accounts.deployments import host_of
-from accounts.keys import is_usable
+from accounts.keys import is_usable, newest
 from accounts.models import Deployment, SigningKey
 from accounts.tokens import LEEWAY, SessionToken, verify_session_token
 from api.errors import ApiError, Problem
@@ -28,7 +28,17 @@ MAX_TOKENS = 5_000
 
 _DEPLOYMENT_FIELDS = field_names(Deployment)
 _KEY_FIELDS = field_names(
-    SigningKey, "id", "deployment_id", "kid", "algorithm", "public_key", "issuer", "retired_at", "tokens_until"
+    SigningKey,
+    "id",
+    "deployment_id",
+    "kid",
+    "algorithm",
+    "public_key",
+    "private_key",
+    "issuer",
+    "created_at",
+    "retired_at",
+    "tokens_until",
 )
 _BY_HOST = Statement(f"""
     SELECT
@@ -118,6 +128,7 @@ def _cached_deployment(rows: list[tuple[Any, ...]]) -> CachedDeployment:
     own = len(_DEPLOYMENT_FIELDS)
     deployment = Deployment.from_db("default", _DEPLOYMENT_FIELDS, rows[0][:own])
     keys = [SigningKey.from_db("default", _KEY_FIELDS, row[own:]) for row in rows if row[own] is not None]
+    deployment.cached_signing_key = newest(keys)
     return CachedDeployment(deployment, {key.kid: key for key in keys})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
@@ -47,7 +48,26 @@ def create_signing_key(*, deployment: Deployment) -> SigningKey:
 
 def signing_key(deployment: Deployment) -> SigningKey:
     """The key that signs now; made if the deployment has none yet. Of requests that find none at once, one makes it."""
-    return _newest_key(deployment) or _first_key(deployment)
+    return deployment.cached_signing_key or _newest_key(deployment) or _first_key(deployment)
+
+
+def newest(keys: Iterable[SigningKey]) -> SigningKey | None:
+    """The one of a deployment's own usable ``keys`` that signs, None if none does."""
+    signing = [key for key in keys if key.retired_at is None]
+    return max(signing, key=lambda key: (key.created_at, key.pk), default=None)
+
+
+def is_ready(deployment: Deployment, expires_at: datetime) -> bool:
+    """Whether a token that lives until ``expires_at`` can be signed without asking the database."""
+    key = deployment.cached_signing_key
+    return key is not None and key.tokens_until is not None and key.tokens_until >= expires_at
+
+
+def make_ready(deployment: Deployment, expires_at: datetime) -> None:
+    """Have ``is_ready`` be true."""
+    key = signing_key(deployment)
+    will_sign_until(key, expires_at)
+    deployment.cached_signing_key = key
 
 
 def _newest_key(deployment: Deployment) -> SigningKey | None:
@@ -79,6 +99,7 @@ def will_sign_until(key: SigningKey, expires_at: datetime) -> None:
         SigningKey.objects.filter(Q(tokens_until__lt=rounded) | Q(tokens_until__isnull=True), pk=key.pk).update(
             tokens_until=rounded
         )
+        key.tokens_until = rounded
 
 
 @transaction.atomic

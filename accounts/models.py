@@ -128,6 +128,9 @@ class Deployment(TimeStamped):
         max_length=200, blank=True, db_default="", help_text="The name that mails come from. If empty, the name above."
     )
 
+    cached_signing_key: SigningKey | None = None
+    """The key that signs, where the deployment comes from the cache (``accounts.cached_deployments``)."""
+
     class Meta:
         constraints = [
             _host_is_normalised(),

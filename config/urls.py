@@ -11,6 +11,7 @@ from accounts.viewsets import PolledViewSet
 from api.document import OpenApiView, docs
 from demo.playground import playground
 from memberships.session_views import (
+    AccessTokenViewSet,
     CurrentUserViewSet,
     SessionStateViewSet,
     SignInViewSet,
@@ -47,7 +48,7 @@ urlpatterns = [
     path("session/switch-sign-in", SignOutViewSet.as_view({"post": "switch_sign_in"})),
     path("session/switch-organization", SwitchViewSet.as_view({"post": "switch_organization"})),
     path("session/switch-workspace", SwitchViewSet.as_view({"post": "switch_workspace"})),
-    path("session/token", SwitchViewSet.as_view({"get": "token"})),
+    polled(AccessTokenViewSet, "retrieve"),
     path(".well-known/jwks.json", JwksViewSet.as_view({"get": "retrieve"})),
     path("openapi.json", OpenApiView.as_view()),
     path("docs/", docs),

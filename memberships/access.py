@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from database.prepared import Statement, number, read
 from memberships.listing import fragments
-from memberships.listing.fragments import PlaceFragment, RoleFragment
+from memberships.listing.fragments import PlaceFragment
 from memberships.membership_rows import MembershipRow, memberships, parse_ids, parse_memberships
 
 _MEMBERSHIP = Statement(f"SELECT {memberships('%(user)s::bigint')}")
@@ -21,14 +21,8 @@ class Membership:
     organization_id: int
     workspace: PlaceFragment
     organization: PlaceFragment
-    roles: list[RoleFragment]
     is_admin: bool
     """Whether the user administers the workspace or its organization."""
-
-    @property
-    def permissions(self) -> list[str]:
-        """The permissions of all roles, each once, in the order of the roles."""
-        return list(dict.fromkeys(permission for role in self.roles for permission in role.permissions))
 
 
 def membership_of(user_id: int, workspace_id: int) -> Membership | None:
@@ -38,17 +32,14 @@ def membership_of(user_id: int, workspace_id: int) -> Membership | None:
     if not rows:
         return None
     row = MembershipRow._make(rows[0])
-    role_ids = parse_ids(row.role_ids)
-    found = fragments.read_afresh([row.workspace_id], [row.organization_id], role_ids)
+    found = fragments.read_afresh([row.workspace_id], [row.organization_id], parse_ids(row.role_ids))
     if not found.workspaces or not found.organizations:
         return None
-    roles = [found.roles[id_] for id_ in role_ids if id_ in found.roles]
     return Membership(
         id=int(row.id),
         workspace_id=workspace_id,
         organization_id=int(row.organization_id),
         workspace=found.workspaces[row.workspace_id],
         organization=found.organizations[row.organization_id],
-        roles=roles,
-        is_admin=row.organization_id in administered or any(role.is_admin for role in roles),
+        is_admin=row.organization_id in administered or any(role.is_admin for role in found.roles.values()),
     )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
@@ -72,38 +71,6 @@ def resume(sign_in: SignIn) -> None:
                 organization_membership_id=last.organization_membership_id,
                 workspace_membership_id=last.workspace_membership_id,
             )
-
-
-@dataclass(frozen=True, slots=True)
-class Acting:
-    """The caller's active memberships, as far as they still exist and may be entered from the caller's address."""
-
-    organization: rows.OrganizationMembershipRow | None
-    workspace: Membership | None
-
-
-def acting(caller: SignedIn, *, address: Address | None) -> Acting:
-    """The caller's active memberships, without an organization or workspace whose restriction keeps them out now."""
-    active = (
-        ActiveMembership.objects.filter(sign_in=caller.sign_in)
-        .values_list("organization_membership__organization_id", "workspace_membership__workspace_id")
-        .first()
-    )
-    organization_id, workspace_id = active or (None, None)
-    organization = workspace = None
-    if workspace_id is not None:
-        membership = membership_of(caller.user.pk, workspace_id)
-        if membership is not None and _workspace_restriction(membership, caller, address)["type"] == "none":
-            workspace = membership
-    if organization_id is not None:
-        for organization_row in rows.organization_membership_rows(
-            user_id=caller.user.pk, deployment_id=caller.deployment.pk, organization_id=organization_id
-        ):
-            is_free = _organization_restriction(organization_row, caller, address)["type"] == "none"
-            # Administrators of a workspace enter it whatever rules its organization has.
-            if is_free or workspace is not None:
-                organization = organization_row
-    return Acting(organization, workspace)
 
 
 def _organization_row(caller: SignedIn, organization_id: int) -> rows.OrganizationMembershipRow:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import cast
 
-import orjson
-from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.request import Request
 
@@ -22,7 +19,7 @@ from api.answers import answer
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem
 from api.requests import body_of, id_parameter, single_parameter, text_field
-from memberships import active, current_user, schema, session_state
+from memberships import access_token, active, current_user, schema, session_state
 from memberships.session_state import session_data
 
 
@@ -64,7 +61,7 @@ class SignOutViewSet(VisitorViewSet):
 
 
 class SwitchViewSet(SessionViewSet):
-    """Switches the active organization and workspace; issues access tokens for the product's back-ends."""
+    """Switches the active organization and workspace."""
 
     @schema.switch_organization
     def switch_organization(self, request: Request) -> HttpResponse:
@@ -78,28 +75,16 @@ class SwitchViewSet(SessionViewSet):
         active.switch_workspace(caller, id_parameter(request, "workspace_id"), address=client_address_of(request))
         return session_answer(request, caller)
 
+
+class AccessTokenViewSet(PolledViewSet):
+    """Issues access tokens for the product's back-ends."""
+
+    source = access_token.SOURCE
+
     @schema.access_token
-    def token(self, request: Request) -> HttpResponse:
-        caller = cast(SignedIn, request.auth)
-        if single_parameter(request, "template") not in ("", "default"):
-            raise ApiError(Problem.NOT_FOUND, "There is no such template; leave it out.")
-        expires_at = datetime.now(UTC).replace(microsecond=0) + settings.ACCESS_TOKEN_LIFETIME
-        acting = active.acting(caller, address=client_address_of(request))
-        claims = {
-            "sub": str(caller.user.pk),
-            "sid": str(caller.session.pk),
-            "organization": str(acting.organization.organization.id) if acting.organization else "",
-            "organization_permissions": permissions(acting.organization.roles_json) if acting.organization else [],
-            "workspace": str(acting.workspace.workspace_id) if acting.workspace else "",
-            "workspace_permissions": acting.workspace.permissions if acting.workspace else [],
-        }
-        token = tokens.sign_access_token(caller.deployment, claims, expires_at=expires_at)
-        return answer(
-            request,
-            message="An access token for your back-ends.",
-            data={"token": token, "expires": int(expires_at.timestamp() * 1000)},
-            session=caller.session_summary,
-        )
+    def retrieve(self, request: Request) -> HttpResponse:
+        access_token.make_ready(cast(SignedIn, request.auth).deployment)
+        return self.polled(request)
 
 
 class SignInViewSet(VisitorViewSet):
@@ -175,8 +160,3 @@ def signed_in_answer(request: Request, caller: Caller, result: SignInResult) -> 
 def session_answer(request: Request, caller: Caller) -> HttpResponse:
     """200 with a ``Session``."""
     return answer(request, message=session_state.MESSAGE, data=session_data(caller), session=caller.session_summary)
-
-
-def permissions(roles_json: str) -> list[str]:
-    """The permissions of all roles of a row, each once, in the order of the roles."""
-    return list(dict.fromkeys(permission for role in orjson.loads(roles_json) for permission in role["permissions"]))

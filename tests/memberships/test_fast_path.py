@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import jwt
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -20,7 +21,8 @@ from tests.support.api import MEMBERSHIPS, ApiClient
 from tests.support.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of, token_of
 
 ORIGIN = "https://app.example.com"
-POLLED = [MEMBERSHIPS, "/session", "/me/organization-memberships", "/me", "/deployment"]
+TOKEN = "/session/token"
+POLLED = [MEMBERSHIPS, "/session", "/me/organization-memberships", "/me", "/deployment", TOKEN]
 FOR_VISITORS = ["/session", "/deployment"]
 
 
@@ -49,7 +51,11 @@ class Ways:
         headers = {"HTTP_HOST": self.host, "HTTP_COOKIE": f"__session={self.token}", **headers}
         django = Client(raise_request_exception=False)
         fast = self._application.get(self.path, query, **headers)
-        return fast, django.get(self.path, QUERY_STRING=query, **headers)
+        long = django.get(self.path, QUERY_STRING=query, **headers)
+        if self.path == TOKEN:  # each is another
+            for response in (fast, long):
+                response.headers.pop("ETag", None)
+        return fast, long
 
 
 @pytest.fixture(params=POLLED)
@@ -76,7 +82,11 @@ def seen(response: Any) -> Any:
     if response.status_code == 304:  # which has no content: Django calls that one of length 0
         headers.pop("Content-Length", None)
     cookies = {name: (morsel["samesite"], morsel["path"]) for name, morsel in response.cookies.items()}
-    return response.status_code, response.content, headers, cookies
+    content = response.content
+    if b'"token":' in content:  # each is another, and its time may be the next second
+        claims = jwt.decode(response.json()["data"]["token"], options={"verify_signature": False})
+        content = {name: claims[name] for name in claims.keys() - {"jti", "iat", "nbf", "exp"}}, sorted(response.json())
+    return response.status_code, content, headers, cookies
 
 
 @pytest.mark.parametrize(
@@ -104,6 +114,7 @@ def test_a_plain_request_takes_the_fast_path_to_the_same_answer(
 
 
 @pytest.mark.parametrize("form", ["{0}", "W/{0}", " {0} "])
+@pytest.mark.parametrize("path", [path for path in POLLED if path != TOKEN])
 def test_an_unchanged_answer_takes_the_fast_path(ways: Ways, form: str) -> None:
     etag = ways.ask()[0].headers["ETag"]
     short, long = ways.ask(HTTP_IF_NONE_MATCH=form.format(etag))
@@ -289,7 +300,11 @@ def test_the_fast_path_and_django_answer_any_caller_alike(
     for _ in range(2):
         short, long = ways.ask(query, **headers)
         assert without_new_session(short) == without_new_session(long)
-        if short.status_code == 200 and not (short.cookies or "X-Development-Session" in short.headers):
+        if (
+            path != TOKEN
+            and short.status_code == 200
+            and not (short.cookies or "X-Development-Session" in short.headers)
+        ):
             etag = short.headers["ETag"]
             short, long = ways.ask(query, **headers, HTTP_IF_NONE_MATCH=etag)
             assert (short.status_code, seen(short)) == (304, seen(long))
@@ -326,6 +341,26 @@ def test_a_session_that_is_over_is_over_on_the_fast_path(
     assert not took_the_fast_path(short)
     assert short.status_code == (200 if path in FOR_VISITORS else 401)
     assert without_new_session(short) == without_new_session(long)
+
+
+def test_no_token_of_before_stands_for_a_new_one(user: User) -> None:
+    client = ApiClient(user.deployment, user)
+    first = [client.get(TOKEN) for _ in range(3)][-1]
+    second = client.get(TOKEN, HTTP_IF_NONE_MATCH=first.headers["ETag"])
+    assert took_the_fast_path(second)
+    assert second.status_code == 200
+    assert second.json()["data"]["token"] != first.json()["data"]["token"]
+
+
+def test_a_token_that_outlives_its_keys_publication_is_left_to_django(user: User, settings: Any) -> None:
+    ways = Ways(user, TOKEN)
+    settings.ACCESS_TOKEN_LIFETIME = timedelta(days=2)
+    for is_fast in (False, True):  # the view keeps the key published for longer
+        short, _ = ways.ask()
+        assert took_the_fast_path(short) is is_fast
+        (until,) = user.deployment.signing_keys.values_list("tokens_until", flat=True)
+        assert until is not None
+        assert short.json()["data"]["expires"] <= until.timestamp() * 1000
 
 
 def test_a_failure_of_the_fast_path_is_logged_and_django_answers(
