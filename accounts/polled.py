@@ -20,12 +20,14 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
+from psycopg.errors import LockNotAvailable
 from rest_framework.request import Request
 
 from accounts.cached_deployments import CachedDeployment, cached_deployment, session_token
 from accounts.sent_tokens import Sent, sent_tokens
 from api.answers import Reply, with_caching
-from api.errors import ApiError
+from api.errors import ApiError, Problem, error_response
+from api.exceptions import problem_of
 from api.viewsets import accepts_json
 from database.prepared import Reading
 
@@ -138,8 +140,13 @@ def answer(parsed: ParsedPoll) -> Reading[Reply | None]:
     """The endpoint's answer, or 304 if it is the one that the client has; None if Django is to answer."""
     try:
         found = yield from parsed.endpoint.answer(parsed.poll, parsed.cached, parsed.tokens)
-    except (ApiError, DatabaseError):
+    except ApiError:
         return None  # the view says what is wrong
+    except DatabaseError as error:
+        # The view waits longer for a lock.
+        if isinstance(error.__cause__, LockNotAvailable) or problem_of(error) is not Problem.UNAVAILABLE:
+            return None
+        return _unavailable(parsed)
     except Exception:
         logger.warning("The fast path failed; Django answers the request", exc_info=True)
         return None
@@ -150,3 +157,10 @@ def answer(parsed: ParsedPoll) -> Reading[Reply | None]:
         return Reply(304, headers, b"")
     body = found.write()
     return Reply(200, [*headers, ("Content-Type", "application/json"), ("Content-Length", str(len(body)))], body)
+
+
+def _unavailable(parsed: ParsedPoll) -> Reply:
+    """503, in the error envelope."""
+    response = error_response(Problem.UNAVAILABLE)
+    headers = dict(parsed.headers) | dict(response.headers) | {"Content-Length": str(len(response.content))}
+    return Reply(response.status_code, list(headers.items()), response.content)

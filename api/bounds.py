@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from typing import Any
 
@@ -46,13 +45,3 @@ def limit_at(path: str) -> int:
     """The number of bytes that anybody may send to ``path``."""
     staff: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     return staff if path.startswith("/admin/") else MAX_BODY
-
-
-def read_chunks(environ: dict[str, Any]) -> None:
-    """Give a body that came in chunks (RFC 9112, 7.1) a Content-Length, without which Django takes it for empty.
-
-    No more of it is read than ``limit_at`` allows, and one byte, by which the middleware sees that it is longer.
-    """
-    if "HTTP_TRANSFER_ENCODING" in environ:
-        body = environ["wsgi.input"].read(limit_at(environ["PATH_INFO"]) + 1)
-        environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))

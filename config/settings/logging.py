@@ -16,6 +16,5 @@ LOGGING = {
         "django": {"handlers": [], "level": "INFO"},
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "gunicorn.http.wsgi": {"level": "ERROR"},  # warns of each HEAD, whose body the server drops for Django
     },
 }

@@ -71,21 +71,10 @@ def test_an_unchanged_static_file_states_no_length(connection: Connection) -> No
     assert (answer.status, answer.headers["Content-Length"]) == (304, None)
 
 
-@pytest.mark.parametrize(
-    ("path", "code"), [("/auth/signin", 40302), ("/nowhere", 40401), (MEMBERSHIPS, 40501)], ids=lambda value: str(value)
-)
-def test_a_connection_that_is_said_to_be_kept_is_kept(connection: Connection, path: str, code: int) -> None:
-    """Whether or not the body of a request that was refused unread has come by then."""
-    late = connection.head(path, method="POST", Origin="https://evil.example", Content_Length="2")
-    connection.send(late)
-    answer = connection.receive()
-    assert (code_of(answer), answer.headers["Connection"]) == (code, "close")
-    assert connection.is_closed()
-
-
 @pytest.mark.parametrize("path", ["/auth/signin", "/nowhere", MEMBERSHIPS])
-def test_a_refusal_keeps_the_connection_if_the_body_is_there(connection: Connection, path: str) -> None:
-    answer = post(connection, b"{}", path=path, Origin="https://evil.example")
+@pytest.mark.parametrize("late", [0, 0.3], ids=["with the head", "later"])
+def test_a_refusal_keeps_the_connection_whenever_the_body_comes(connection: Connection, path: str, late: float) -> None:
+    answer = post(connection, b"{}", path=path, late=late, Origin="https://evil.example")
     assert (answer.status // 100, answer.headers["Connection"]) == (4, "keep-alive")
     assert connection.request("/healthz").status == 200
 
@@ -122,18 +111,18 @@ def test_endless_chunks_are_refused_while_they_come(connection: Connection) -> N
     assert (code_of(answer), answer.headers["Connection"]) == (41301, "close")
 
 
-def test_a_content_type_of_a_megabyte_is_refused_at_once(connection: Connection) -> None:
+def test_a_content_type_of_60_kilobytes_is_refused_at_once(connection: Connection) -> None:
     began = time.monotonic()
-    answer = post(connection, b"{}", Content_Type="application/json" + ";" * 800_000)
+    answer = post(connection, b"{}", Content_Type="application/json" + ";" * 60_000)
     assert code_of(answer) == 41501
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 1
 
 
-def test_a_cookie_of_a_megabyte_is_answered_at_once(base_url: str) -> None:
+def test_a_cookie_of_60_kilobytes_is_answered_at_once(base_url: str) -> None:
     began = time.monotonic()
-    answer = request(base_url, MEMBERSHIPS, Cookie='__session="' + '\\"' * 500_000 + '"')
+    answer = request(base_url, MEMBERSHIPS, Cookie='__session="' + '\\"' * 30_000 + '"')
     assert answer.status == 401
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize("host", ["rollcall_web:8000", "10.0.0.7", "rollcall_web"])

@@ -52,6 +52,22 @@ class OwnPostgres:
         """Start it, unless it runs; it takes connections on return."""
         self._server.ensure_postgres_running()
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """All its processes stop, and go on after the block: it takes connections and statements, and answers none."""
+        main = int((self._folder / "postmaster.pid").read_text().split()[0])
+        os.kill(main, signal.SIGSTOP)  # first, lest it starts others
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        pids = [main, *map(int, children)]
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
     def copy_to(self, folder: Path) -> None:
         """Copy its files, from which another one can start; it must be stopped."""
         _copy(self._folder, folder)
@@ -260,6 +276,10 @@ class Connection:
             self._file.readline()
         self._file.readline()
         return body
+
+    def close_writing(self) -> None:
+        """Send no more, as the server sees."""
+        self._socket.shutdown(socket.SHUT_WR)
 
     def is_closed(self) -> bool:
         """Whether the server has closed it, having sent nothing more."""

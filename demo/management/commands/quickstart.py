@@ -15,7 +15,8 @@ from accounts.deployments import find_deployment
 from accounts.models import Deployment, User
 from accounts.sessions import start_session
 from accounts.tokens import sign_session_token
-from server.management.commands.serve import base_url, require_free
+from server.listening import base_url
+from server.management.commands.serve import require_free
 
 BANNER = """
 {lines}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import socket
-import sys
+import shutil
+import tempfile
 from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.core.wsgi import get_wsgi_application
 from django.db import OperationalError, connection
 
-from config import local_postgres
 from database.history import require_present_set
+from server.listening import base_url, listen
 
 
 class Command(BaseCommand):
@@ -28,10 +29,15 @@ class Command(BaseCommand):
         with suppress(OperationalError):  # the server waits for a database that is down
             require_present_set(connection)
         connection.close()
-        local_postgres.hand_over()
-        os.chdir(settings.BASE_DIR)
-        command = [sys.executable, "-m", "gunicorn", "--config", "python:server.gunicorn_conf", "config.wsgi"]
-        os.execv(sys.executable, command)  # noqa: S606
+        folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="rollcall-metrics-")
+        try:
+            from server.processes import Main  # once the folder of the metrics is named
+
+            application = get_wsgi_application()
+            workers = f"(processes: {settings.WORKERS}, threads of each: {settings.THREADS})"
+            Main(application).run(f"Rollcall serves at {base_url()} {workers}.\n")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def require_free(host: str, port: int) -> None:
@@ -40,15 +46,3 @@ def require_free(host: str, port: int) -> None:
         listen(host, port, is_shared=False).close()
     except OSError as error:
         raise CommandError(f"Cannot listen at {host}:{port}: {error.strerror}. Set HOST and PORT.") from error
-
-
-def listen(host: str, port: int, *, is_shared: bool) -> socket.socket:
-    """A socket that listens at ``host``:``port``, beside others if it ``is_shared``; raises ``OSError``."""
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    return socket.create_server(address[:2], family=family, backlog=2048, reuse_port=is_shared)
-
-
-def base_url() -> str:
-    """The address at which people on this machine reach the server."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.HOST, settings.HOST)  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{settings.PORT}"

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from server.worker import PAUSE, SLOW
 from tests.support.api import MEMBERSHIPS
 from tests.support.server import Connection, OwnPostgres, manage, request, running_server, wait_until
 
@@ -22,7 +21,7 @@ def server(demo_env: dict[str, str], cookie: str) -> Iterator[str]:
     with running_server(demo_env | {"THREADS": "2"}) as base_url, Connection(base_url) as first:
         for _ in range(4):  # the first ones may be slow, after which the main thread answers nothing for a while
             first.request(MEMBERSHIPS, Cookie=cookie)
-        time.sleep(PAUSE * SLOW * 4)
+
         yield base_url
 
 

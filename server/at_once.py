@@ -1,0 +1,46 @@
+"""What is answered without Django: the probes, and plain requests for polled endpoints (``accounts.polled``)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from django.urls import get_resolver
+
+from accounts import polled
+from api.answers import Reply
+from database.prepared import Reading, run
+from server import health
+from server.metrics import METHODS, count
+
+
+class Asked(NamedTuple):
+    """A request that can be answered without Django; it may be ``read`` any number of times."""
+
+    method: str
+    route: str
+    read: Callable[[], Reading[Reply | None]]
+    """Gives the answer, or None: it is for Django after all."""
+
+
+def asked(environ: dict[str, Any]) -> Asked | None:
+    """What a WSGI request asks for; None if it is for Django."""
+    probe = health.PROBES.get(environ["PATH_INFO"])
+    if probe is not None:
+        method = environ["REQUEST_METHOD"]
+        route = environ["PATH_INFO"].removeprefix("/")
+        return Asked(method if method in METHODS else "other", route, partial(health.answer, probe, environ))
+    parsed = polled.parse(environ, get_resolver().urlconf_module.FAST_PATHS)  # type: ignore[union-attr]
+    return None if parsed is None else Asked("GET", parsed.endpoint.route, partial(polled.answer, parsed))
+
+
+def answer(environ: dict[str, Any]) -> Reply | None:
+    """The answer to a WSGI request, for which this waits; None if it is for Django."""
+    began = time.perf_counter()
+    what = asked(environ)
+    reply = None if what is None else run(what.read())
+    if what is not None and reply is not None:
+        count(what.method, what.route, reply.status, time.perf_counter() - began)
+    return reply

@@ -1,0 +1,120 @@
+"""Requests as WSGI variables (RFC 9112, 3 to 7). llhttp, the parser of Node, says what is well-formed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import httptools
+
+from api.errors import Problem
+
+_ORIGIN = re.compile(rb"https?://[^/?#]+(?=[/?]|$)", re.IGNORECASE)
+
+
+class RefusedError(Exception):
+    """The request cannot be read, for the reason of ``problem``."""
+
+    def __init__(self, problem: Problem = Problem.MALFORMED_REQUEST) -> None:
+        self.problem = problem
+        super().__init__(problem.message)
+
+
+class Head:
+    """A request without its body: ``environ``, and how the body comes."""
+
+    def __init__(self, raw: bytes, connection: Mapping[str, Any]) -> None:
+        """``raw`` ends with the empty line; ``connection`` are the variables of the connection.
+
+        Raises ``RefusedError``.
+        """
+        self.environ = dict(connection)
+        self.is_kept = False
+        """Whether the client keeps the connection for further requests."""
+        self.is_over = False
+        """Whether a body that comes in chunks has come."""
+        self._is_read = False
+        self._parts: list[bytes] = []
+        self._url = b""
+        self._parser = httptools.HttpRequestParser(self)
+        with suppress(httptools.HttpParserUpgrade):  # to what we do not speak: it is like others (RFC 9110, 7.8)
+            self._feed(raw)
+        version = self._parser.get_http_version()
+        if version not in ("1.0", "1.1"):
+            raise RefusedError
+        self.environ["REQUEST_METHOD"] = self._parser.get_method().decode()
+        self.environ["SERVER_PROTOCOL"] = f"HTTP/{version}"
+        self._set_target()
+        if version == "1.1" and "HTTP_HOST" not in self.environ:
+            raise RefusedError  # RFC 9112, 3.2
+        self.is_chunked = "HTTP_TRANSFER_ENCODING" in self.environ
+        if self.is_chunked and (version == "1.0" or self._parser.should_upgrade()):
+            raise RefusedError  # somebody else may find another end of this body (RFC 9112, 6.1)
+        self.length = int(self.environ.get("CONTENT_LENGTH", 0))
+        """Bytes of the body, unless it comes in chunks."""
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether the head is all there is to the request, and the connection is kept."""
+        return self.is_kept and not self.length and not self.is_chunked and "HTTP_EXPECT" not in self.environ
+
+    def read_chunks(self, data: bytes) -> bytes:
+        """What the chunks in ``data`` hold; raises ``RefusedError``."""
+        self._parts.clear()
+        self._feed(data)
+        return b"".join(self._parts)
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            raise
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            raise (cause if isinstance(cause, RefusedError) else RefusedError()) from error
+
+    # llhttp's callbacks
+
+    def on_message_begin(self) -> None:
+        if self.is_over:  # further requests behind chunks: they are not read, and the connection ends
+            self.is_kept = False
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # A field behind chunks says nothing here, and an underscore would be taken for the hyphen of what proxies set.
+        if self._is_read or b"_" in name:
+            return
+        key = name.decode("ascii").upper().replace("-", "_")
+        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        text = value.decode("latin-1")
+        if key in self.environ:
+            if key == "HTTP_HOST":
+                raise RefusedError
+            text = f"{self.environ[key]},{text}"
+        self.environ[key] = text
+
+    def on_headers_complete(self) -> None:
+        if not self._is_read:
+            self._is_read, self.is_kept = True, self._parser.should_keep_alive()
+
+    def on_body(self, data: bytes) -> None:
+        self._parts.append(data)
+
+    def on_message_complete(self) -> None:
+        self.is_over = True
+
+    def _set_target(self) -> None:
+        target = _ORIGIN.sub(b"", self._url, count=1) if not self._url.startswith(b"/") else self._url
+        path, _, query = target.partition(b"?")
+        path = path or b"/"
+        if not path.startswith(b"/") or b"#" in target:
+            raise RefusedError
+        self.environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
+        self.environ["QUERY_STRING"] = query.decode("latin-1")
+        self.environ["RAW_URI"] = self._url.decode("latin-1")

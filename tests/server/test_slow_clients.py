@@ -1,0 +1,110 @@
+"""Slow clients: nobody else waits for them, and each is closed at its deadline."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from urllib.parse import urlsplit
+
+import pytest
+
+from server import connection as limits
+from tests.support.api import MEMBERSHIPS
+from tests.support.server import Connection, manage, request, running_server
+
+EACH = 20
+
+
+@pytest.fixture(scope="module")
+def server(demo_env: dict[str, str]) -> Iterator[str]:
+    """The base URL of a server with two processes of two threads."""
+    with running_server(demo_env | {"WORKERS": "2", "THREADS": "2"}) as base_url:
+        yield base_url
+
+
+@pytest.fixture(scope="module")
+def cookie(demo_env: dict[str, str]) -> str:
+    """That of the user with the most memberships."""
+    return f"__session={manage('issue_session', 'dmitri@demo.example', env=demo_env).strip()}"
+
+
+class NeverReads:
+    """A client that asks for more than any buffer holds, and reads nothing of it."""
+
+    def __init__(self, base_url: str, request: bytes) -> None:
+        url = urlsplit(base_url)
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._socket.connect((str(url.hostname), url.port or 80))
+        self._socket.sendall(request * 200)
+
+    def __enter__(self) -> NeverReads:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def is_closed(self) -> bool:
+        """Whether the server has given it up, which shows without reading."""
+        poll = select.poll()
+        poll.register(self._socket, 0)
+        return bool(poll.poll(0))
+
+
+def test_slow_clients_keep_nobody_waiting_and_are_closed(server: str, cookie: str) -> None:
+    with ExitStack() as stack:
+        heads = [stack.enter_context(Connection(server)) for _ in range(EACH)]
+        bodies = [stack.enter_context(Connection(server)) for _ in range(EACH)]
+        whole = heads[0].head(MEMBERSHIPS, Cookie=cookie)
+        began = time.monotonic()
+        silent = [stack.enter_context(NeverReads(server, whole)) for _ in range(EACH)]
+        for client in heads:
+            client.send(whole[:100])
+        for client in bodies:
+            client.send(client.head("/auth/signin", method="POST", Content_Length="10") + b"12345")
+        for path in (MEMBERSHIPS, "/healthz", "/session") * 5:
+            asked_at = time.monotonic()
+            assert request(server, path, Cookie=cookie).status == 200
+            assert time.monotonic() - asked_at < 1
+        for client in (*heads, *bodies):
+            answer = client.receive()
+            assert (answer.status, json.loads(answer.body)["errors"][0]["code"]) == (408, 40801)
+            assert client.is_closed()
+        assert limits.HEAD - 1 < time.monotonic() - began < limits.HEAD + 5
+        poll_until = began + limits.SEND + 10
+        while not all(client.is_closed() for client in silent):
+            assert time.monotonic() < poll_until
+            time.sleep(0.2)
+        assert time.monotonic() - began > limits.SEND - 1
+        assert request(server, MEMBERSHIPS, Cookie=cookie).status == 200
+
+
+def test_a_head_that_drips_in_is_closed_at_its_deadline(server: str) -> None:
+    with Connection(server) as client:
+        began = time.monotonic()
+        client.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: ")
+        with suppress(OSError):
+            while time.monotonic() - began < limits.HEAD + 10:
+                client.send(b"x")
+                time.sleep(0.2)
+        assert limits.HEAD < time.monotonic() - began < limits.HEAD + limits.LINGER + 3
+
+
+def test_more_connections_than_a_process_holds_are_refused(demo_env: dict[str, str]) -> None:
+    with running_server(demo_env | {"WORKERS": "1"}) as base_url, ExitStack() as stack:
+        url = urlsplit(base_url)
+        first = stack.enter_context(Connection(base_url))
+        assert first.request("/healthz").status == 200
+        for _ in range(999):
+            stack.enter_context(socket.create_connection((str(url.hostname), url.port or 80)))
+        answer = request(base_url, "/healthz")
+        assert (answer.status, json.loads(answer.body)["errors"][0]["code"]) == (503, 50301)
+        assert int(answer.headers["Retry-After"]) > 0
+        assert first.request("/healthz").status == 200
+        stack.pop_all().close()
+        time.sleep(0.5)
+        assert request(base_url, "/healthz").status == 200
