@@ -10,7 +10,7 @@ from django.contrib.auth import hashers
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxLengthValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.db.models.lookups import Regex
@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import encryption
 from accounts.browser_origins import ORIGIN_LINES, as_browsers_write, is_origin
+from accounts.front_ends import LOOPING, ui_settings, validate_ui_settings
 from accounts.mail_texts import Template, problems_of
 from accounts.names import AddressField, NameField, is_normal
 from audit.triggers import audited, audited_ends
@@ -72,6 +73,11 @@ class Deployment(TimeStamped):
         MEMBERS = "members"
         ADMINS = "admins"
         NOBODY = "nobody"
+
+    class SignUpMode(models.TextChoices):
+        CLOSED = "closed", "nobody"
+        INVITATION = "invitation", "who was invited"
+        OPEN = "open", "everybody"
 
     class CookieSameSite(models.TextChoices):
         STRICT = "Strict"
@@ -128,11 +134,43 @@ class Deployment(TimeStamped):
         max_length=200, blank=True, db_default="", help_text="The name that mails come from. If empty, the name above."
     )
 
+    sign_up_mode = models.CharField(
+        max_length=20,
+        choices=SignUpMode,
+        default=SignUpMode.CLOSED,
+        db_default=SignUpMode.CLOSED,
+        help_text="Who may sign up by themselves.",
+    )
+    challenge_demanded = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Signing in takes a proof of work by the user's browser, which makes guessing expensive.",
+    )
+    challenge_difficulty = models.PositiveSmallIntegerField(
+        default=4,
+        db_default=4,
+        validators=[MinValueValidator(1), MaxValueValidator(6)],
+        help_text="1 to 6. Each step makes the proof sixteen times as long; 4 is the widget's own default.",
+    )
+    ui_settings = MetadataField(
+        validators=[validate_ui_settings], help_text="Addresses and texts for front-ends, in place of the defaults."
+    )
+
     cached_signing_key: SigningKey | None = None
     """The key that signs, where the deployment comes from the cache (``accounts.cached_deployments``)."""
 
     class Meta:
         constraints = [
+            *is_json_object("ui_settings"),
+            models.CheckConstraint(
+                name="accounts_deployment_sign_up_mode_is_known",
+                condition=models.Q(sign_up_mode__in=["closed", "invitation", "open"]),
+            ),
+            models.CheckConstraint(
+                name="accounts_deployment_challenge_can_be_solved",
+                condition=models.Q(challenge_difficulty__gte=1, challenge_difficulty__lte=6),
+                violation_error_message="The difficulty of the challenge must be 1 to 6.",
+            ),
             _host_is_normalised(),
             models.CheckConstraint(
                 name="accounts_deployment_origins_are_origins",
@@ -178,6 +216,9 @@ class Deployment(TimeStamped):
     def clean(self) -> None:
         if DeploymentAlias.objects.filter(host=self.host).exists():
             raise ValidationError({"host": _("This host is already an alias of a deployment.")})
+        shown = ui_settings(self)
+        if shown["after_signin_redirect_url"] in (shown["sign_in_page_url"], shown["sign_up_page_url"]):
+            raise ValidationError(LOOPING)
 
     @property
     def issuer(self) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from accounts import mfa
+from accounts import front_ends, mfa
 from accounts.models import Authenticator, Deployment, SignInAttempt
 from accounts.rows import PublicUserRow, SignInAttemptRow, SignInRow, UserRow
 from accounts.sessions import MAX_SIGN_INS
@@ -86,7 +86,7 @@ def sign_in(
 
 
 def sign_in_attempt(row: SignInAttemptRow) -> JsonObject:
-    """A ``SigninAttempt``: the password was right; the MFA code is missing or came with this request."""
+    """A ``SigninAttempt``: the password was right; an MFA code is missing, or nothing is any more."""
     return {
         "id": row.id,
         "email": row.email,
@@ -95,8 +95,8 @@ def sign_in_attempt(row: SignInAttemptRow) -> JsonObject:
         "sso_provider": "",
         "expires_at": row.expires_at,
         "first_method_authenticated": True,
-        "second_method_authenticated": row.is_completed,
-        "second_method_authentication_required": True,
+        "second_method_authenticated": row.is_completed and row.has_authenticator,
+        "second_method_authentication_required": row.has_authenticator or not row.is_completed,
         "available_2fa_methods": mfa.method_names(
             has_authenticator=row.has_authenticator, has_backup_codes=row.has_backup_codes
         ),
@@ -107,7 +107,7 @@ def sign_in_attempt(row: SignInAttemptRow) -> JsonObject:
 
 
 def completed_attempt(attempt: SignInAttempt) -> JsonObject:
-    """The ``SigninAttempt`` that the request's code completed."""
+    """The ``SigninAttempt`` that the request completed."""
     methods = mfa.available_methods(attempt.user)
     row = SignInAttemptRow(
         id=str(attempt.pk),
@@ -133,13 +133,12 @@ def deployment(row: Deployment) -> JsonObject:
     """A ``Deployment``: the settings that a front-end needs before it draws anything."""
     times = {"created_at": timestamp(row.created_at), "updated_at": timestamp(row.updated_at), "deleted_at": None}
     part = {"id": str(row.pk), "deployment_id": str(row.pk)} | times
-    front_end = urlsplit(row.allowed_origins[0]).netloc if row.allowed_origins else row.host
     return {
         "id": str(row.pk),
         **times,
         "maintenance_mode": False,
         "backend_host": row.host,
-        "frontend_host": front_end,
+        "frontend_host": urlsplit(front_ends.front_end(row)).netloc,
         "mail_from_host": "",
         "publishable_key": publishable_keys(row.issuer)[row.mode],
         "project_id": "",
@@ -147,8 +146,8 @@ def deployment(row: Deployment) -> JsonObject:
         "social_connections": [],
         "b2b_settings": part | _b2b_settings(row),
         "auth_settings": part | _AUTH_SETTINGS,
-        "restrictions": part | _RESTRICTIONS,
-        "ui_settings": {"deployment_id": str(row.pk), "app_name": row.name} | _UI_SETTINGS,
+        "restrictions": part | _RESTRICTIONS | {"sign_up_mode": _SIGN_UP_MODES[row.sign_up_mode]},
+        "ui_settings": {"deployment_id": str(row.pk), "app_name": row.name} | _ui_settings(row),
     }
 
 
@@ -161,6 +160,15 @@ def _email_address(row: PublicUserRow | UserRow) -> JsonObject:
         "verified": False,
         "verified_at": "",
         "verification_strategy": "otp",
+    }
+
+
+def _ui_settings(row: Deployment) -> JsonObject:
+    shown = front_ends.ui_settings(row)
+    return shown | {
+        "use_initials_for_user_profile_image": True,
+        "use_initials_for_organization_profile_image": True,
+        "signup_terms_statement_shown": bool(shown[front_ends.TERMS]),
     }
 
 
@@ -248,36 +256,10 @@ _RESTRICTIONS: JsonObject = {
     "banned_keywords": [],
     "allowlisted_resources": [],
     "blocklisted_resources": [],
-    "sign_up_mode": "restricted",
 }
 
-_UI_SETTINGS: JsonObject = dict.fromkeys(
-    [
-        "privacy_policy_url",
-        "tos_page_url",
-        "sign_in_page_url",
-        "sign_up_page_url",
-        "waitlist_page_url",
-        "support_page_url",
-        "after_logo_click_url",
-        "user_profile_url",
-        "organization_profile_url",
-        "create_organization_url",
-        "after_sign_out_one_page_url",
-        "after_sign_out_all_page_url",
-        "after_signup_redirect_url",
-        "after_signin_redirect_url",
-        "after_create_organization_redirect_url",
-        "favicon_image_url",
-        "default_user_profile_image_url",
-        "default_organization_profile_image_url",
-        "default_workspace_profile_image_url",
-        "logo_image_url",
-        "signup_terms_statement",
-    ],
-    "",
-) | {
-    "use_initials_for_user_profile_image": True,
-    "use_initials_for_organization_profile_image": True,
-    "signup_terms_statement_shown": False,
+_SIGN_UP_MODES: dict[str, str] = {
+    Deployment.SignUpMode.CLOSED: "restricted",
+    Deployment.SignUpMode.INVITATION: "restricted",
+    Deployment.SignUpMode.OPEN: "public",
 }

@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
+from accounts.challenges import MAX_TOKEN
 from accounts.models import Deployment, SignInAttempt
 from accounts.tokens import MAX_LENGTH
 from api.requests import MAX_TEXT
@@ -109,16 +110,26 @@ def constant(value: str) -> serializers.Field:
     return field()
 
 
+def challenge_token_field() -> serializers.Field:
+    return serializers.CharField(
+        required=False,
+        max_length=MAX_TOKEN,
+        help_text="The token of `/captcha/redeem`, if the deployment demands one.",
+    )
+
+
 class SignInByEmailSerializer(serializers.Serializer):
     strategy = constant("plain_email")
     email = TextField()
     password = TextField()
+    challenge_token = challenge_token_field()
 
 
 class SignInByUsernameSerializer(serializers.Serializer):
     strategy = constant("plain_username")
     username = TextField()
     password = TextField()
+    challenge_token = challenge_token_field()
 
 
 class SignInByOutsideTokenSerializer(serializers.Serializer):
@@ -135,6 +146,44 @@ SIGN_IN_REQUEST = PolymorphicProxySerializer(
     },
     resource_type_field_name="strategy",
 )
+
+
+class IdentifyRequestSerializer(serializers.Serializer):
+    identifier = TextField(help_text="An e-mail address or a username.")
+    challenge_token = challenge_token_field()
+
+
+class IdentifiedSerializer(serializers.Serializer):
+    """How whoever this is signs in."""
+
+    strategy = serializers.ChoiceField(choices=["password"])
+
+
+class ChallengeSizeSerializer(serializers.Serializer):
+    c = serializers.IntegerField(help_text="The number of puzzles.")
+    s = serializers.IntegerField(help_text="The length of each salt.")
+    d = serializers.IntegerField(help_text="The length of the beginning that each hash must have, in hexadecimal.")
+
+
+class ChallengeSerializer(serializers.Serializer):
+    """A proof of work, as the public Cap widget takes it."""
+
+    challenge = ChallengeSizeSerializer()
+    token = serializers.CharField(help_text="The salts and beginnings follow from it.")
+    expires = serializers.IntegerField(help_text="Milliseconds since 1970.")
+
+
+class RedeemRequestSerializer(serializers.Serializer):
+    token = TextField(max_length=MAX_TOKEN)
+    solutions = serializers.ListField(child=serializers.IntegerField(min_value=0), min_length=1)
+
+
+class RedeemedSerializer(serializers.Serializer):
+    """The token with which a call may be made that demands one, once."""
+
+    success = serializers.BooleanField()
+    token = serializers.CharField()
+    expires = serializers.IntegerField(help_text="Milliseconds since 1970.")
 
 
 class VerifyOTPRequestSerializer(serializers.Serializer):

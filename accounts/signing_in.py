@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 
 from django.conf import settings
@@ -35,7 +36,7 @@ class Client:
 class SignInResult:
     """The session, and whether the user is signed in to it now; otherwise it awaits an MFA code.
 
-    ``attempt`` is the sign-in attempt that the code completed, if there was one.
+    ``attempt`` is the sign-in attempt that is completed with that, unless an outside issuer's token was enough.
     """
 
     session: Session
@@ -60,16 +61,25 @@ def sign_in_with_password(
         raise ApiError(Problem.WRONG_CREDENTIALS)
     if user.disabled:
         raise ApiError(Problem.USER_DISABLED)
-    if not mfa.available_methods(user):
-        return _complete(caller, _own_session(caller), user, client)
-    session = _own_session(caller)
-    session.sign_in_attempts.create(
-        deployment=caller.deployment,
+    if mfa.available_methods(user):
+        session = _own_session(caller)
+        _new_attempt(session, user, method)
+        return SignInResult(session, is_complete=False)
+    with transaction.atomic():
+        result = _complete(caller, _own_session(caller), user, client)
+        return replace(result, attempt=_new_attempt(result.session, user, method, completed_at=timezone.now()))
+
+
+def _new_attempt(
+    session: Session, user: User, method: SignInAttempt.Method, *, completed_at: datetime | None = None
+) -> SignInAttempt:
+    return session.sign_in_attempts.create(
+        deployment_id=session.deployment_id,
         user=user,
         method=method,
         expires_at=timezone.now() + sessions.PENDING_LIFETIME,
+        completed_at=completed_at,
     )
-    return SignInResult(session, is_complete=False)
 
 
 def sign_in_with_code(caller: Caller, client: Client, *, attempt_id: int, code: str) -> SignInResult:

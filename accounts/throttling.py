@@ -23,6 +23,9 @@ from accounts.names import normal_name
 from api.errors import ApiError, Problem
 from api.networks import Address
 
+MAX_CORRECTIONS = 4
+"""Wrong passwords that give a challenge's token back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -53,6 +56,11 @@ def code_limits(deployment: Deployment, *, subject: str, address: Address | None
         Limit(by_subject.key, settings.CODES_PER_ACCOUNT),
         Limit(by_address.key, settings.CODES_PER_ADDRESS),
     ]
+
+
+def corrections(challenge: str) -> list[Limit]:
+    """The limit on wrong passwords with one token of a ``challenge``."""
+    return [Limit(_key("challenge", "corrections", challenge), MAX_CORRECTIONS)]
 
 
 def _limits(realm: str, kind: str, account: str, address: Address | None, source_kind: str = "address") -> list[Limit]:
@@ -100,6 +108,12 @@ def count_use(limits: list[Limit]) -> None:
     """
     counts = _count(limits)
     _refuse_until(counts[limit.key][1] for limit in limits if counts[limit.key][0] > limit.failures)
+
+
+def is_within(limits: list[Limit]) -> bool:
+    """Count one use against each of ``limits``; whether that was not one too many."""
+    counts = _count(limits)
+    return all(counts[limit.key][0] <= limit.failures for limit in limits)
 
 
 def _refuse_until(ends: Iterable[datetime]) -> None:

@@ -38,6 +38,16 @@ class Problem(enum.Enum):
         "A field is missing or holds something else than it takes.",
         "A field of the request's body is missing or malformed; the message names it.",
     )
+    CHALLENGE_REQUIRED = (
+        40005,
+        "Reload the page and try again: the check against robots is missing.",
+        "The deployment demands a proof of work: send the token of `/captcha/redeem` as `challenge_token`.",
+    )
+    CHALLENGE_FAILED = (
+        40006,
+        "Reload the page and try again: the check against robots has failed or was used before.",
+        "The challenge is not solved, or its token is forged, has expired, was used before or is another deployment's.",
+    )
     NO_SESSION = (
         40101,
         "Sign in first: you are not signed in.",

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.urls import URLPattern, path
 
+from accounts.challenge_views import ChallengeViewSet, IdentifyViewSet
 from accounts.polled import Endpoint
 from accounts.views import DeploymentViewSet, JwksViewSet, MfaViewSet
 from accounts.viewsets import PolledViewSet
@@ -42,8 +43,11 @@ urlpatterns = [
     path("me/backup-codes", MfaViewSet.as_view({"post": "new_backup_codes"})),
     polled(DeploymentViewSet, "retrieve"),
     path("auth/signin", SignInViewSet.as_view({"post": "sign_in"})),
+    path("auth/identify", IdentifyViewSet.as_view({"post": "identify"})),
     path("auth/attempt-verification", SignInViewSet.as_view({"post": "attempt_verification"})),
     polled(SessionStateViewSet, "retrieve"),
+    path("captcha/challenge", ChallengeViewSet.as_view({"post": "new"})),
+    path("captcha/redeem", ChallengeViewSet.as_view({"post": "redeem"})),
     path("session/sign-out", SignOutViewSet.as_view({"post": "sign_out"})),
     path("session/switch-sign-in", SignOutViewSet.as_view({"post": "switch_sign_in"})),
     path("session/switch-organization", SwitchViewSet.as_view({"post": "switch_organization"})),

@@ -143,6 +143,9 @@ _AWAITING = SignInAttemptRow(
 _ATTEMPT = accounts_rendering.sign_in_attempt(_AWAITING)
 _COMPLETED = accounts_rendering.sign_in_attempt(_AWAITING._replace(is_completed=True))
 _NOBODY: dict[str, Any] = {"id": "88121", "active_signin": None, "signins": [], "signin_attempts": []}
+_COMPLETED_AT_ONCE = accounts_rendering.sign_in_attempt(
+    _AWAITING._replace(is_completed=True, has_authenticator=False, has_backup_codes=False)
+)
 _SIGNED_IN = _NOBODY | {"active_signin": _SIGN_IN, "signins": [_SIGN_IN]}
 _AWAITING_CODE = _NOBODY | {"signin_attempts": [_ATTEMPT]}
 
@@ -309,7 +312,9 @@ sign_in = endpoint(
     method="POST",
     description=(
         "With a password, by e-mail address or username, or with the token of an outside issuer. `active_signin` is "
-        "set if that was all; else the last of `signin_attempts` says which kind of MFA code is awaited."
+        "set if that was all, and the last of `signin_attempts` is the completed attempt; else it says which kind of "
+        "MFA code is awaited. A deployment may demand a `challenge_token` with a password, which is good for one "
+        "sign-in; a wrong password gives it back."
     ),
     request=SIGN_IN_REQUEST,
     requests={
@@ -319,11 +324,13 @@ sign_in = endpoint(
     },
     answers=_SESSION,
     examples={
-        "signed in": enveloped(_SIGNED_IN, "Your session."),
+        "signed in": enveloped(_SIGNED_IN | {"signin_attempts": [_COMPLETED_AT_ONCE]}, "Your session."),
         "MFA code awaited": enveloped(_AWAITING_CODE, "Your session."),
     },
     fails_with=[
         Problem.INVALID_FIELD,
+        Problem.CHALLENGE_REQUIRED,
+        Problem.CHALLENGE_FAILED,
         Problem.WRONG_CREDENTIALS,
         Problem.INVALID_SESSION_TOKEN,
         Problem.SESSION_EXPIRED,

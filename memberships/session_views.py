@@ -7,8 +7,8 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from accounts import challenges, sessions, signing_in, tokens
 from accounts import rendering as accounts_rendering
-from accounts import sessions, signing_in, tokens
 from accounts.authentication import end_all_sessions, require_settled
 from accounts.models import SignInAttempt
 from accounts.sent_tokens import send_token, send_visitors_token
@@ -103,9 +103,9 @@ class SignInViewSet(VisitorViewSet):
         elif strategy in SignInAttempt.Method.values:
             method = SignInAttempt.Method(strategy)
             name = text_field(body, "email" if method == SignInAttempt.Method.EMAIL else "username")
-            result = signing_in.sign_in_with_password(
-                caller, client, method=method, name=name, password=text_field(body, "password")
-            )
+            password = text_field(body, "password")
+            with challenges.spending(caller.deployment, body):
+                result = signing_in.sign_in_with_password(caller, client, method=method, name=name, password=password)
         else:
             raise ApiError(Problem.INVALID_FIELD, "strategy must be plain_email, plain_username or outside_token.")
         return signed_in_answer(request, caller, result)

@@ -40,6 +40,7 @@ from staff.pages.bulk_actions import (
     SIGNING_KEY_ACTIONS,
     USER_ACTIONS,
 )
+from staff.pages.front_ends import FRONT_END, DeploymentForm
 from staff.pages.mail import links_to_texts
 from staff.pages.memberships import ActiveMembershipInline, OrganizationOfUserInline, WorkspaceOfUserInline
 from staff.pages.organizations import UserSegmentInline
@@ -70,6 +71,7 @@ class SigningKeyInline(ReadOnlyInline):
 
 @admin.register(Deployment)
 class DeploymentAdmin(StaffAdmin):
+    form = DeploymentForm
     list_display = ("name", "host", "mode", "created_at")
     list_filter = ("mode",)
     search_fields = ("name", "host")
@@ -94,6 +96,8 @@ class DeploymentAdmin(StaffAdmin):
                 ],
             },
         ),
+        ("Sign-up and sign-in", {"fields": ["sign_up_mode", "challenge_demanded", "challenge_difficulty"]}),
+        FRONT_END,
         ("Mail", {"fields": ["mail_sender", "mail_sender_name", "texts"]}),
         DATES,
     )

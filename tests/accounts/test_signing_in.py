@@ -85,8 +85,39 @@ def test_a_user_signs_in_by_either_name_in_any_case_and_encoding(
 ) -> None:
     response = browser.post(SIGN_IN, name | {"password": PASSWORD}, content_type=content_type)
     assert data_of(response)["active_signin"]["user_id"] == str(ada.pk)
-    assert data_of(response)["signin_attempts"] == []
     assert data_of(browser.get("/me"))["id"] == str(ada.pk)
+
+
+def test_the_answer_to_a_password_alone_shows_the_completed_attempt(browser: ApiClient, ada: User) -> None:
+    """The public form looks at nothing else."""
+    data = data_of(sign_in(browser, ada))
+    row = SignInAttempt.objects.get()
+    assert row.completed_at is not None
+    assert data["signin_attempts"] == [
+        {
+            "id": str(row.pk),
+            "email": "Ada@example.com",
+            "session_id": data["id"],
+            "method": "plain_email",
+            "sso_provider": "",
+            "expires_at": row.expires_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "first_method_authenticated": True,
+            "second_method_authenticated": False,
+            "second_method_authentication_required": False,
+            "available_2fa_methods": [],
+            "user_id": str(ada.pk),
+            "current_step": "",
+            "completed": True,
+        }
+    ]
+    assert session_data(browser)["signin_attempts"] == []
+    assert session_data(browser)["active_signin"]["user_id"] == str(ada.pk)
+
+
+def test_the_completed_attempt_is_the_last_after_those_that_wait(browser: ApiClient, ada: User, grace: User) -> None:
+    sign_in(browser, grace)
+    steps = [attempt["current_step"] for attempt in data_of(sign_in(browser, ada))["signin_attempts"]]
+    assert steps[-1] == ""
 
 
 def test_the_sign_in_says_where_it_came_from(browser: ApiClient, ada: User) -> None:
