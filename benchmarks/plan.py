@@ -25,7 +25,7 @@ def hot_statement(data: Data, *, memberships: int) -> str:
         "deployment": data.deployment_id,
         "organization": None,
         "workspace": None,
-        "wants_rows": True,
+        "wants_all": True,
         "since": xmax,
         "running": "{}",
         "own_id": 0,
