@@ -11,12 +11,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import psycopg
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections
+from psycopg import errors
 from psycopg.pq import ConnStatus, ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
@@ -43,19 +43,23 @@ MAX_BATCHES = 2
 BACKOFF = 0.2
 """Seconds after a connection has failed until the next one is tried."""
 
+_ENDS = (errors.AdminShutdown, errors.CrashShutdown, errors.IdleSessionTimeout)
+"""The server's last words on a connection: its queries are asked over another."""
+
 logger = logging.getLogger("rollcall")
 
 
 class _Task:
     """A reading under way."""
 
-    __slots__ = ("deadline", "done", "is_repeated", "query", "reading", "results")
+    __slots__ = ("deadline", "done", "query", "reading", "repeats", "results")
 
     def __init__(self, reading: Reading[Any], done: Callable[[Any], None], deadline: float) -> None:
         self.reading, self.done, self.deadline = reading, done, deadline
         self.query: Query = ()
         self.results: list[Result] = []
-        self.is_repeated = False
+        self.repeats = 0
+        """How often it was sent in vain: over a connection that was lost, or to an outdated statement."""
 
 
 class _Line:
@@ -164,11 +168,16 @@ class _Line:
             self._prepared.discard(statement.name)
         problem: DatabaseError | None = None  # the batch was given up because of another query
         if result.status != ExecStatus.PIPELINE_ABORTED:
-            cause = psycopg.errors.error_from_result(result)
+            cause = errors.error_from_result(result)
+            if isinstance(cause, _ENDS):
+                self._sent.appendleft((owner, statement))
+                raise cause
             if isinstance(cause, OUTDATED):
                 self._forget()
-            else:
+            if not isinstance(cause, OUTDATED) or (owner is not None and owner.repeats > CONNECTIONS):
                 problem = _as_djangos(cause)
+            elif owner is not None:
+                owner.repeats += 1
         if owner is not None:
             self._failed.setdefault(owner, problem)
 
@@ -221,12 +230,10 @@ class Pipelines:
         try:
             task.query = step()
         except StopIteration as end:
-            self._tasks.pop(task, None)
-            task.done(end.value)
+            self._finish(task, end.value)
         except Exception as error:
-            self._tasks.pop(task, None)
             logger.exception("A reading failed")
-            task.done(error)
+            self._finish(task, error)
         else:
             if not self._tasks:
                 self.loop.call_later(0.1, self._expire)
@@ -234,21 +241,26 @@ class Pipelines:
             self._waiting.append(task)
             self.send_soon()
 
+    def _finish(self, task: _Task, value: Any) -> None:
+        self._tasks.pop(task, None)
+        try:
+            task.done(value)
+        except Exception:  # others' results are to be read on
+            logger.exception("The outcome of a reading was not taken")
+
     def succeeded(self, task: _Task) -> None:
         if task in self._tasks:
             self._go_on(task, lambda: task.reading.send(task.results))
 
     def failed(self, task: _Task, error: DatabaseError | None) -> None:
-        """The query failed with ``error``, or is to be sent anew; the latter only once if nobody knows why."""
+        """The query failed with ``error``, or is to be sent anew."""
         if task not in self._tasks:
             return
-        if error is None and not task.is_repeated:
-            task.is_repeated = True
+        if error is None:
             self._waiting.append(task)
             self.send_soon()
         else:
-            problem = error or OperationalError("the query failed twice")
-            self._go_on(task, lambda: task.reading.throw(problem))
+            self._go_on(task, lambda: task.reading.throw(error))
 
     def send_soon(self) -> None:
         """Send what is waiting, together with all that has come by the end of this turn of the loop."""
@@ -306,7 +318,8 @@ class Pipelines:
         """``line`` is closed; ``tasks`` have had no answer."""
         self._lines.remove(line)
         for task in tasks:
-            self.failed(task, error if task.is_repeated else None)
+            task.repeats += 1
+            self.failed(task, error if task.repeats > CONNECTIONS else None)
 
     def _fail_all(self, error: DatabaseError) -> None:
         tasks, self._waiting = self._waiting, deque()
@@ -326,10 +339,13 @@ class Pipelines:
             self.loop.call_later(0.1, self._expire)
             self.send_soon()
 
-    async def close(self) -> None:
+    def close(self) -> None:
+        """Close all connections; what is under way fails."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        self._next_attempt = float("inf")
         for line in list(self._lines):
-            with suppress(psycopg.Error):
-                line.close(InterfaceError("the process ends"))
+            line.close(InterfaceError("the connections were closed"))
 
 
 def _as_djangos(error: Exception) -> DatabaseError:

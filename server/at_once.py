@@ -25,6 +25,12 @@ class Asked(NamedTuple):
     """Gives the answer, or None: it is for Django after all."""
 
 
+def prepare() -> None:
+    """Load what the first requests would otherwise wait for: all addresses, and the names of all migrations."""
+    _ = get_resolver().url_patterns
+    health.newest_migrations()
+
+
 def asked(environ: dict[str, Any]) -> Asked | None:
     """What a WSGI request asks for; None if it is for Django."""
     probe = health.PROBES.get(environ["PATH_INFO"])

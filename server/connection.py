@@ -64,6 +64,9 @@ class Service(Protocol):
     def now(self) -> float: ...
     def add(self, connection: Connection) -> None: ...
     def remove(self, connection: Connection) -> None: ...
+    def hold(self, size: int) -> bool:
+        """Whether there is room for a body of ``size`` bytes, which is taken with that, or given back if negative."""
+
     def resumed(self, connection: Connection) -> None:
         """The client has taken what was sent to it."""
 
@@ -92,6 +95,8 @@ class Connection(asyncio.Protocol):
         self._is_over = False
         """Whether no request is taken any more."""
         self._has_eof = False
+        self._held = 0
+        """Bytes of the body for which the service has made room."""
         self._unsent, self._taken_at = 0, 0.0
         self.is_paused = self.is_lost = False
         self._deadline = NEVER
@@ -120,6 +125,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_lost = True
+        self._let_go()
         self._service.remove(self)
 
     def eof_received(self) -> bool:
@@ -204,6 +210,11 @@ class Connection(asyncio.Protocol):
         if head.length > self._limit:  # Django says so
             head.is_kept = False
         elif head.length or head.is_chunked:
+            self._held = self._limit if head.is_chunked else head.length
+            if not self._service.hold(self._held):
+                self._held = 0
+                self.refuse(Problem.UNAVAILABLE)
+                return
             if "HTTP_EXPECT" in head.environ:
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._body = tempfile.SpooledTemporaryFile(MAX_BODY)  # noqa: SIM115 (Django closes it)
@@ -305,7 +316,13 @@ class Connection(asyncio.Protocol):
             self.transport.write(b"0\r\n\r\n")
         self._done(self._head.is_kept)
 
+    def _let_go(self) -> None:
+        if self._held:
+            self._service.hold(-self._held)
+            self._held = 0
+
     def _done(self, is_kept: bool) -> None:
+        self._let_go()
         self._head, self._is_busy = None, False
         if is_kept:
             self._deadline = self._service.now() + IDLE

@@ -58,7 +58,7 @@ def healthz(environ: dict[str, Any]) -> Reading[HttpResponse]:
 
 def readyz(environ: dict[str, Any]) -> Reading[HttpResponse]:
     """200 if the database answers, all migrations have run and memberships can be listed; 503 otherwise."""
-    newest = _newest_migrations()
+    newest = newest_migrations()
     migrations = {"migrations": b"{%b}" % ",".join(newest).encode()}
     try:
         found, _ = yield [(_APPLIED, migrations), statement.NOBODYS]
@@ -73,7 +73,7 @@ def readyz(environ: dict[str, Any]) -> Reading[HttpResponse]:
 
 
 @cache
-def _newest_migrations() -> list[str]:
+def newest_migrations() -> list[str]:
     """The newest migration of each app, on which all its others depend, as this process's code has them."""
     return [f"{app}.{name}" for app, name in MigrationLoader(None).graph.leaf_nodes()]
 

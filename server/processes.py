@@ -22,6 +22,7 @@ from django.conf import settings
 from prometheus_client import multiprocess
 
 from accounts import mail_sender
+from server import at_once
 from server.connection import Connection
 from server.listening import BACKLOG, listen
 from server.service import LoopService
@@ -50,6 +51,7 @@ class Main:
         with suppress(ValueError, OSError):
             _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        at_once.prepare()
         gc.freeze()  # what the workers share is not copied for the collector's marks
         for number in range(len(self._listeners)):
             self._start(number)
@@ -105,6 +107,8 @@ class Main:
     def _end(self, number: int) -> None:
         """End the workers: by SIGTERM when they have answered what was asked, by SIGINT at once."""
         _notify(b"STOPPING=1")
+        for listener in self._listeners:  # else connections would wait for nobody
+            listener.close()
         for pid in self._workers:
             os.kill(pid, number)
         for pid in self._workers:

@@ -27,6 +27,8 @@ MAX_CONNECTIONS = 1000
 """Of a process; further ones get a 503 and are closed."""
 MAX_REFUSED = 100
 """Of those, which are closed once they have got it; further ones get nothing."""
+MAX_BODIES = 256 * 2**20
+"""Bytes of all bodies that are being read or answered; those of more than 64 KiB are in files."""
 MAX_HEAD = 4 * 1024
 """Bytes of a head that is kept in case it comes again. A browser's has one or two thousand."""
 MAX_HEADS = 5_000
@@ -36,6 +38,8 @@ SLOW = 0.4
 """Seconds that Django may take before the database is asked whether it answers at all."""
 FROZEN = 0.8
 """Seconds without a sign of it after which it does not."""
+LONG = 5.0
+"""Seconds after which Django is taken to do something long, such as an import: it is waited for whatever comes."""
 HANGS = 30
 """Seconds without a turn of the loop after which the process is killed, and replaced."""
 
@@ -55,6 +59,7 @@ class LoopService:
         self._asked: dict[tuple[bytes, str], Asked] = {}
         self.pipelines = Pipelines(loop)
         self._threads = Threads(loop, application, threads)
+        self._held = 0
         self._pinged_at: float | None = None
         self._frozen_at: float | None = None
         self.pipelines.connect()
@@ -72,6 +77,12 @@ class LoopService:
     def remove(self, connection: Connection) -> None:
         self._connections.pop(connection, None)
         self._threads.leave(connection)
+
+    def hold(self, size: int) -> bool:
+        if self._held + size > MAX_BODIES:
+            return False
+        self._held += size
+        return True
 
     def resumed(self, connection: Connection) -> None:
         self._threads.resumed(connection)
@@ -93,8 +104,7 @@ class LoopService:
         return True
 
     def answer(self, connection: Connection, head: Head, raw: bytes | None = None) -> None:
-        tidy(head.environ)
-        new = asked(head.environ)
+        new = asked(_tidied(head).environ)
         if new is None:
             self._leave_to_django(connection, head)
             return
@@ -115,7 +125,7 @@ class LoopService:
             if raw is not None:
                 self._asked.pop((raw, connection.peer), None)
             if not connection.is_lost:
-                self._leave_to_django(connection, head or connection.parse_again(raw or b""))
+                self._leave_to_django(connection, head or _tidied(connection.parse_again(raw or b"")))
 
         self.pipelines.read(what.read(), done)
 
@@ -144,7 +154,7 @@ class LoopService:
             self._frozen_at = now
         if self._frozen_at is not None:
             for exchange in late:
-                if not exchange.is_begun:
+                if not exchange.is_begun and self._frozen_at - exchange.asked_at < LONG:
                     self._threads.finish(exchange, problem_reply(Problem.UNAVAILABLE))
         if not self.is_open and not self._connections and not self.is_over.done():
             self.is_over.set_result(None)
@@ -152,6 +162,11 @@ class LoopService:
 
     def _ponged(self, _: Any) -> None:
         self._pinged_at = None
+
+
+def _tidied(head: Head) -> Head:
+    tidy(head.environ)
+    return head
 
 
 def _ping() -> Generator[Query, list[Result], None]:

@@ -15,7 +15,7 @@ from server.connection import Connection, problem_reply
 
 MAX_WAITING = 100
 """Requests for Django, of a process, that wait or are being answered; further ones get a 503."""
-WHOLE = 2**20
+WHOLE = 4 * 2**20
 """Bytes of the body of an answer up to which it is sent in one piece, if Django has it in parts of a known length."""
 
 logger = logging.getLogger("rollcall")

@@ -92,7 +92,7 @@ def test_readiness_does_not_build_the_graph_of_migrations_each_time(monkeypatch:
 @pytest.mark.parametrize("app", ["database", "audit", "accounts", "memberships", "organizations", "staff", "auth"])
 def test_a_pending_migration_of_any_app_is_not_ready(app: str) -> None:
     recorder = MigrationRecorder(connection)
-    newest = next(name for name in health._newest_migrations() if name.startswith(f"{app}."))
+    newest = next(name for name in health.newest_migrations() if name.startswith(f"{app}."))
     recorder.record_unapplied(*newest.split(".", 1))
     answer = ask("/readyz")
     assert answer.status == 503

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -85,6 +86,71 @@ def test_a_reload_replaces_all_workers_and_resets_no_connection(
         is_over.set()
     assert answers == {200}
     assert len(workers_of(server)) == 2
+
+
+def test_no_kept_connection_loses_a_poll_in_a_reload(server: ServerProcess, demo_env: dict[str, str]) -> None:
+    cookie = f"__session={manage('issue_session', 'chioma@demo.example', env=demo_env).strip()}"
+    answers: set[object] = set()
+    is_over = threading.Event()
+
+    def poll() -> None:
+        try:
+            while not is_over.is_set():
+                with Connection(server.base_url) as kept:
+                    answer = None
+                    while not is_over.is_set() and (answer is None or answer.headers["Connection"] != "close"):
+                        answer = kept.request(MEMBERSHIPS, Cookie=cookie)
+                        answers.add(answer.status)
+        except Exception as error:
+            answers.add(repr(error))
+
+    threads = [threading.Thread(target=poll) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(2):
+            before = workers_of(server)
+            time.sleep(0.5)
+            server.send_signal(signal.SIGHUP)
+            wait_until(partial(is_rid_of, server, before), "the old ones are gone", seconds=40)
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+    assert answers == {200}
+
+
+def is_rid_of(server: ServerProcess, workers: set[int]) -> bool:
+    return not workers_of(server) & workers
+
+
+def test_sigterm_lets_requests_finish_and_refuses_new_ones(server: ServerProcess, demo_postgres: OwnPostgres) -> None:
+    with psycopg.connect(demo_postgres.url) as other, Connection(server.base_url) as in_flight:
+        other.execute("LOCK accounts_deployment, accounts_signingkey IN ACCESS EXCLUSIVE MODE")
+        in_flight.send(in_flight.head("/.well-known/jwks.json"))
+        time.sleep(0.3)
+        server.send_signal(signal.SIGTERM)
+        wait_until(lambda: is_refused(server.base_url), "new connections are refused", seconds=5)
+        other.rollback()
+        answer = in_flight.receive()
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
+    server.terminate()
+    wait_until(server.is_gone, "it has ended", seconds=10)
+
+
+def is_refused(base_url: str) -> bool:
+    try:
+        with Connection(base_url):
+            return False
+    except ConnectionRefusedError:
+        return True
+
+
+def test_a_worker_whose_loop_hangs_is_replaced(server: ServerProcess) -> None:
+    worker = min(workers_of(server))
+    os.kill(worker, signal.SIGALRM)  # what the kernel does when the loop has not put it off
+    wait_until(lambda: worker not in workers_of(server) and len(workers_of(server)) == 2, "there is another")
+    assert [request(server.base_url, "/healthz").status for _ in range(20)] == [200] * 20
 
 
 def test_a_worker_that_dies_is_replaced_and_no_request_waits_in_vain(server: ServerProcess) -> None:

@@ -125,6 +125,18 @@ def test_a_cookie_of_60_kilobytes_is_answered_at_once(base_url: str) -> None:
     assert time.monotonic() - began < 1
 
 
+def test_a_file_of_megabytes_comes_whole_however_slowly_it_is_read(base_url: str) -> None:
+    path = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+    with Connection(base_url) as slow, Connection(base_url) as other, Connection(base_url) as third:
+        for client in (slow, other):  # as many as there are threads
+            client.send(client.head(path))
+        time.sleep(0.5)
+        assert third.request("/deployment").status == 200
+        bodies = [client.receive().body for client in (slow, other)]
+    assert len(bodies[0]) > 1_000_000
+    assert bodies[0] == bodies[1] == request(base_url, path).body
+
+
 @pytest.mark.parametrize("host", ["rollcall_web:8000", "10.0.0.7", "rollcall_web"])
 @pytest.mark.parametrize("probe", ["/healthz", "/readyz", "/metrics"])
 def test_probes_may_name_any_host(base_url: str, host: str, probe: str) -> None:
