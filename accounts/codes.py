@@ -15,7 +15,8 @@ from accounts.models import Deployment, MailedCode
 from accounts.names import normal_code
 from api.networks import Address
 
-LIFETIME = timedelta(minutes=10)
+MINUTES = 10
+LIFETIME = timedelta(minutes=MINUTES)
 MAX_TRIES = 5
 _DIGITS = 6
 

@@ -152,6 +152,11 @@ class Deployment(TimeStamped):
         validators=[MinValueValidator(1), MaxValueValidator(6)],
         help_text="1 to 6. Each step makes the proof sixteen times as long; 4 is the widget's own default.",
     )
+    sign_in_by_code = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Users may sign in with a code that is sent to their e-mail address, in place of the password.",
+    )
     ui_settings = MetadataField(
         validators=[validate_ui_settings], help_text="Addresses and texts for front-ends, in place of the defaults."
     )
@@ -544,17 +549,23 @@ class SignIn(TimeStamped):
 
 
 class SignInAttempt(TimeStamped):
-    """A sign-in with the right password that still awaits an MFA code."""
+    """A sign-in that awaits a code: that of a mail, or after that or the right password an MFA code.
+
+    While it awaits the code of a mail, nothing but ``email`` says who signs in: nobody need have that address.
+    """
 
     deployment_path = "deployment"
 
     class Method(models.TextChoices):
         EMAIL = "plain_email"
         USERNAME = "plain_username"
+        EMAIL_CODE = "email_otp"
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="+", editable=False)
     session = models.ForeignKey(Session, models.CASCADE, related_name="sign_in_attempts")
-    user = models.ForeignKey(User, models.CASCADE, related_name="sign_in_attempts")
+    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="sign_in_attempts")
+    email = AddressField(max_length=254, blank=True, db_default="", help_text="To which the code is sent.")
+    code_taken_at = models.DateTimeField(null=True, blank=True, help_text="When the code of the mail was given.")
     method = models.CharField(max_length=20, choices=Method)
     expires_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True, blank=True)
@@ -570,6 +581,10 @@ class SignInAttempt(TimeStamped):
 
     def __str__(self) -> str:
         return f"sign-in attempt {self.pk}"
+
+    @property
+    def awaits_mailed_code(self) -> bool:
+        return self.method == self.Method.EMAIL_CODE and self.code_taken_at is None and self.completed_at is None
 
 
 class SpentToken(models.Model):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from accounts import front_ends, mfa
-from accounts.models import Authenticator, Deployment, SignInAttempt
+from accounts.models import Authenticator, Deployment, SignInAttempt, User
 from accounts.rows import PublicUserRow, SignInAttemptRow, SignInRow, UserRow
 from accounts.sessions import MAX_SIGN_INS
 from api.answers import timestamp
@@ -86,7 +86,8 @@ def sign_in(
 
 
 def sign_in_attempt(row: SignInAttemptRow) -> JsonObject:
-    """A ``SigninAttempt``: the password was right; an MFA code is missing, or nothing is any more."""
+    """A ``SigninAttempt``: the code of a mail or an MFA code is missing, or nothing is any more."""
+    step = "verify_email_otp" if row.awaits_mailed_code else "verify_second_factor"
     return {
         "id": row.id,
         "email": row.email,
@@ -94,33 +95,40 @@ def sign_in_attempt(row: SignInAttemptRow) -> JsonObject:
         "method": row.method,
         "sso_provider": "",
         "expires_at": row.expires_at,
-        "first_method_authenticated": True,
+        "first_method_authenticated": not row.awaits_mailed_code,
         "second_method_authenticated": row.is_completed and row.has_authenticator,
-        "second_method_authentication_required": row.has_authenticator or not row.is_completed,
+        "second_method_authentication_required": row.has_authenticator
+        or not (row.is_completed or row.awaits_mailed_code),
         "available_2fa_methods": mfa.method_names(
             has_authenticator=row.has_authenticator, has_backup_codes=row.has_backup_codes
         ),
         "user_id": row.user_id,
-        "current_step": "" if row.is_completed else "verify_second_factor",
+        "current_step": "" if row.is_completed else step,
         "completed": row.is_completed,
     }
 
 
-def completed_attempt(attempt: SignInAttempt) -> JsonObject:
-    """The ``SigninAttempt`` that the request completed."""
-    methods = mfa.available_methods(attempt.user)
+def completed_attempt(attempt: SignInAttempt, user: User) -> JsonObject:
+    """The ``SigninAttempt`` of ``user`` that the request completed."""
+    methods = mfa.available_methods(user)
     row = SignInAttemptRow(
         id=str(attempt.pk),
-        email=attempt.user.email,
+        email=attempt.email or user.email,
         session_id=str(attempt.session_id),
         method=attempt.method,
         expires_at=timestamp(attempt.expires_at),
         has_authenticator="authenticator" in methods,
         has_backup_codes="backup_code" in methods,
-        user_id=str(attempt.user_id),
+        user_id=str(user.pk),
         is_completed=True,
     )
     return sign_in_attempt(row)
+
+
+def sent_code(attempt: SignInAttempt) -> JsonObject:
+    """What the client is told of a code that was sent, or would be if anybody had the address."""
+    local, _, domain = attempt.email.rpartition("@")
+    return {"otp_sent": True, "masked_email": f"{local[:1]}***@{domain}", "verification_method": "email_otp"}
 
 
 def publishable_keys(base_url: str) -> dict[str, str]:
@@ -145,7 +153,7 @@ def deployment(row: Deployment) -> JsonObject:
         "mode": row.mode,
         "social_connections": [],
         "b2b_settings": part | _b2b_settings(row),
-        "auth_settings": part | _AUTH_SETTINGS,
+        "auth_settings": part | _auth_settings(row),
         "restrictions": part | _RESTRICTIONS | {"sign_up_mode": _SIGN_UP_MODES[row.sign_up_mode]},
         "ui_settings": {"deployment_id": str(row.pk), "app_name": row.name} | _ui_settings(row),
     }
@@ -245,6 +253,16 @@ _AUTH_SETTINGS: JsonObject = {
         "max_sessions_per_account": 0,
     },
 }
+
+
+def _auth_settings(row: Deployment) -> JsonObject:
+    if not row.sign_in_by_code:
+        return _AUTH_SETTINGS
+    return _AUTH_SETTINGS | {
+        "auth_factors_enabled": _AUTH_SETTINGS["auth_factors_enabled"] | {"email_otp": True},
+        "alternate_first_factors": [*_AUTH_SETTINGS["alternate_first_factors"], "email_otp"],
+    }
+
 
 _RESTRICTIONS: JsonObject = {
     "allowlist_enabled": False,

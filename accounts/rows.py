@@ -48,7 +48,7 @@ class SignInRow(NamedTuple):
 
 
 class SignInAttemptRow(NamedTuple):
-    """A sign-in with the right password that awaits an MFA code, or was completed by one."""
+    """A sign-in that awaits the code of a mail or an MFA code, or is completed."""
 
     id: str
     email: str
@@ -59,6 +59,8 @@ class SignInAttemptRow(NamedTuple):
     has_backup_codes: bool
     user_id: str
     is_completed: bool = False
+    awaits_mailed_code: bool = False
+    """With that, the row says no more than the client does: nobody need have the address."""
 
 
 def public_user(user: str) -> str:
@@ -95,17 +97,24 @@ def sign_in(sign_in: str) -> str:
 
 def sign_in_attempt(attempt: str, user: str) -> str:
     """The SQL of a ``SignInAttemptRow`` that is not completed."""
+    awaits = awaits_mailed_code(attempt)
     return f"""
         json_build_array(
-            {attempt}.id::text, {user}.email, {attempt}.session_id::text, {attempt}.method,
-            {time_text(f"{attempt}.expires_at")},
-            EXISTS (
+            {attempt}.id::text, coalesce(nullif({attempt}.email, ''), {user}.email), {attempt}.session_id::text,
+            {attempt}.method, {time_text(f"{attempt}.expires_at")},
+            NOT ({awaits}) AND EXISTS (
                 SELECT 1 FROM accounts_authenticator authenticator
                 WHERE authenticator.user_id = {user}.id AND authenticator.confirmed_at IS NOT NULL
             ),
-            {_has_backup_codes(user)}, {user}.id::text
+            NOT ({awaits}) AND {_has_backup_codes(user)},
+            CASE WHEN {awaits} THEN '' ELSE {user}.id::text END, false, {awaits}
         )
     """
+
+
+def awaits_mailed_code(attempt: str) -> str:
+    """SQL: whether a row of the table that is not completed awaits the code of a mail."""
+    return f"({attempt}.method = 'email_otp' AND {attempt}.code_taken_at IS NULL)"
 
 
 def _names(user: str) -> str:

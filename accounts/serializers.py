@@ -92,7 +92,9 @@ class SigninAttemptSerializer(serializers.Serializer):
         child=serializers.CharField(), help_text="`authenticator` and `backup_code`, as far as the user has them."
     )
     user_id = serializers.CharField()
-    current_step = serializers.CharField(help_text='`verify_second_factor`, or "" once that is done.')
+    current_step = serializers.CharField(
+        help_text='`verify_email_otp`, `verify_second_factor`, or "" once all is done.'
+    )
     completed = serializers.BooleanField()
 
 
@@ -132,6 +134,20 @@ class SignInByUsernameSerializer(serializers.Serializer):
     challenge_token = challenge_token_field()
 
 
+class SignInByMailedCodeSerializer(serializers.Serializer):
+    strategy = constant("email_otp")
+    email = TextField(max_length=254)
+    challenge_token = challenge_token_field()
+
+
+class SentCodeSerializer(serializers.Serializer):
+    """A code was sent, if anybody has the address."""
+
+    otp_sent = serializers.BooleanField()
+    masked_email = serializers.CharField()
+    verification_method = serializers.CharField()
+
+
 class SignInByOutsideTokenSerializer(serializers.Serializer):
     strategy = constant("outside_token")
     token = TextField(max_length=MAX_LENGTH, help_text="The JWT of an outside issuer that the deployment trusts.")
@@ -142,6 +158,7 @@ SIGN_IN_REQUEST = PolymorphicProxySerializer(
     serializers={
         "plain_email": SignInByEmailSerializer,
         "plain_username": SignInByUsernameSerializer,
+        "email_otp": SignInByMailedCodeSerializer,
         "outside_token": SignInByOutsideTokenSerializer,
     },
     resource_type_field_name="strategy",

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
+from typing import cast
 
 from django.conf import settings
 from django.contrib.auth import hashers
 from django.db import transaction
-from django.db.models import F, QuerySet, Value
+from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from accounts import mfa, outside_issuers, sessions, throttling
+from accounts import codes, mail, mfa, outside_issuers, rows, sessions, throttling
+from accounts.mail_texts import Template
 from accounts.models import Deployment, Session, SignInAttempt, User
 from accounts.names import normal_name
 from accounts.sessions import Caller
@@ -71,33 +73,93 @@ def sign_in_with_password(
 
 
 def _new_attempt(
-    session: Session, user: User, method: SignInAttempt.Method, *, completed_at: datetime | None = None
+    session: Session,
+    user: User | None,
+    method: SignInAttempt.Method,
+    *,
+    email: str = "",
+    completed_at: datetime | None = None,
 ) -> SignInAttempt:
     return session.sign_in_attempts.create(
         deployment_id=session.deployment_id,
         user=user,
+        email=email,
         method=method,
         expires_at=timezone.now() + sessions.PENDING_LIFETIME,
         completed_at=completed_at,
     )
 
 
+def begin_with_mailed_code(caller: Caller, client: Client, *, email: str) -> SignInResult:
+    """The session with an attempt that awaits the code of a mail to ``email``, whether or not anybody has that.
+
+    Raises ``ApiError``: 400 if the deployment does not allow it, 429 if it was begun too often.
+    """
+    if not caller.deployment.sign_in_by_code:
+        raise ApiError(Problem.INVALID_FIELD, "Sign in with your password: codes by e-mail are switched off here.")
+    email = normal_name(email)
+    _count_use(caller, client, f"begin to sign in: {throttling.folded(email)}")
+    session = _own_session(caller)
+    user = _user_called(caller.deployment, SignInAttempt.Method.EMAIL, email)
+    _new_attempt(session, user, SignInAttempt.Method.EMAIL_CODE, email=email)
+    return SignInResult(session, is_complete=False)
+
+
+def mail_code(caller: Caller, client: Client, *, attempt_id: int) -> SignInAttempt:
+    """Mail the code that the attempt awaits, if anybody has its address; the work is the same if nobody has.
+
+    Raises ``ApiError``: 401 if no attempt in the caller's session awaits one, 429 if too many were asked for.
+    """
+    attempt = _open_attempt(caller, attempt_id)
+    if not attempt.awaits_mailed_code:
+        raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
+    _count_use(caller, client, f"mail: {throttling.folded(attempt.email)}")
+    with transaction.atomic():
+        code = codes.new(caller.deployment, codes.Purpose.SIGN_IN, str(attempt.pk), address=client.address)
+        with transaction.atomic():
+            values = {"code": code, "minutes": str(codes.MINUTES)}
+            mail.send(
+                caller.deployment,
+                to=attempt.email,
+                template=Template.SIGN_IN_CODE,
+                values=values,
+                good_for=codes.LIFETIME,
+            )
+            if not _has_address(attempt) or cast(User, attempt.user).disabled:
+                transaction.set_rollback(True)  # of the mail alone
+    return attempt
+
+
+def _count_use(caller: Caller, client: Client, subject: str) -> None:
+    throttling.count_use(throttling.code_limits(caller.deployment, subject=subject, address=client.address))
+
+
+def _has_address(attempt: SignInAttempt) -> bool:
+    """Whether the user of the attempt, if there is one, still has the address that it is for."""
+    return attempt.user is not None and attempt.user.email.lower() == attempt.email.lower()
+
+
 def sign_in_with_code(caller: Caller, client: Client, *, attempt_id: int, code: str) -> SignInResult:
-    """The session in which the user of the attempt is signed in now.
+    """The session in which the user of the attempt is signed in now, or awaits their MFA code after that of a mail.
 
     Raises ``ApiError`` (401) if there is no such attempt in the caller's session or ``code`` is wrong; 429 after too
     many.
     """
     attempt = _open_attempt(caller, attempt_id)
-    limits = throttling.limits(caller.deployment, kind="mfa", account=attempt.user, address=client.address)
+    account = attempt.user or attempt.email
+    limits = throttling.limits(caller.deployment, kind="mfa", account=account, address=client.address)
     throttling.require_within(limits)
     # One try is taken before the code is looked at, so that no number of tries at once gets more of them.
     tries = SignInAttempt.objects.filter(pk=attempt.pk, completed_at__isnull=True, failures__lt=MAX_CODE_FAILURES)
     if tries.update(failures=F("failures") + 1) == 0:
         raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
-    if not mfa.take_code(attempt.user, code):
+    awaited_mail = attempt.awaits_mailed_code
+    if not _takes(caller, attempt, code) or attempt.user is None:
         throttling.count_failure(limits)
         raise ApiError(Problem.WRONG_CODE)
+    if awaited_mail and not attempt.user.disabled and mfa.available_methods(attempt.user):
+        tries.update(code_taken_at=timezone.now(), failures=0)
+        return SignInResult(caller.session, is_complete=False)
     attempt.completed_at = timezone.now()
     waiting = SignInAttempt.objects.filter(
         pk=attempt.pk, completed_at__isnull=True, expires_at__gt=attempt.completed_at
@@ -105,6 +167,14 @@ def sign_in_with_code(caller: Caller, client: Client, *, attempt_id: int, code: 
     if waiting.update(completed_at=attempt.completed_at) == 0:
         raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
     return replace(_complete(caller, caller.session, attempt.user, client), attempt=attempt)
+
+
+def _takes(caller: Caller, attempt: SignInAttempt, code: str) -> bool:
+    """Whether ``code`` is the one that the attempt awaits; with that it is spent."""
+    if attempt.awaits_mailed_code:
+        is_right = codes.take(caller.deployment, codes.Purpose.SIGN_IN, str(attempt.pk), code)
+        return is_right and _has_address(attempt)
+    return attempt.user is not None and mfa.take_code(attempt.user, code)
 
 
 def sign_in_with_outside_token(caller: Caller, client: Client, *, token: str) -> SignInResult:
@@ -203,10 +273,11 @@ def _may_join(caller: Caller) -> bool:
 
 def _open() -> QuerySet[SignInAttempt]:
     return SignInAttempt.objects.filter(
+        # What says no more than the client does must not say either that a user is disabled.
+        Q(user__disabled=False) | Q(method=SignInAttempt.Method.EMAIL_CODE, code_taken_at__isnull=True),
         completed_at__isnull=True,
         expires_at__gt=timezone.now(),
         failures__lt=MAX_CODE_FAILURES,
-        user__disabled=False,
     )
 
 
@@ -214,7 +285,7 @@ def is_open(attempt: str, user: str) -> str:
     """SQL: whether a row is among ``_open``."""
     return f"""
         {attempt}.completed_at IS NULL AND {attempt}.expires_at > statement_timestamp()
-        AND {attempt}.failures < {MAX_CODE_FAILURES} AND NOT {user}.disabled
+        AND {attempt}.failures < {MAX_CODE_FAILURES} AND ({rows.awaits_mailed_code(attempt)} OR NOT {user}.disabled)
     """
 
 

@@ -40,13 +40,13 @@ def limits(
 
     An IPv6 network (/64) counts as one address; accounts of each ``kind`` are counted apart.
     """
-    name = f"user {account.pk}" if isinstance(account, User) else f"name {_folded(account)}"
+    name = f"user {account.pk}" if isinstance(account, User) else f"name {folded(account)}"
     return _limits(str(deployment.pk), kind, name, address)
 
 
 def staff_limits(*, account: str, address: Address | None) -> list[Limit]:
     """The limits for a sign-in of staff, apart from those of all users."""
-    return _limits("staff", "account", _folded(account), address)
+    return _limits("staff", "account", folded(account), address)
 
 
 def code_limits(deployment: Deployment, *, subject: str, address: Address | None) -> list[Limit]:
@@ -73,7 +73,7 @@ def _limits(realm: str, kind: str, account: str, address: Address | None, source
     ]
 
 
-def _folded(account: str) -> str:
+def folded(account: str) -> str:
     """One text for all spellings that PostgreSQL compares as equal: its lower case of İ is i."""
     return normal_name(account).replace("İ", "i").casefold()
 

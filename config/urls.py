@@ -44,6 +44,7 @@ urlpatterns = [
     polled(DeploymentViewSet, "retrieve"),
     path("auth/signin", SignInViewSet.as_view({"post": "sign_in"})),
     path("auth/identify", IdentifyViewSet.as_view({"post": "identify"})),
+    path("auth/prepare-verification", SignInViewSet.as_view({"post": "prepare_verification"})),
     path("auth/attempt-verification", SignInViewSet.as_view({"post": "attempt_verification"})),
     polled(SessionStateViewSet, "retrieve"),
     path("captcha/challenge", ChallengeViewSet.as_view({"post": "new"})),

@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from accounts import rendering as accounts_rendering
 from accounts.rows import SignInAttemptRow, SignInRow, UserRow
-from accounts.serializers import SIGN_IN_REQUEST, VerifyOTPRequestSerializer
+from accounts.serializers import SIGN_IN_REQUEST, SentCodeSerializer, VerifyOTPRequestSerializer
 from api.answers import timestamp
 from api.errors import Problem
 from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, UNSETTLED, endpoint, envelope, enveloped
@@ -320,6 +320,7 @@ sign_in = endpoint(
     requests={
         "by e-mail address": {"strategy": "plain_email", "email": _EMAIL, "password": _PASSWORD},
         "by username": {"strategy": "plain_username", "username": _USERNAME, "password": _PASSWORD},
+        "by a code sent by e-mail": {"strategy": "email_otp", "email": _EMAIL},
         "by an outside issuer": {"strategy": "outside_token", "token": "eyJhbGciOiJFUzI1NiIs..."},
     },
     answers=_SESSION,
@@ -336,6 +337,35 @@ sign_in = endpoint(
         Problem.SESSION_EXPIRED,
         Problem.OUTSIDE_TOKEN_USED,
         Problem.USER_DISABLED,
+        Problem.TOO_MANY_REQUESTS,
+    ],
+)
+
+prepare_verification = endpoint(
+    "PrepareVerification",
+    "Have the code of a sign-in sent by e-mail",
+    tag="Sign-in",
+    method="POST",
+    description=(
+        "For an attempt whose `current_step` is `verify_email_otp`. The code is good for ten minutes and five tries; "
+        "the one before is void. The answer is the same whether or not anybody has the address."
+    ),
+    parameters=[
+        _id("attempt_identifier", "The id of the sign-in attempt.", required=True),
+        _one_of("identifier_type", "", "signin", description="`signin`, or empty."),
+        _one_of("strategy", "", "email_otp", description="`email_otp`, or empty."),
+    ],
+    answers=envelope("PrepareVerificationResponse", SentCodeSerializer()),
+    examples={
+        "sent": enveloped(
+            {"otp_sent": True, "masked_email": "a***@example.com", "verification_method": "email_otp"},
+            "Enter the code of the e-mail that you have just got.",
+        )
+    },
+    fails_with=[
+        *UNSETTLED,
+        Problem.INVALID_PARAMETER,
+        Problem.SIGN_IN_ATTEMPT_OVER,
         Problem.TOO_MANY_REQUESTS,
     ],
 )

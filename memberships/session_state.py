@@ -37,7 +37,7 @@ _STATEMENT = with_session(f"""
         ),
         (
             SELECT json_agg({rows.sign_in_attempt("attempt", "own")} ORDER BY attempt.id)
-            FROM accounts_signinattempt attempt JOIN accounts_user own ON own.id = attempt.user_id
+            FROM accounts_signinattempt attempt LEFT JOIN accounts_user own ON own.id = attempt.user_id
             WHERE attempt.session_id = session.id AND {signing_in.is_open("attempt", "own")}
         )
     )

@@ -100,6 +100,10 @@ class SignInViewSet(VisitorViewSet):
             result = signing_in.sign_in_with_outside_token(
                 caller, client, token=text_field(body, "token", max_length=tokens.MAX_LENGTH)
             )
+        elif strategy == SignInAttempt.Method.EMAIL_CODE:
+            email = text_field(body, "email", max_length=254)
+            with challenges.spending(caller.deployment, body):
+                result = signing_in.begin_with_mailed_code(caller, client, email=email)
         elif strategy in SignInAttempt.Method.values:
             method = SignInAttempt.Method(strategy)
             name = text_field(body, "email" if method == SignInAttempt.Method.EMAIL else "username")
@@ -107,8 +111,26 @@ class SignInViewSet(VisitorViewSet):
             with challenges.spending(caller.deployment, body):
                 result = signing_in.sign_in_with_password(caller, client, method=method, name=name, password=password)
         else:
-            raise ApiError(Problem.INVALID_FIELD, "strategy must be plain_email, plain_username or outside_token.")
+            raise ApiError(
+                Problem.INVALID_FIELD, "strategy must be plain_email, plain_username, email_otp or outside_token."
+            )
         return signed_in_answer(request, caller, result)
+
+    @schema.prepare_verification
+    def prepare_verification(self, request: Request) -> HttpResponse:
+        caller = cast(Caller, request.auth)
+        require_settled(request)
+        if single_parameter(request, "identifier_type") not in ("", "signin"):
+            raise ApiError(Problem.INVALID_PARAMETER, "identifier_type must be signin.")
+        if single_parameter(request, "strategy") not in ("", "email_otp"):
+            raise ApiError(Problem.INVALID_PARAMETER, "strategy must be email_otp.")
+        attempt = signing_in.mail_code(caller, client_of(request), attempt_id=_attempt_id(request))
+        return answer(
+            request,
+            message="Enter the code of the e-mail that you have just got.",
+            data=accounts_rendering.sent_code(attempt),
+            session=caller.session_summary,
+        )
 
     @schema.attempt_verification
     def attempt_verification(self, request: Request) -> HttpResponse:
@@ -116,9 +138,7 @@ class SignInViewSet(VisitorViewSet):
         require_settled(request)
         if single_parameter(request, "identifier_type") not in ("", "signin"):
             raise ApiError(Problem.INVALID_PARAMETER, "identifier_type must be signin.")
-        attempt_id = id_parameter(request, "attempt_identifier")
-        if attempt_id is None:
-            raise ApiError(Problem.INVALID_PARAMETER, "attempt_identifier must be the id of a sign-in attempt.")
+        attempt_id = _attempt_id(request)
         code = text_field(body_of(request), "verification_code", max_length=50)
         result = signing_in.sign_in_with_code(caller, client_of(request), attempt_id=attempt_id, code=code)
         return signed_in_answer(request, caller, result)
@@ -132,6 +152,13 @@ class CurrentUserViewSet(PolledViewSet):
     @schema.current_user
     def retrieve(self, request: Request) -> HttpResponse:
         return self.polled(request)
+
+
+def _attempt_id(request: Request) -> int:
+    attempt_id = id_parameter(request, "attempt_identifier")
+    if attempt_id is None:
+        raise ApiError(Problem.INVALID_PARAMETER, "attempt_identifier must be the id of a sign-in attempt.")
+    return attempt_id
 
 
 def client_of(request: Request) -> Client:
@@ -152,8 +179,8 @@ def signed_in_answer(request: Request, caller: Caller, result: SignInResult) -> 
         send_token(request, session, sessions.session_token(session))
     caller = Caller(caller.deployment, session)
     data = session_data(caller) | ({} if result.is_complete else {"active_signin": None})
-    if result.attempt is not None:
-        data["signin_attempts"].append(accounts_rendering.completed_attempt(result.attempt))
+    if result.attempt is not None and result.attempt.user is not None:
+        data["signin_attempts"].append(accounts_rendering.completed_attempt(result.attempt, result.attempt.user))
     return answer(request, message=session_state.MESSAGE, data=data, session=caller.session_summary)
 
 

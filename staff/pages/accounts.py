@@ -96,7 +96,10 @@ class DeploymentAdmin(StaffAdmin):
                 ],
             },
         ),
-        ("Sign-up and sign-in", {"fields": ["sign_up_mode", "challenge_demanded", "challenge_difficulty"]}),
+        (
+            "Sign-up and sign-in",
+            {"fields": ["sign_up_mode", "sign_in_by_code", "challenge_demanded", "challenge_difficulty"]},
+        ),
         FRONT_END,
         ("Mail", {"fields": ["mail_sender", "mail_sender_name", "texts"]}),
         DATES,
@@ -353,7 +356,7 @@ class SignInInline(ReadOnlyInline):
 
 class SignInAttemptInline(ReadOnlyInline):
     model = SignInAttempt
-    verbose_name_plural = "newest sign-in attempts with MFA"
+    verbose_name_plural = "newest sign-in attempts"
     fields = ("user", "since", "method", "failures", "expires_at", "completed_at")
     select_related = ("user",)
 
