@@ -10,6 +10,7 @@ from accounts.polled import Endpoint
 from accounts.views import DeploymentViewSet, JwksViewSet, MfaViewSet
 from accounts.viewsets import PolledViewSet
 from api.document import OpenApiView, docs
+from demo.mails import mails
 from demo.playground import playground
 from memberships.session_views import (
     AccessTokenViewSet,
@@ -35,6 +36,7 @@ def polled(view: type[PolledViewSet], action: str) -> URLPattern:
 
 urlpatterns = [
     path("", playground),
+    path("playground/mails", mails),
     polled(WorkspaceMembershipViewSet, "list"),
     polled(OrganizationMembershipViewSet, "list"),
     polled(CurrentUserViewSet, "retrieve"),

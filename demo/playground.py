@@ -1,4 +1,5 @@
-"""The playground at ``/``: a front-end to look at, in demo mode only. It uses nothing but the public API."""
+"""The playground at ``/``: a front-end to look at, in demo mode only. It uses the public API, and shows
+the mails of the demo besides (``demo.mails``)."""
 
 from __future__ import annotations
 

@@ -23,8 +23,29 @@ async function call(method, path, body) {
   const answer = await response.json();
   $("request").textContent = `${method} ${path} → ${response.status}`;
   $("answer").textContent = JSON.stringify(answer, null, 2);
+  if (method === "POST") showMails();
   if (!response.ok) throw new ApiError(response.status, answer.errors[0]);
   return answer.data;
+}
+
+async function showMails() {
+  const response = await fetch("/playground/mails", { credentials: "same-origin" });
+  const { mails } = response.ok ? await response.json() : { mails: [] };
+  $("mails").hidden = !mails.length;
+  $("mail-list").replaceChildren(
+    ...mails.map(({ to, state, subject, text }) =>
+      element(
+        "li",
+        {},
+        element(
+          "details",
+          {},
+          element("summary", { text: `${subject} (to ${to}, ${state})` }),
+          element("pre", { text }),
+        ),
+      ),
+    ),
+  );
 }
 
 // --- building the page ---------------------------------------------------------------------------------------------
@@ -259,6 +280,7 @@ for (const button of document.querySelectorAll("[data-user]")) {
 }
 
 attempt(async () => {
+  showMails();
   await call("GET", "/deployment");
   await loadSession();
 });
