@@ -278,7 +278,7 @@ def test_a_name_cannot_lock_somebodys_mfa(deployment: Deployment) -> None:
 def test_neither_names_nor_addresses_are_kept(ada: User) -> None:
     fail(ada, 1, REMOTE_ADDR="192.0.2.1")
     kept = " ".join(FailureCount.objects.values_list("key", flat=True))
-    assert "ada" not in kept
+    assert ada.email not in kept  # a digest may well have "ada" in it
     assert "192.0.2.1" not in kept
 
 
