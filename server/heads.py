@@ -58,8 +58,9 @@ class Head:
 
     @property
     def is_simple(self) -> bool:
-        """Whether the head is all there is to the request, and the connection is kept."""
-        return self.is_kept and not self.length and not self.is_chunked and "HTTP_EXPECT" not in self.environ
+        """Whether it is a GET, the head is all there is to it, and the connection is kept."""
+        is_whole = not self.length and not self.is_chunked and "HTTP_EXPECT" not in self.environ
+        return self.is_kept and is_whole and self.environ["REQUEST_METHOD"] == "GET"
 
     def read_chunks(self, data: bytes) -> bytes:
         """What the chunks in ``data`` hold; raises ``RefusedError``."""

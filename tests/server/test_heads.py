@@ -139,8 +139,9 @@ def test_a_client_of_http_1_0_is_answered(base_url: str) -> None:
 def test_a_head_request_gets_the_length_of_the_body_without_it(base_url: str, cookie: str, path: str) -> None:
     with Connection(base_url) as connection:
         whole = connection.request(path, Cookie=cookie)
-        head = connection.request(path, method="HEAD", Cookie=cookie)
-        assert (head.status, head.headers["Content-Length"]) == (200, str(len(whole.body)))
+        for _ in range(2):
+            head = connection.request(path, method="HEAD", Cookie=cookie)
+            assert (head.status, head.headers["Content-Length"]) == (200, str(len(whole.body)))
         assert connection.request("/healthz").status == 200
 
 
