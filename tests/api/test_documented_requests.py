@@ -19,6 +19,8 @@ from tests.support.api import FORM, JSON, MULTIPART, ApiClient, document, error_
 from tests.support.factories import UserFactory
 
 MALFORMED = (400, 415)
+CHALLENGE_FAILED = 40006
+"""The solution of an example is understood, but its challenge is long over."""
 OPERATIONS = [
     (method.upper(), path, operation)
     for path, methods in document()["paths"].items()
@@ -52,6 +54,8 @@ def send(user: User, method: str, path: str, query: str, body: Any = None, conte
     client = ApiClient(user.deployment, user)
     response = client.get(path, query) if method == "GET" else client.post(path, body, query, content_type=content_type)
     status: int = response.status_code
+    if status == 400 and error_code(response) == CHALLENGE_FAILED:
+        return 200
     return status
 
 
