@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from rest_framework.request import Request
 
 from accounts import challenge_schema as schema
@@ -32,7 +32,10 @@ class ChallengeViewSet(ApiViewSet):
         deployment = deployment_of(request)
         body = body_of(request)
         token = text_field(body, "token", max_length=challenges.MAX_TOKEN)
-        solutions = body.get("solutions")
+        solutions: Any = body.get("solutions")
+        if isinstance(body, QueryDict):
+            texts = body.getlist("solutions")
+            solutions = [int(text) for text in texts] if all(map(challenges.is_number, texts)) else None
         if not isinstance(solutions, list):
             raise ApiError(Problem.INVALID_FIELD, "solutions must be a list of whole numbers.")
         return json_answer(request, challenges.redeem(deployment, token, solutions))

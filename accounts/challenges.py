@@ -108,6 +108,11 @@ def _read(deployment: Deployment, token: str, *, salt: str, length: int) -> list
     return content
 
 
+def is_number(text: str) -> bool:
+    """Whether ``text`` writes a solution in decimal digits."""
+    return text.isascii() and text.isdigit() and len(text) < 20
+
+
 def _is_solution(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
