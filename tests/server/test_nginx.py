@@ -90,6 +90,18 @@ def test_a_body_that_comes_slowly_reaches_the_service_whole(service: socket.sock
             assert taken.recv(65536).endswith(b"1234567890")
 
 
+@pytest.mark.parametrize("path", ["/me", "/admin/", "/admin/memberships/workspacemembership/import/"])
+def test_the_service_gets_the_host_with_the_port_that_the_client_names(
+    service: socket.socket, port: int, path: str
+) -> None:
+    """The origin of the service's own pages has that port, too."""
+    with connect(port) as client:
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: accounts.example.com:8443\r\n\r\n".encode())
+        taken, _ = service.accept()
+        with taken:
+            assert b"\r\nHost: accounts.example.com:8443\r\n" in taken.recv(65536)
+
+
 def test_an_overlong_head_never_reaches_the_service(service: socket.socket, port: int) -> None:
     with connect(port) as client:
         client.sendall(GET + b"Cookie: a=" + b"x" * 40_000 + b"\r\n\r\n")
