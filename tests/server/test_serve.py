@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from configparser import RawConfigParser
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -288,6 +289,15 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
     path.write_text(unit.replace("/opt/rollcall/.venv/bin/python", sys.executable))
     result = subprocess.run([str(SYSTEMD), "verify", str(path)], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_unit_starts_again_however_long_the_database_is_down() -> None:
+    """Its migrate fails meanwhile, and may take any time once the database is up."""
+    unit = RawConfigParser()
+    unit.read(BASE_DIR / "deploy" / "rollcall.service")
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+    assert unit["Service"]["Restart"] == "on-failure"
+    assert unit["Service"]["TimeoutStartSec"] == "infinity"
 
 
 def test_systemd_is_notified_of_readiness(demo_env: dict[str, str], tmp_path: Path) -> None:
