@@ -10,8 +10,10 @@ from django.contrib.staticfiles import finders
 from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from playwright.sync_api import Page
 
 from staff import home
+from tests.support.browser import Demo, in_a_browser, sign_in_as_staff
 
 HOME = "/admin/"
 
@@ -89,3 +91,21 @@ def test_the_page_of_a_failure_makes_no_query(db: None, monkeypatch: pytest.Monk
 )
 def test_the_files_that_the_pages_load_are_there(file: str) -> None:
     assert finders.find(file)
+
+
+FONT = """
+async () => {
+    await document.fonts.ready;
+    const loaded = [...document.fonts].some((font) => font.status == "loaded" && font.family.includes("Inter"));
+    return [getComputedStyle(document.body).fontFamily.split(",")[0], loaded];
+}
+"""
+"""The first font that the page's text asks for, and whether it was loaded."""
+
+
+@in_a_browser
+def test_no_error_page_is_in_the_default_font_of_the_browser(page: Page, demo: Demo) -> None:
+    sign_in_as_staff(page, demo)
+    for path in ("/admin/nowhere/", "/admin/accounts/user/?pk__range=1"):
+        page.goto(f"{demo.base_url}{path}")
+        assert page.evaluate(FONT) == ["Inter", True]
