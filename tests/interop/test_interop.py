@@ -14,7 +14,7 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.keys import rotate_keys
 from config.environment import BASE_DIR
 from tests.interop.conftest import FOLDER, run
-from tests.support.api import document
+from tests.support.api import ApiClient, data_of, document
 from tests.support.factories import DeploymentFactory, UserFactory, token_of
 
 
@@ -45,6 +45,29 @@ def test_a_jwt_library_refuses_another_deployments_tokens(live_server: LiveServe
     result = run("node", "verify.mjs", live_server.url, "https://localhost", token)
     assert result.returncode != 0
     assert "JWKSNoMatchingKey" in result.stderr
+
+
+@pytest.mark.usefixtures("node", "transactional_db")
+def test_the_documented_check_of_a_back_end_takes_access_tokens_alone(live_server: LiveServer) -> None:
+    """Neither a session token nor a visitor's, which the same keys have signed."""
+    deployment = DeploymentFactory.create(host="localhost")
+    user = UserFactory.create(deployment=deployment)
+    client, visitor = ApiClient(deployment, user), ApiClient(deployment)
+    visitor.get("/session")
+    tokens = [data_of(client.get("/session/token"))["token"], client.token, visitor.token]
+    (check,) = re.findall(r"(?s)```js\n(const keys = .*?)```", (BASE_DIR / "docs" / "sessions.md").read_text())
+    host, jwks = "https://accounts.example.com", "/.well-known/jwks.json"
+    assert f"{host}{jwks}" in check
+    check = check.replace(f"{host}{jwks}", f"{live_server.url}{jwks}").replace(host, "https://localhost")
+    program = f"""
+        import {{ createRemoteJWKSet, jwtVerify }} from "jose";
+        async function check(token) {{ {check} return payload.sub; }}
+        const results = {json.dumps(tokens)}.map((token) => check(token).catch((error) => error.code));
+        console.log(JSON.stringify(await Promise.all(results)));
+    """
+    result = run("node", "--input-type=module", "--eval", program)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == [str(user.pk), *["ERR_JWT_CLAIM_VALIDATION_FAILED"] * 2]
 
 
 @pytest.fixture
