@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.forms import modelform_factory
+from django.utils import timezone
 
-from accounts.models import FailureCount, SpentToken
+from accounts.mail_texts import Template
+from accounts.models import FailureCount, MailedCode, SpentToken
 from audit.models import AuditEntry
 from memberships.models import (
     ActiveMembership,
@@ -387,6 +390,10 @@ def fill(branch: Branch) -> None:
     """Add a row of every model of the project, hanging on all that it can hang on of ``branch``."""
     deployment, organization, workspace, user = branch.deployment, branch.organization, branch.workspace, branch.user
     deployment.aliases.create(host=f"alias{user.pk}.example.com")
+    deployment.mail_texts.get_or_create(template=Template.VERIFY_ADDRESS, subject="Your code", text="{code}")
+    deployment.mails.create(
+        to=user.email, template=Template.VERIFY_ADDRESS, content=b"{}", good_until=timezone.now() + timedelta(hours=1)
+    )
     staff(deployment)
     session = session_of(user)
     session.sign_in_attempts.create(
@@ -421,7 +428,7 @@ def row_counts(*app_labels: str) -> dict[type[models.Model], int]:
     return {model: model._base_manager.count() for model in found if model not in OF_NO_DEPLOYMENT}
 
 
-OF_NO_DEPLOYMENT = {AuditEntry, FailureCount, SpentToken, StaffAccess, StaffAuthenticator, StaffBackupCodes}
+OF_NO_DEPLOYMENT = {AuditEntry, FailureCount, MailedCode, SpentToken, StaffAccess, StaffAuthenticator, StaffBackupCodes}
 
 
 def test_with_an_organization_membership_its_roles_and_workspaces_end(world: World) -> None:
