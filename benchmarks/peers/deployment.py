@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.peers.json_text import Plain, boolean, string, time
+from benchmarks.peers.json_text import Json, Plain, boolean, string, time
 
 _TIMES = {
     "created_at": time("deployment.created_at"),
@@ -30,14 +30,28 @@ _NO_ROLES = [
 ]
 _ON = {"enabled": True, "required": False}
 _OFF = {"enabled": False, "required": False}
-_NO_URLS = [
-    *("privacy_policy", "tos_page", "sign_in_page", "sign_up_page", "waitlist_page", "support_page"),
-    *("after_logo_click", "user_profile", "organization_profile", "create_organization", "after_sign_out_one_page"),
-    *("after_sign_out_all_page", "after_signup_redirect", "after_signin_redirect"),
-    *("after_create_organization_redirect", "favicon_image", "default_user_profile_image"),
-    *("default_organization_profile_image", "default_workspace_profile_image", "logo_image"),
+_PAGES = {
+    "sign_in_page_url": "/sign-in", "sign_up_page_url": "/sign-up", "waitlist_page_url": "/sign-up",
+    "user_profile_url": "/profile", "organization_profile_url": "/organization",
+    "create_organization_url": "/organization/new",
+    **dict.fromkeys(["after_signin_redirect_url", "after_signup_redirect_url", "after_logo_click_url"], "/"),
+    **dict.fromkeys(["after_sign_out_one_page_url", "after_sign_out_all_page_url", "support_page_url"], "/"),
+    "after_create_organization_redirect_url": "/",
+}
+_OPTIONAL = [
+    *("privacy_policy_url", "tos_page_url", "logo_image_url", "favicon_image_url", "signup_terms_statement"),
+    *("default_user_profile_image_url", "default_organization_profile_image_url"),
+    "default_workspace_profile_image_url",
 ]
 _ISSUER = "'https://' || deployment.host"
+_ORIGIN = f"coalesce(deployment.allowed_origins[1], {_ISSUER})"
+
+
+def _own(name: str, default: str) -> Json:
+    """The text that staff have entered, else ``default``."""
+    return string(f"coalesce(nullif(deployment.ui_settings->>'{name}', ''), {default})")
+
+
 _BASE64 = f"translate(encode(convert_to({_ISSUER}, 'UTF8'), 'base64'), E'\\n', '')"
 
 DEPLOYMENT_DATA: dict[str, Any] = {
@@ -91,8 +105,8 @@ DEPLOYMENT_DATA: dict[str, Any] = {
     "ui_settings": {
         "deployment_id": Plain("deployment.id"),
         "app_name": string("deployment.name"),
-        **{f"{name}_url": "" for name in _NO_URLS},
-        "signup_terms_statement": "",
+        **{name: _own(name, f"{_ORIGIN} || '{path}'") for name, path in _PAGES.items()},
+        **{name: _own(name, "''") for name in _OPTIONAL},
         "use_initials_for_user_profile_image": True,
         "use_initials_for_organization_profile_image": True,
         "signup_terms_statement_shown": False,
