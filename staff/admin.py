@@ -6,5 +6,6 @@ from staff.pages import (  # noqa: F401
     mail,
     memberships,
     organizations,
+    sessions,
     staff,
 )

@@ -1,4 +1,4 @@
-"""Pages for staff: deployments and their keys, users and their MFA, sessions."""
+"""Pages for staff: deployments and their keys, users and their MFA."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
@@ -26,28 +25,22 @@ from accounts.models import (
     BackupCode,
     Deployment,
     DeploymentAlias,
-    Session,
-    SignIn,
-    SignInAttempt,
     SigningKey,
     User,
 )
 from accounts.names import searched
 from staff.pages.bulk_actions import (
     DEPLOYMENT_ACTIONS,
-    SESSION_ACTIONS,
-    SIGN_IN_ACTIONS,
     SIGNING_KEY_ACTIONS,
     USER_ACTIONS,
 )
 from staff.pages.front_ends import FRONT_END, DeploymentForm
 from staff.pages.mail import links_to_texts
-from staff.pages.memberships import ActiveMembershipInline, OrganizationOfUserInline, WorkspaceOfUserInline
+from staff.pages.memberships import OrganizationOfUserInline, WorkspaceOfUserInline
 from staff.pages.organizations import UserSegmentInline
 from staff.toolkit.filters import RelatedFilter
 from staff.toolkit.forms import StaffForm
 from staff.toolkit.inlines import EditableInline, ReadOnlyInline
-from staff.toolkit.links import link
 from staff.toolkit.pages import DATES, ReadOnlyAdmin, StaffAdmin
 
 
@@ -333,74 +326,6 @@ class BackupCodeAdmin(MfaAdmin):
     list_filter = (("used_at", admin.EmptyFieldListFilter),)
     readonly_fields = ("created_at",)
     fields = ("user", "used_at", "created_at")
-
-
-class EndableAdmin(ReadOnlyAdmin):
-    """Rows that are live until they expire or are ended."""
-
-    list_filter = (("ended_at", admin.EmptyFieldListFilter), ("deployment", RelatedFilter))
-
-    @admin.display(description="state")
-    def state(self, obj: Session | SignIn) -> str:
-        if obj.ended_at is not None:
-            return "ended"
-        return "expired" if obj.expires_at <= timezone.now() else "live"
-
-
-class SignInInline(ReadOnlyInline):
-    model = SignIn
-    verbose_name_plural = "newest sign-ins"
-    fields = ("user", "since", "expires_at", "ended_at")
-    select_related = ("user",)
-
-
-class SignInAttemptInline(ReadOnlyInline):
-    model = SignInAttempt
-    verbose_name_plural = "newest sign-in attempts"
-    fields = ("user", "since", "method", "failures", "expires_at", "completed_at")
-    select_related = ("user",)
-
-
-@admin.register(Session)
-class SessionAdmin(EndableAdmin):
-    list_display = ("__str__", "user", "deployment", "state", "created_at", "expires_at", "ended_at")
-    list_select_related = ("deployment", "active_sign_in__user")
-    search_fields = ("active_sign_in",)
-    search_help_text = "Email address or username of the active user, or id"
-    autocomplete_fields = ("deployment", "active_sign_in")
-    readonly_fields = (*StaffAdmin.readonly_fields, "user", "state")
-    fields = ("deployment", "user", "state", "expires_at", "ended_at", "created_at", "updated_at")
-    inlines = (SignInInline, SignInAttemptInline)
-
-    bulk_actions = SESSION_ACTIONS
-
-    @admin.display(description="active user")
-    def user(self, obj: Session) -> SafeString | None:
-        return link(obj.active_sign_in.user) if obj.active_sign_in else None
-
-
-@admin.register(SignIn)
-class SignInAdmin(EndableAdmin):
-    list_display = ("__str__", "user", "session", "deployment", "state", "created_at", "expires_at", "ended_at")
-    list_select_related = ("deployment", "session", "user")
-    search_fields = ("user",)
-    search_help_text = "Email address or username, or id"
-    autocomplete_fields = ("session", "user")
-    readonly_fields = (*StaffAdmin.readonly_fields, "state")
-    fields = (
-        "session",
-        "user",
-        "state",
-        "ip_address",
-        "user_agent",
-        "expires_at",
-        "ended_at",
-        "created_at",
-        "updated_at",
-    )
-    inlines = (ActiveMembershipInline,)
-
-    bulk_actions = SIGN_IN_ACTIONS
 
 
 def _sign_out(page: admin.ModelAdmin, request: HttpRequest, users: list[User]) -> None:
