@@ -140,7 +140,11 @@ def demo_environment(database_url: str) -> dict[str, str]:
 def manage(*arguments: str, env: Mapping[str, str]) -> str:
     """The output of ``manage.py`` in the environment ``env``; it must succeed."""
     result = subprocess.run(
-        [sys.executable, BASE_DIR / "manage.py", *arguments], env=env, capture_output=True, text=True, timeout=PATIENCE
+        [sys.executable, BASE_DIR / "manage.py", *arguments],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=5 * PATIENCE,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
