@@ -21,5 +21,4 @@ EMAIL_USE_TLS = _named.starts_tls
 EMAIL_USE_SSL = _named.is_tls
 EMAIL_FILE_PATH = _named.folder
 EMAIL_TIMEOUT = read("int", "EMAIL_TIMEOUT", 10, validate=between(1, 300))
-
 MAIL_SENDER = read("str", "MAIL_SENDER", "", validate=email_address)
