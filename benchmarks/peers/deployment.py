@@ -31,8 +31,11 @@ _NO_ROLES = [
 _ON = {"enabled": True, "required": False}
 _OFF = {"enabled": False, "required": False}
 _PAGES = {
-    "sign_in_page_url": "/sign-in", "sign_up_page_url": "/sign-up", "waitlist_page_url": "/sign-up",
-    "user_profile_url": "/profile", "organization_profile_url": "/organization",
+    "sign_in_page_url": "/sign-in",
+    "sign_up_page_url": "/sign-up",
+    "waitlist_page_url": "/sign-up",
+    "user_profile_url": "/profile",
+    "organization_profile_url": "/organization",
     "create_organization_url": "/organization/new",
     **dict.fromkeys(["after_signin_redirect_url", "after_signup_redirect_url", "after_logo_click_url"], "/"),
     **dict.fromkeys(["after_sign_out_one_page_url", "after_sign_out_all_page_url", "support_page_url"], "/"),
