@@ -22,7 +22,7 @@ _DIGITS = 6
 
 
 class Purpose(enum.Enum):
-    """What a code is for: one for one thing is good for no other."""
+    """The purpose of a code. It is valid for that purpose alone."""
 
     SIGN_IN = "sign in"
     SIGN_UP = "sign up"

@@ -1,4 +1,4 @@
-"""What front-ends are told of a deployment's pages: ``ui_settings`` with a working default for each address.
+"""The addresses of a front-end's pages: ``ui_settings`` with a working default for each.
 
 With an empty address of the sign-in page the public client libraries navigate for ever, so no address is ever empty.
 """

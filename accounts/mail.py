@@ -162,7 +162,7 @@ def _deliver(claimed: Mail, connection: BaseEmailBackend) -> bool:
 
 
 _OF_ONE_MAIL = (smtplib.SMTPSenderRefused, smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError)
-"""What the mail server says to one mail; after other failures the connection is good for none."""
+"""Failures of one mail. After any other, no mail can be sent over the connection."""
 
 
 def _is_final(error: Exception) -> bool:

@@ -20,7 +20,7 @@ _EVERYWHERE = ("app_name",)
 
 
 class Template(models.TextChoices):
-    """What a mail is about."""
+    """The kinds of mail."""
 
     VERIFY_ADDRESS = "verify_address", "Verify an e-mail address"
     ADDRESS_TAKEN = "address_taken", "Sign-up with an address that has an account"
@@ -105,7 +105,7 @@ _MARKUP = {
 
 
 def problems_of(template: Template, text: str, *, is_subject: bool) -> list[str]:
-    """What is wrong with the placeholders of a subject or text for ``template``, in sentences for staff."""
+    """The errors in the placeholders of a subject or text for ``template``, in sentences for staff."""
     named = _PLACEHOLDER.findall(text)
     problems = [
         f"There is no placeholder {{{name}}} in this mail. There are {listed(template.placeholders)}."

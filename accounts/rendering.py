@@ -126,7 +126,7 @@ def completed_attempt(attempt: SignInAttempt, user: User) -> JsonObject:
 
 
 def sent_code(attempt: SignInAttempt) -> JsonObject:
-    """What the client is told of a code that was sent, or would be if anybody had the address."""
+    """The answer about a code by mail: the same whether or not anybody has the address."""
     local, _, domain = attempt.email.rpartition("@")
     return {"otp_sent": True, "masked_email": f"{local[:1]}***@{domain}", "verification_method": "email_otp"}
 

@@ -12,7 +12,7 @@ from database.prepared import time_text
 
 
 class PublicUserRow(NamedTuple):
-    """What other members may know of a user."""
+    """The columns of a user that other members may read."""
 
     id: str
     email: str
@@ -22,7 +22,7 @@ class PublicUserRow(NamedTuple):
 
 
 class UserRow(NamedTuple):
-    """What users may know of themselves. Fields named ``*_json`` are JSON text, ready to be sent."""
+    """The columns that users may read of themselves. Fields named ``*_json`` are JSON text, ready to be sent."""
 
     id: str
     email: str

@@ -25,7 +25,7 @@ MAX_RECOVERY = 1.0
 """Seconds after which everything must be normal again."""
 HEALTHZ = "/healthz"
 UNPOLLED = "/.well-known/jwks.json"
-"""What has no fast path must be answered as well."""
+"""Endpoints without a fast path must be answered as well."""
 
 
 @dataclass(frozen=True)

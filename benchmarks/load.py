@@ -38,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Load:
-    """What was answered within ``seconds``: the time that each unit took, in seconds, and the bytes of all bodies."""
+    """The answers within ``seconds``: the time that each unit took, in seconds, and the bytes of all bodies."""
 
     seconds: float
     latencies: list[float]

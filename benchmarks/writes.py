@@ -56,7 +56,7 @@ _OTHERS = """
 
 @dataclass
 class Seen:
-    """What the witness saw, who polls after each change of their own membership."""
+    """The answers to the witness, a user who polls after each change of their own membership."""
 
     fresh_after: list[float] = field(default_factory=list)
     """Seconds from the return of each commit to the first answer that shows it."""

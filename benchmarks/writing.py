@@ -44,7 +44,7 @@ class Rates(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What may be changed: memberships, a role that each of them may be given, a segment."""
+    """The rows to change: memberships, a role that each of them may be given, a segment."""
 
     memberships: list[int]
     role: int

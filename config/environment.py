@@ -102,7 +102,7 @@ def email_address(value: str) -> None:
 
 
 class MailServer(NamedTuple):
-    """What EMAIL_URL names; ``backend`` is one of Django's."""
+    """The mail server that EMAIL_URL names; ``backend`` is one of Django's."""
 
     backend: str
     host: str = ""
@@ -115,7 +115,7 @@ class MailServer(NamedTuple):
 
 
 def mail_server(url: str) -> MailServer:
-    """What ``url`` names: ``smtp://`` (with STARTTLS unless ``?starttls=no``), ``smtps://``, ``console:`` or
+    """The server that ``url`` names: ``smtp://`` (with STARTTLS unless ``?starttls=no``), ``smtps://``, ``console:`` or
     ``file:///folder``; raises ``ValueError`` with the reason if it is none of these.
     """
     parts = urlsplit(url)

@@ -124,7 +124,7 @@ class Changes(NamedTuple):
     own_id: bytes | None
     """The id of its own newest log row."""
     entries: bytes | None
-    """What has changed, as kind:key with commas between; None if nothing has."""
+    """The changes, as kind:key with commas between; None if there are none."""
 
     @classmethod
     def of(cls, row: Result) -> Changes:

@@ -202,7 +202,7 @@ class _Line:
 
 
 def _own_settings() -> dict[str, str]:
-    """What Django sets for its connections, and shorter limits than theirs."""
+    """The settings of Django's connections, with shorter limits."""
     limits = {"lock_timeout": MAX_LOCK_WAIT, "statement_timeout": MAX_STATEMENT_TIME}
     shorter = {name: min(most, int(settings.DATABASE_SESSION_SETTINGS[name])) for name, most in limits.items()}
     return {"TimeZone": connections[DEFAULT_DB_ALIAS].timezone_name} | {n: str(ms) for n, ms in shorter.items()}

@@ -87,7 +87,7 @@ class Active(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ActiveRow(SessionRow):
-    """What the statement found."""
+    """The row that the statement found."""
 
     active: Active
 

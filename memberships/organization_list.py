@@ -68,7 +68,7 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OrganizationsRow(SessionRow):
-    """What the statement found. The invalidation log tells of all that the user is a member of."""
+    """The rows that the statement found. The invalidation log names each change of the user's organizations."""
 
     rows: Rows | None
     """None if they were not wanted."""

@@ -1,4 +1,4 @@
-"""What is answered without Django: the probes, and plain requests for polled endpoints (``accounts.polled``)."""
+"""Answers without Django: to the probes, and to plain requests for polled endpoints (``accounts.polled``)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def prepare() -> None:
 
 
 def asked(environ: dict[str, Any]) -> Asked | None:
-    """What a WSGI request asks for; None if it is for Django."""
+    """The answer to a WSGI request; None if it is for Django."""
     probe = health.PROBES.get(environ["PATH_INFO"])
     if probe is not None:
         method = environ["REQUEST_METHOD"]

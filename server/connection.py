@@ -55,7 +55,7 @@ def problem_reply(problem: Problem) -> Reply:
 
 
 class Service(Protocol):
-    """What answers the requests of connections."""
+    """The service that answers the requests of connections."""
 
     is_open: bool
     """Whether connections are kept."""
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
         self._searched = 0
         """How far the buffer has been searched for the end of a head."""
         self._head: Head | None = None
-        """That of the request which is being read or answered; None if it was answered before, in the same bytes."""
+        """The head of the request being read or answered; None if the same bytes were answered before."""
         self._body: Any = None
         """A file, while the body is being read."""
         self._is_busy = self._is_advancing = self._is_reading_paused = False

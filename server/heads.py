@@ -63,7 +63,7 @@ class Head:
         return self.is_kept and is_whole and self.environ["REQUEST_METHOD"] == "GET"
 
     def read_chunks(self, data: bytes) -> bytes:
-        """What the chunks in ``data`` hold; raises ``RefusedError``."""
+        """The content of the chunks in ``data``; raises ``RefusedError``."""
         self._parts.clear()
         self._feed(data)
         return b"".join(self._parts)

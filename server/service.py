@@ -1,4 +1,4 @@
-"""What a worker serves: each request is answered in the event loop if it can be, else by Django in a thread."""
+"""The service of a worker: it answers a request in the event loop if it can, else by Django in a thread."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ WHERE {parts.IS_LIVE}
 
 
 def _given(level: str, membership: str, *, admin: str) -> str:
-    """What the roles of an active membership allow together, in their order, and whether that is ``admin``."""
+    """The permissions of all roles of an active membership, in their order, and whether that is ``admin``."""
     return f"""
         SELECT
             coalesce(array_agg(allowed.permission ORDER BY role.id, allowed.place), '{{}}') AS permissions,

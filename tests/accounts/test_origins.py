@@ -48,7 +48,7 @@ FOREIGN = {
 }
 
 POSTS = [path for path, operations in document()["paths"].items() if operations.get("post", {}).get("security")]
-"""Those that a session has a part in: the others change nothing, for whoever asks."""
+"""The changes that a session has a part in: the other POSTs know no session."""
 GETS = [path for path, operations in document()["paths"].items() if "get" in operations]
 
 

@@ -1,4 +1,4 @@
-"""What EMAIL_URL says."""
+"""The forms of EMAIL_URL, and the refusal of others."""
 
 from __future__ import annotations
 

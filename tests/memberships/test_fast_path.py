@@ -275,7 +275,7 @@ CALLERS = [
 
 
 def without_new_session(response: Any) -> Any:
-    """What is seen of an answer, without the new session that a visitor gets if theirs is no good."""
+    """The visible parts of an answer, without the new session that a visitor gets if theirs is no good."""
     status, content, headers, cookies = seen(response)
     if cookies or "X-Development-Session" in headers:
         new_id = response.json()["session"]["id"].encode()

@@ -28,7 +28,7 @@ def server(demo_env: dict[str, str]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def cookie(demo_env: dict[str, str]) -> str:
-    """That of the user with the most memberships."""
+    """The session of the user with the most memberships."""
     return f"__session={manage('issue_session', 'dmitri@demo.example', env=demo_env).strip()}"
 
 

@@ -31,7 +31,7 @@ class MailServer(socketserver.ThreadingTCPServer):
         self.takes_after = 0.0
         """Seconds that it thinks about each message."""
         self.refusals: dict[str, str] = {}
-        """What it says to some recipients, such as ``550 No such user``."""
+        """Its replies to some recipients, such as ``550 No such user``."""
         self.hangs_up_at = ""
         """The command at which it closes the connection without a word."""
         self.on_message: Callable[[], None] = lambda: None
