@@ -15,11 +15,11 @@ import idna
 from django import forms
 from django.db import models
 
-_INVISIBLE = r"[\u0001-\u0020\u007F-\u00A0\u00AD\u061C\u1680\u180E\u2000-\u200F\u2028-\u202F\u205F-\u206F\u3000\uFEFF]"
+INVISIBLE = r"[\u0001-\u0020\u007F-\u00A0\u00AD\u061C\u1680\u180E\u2000-\u200F\u2028-\u202F\u205F-\u206F\u3000\uFEFF]"
 """White space, control and format characters, as PostgreSQL's and Python's regular expressions both write them."""
-ABNORMAL = rf"^{_INVISIBLE}|{_INVISIBLE}$|.@([^@]*[A-Z\u3002\uFF01-\uFF61]|([^@]*\.)?xn--)[^@]*$"
+ABNORMAL = rf"^{INVISIBLE}|{INVISIBLE}$|.@([^@]*[A-Z\u3002\uFF01-\uFF61]|([^@]*\.)?xn--)[^@]*$"
 """A pattern of parts that no normal name has. Of domains PostgreSQL can check only that they look normal."""
-_AROUND = re.compile(rf"^{_INVISIBLE}+|{_INVISIBLE}+\Z")
+_AROUND = re.compile(rf"^{INVISIBLE}+|{INVISIBLE}+\Z")
 _ACE_LABEL = re.compile(r"\bxn--[a-z0-9-]+", re.ASCII | re.IGNORECASE)
 
 

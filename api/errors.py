@@ -48,6 +48,11 @@ class Problem(enum.Enum):
         "Reload the page and try again: the check against robots has failed or was used before.",
         "The challenge is not solved, or its token is forged, has expired, was used before or is another deployment's.",
     )
+    WEAK_PASSWORD = (
+        40007,
+        "Choose another password: this one is too easy to guess.",
+        "The new password is too short, too common, or too similar to the user's names; the message says which.",
+    )
     NO_SESSION = (
         40101,
         "Sign in first: you are not signed in.",
