@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 
@@ -18,7 +20,7 @@ def require_good(password: str, user: User) -> None:
     The rules are those for staff; the user need not be saved.
     """
     try:
-        password_validation.validate_password(password, user)
+        password_validation.validate_password(password, cast(Any, user))
     except ValidationError as error:
         raise ApiError(Problem.WEAK_PASSWORD, " ".join(error.messages)) from error
 
