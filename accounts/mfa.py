@@ -17,10 +17,12 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts import encryption, sessions
+from accounts import encryption, notices, sessions
+from accounts.mail_texts import Template
 from accounts.models import Authenticator, BackupCode, Session, User
 from accounts.names import normal_code
 from api.errors import ApiError, Problem
+from api.networks import Address
 
 PERIOD = 30
 """Seconds in the period of a TOTP code."""
@@ -99,10 +101,12 @@ def unconfirmed(user: User, authenticator_id: str) -> Authenticator | None:
     return waiting.select_related("user").first()
 
 
-def confirm_authenticator(authenticator: Authenticator, codes: list[str], *, keep: Session | None = None) -> bool:
+def confirm_authenticator(
+    authenticator: Authenticator, codes: list[str], *, keep: Session | None = None, address: Address | None = None
+) -> bool:
     """Confirm ``authenticator`` if ``codes`` are two successive codes of it, current ones; return whether they were.
 
-    It replaces an earlier one, and the user is signed out everywhere but in the session ``keep``.
+    It replaces an earlier one, and the user is signed out everywhere but in the session ``keep``. A mail tells them.
     """
     if len(codes) != 2:
         return False
@@ -111,11 +115,11 @@ def confirm_authenticator(authenticator: Authenticator, codes: list[str], *, kee
     now = _step()
     for step in range(now - DRIFT - 1, now + DRIFT + 1):
         if _same(totp, step, first) and _same(totp, step + 1, second):
-            return _confirm(authenticator, step + 1, keep)
+            return _confirm(authenticator, step + 1, keep, address)
     return False
 
 
-def _confirm(authenticator: Authenticator, last_step: int, keep: Session | None) -> bool:
+def _confirm(authenticator: Authenticator, last_step: int, keep: Session | None, address: Address | None) -> bool:
     """Confirm ``authenticator`` and delete its predecessors; false if it was replaced meanwhile.
 
     Backup codes pass on from one authenticator to the next. A first one finds none: codes left over from a removed
@@ -130,13 +134,32 @@ def _confirm(authenticator: Authenticator, last_step: int, keep: Session | None)
             return False
         user.authenticators.exclude(pk=authenticator.pk).delete()
         sessions.sign_out_everywhere([user], keep=keep)
+        _tell(user, "An authenticator was set up.", address)
     return True
 
 
-def new_backup_codes(user: User, *, keep: Session | None = None) -> list[str]:
-    """Fresh backup codes, in clear for this once; those before them are void.
+def remove_authenticator(
+    user: User, authenticator_id: int, *, keep: Session | None = None, address: Address | None = None
+) -> None:
+    """Delete an authenticator of ``user``; with the confirmed one the backup codes go, and a mail tells them.
 
-    The user is signed out everywhere but in the session ``keep``. Raises ``ApiError`` (403) if they have no
+    They are signed out everywhere but in the session ``keep``. Raises ``ApiError`` (404) if they have no such one.
+    """
+    with transaction.atomic():
+        user = lock(user)
+        authenticator = user.authenticators.filter(pk=authenticator_id).first()
+        if authenticator is None:
+            raise ApiError(Problem.NOT_FOUND, "You have no such authenticator.")
+        authenticator.delete()
+        if authenticator.confirmed_at is not None:
+            sessions.sign_out_everywhere([user], keep=keep)
+            _tell(user, "Your authenticator was removed. Signing in takes no code any more.", address)
+
+
+def new_backup_codes(user: User, *, keep: Session | None = None, address: Address | None = None) -> list[str]:
+    """Fresh backup codes, in clear for this once; those before them are void, and a mail tells the user.
+
+    They are signed out everywhere but in the session ``keep``. Raises ``ApiError`` (403) if they have no
     authenticator that the codes could stand in for.
     """
     codes = ["".join(secrets.choice(_ALPHABET) for _ in range(_BACKUP_CODE_LENGTH)) for _ in range(BACKUP_CODES)]
@@ -147,12 +170,23 @@ def new_backup_codes(user: User, *, keep: Session | None = None) -> list[str]:
         user.backup_codes.all().delete()
         BackupCode.objects.bulk_create(BackupCode(user=user, code_hash=_backup_hash(user, code)) for code in codes)
         sessions.sign_out_everywhere([user], keep=keep)
+        _tell(user, "New backup codes were made. Earlier ones are good no longer.", address)
     return codes
 
 
+def _tell(user: User, change: str, address: Address | None) -> None:
+    notices.send(user, Template.MFA_CHANGED, address=address, change=change)
+
+
 def lock(user: User) -> User:
-    """The row of ``user`` as it is now; until the transaction ends nobody else changes it or their MFA."""
-    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    """The row of ``user`` as it is now; until the transaction ends nobody else changes it or their MFA.
+
+    Raises ``ApiError`` (401) if the user was deleted meanwhile.
+    """
+    row = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
+    if row is None:
+        raise ApiError(Problem.SESSION_ENDED)
+    return row
 
 
 def take_totp(authenticator: TotpSecret, code: str) -> bool:

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 import orjson
 
 from accounts import front_ends, mfa
-from accounts.models import Authenticator, Deployment, SignInAttempt, User
+from accounts.browsers import browser_of, device_of
+from accounts.models import Authenticator, Deployment, SignIn, SignInAttempt, User
+from accounts.profile import SECOND_FACTOR_POLICY
 from accounts.rows import PublicUserRow, SignInAttemptRow, SignInRow, UserRow
 from accounts.sessions import MAX_SIGN_INS
 from api.answers import timestamp
@@ -36,15 +38,16 @@ def public_user(row: PublicUserRow | UserRow) -> JsonObject:
 
 def current_user(row: UserRow) -> JsonObject:
     """A ``CurrentUser``: the part of their own data that users may see."""
-    id_, created_at = row.authenticator or ("", "")
+    own = None if row.authenticator is None else dict(zip(("id", "created_at"), row.authenticator, strict=True))
     return public_user(row) | {
         "primary_email_address_id": row.id if row.email else "",
         "primary_phone_number_id": "",
-        "second_factor_policy": "optional",
+        "second_factor_policy": SECOND_FACTOR_POLICY,
         "user_email_addresses": [_email_address(row)] if row.email else [],
         "user_phone_numbers": [],
         "social_connections": [],
-        "authenticators": [{"id": id_, "created_at": created_at}] if row.authenticator else [],
+        "authenticators": [own] if own else [],
+        **({"user_authenticator": own} if own else {}),
         "backup_codes_generated": row.authenticator is not None and row.has_backup_codes,
         "has_password": row.has_password,
         "has_passkeys": False,
@@ -75,13 +78,33 @@ def sign_in(
         "expiresAt": row.expires_at,
         "lastActiveAt": row.last_active_at,
         "ipAddress": row.ip_address,
-        "browser": row.user_agent,
-        "device": "",
+        "browser": browser_of(row.user_agent),
+        "device": device_of(row.user_agent),
         "city": "",
         "region": "",
         "regionCode": "",
         "country": "",
         "countryCode": "",
+    }
+
+
+def own_sign_in(row: SignIn) -> JsonObject:
+    """A ``Signin``, as users see those of all their browsers."""
+    return {
+        "id": str(row.pk),
+        "session_id": str(row.session_id),
+        "user_id": str(row.user_id),
+        "browser": browser_of(row.user_agent),
+        "device": device_of(row.user_agent),
+        "ip_address": row.ip_address or "",
+        "last_active_at": timestamp(row.last_active_at or row.created_at),
+        "expires_at": timestamp(row.expires_at),
+        "city": "",
+        "region": "",
+        "region_code": "",
+        "country": "",
+        "country_code": "",
+        "created_at": timestamp(row.created_at),
     }
 
 

@@ -21,7 +21,7 @@ from accounts.serializers import (
     VerifyAuthenticatorSerializer,
 )
 from api.errors import Problem
-from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, endpoint, envelope, enveloped
+from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, endpoint, envelope, enveloped, id_in_path
 
 
 class SessionAuthenticationScheme(OpenApiAuthenticationExtension):
@@ -176,27 +176,56 @@ confirm_authenticator = endpoint(
     ],
 )
 
-new_backup_codes = endpoint(
-    "GenerateBackupCodes",
-    "Make backup codes",
-    tag="Me",
-    method="POST",
-    description=(
-        "Each replaces one code of the authenticator, which must be confirmed. Earlier codes are void. "
-        f"{_STEP_UP} The first codes need nothing more if the authenticator was confirmed in this sign-in within the "
-        "last ten minutes."
-    ),
-    request=StepUpSerializer,
-    requests={
-        "just after confirming the authenticator": {},
-        "at any time": {"verification_code": "492039"},
-    },
-    answers=envelope("BackupCodesResponse", serializers.ListField(child=serializers.CharField())),
-    examples={
+_BACKUP_CODES: dict[str, Any] = {
+    "tag": "Me",
+    "method": "POST",
+    "request": StepUpSerializer,
+    "answers": envelope("BackupCodesResponse", serializers.ListField(child=serializers.CharField())),
+    "examples": {
         "ten codes": enveloped(
             [f"{code}7kq2mzrt" for code in ("ab", "cd", "ef", "gh", "jk", "mn", "pq", "rs", "tv", "wx")],
             "Keep these codes; they are not shown again, and those before them are void.",
         )
     },
-    fails_with=[*_STEP_UP_FAILS_WITH, Problem.AUTHENTICATOR_REQUIRED],
+    "fails_with": [*_STEP_UP_FAILS_WITH, Problem.AUTHENTICATOR_REQUIRED],
+}
+
+new_backup_codes = endpoint(
+    "GenerateBackupCodes",
+    "Make backup codes",
+    description=(
+        "Each replaces one code of the authenticator, which must be confirmed. Earlier codes are void. "
+        f"{_STEP_UP} The first codes need nothing more if the authenticator was confirmed in this sign-in within the "
+        "last ten minutes."
+    ),
+    requests={
+        "just after confirming the authenticator": {},
+        "at any time": {"verification_code": "492039"},
+    },
+    **_BACKUP_CODES,
+)
+
+regenerate_backup_codes = endpoint(
+    "RegenerateBackupCodes",
+    "Make backup codes anew",
+    description=f"The same as `/me/backup-codes`. {_STEP_UP}",
+    requests={"with a code": {"verification_code": "492039"}},
+    **_BACKUP_CODES,
+)
+
+delete_authenticator = endpoint(
+    "DeleteAuthenticator",
+    "Remove an authenticator",
+    tag="Me",
+    method="POST",
+    description=(
+        "Signing in takes no code from then on, and the backup codes are gone. Other sessions of the user end, and a "
+        f"mail tells them. {_STEP_UP}"
+    ),
+    parameters=[id_in_path("The id of the authenticator.")],
+    request=StepUpSerializer,
+    requests={"with a code": {"verification_code": "492039"}},
+    answers=envelope("DeleteAuthenticatorResponse", serializers.CharField()),
+    examples={"removed": enveloped("", "Your authenticator is removed.")},
+    fails_with=[*_STEP_UP_FAILS_WITH, Problem.NOT_FOUND],
 )

@@ -9,6 +9,8 @@ from rest_framework import serializers
 
 from accounts.challenges import MAX_TOKEN
 from accounts.models import Deployment, SignInAttempt
+from accounts.person_fields import MAX_NAME
+from accounts.profile import SECOND_FACTOR_POLICY
 from accounts.tokens import MAX_LENGTH
 from api.requests import MAX_TEXT
 
@@ -69,11 +71,21 @@ class CurrentUserBaseSerializer(PublicUserDataSerializer):
     user_email_addresses = UserEmailAddressSerializer(many=True)
     user_phone_numbers = UserPhoneNumberSerializer(many=True)
     social_connections = serializers.ListField(child=MetadataField())
+    user_authenticator = UserAuthenticatorSerializer(required=False, help_text="Only if the user has one.")
     authenticators = UserAuthenticatorSerializer(many=True)
     backup_codes_generated = serializers.BooleanField()
     has_password = serializers.BooleanField()
     has_passkeys = serializers.BooleanField()
     public_metadata = MetadataField()
+
+
+class UpdateUserSerializer(serializers.Serializer):
+    first_name = serializers.CharField(required=False, allow_blank=True, max_length=MAX_NAME)
+    last_name = serializers.CharField(required=False, allow_blank=True, max_length=MAX_NAME)
+    username = serializers.CharField(
+        required=False, allow_blank=True, max_length=MAX_NAME, help_text="No spaces, no @, and not a number."
+    )
+    second_factor_policy = serializers.ChoiceField(required=False, choices=[SECOND_FACTOR_POLICY])
 
 
 class SigninAttemptSerializer(serializers.Serializer):

@@ -165,6 +165,12 @@ def sign_out(caller: Caller, sign_in_id: int | None) -> Caller:
         return visitor(caller.deployment)
     if not end_sign_ins(live_sign_ins(session).filter(pk=sign_in_id)):
         raise ApiError(Problem.NOT_FOUND, "There is no such sign-in in this session.")
+    return caller_now(caller)
+
+
+def caller_now(caller: Caller) -> Caller:
+    """``caller`` after a change of the session's sign-ins: a visitor if the session has ended with that."""
+    session = caller.session
     session.refresh_from_db(fields=["active_sign_in", "ended_at", "updated_at"])
     return caller if session.ended_at is None else visitor(caller.deployment)
 

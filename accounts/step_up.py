@@ -1,11 +1,13 @@
-"""Step-up authentication: a session alone changes no MFA.
+"""Step-up authentication: a session alone changes no MFA and no password, and deletes no account.
 
 Users with an authenticator give one of its codes, or a backup code; users without one give their password, unless they
-signed in a moment ago. A wrong one counts against the account and the address as it does when signing in.
+signed in a moment ago. Some changes take the password in any case. A wrong one counts against the account and the
+address as it does when signing in.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,8 +38,25 @@ class Proof:
     address: Address | None
 
 
-def change(caller: SignedIn, proof: Proof, make: Callable[[User], T], *, ends_enrolment: bool = False) -> T:
-    """Return ``make(user)`` for the caller's user; raises ``ApiError`` (401, 403, 429) unless ``proof`` is good.
+class Demand(enum.Enum):
+    """The proof that a change takes of users who have a password; the others give a code or sign in again."""
+
+    CODE = enum.auto()
+    """A code; without authenticator the password or a recent sign-in."""
+    PASSWORD = enum.auto()
+    BOTH = enum.auto()
+    """The password, and a code of those who have an authenticator."""
+
+
+def change(
+    caller: SignedIn,
+    proof: Proof,
+    make: Callable[[User], T],
+    *,
+    demand: Demand = Demand.CODE,
+    ends_enrolment: bool = False,
+) -> T:
+    """Return ``make(user)`` for the caller's user; raises ``ApiError`` (400, 401, 403, 429) unless ``proof`` is good.
 
     Both happen in one transaction that holds the user's row: simultaneous tries are checked one after the other, each
     counted before the next, and the proof still holds when the change is made. If ``make`` fails, no code is
@@ -46,7 +65,7 @@ def change(caller: SignedIn, proof: Proof, make: Callable[[User], T], *, ends_en
     with transaction.atomic():
         user = mfa.lock(caller.user)
         is_proven = ends_enrolment and not proof.code and _has_just_enrolled(caller, user)
-        refusal = None if is_proven else _refusal(caller, user, proof)
+        refusal = None if is_proven else _refusal(caller, user, proof, demand)
         if refusal is None:
             return make(user)
     raise refusal  # not within the transaction, which has counted the failure
@@ -58,21 +77,43 @@ def _has_just_enrolled(caller: SignedIn, user: User) -> bool:
     return user.authenticators.filter(confirmed_at__gt=since).exists() and not user.backup_codes.exists()
 
 
-def _refusal(caller: SignedIn, user: User, proof: Proof) -> ApiError | None:
+def _refusal(caller: SignedIn, user: User, proof: Proof, demand: Demand) -> ApiError | None:
     """The problem with ``proof``, or None; a wrong one is counted."""
-    is_right: Callable[[User, str], bool]
+    gives_password = demand is not Demand.CODE and user.password != ""
+    if gives_password:
+        refusal = _refusal_of_password(caller, user, proof, ApiError(Problem.INVALID_FIELD, "Enter your password."))
+        if refusal is not None or demand is Demand.PASSWORD:
+            return refusal
     if mfa.has_authenticator(user):
-        sent, kind = proof.code, "mfa"
-        missing, wrong = ApiError(Problem.CODE_REQUIRED), ApiError(Problem.WRONG_CODE)
-        is_right = mfa.take_code
-    else:
-        sent, kind = proof.password, "account"
-        missing, wrong = ApiError(Problem.RECENT_SIGN_IN_REQUIRED), ApiError(Problem.WRONG_PASSWORD)
-        is_right = _has_password
-        if not sent and caller.sign_in.created_at > timezone.now() - RECENT:
-            return None
-    if not sent:
+        return _refusal_of_code(caller, user, proof)
+    is_recent = caller.sign_in.created_at > timezone.now() - RECENT
+    if gives_password or (is_recent and not proof.password):
+        return None
+    return _refusal_of_password(caller, user, proof, ApiError(Problem.RECENT_SIGN_IN_REQUIRED))
+
+
+def _refusal_of_code(caller: SignedIn, user: User, proof: Proof) -> ApiError | None:
+    if not proof.code:
+        return ApiError(Problem.CODE_REQUIRED)
+    return _refusal_of(caller, user, proof, "mfa", mfa.take_code, proof.code, ApiError(Problem.WRONG_CODE))
+
+
+def _refusal_of_password(caller: SignedIn, user: User, proof: Proof, missing: ApiError) -> ApiError | None:
+    if not proof.password:
         return missing
+    wrong = ApiError(Problem.WRONG_PASSWORD)
+    return _refusal_of(caller, user, proof, "account", _has_password, proof.password, wrong)
+
+
+def _refusal_of(
+    caller: SignedIn,
+    user: User,
+    proof: Proof,
+    kind: str,
+    is_right: Callable[[User, str], bool],
+    sent: str,
+    wrong: ApiError,
+) -> ApiError | None:
     limits = throttling.limits(caller.deployment, kind=kind, account=user, address=proof.address)
     throttling.require_within(limits)
     if is_right(user, sent):

@@ -9,13 +9,14 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts import current_deployment, keys, mfa, rendering, schema, step_up
+from accounts.account_views import proof_of
 from accounts.cached_deployments import deployment_of
 from accounts.sessions import SignedIn
 from accounts.viewsets import PolledViewSet, SessionViewSet
 from api.answers import answer, json_answer
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem
-from api.requests import body_of, optional_text_field, text_field, texts_field
+from api.requests import body_of, text_field, texts_field
 from api.viewsets import ApiViewSet
 
 
@@ -47,7 +48,7 @@ class MfaViewSet(SessionViewSet):
     @schema.new_authenticator
     def new_authenticator(self, request: Request) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
-        authenticator, secret = step_up.change(caller, _proof(request), mfa.new_authenticator)
+        authenticator, secret = step_up.change(caller, proof_of(request), mfa.new_authenticator)
         return answer(
             request,
             message="Scan the code, then confirm with two successive codes.",
@@ -63,7 +64,7 @@ class MfaViewSet(SessionViewSet):
         authenticator = mfa.unconfirmed(caller.user, text_field(body, "authenticator_id", max_length=19))
         if authenticator is None:
             raise ApiError(Problem.NOT_FOUND, "There is no such authenticator to confirm; start again.")
-        if not mfa.confirm_authenticator(authenticator, codes, keep=caller.session):
+        if not mfa.confirm_authenticator(authenticator, codes, keep=caller.session, address=client_address_of(request)):
             raise ApiError(Problem.WRONG_CODE, "These are not two current, successive codes; enter the next two.")
         return answer(
             request,
@@ -74,9 +75,16 @@ class MfaViewSet(SessionViewSet):
 
     @schema.new_backup_codes
     def new_backup_codes(self, request: Request) -> HttpResponse:
+        return self._new_backup_codes(request)
+
+    @schema.regenerate_backup_codes
+    def regenerate_backup_codes(self, request: Request) -> HttpResponse:
+        return self._new_backup_codes(request)
+
+    def _new_backup_codes(self, request: Request) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
-        make = partial(mfa.new_backup_codes, keep=caller.session)
-        codes = step_up.change(caller, _proof(request), make, ends_enrolment=True)
+        make = partial(mfa.new_backup_codes, keep=caller.session, address=client_address_of(request))
+        codes = step_up.change(caller, proof_of(request), make, ends_enrolment=True)
         return answer(
             request,
             message="Keep these codes; they are not shown again, and those before them are void.",
@@ -84,11 +92,11 @@ class MfaViewSet(SessionViewSet):
             session=caller.session_summary,
         )
 
-
-def _proof(request: Request) -> step_up.Proof:
-    body = body_of(request)
-    return step_up.Proof(
-        code=optional_text_field(body, "verification_code", max_length=50),
-        password=optional_text_field(body, "password"),
-        address=client_address_of(request),
-    )
+    @schema.delete_authenticator
+    def delete_authenticator(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+        caller = cast(SignedIn, request.auth)
+        make = partial(
+            mfa.remove_authenticator, authenticator_id=id, keep=caller.session, address=client_address_of(request)
+        )
+        step_up.change(caller, proof_of(request), make)
+        return answer(request, message="Your authenticator is removed.", data="", session=caller.session_summary)

@@ -12,11 +12,13 @@ from drf_spectacular.utils import (
     OpenApiRequest,
     OpenApiResponse,
     extend_schema,
+    extend_schema_field,
     extend_schema_serializer,
 )
 from rest_framework import serializers
 
 from api.errors import Problem, error_body
+from api.requests import ID_PATTERN
 
 EVERYWHERE = (
     Problem.MALFORMED_REQUEST,
@@ -91,6 +93,17 @@ class EnvelopeSerializer(serializers.Serializer):
     status = serializers.IntegerField(help_text="The HTTP status.")
     message = serializers.CharField(help_text="A short sentence for people.")
     session = SessionSummarySerializer(allow_null=True)
+
+
+@extend_schema_field({"type": "null"})
+class NothingField(serializers.Field):
+    """The ``data`` of an answer that has nothing to show."""
+
+
+def id_in_path(description: str, name: str = "id") -> OpenApiParameter:
+    """The path parameter ``name`` (``api.paths.IdConverter``)."""
+    schema = {"type": "string", "pattern": f"^{ID_PATTERN}$"}
+    return OpenApiParameter(name, schema, OpenApiParameter.PATH, description=description)
 
 
 def envelope(name: str, data: serializers.Field) -> type[EnvelopeSerializer]:

@@ -3,13 +3,15 @@
 from typing import Any
 
 from django.contrib import admin
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, register_converter
 
+from accounts.account_views import OwnSignInsViewSet, PasswordViewSet
 from accounts.challenge_views import ChallengeViewSet, IdentifyViewSet
 from accounts.polled import Endpoint
 from accounts.views import DeploymentViewSet, JwksViewSet, MfaViewSet
 from accounts.viewsets import PolledViewSet
 from api.document import OpenApiView, docs
+from api.paths import IdConverter
 from demo.mails import mails
 from demo.playground import playground
 from memberships.session_views import (
@@ -23,15 +25,20 @@ from memberships.session_views import (
 from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
 from staff.access.mfa_page import mfa_page, moved_mfa_page
 
+register_converter(IdConverter, "id")
+
 FAST_PATHS: dict[str, Endpoint[Any]] = {}
 """The polled endpoints by path."""
 
 
-def polled(view: type[PolledViewSet], action: str) -> URLPattern:
-    """The address of an endpoint whose plain GETs the fast path answers, before Django and past ``view``."""
+def polled(view: type[PolledViewSet], action: str, **actions: str) -> URLPattern:
+    """The address of an endpoint whose plain GETs the fast path answers, before Django and past ``view``.
+
+    ``actions`` are those of other methods, which Django alone answers.
+    """
     source = view.source
     FAST_PATHS[f"/{source.route}"] = source.endpoint
-    return path(source.route, view.as_view({"get": action}))
+    return path(source.route, view.as_view({"get": action, **actions}))
 
 
 urlpatterns = [
@@ -39,10 +46,15 @@ urlpatterns = [
     path("playground/mails", mails),
     polled(WorkspaceMembershipViewSet, "list"),
     polled(OrganizationMembershipViewSet, "list"),
-    polled(CurrentUserViewSet, "retrieve"),
+    polled(CurrentUserViewSet, "retrieve", post="update"),
     path("me/authenticator", MfaViewSet.as_view({"post": "new_authenticator"})),
     path("me/authenticator/attempt-verification", MfaViewSet.as_view({"post": "confirm_authenticator"})),
+    path("me/authenticator/<id:id>/delete", MfaViewSet.as_view({"post": "delete_authenticator"})),
     path("me/backup-codes", MfaViewSet.as_view({"post": "new_backup_codes"})),
+    path("me/backup-codes/regenerate", MfaViewSet.as_view({"post": "regenerate_backup_codes"})),
+    path("me/update-password", PasswordViewSet.as_view({"post": "update"})),
+    path("me/signins", OwnSignInsViewSet.as_view({"get": "list"})),
+    path("me/signins/<id:id>/signout", OwnSignInsViewSet.as_view({"post": "sign_out"})),
     polled(DeploymentViewSet, "retrieve"),
     path("auth/signin", SignInViewSet.as_view({"post": "sign_in"})),
     path("auth/identify", IdentifyViewSet.as_view({"post": "identify"})),

@@ -1,8 +1,9 @@
-"""GET /me: the signed-in user."""
+"""The signed-in user: GET /me, and the answer to changes of it."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import orjson
 
@@ -10,10 +11,14 @@ from accounts import rendering as accounts_rendering
 from accounts import rows
 from accounts.poll import Composed, Poll, Source, composed, read_row
 from accounts.rows import UserRow
-from accounts.session_rows import SessionRow, with_session
+from accounts.session_rows import SessionRow, read_with_session, with_session
+from accounts.sessions import Caller
 from accounts.viewers import Viewer
 from api.answers import envelope
+from database.prepared import run
 from memberships.rows import segments
+
+MESSAGE = "You."
 
 
 def user_row(user: str) -> str:
@@ -25,8 +30,16 @@ _STATEMENT = with_session(user_row("member"))
 
 
 def _compose(viewer: Viewer, row: SessionRow, poll: Poll) -> Composed:
-    data = accounts_rendering.current_user(UserRow(*orjson.loads(row.data or b"")))
-    return composed(envelope(message="You.", data=data, session=orjson.Fragment(viewer.session)))
+    return composed(envelope(message=MESSAGE, data=_data(row), session=orjson.Fragment(viewer.session)))
+
+
+def current_user(caller: Caller) -> dict[str, Any]:
+    """A ``CurrentUser`` as it is now, after what the caller has changed in it."""
+    return _data(run(read_with_session(_STATEMENT, caller.deployment, caller.session.pk)))
+
+
+def _data(row: SessionRow) -> dict[str, Any]:
+    return accounts_rendering.current_user(UserRow(*orjson.loads(row.data or b"")))
 
 
 SOURCE = Source("me", partial(read_row, _STATEMENT), _compose)

@@ -11,7 +11,12 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from accounts import rendering as accounts_rendering
 from accounts.rows import SignInAttemptRow, SignInRow, UserRow
-from accounts.serializers import SIGN_IN_REQUEST, SentCodeSerializer, VerifyOTPRequestSerializer
+from accounts.serializers import (
+    SIGN_IN_REQUEST,
+    SentCodeSerializer,
+    UpdateUserSerializer,
+    VerifyOTPRequestSerializer,
+)
 from api.answers import timestamp
 from api.errors import Problem
 from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, UNSETTLED, endpoint, envelope, enveloped
@@ -204,14 +209,35 @@ organization_memberships = endpoint(
     fails_with=NEEDING_A_SESSION,
 )
 
+_CURRENT_USER = envelope("CurrentUserResponse", CurrentUserSerializer())
+
 current_user = endpoint(
     "GetUser",
     "The signed-in user",
     tag="Me",
     description="The part of their own data that users may see.",
-    answers=envelope("CurrentUserResponse", CurrentUserSerializer()),
+    answers=_CURRENT_USER,
     examples={"a user": enveloped(_USER, "You.")},
     fails_with=NEEDING_A_SESSION,
+)
+
+update_current_user = endpoint(
+    "UpdateUser",
+    "Change one's own names",
+    tag="Me",
+    method="POST",
+    description=(
+        "Those of the names that are sent change; an empty text clears one. Other fields are ignored, but "
+        "`second_factor_policy` is always `optional`."
+    ),
+    request=UpdateUserSerializer,
+    requests={
+        "all": {"first_name": "Ada", "last_name": "Lindqvist", "username": "ada"},
+        "the username alone": {"username": "ada"},
+    },
+    answers=_CURRENT_USER,
+    examples={"a user": enveloped(_USER, "You.")},
+    fails_with=[*NEEDING_A_SESSION, Problem.INVALID_FIELD],
 )
 
 current_session = endpoint(

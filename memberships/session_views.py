@@ -7,7 +7,7 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import challenges, sessions, signing_in, tokens
+from accounts import challenges, profile, sessions, signing_in, tokens
 from accounts import rendering as accounts_rendering
 from accounts.authentication import end_all_sessions, require_settled
 from accounts.models import SignInAttempt
@@ -152,6 +152,18 @@ class CurrentUserViewSet(PolledViewSet):
     @schema.current_user
     def retrieve(self, request: Request) -> HttpResponse:
         return self.polled(request)
+
+    @schema.update_current_user
+    def update(self, request: Request) -> HttpResponse:
+        caller = cast(SignedIn, request.auth)
+        profile.update(caller.user, body_of(request))
+        return current_user_answer(request, caller)
+
+
+def current_user_answer(request: Request, caller: Caller) -> HttpResponse:
+    """200 with the ``CurrentUser`` as it is now."""
+    data = current_user.current_user(caller)
+    return answer(request, message=current_user.MESSAGE, data=data, session=caller.session_summary)
 
 
 def _attempt_id(request: Request) -> int:

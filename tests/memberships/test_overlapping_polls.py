@@ -63,7 +63,9 @@ CHANGES = {
     """,
     "a segment's name": "UPDATE organizations_segment SET name = %(text)s WHERE id = %(segment)s",
     "a segment that is left": "DELETE FROM organizations_usersegment WHERE user_id = %(user)s",
-    "a sign-in's browser": "UPDATE accounts_signin SET user_agent = %(text)s WHERE id = %(sign_in)s",
+    "a sign-in's browser": """
+        UPDATE accounts_signin SET user_agent = 'agent-' || replace(%(text)s, ':', '.') WHERE id = %(sign_in)s
+    """,
     "an organization that is left in the session": """
         UPDATE memberships_activemembership SET organization_membership_id = NULL WHERE sign_in_id = %(sign_in)s
     """,

@@ -1,0 +1,67 @@
+"""One's own password and sign-ins."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from accounts import account_schema, own_sign_ins, passwords, rendering, step_up
+from accounts.authentication import end_all_sessions
+from accounts.models import User
+from accounts.sent_tokens import send_visitors_token
+from accounts.sessions import Caller, SignedIn
+from accounts.viewsets import SessionViewSet
+from api.answers import answer
+from api.client_address import client_address_of
+from api.requests import body_of, optional_text_field, text_field
+
+
+class PasswordViewSet(SessionViewSet):
+    @account_schema.update_password
+    def update(self, request: Request) -> HttpResponse:
+        caller = cast(SignedIn, request.auth)
+        new = text_field(body_of(request), "new_password")
+        address = client_address_of(request)
+
+        def change(user: User) -> None:
+            passwords.require_good(new, user)
+            passwords.change(user, new, address=address, keep=caller.session)
+
+        proof = proof_of(request, password="current_password")  # noqa: S106
+        step_up.change(caller, proof, change, demand=step_up.Demand.PASSWORD)
+        return answer(request, message="Your password is changed.", data=None, session=caller.session_summary)
+
+
+class OwnSignInsViewSet(SessionViewSet):
+    """The live sign-ins of the signed-in user, in all browsers."""
+
+    @account_schema.sign_ins
+    def list(self, request: Request) -> HttpResponse:
+        caller = cast(SignedIn, request.auth)
+        data = [rendering.own_sign_in(sign_in) for sign_in in own_sign_ins.live(caller.user)]
+        return answer(request, message="Your sign-ins.", data=data, session=caller.session_summary)
+
+    @account_schema.sign_out
+    def sign_out(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+        caller = own_sign_ins.end(cast(SignedIn, request.auth), id)
+        leave_if_over(request, caller)
+        return answer(request, message="The sign-in has ended.", data=None, session=caller.session_summary)
+
+
+def leave_if_over(request: Request, caller: Caller) -> None:
+    """Have the browser of a ``caller`` whose session has just ended forget it."""
+    if caller.is_visitor:
+        end_all_sessions(request)
+        send_visitors_token(request, caller)
+
+
+def proof_of(request: Request, *, password: str = "password") -> step_up.Proof:  # noqa: S107
+    """The proof in the body; the password is in the field ``password``."""
+    body = body_of(request)
+    return step_up.Proof(
+        code=optional_text_field(body, "verification_code", max_length=50),
+        password=optional_text_field(body, password),
+        address=client_address_of(request),
+    )

@@ -1,0 +1,54 @@
+"""The names that users give themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts import mfa
+from accounts.models import User
+from accounts.names import normal_name
+from accounts.person_fields import person_field, username_field
+from api.errors import ApiError, Problem
+
+SECOND_FACTOR_POLICY = "optional"
+"""Of every user: signing in takes a code if they have an authenticator. They set one up or remove it instead."""
+
+
+def update(user: User, body: Mapping[str, Any]) -> None:
+    """Change those of the names that ``body`` has. Raises ``ApiError`` (400) if one cannot be taken, or is taken."""
+    if body.get("second_factor_policy", SECOND_FACTOR_POLICY) != SECOND_FACTOR_POLICY:
+        raise ApiError(
+            Problem.INVALID_FIELD,
+            "Set up an authenticator or remove it: signing in takes a code as long as you have one.",
+        )
+    try:
+        with transaction.atomic():
+            user = mfa.lock(user)
+            changed = {name: value for name, value in _names(user, body).items() if value != getattr(user, name)}
+            if not (changed.get("username", user.username) or user.email):
+                raise ApiError(Problem.INVALID_FIELD, "You need a username, because you have no e-mail address.")
+            for name, value in changed.items():
+                setattr(user, name, value)
+            user.save(update_fields=list(changed))
+    except IntegrityError as error:
+        if _constraint(error) != "accounts_user_username_is_unique":
+            raise
+        raise ApiError(Problem.INVALID_FIELD, "This username is taken; choose another.") from error
+
+
+def _names(user: User, body: Mapping[str, Any]) -> dict[str, str]:
+    names = {name: person_field(body, name) for name in ("first_name", "last_name") if name in body}
+    # Staff may have given a username that users cannot choose; forms send it back.
+    sent = body.get("username")
+    if "username" in body and not (isinstance(sent, str) and normal_name(sent) == user.username):
+        names["username"] = username_field(body)
+    return names
+
+
+def _constraint(error: IntegrityError) -> str | None:
+    diagnostics: Any = getattr(error.__cause__, "diag", None)
+    name: str | None = getattr(diagnostics, "constraint_name", None)
+    return name
