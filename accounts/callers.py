@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -81,7 +82,8 @@ def _find(
 ) -> Found[R]:
     """As ``find_caller_with``, in ``cached``, which was just loaded if it ``is_loaded``.
 
-    Raises ``_OutdatedError``, before any change, if ``cached`` may be outdated, unless everything ``is_settled``.
+    Raises ``_OutdatedError`` if ``cached`` may be outdated, unless everything ``is_settled``. At most a renewal has
+    come before that, and the same token brings the same new one again.
     """
     rows: dict[int, R] = {}
 
@@ -108,7 +110,11 @@ def _find(
         raise _OutdatedError
     row = rows.get(caller.session.pk)
     if caller.new_token is not None and not is_settled and read is not read_session:
-        row = read(cached.deployment, caller.session.pk, is_loaded=False)  # the renewal has changed the session
+        # The renewal has changed the session, and others may have changed more since: all is read again.
+        row = read(cached.deployment, caller.session.pk, is_loaded=False)
+        if not cached.is_current:
+            raise _OutdatedError
+        caller = replace(caller, session=session_of(row.session_columns, cached.deployment))
     return Found(caller, row)
 
 

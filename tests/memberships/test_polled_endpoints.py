@@ -494,6 +494,39 @@ def test_numbers_in_metadata_are_as_they_were_written(user: User) -> None:
         assert orjson.loads(content)["data"]["public_metadata"]["small"] == 1.1
 
 
+def switch_to_a_colleague(world: World) -> None:
+    session = Session.objects.get(pk=world.session.pk)
+    sessions.switch_sign_in(session, session.sign_ins.exclude(user=world.user).get().pk)
+
+
+@pytest.mark.parametrize("change", [switch_to_a_colleague, hide_private_metadata])
+@pytest.mark.parametrize("path", [SESSION, ME, ORGANIZATIONS, DEPLOYMENT])
+def test_what_changes_during_a_renewal_leaves_no_answer_of_two_moments(
+    world: World, path: str, change: Change, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something changes right after the token has been renewed: the answer is as of after that."""
+    sign_somebody_in(world)
+    renew = sessions.renew
+
+    def renew_and_change(session: Session, *args: Any, **options: Any) -> str | None:
+        renewed = renew(session, *args, **options)
+        patch.setattr(sessions, "renew", renew)
+        change(world)
+        return renewed
+
+    client = ApiClient(world.deployment, token=sessions.session_token(world.session))
+    client.get(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(sessions, "renew", renew_and_change)
+        settings.USER_SESSION_RENEW_AFTER = timedelta(0)
+        first = client.get(path)
+    settings.USER_SESSION_RENEW_AFTER = timedelta(minutes=15)
+    assert first.content == Tab(world.user, world.session).ask(path).content
+    for _ in range(3):
+        assert client.get(path).content == first.content
+        assert client.get(path, HTTP_IF_NONE_MATCH=first.headers["ETag"]).status_code == 304
+
+
 def test_attempts_that_are_over_are_not_shown(world: World) -> None:
     begin_a_sign_in(world)
     assert len(world.tab.poll(SESSION)["signin_attempts"]) == 1
