@@ -24,6 +24,7 @@ from api.requests import optional_text_field
 
 COUNT = 50
 """Puzzles of a challenge. Many easy ones take about as long each time; of a few hard ones the time varies."""
+EASIEST = 1
 SALT_LENGTH = 32
 LIFETIME = 10 * 60
 """Seconds in which a challenge must be solved, and again seconds in which the redeemed token must be used."""
@@ -33,16 +34,19 @@ _MASK = 0xFFFFFFFF
 
 
 def new(deployment: Deployment) -> dict[str, Any]:
-    """A challenge, as the widget takes it."""
+    """A challenge, as the widget takes it.
+
+    Clients solve one whether or not it is demanded; where it is not, it is easy, so that nobody waits for it.
+    """
     expires = _now() + LIFETIME * 1000
-    difficulty = deployment.challenge_difficulty
+    difficulty = _difficulty(deployment)
     token = signing.dumps([deployment.pk, secrets.token_urlsafe(12), difficulty, expires], salt=_CHALLENGE)
     return {"challenge": {"c": COUNT, "s": SALT_LENGTH, "d": difficulty}, "token": token, "expires": expires}
 
 
 def redeem(deployment: Deployment, token: str, solutions: list[Any]) -> dict[str, Any]:
     """The token for the solved challenge, the same each time; raises ``ApiError`` (400) if it is not solved."""
-    _, nonce, difficulty, expires = _read(deployment, token, salt=_CHALLENGE, length=4)
+    _, nonce, difficulty, expires = _read(deployment, token, salt=_CHALLENGE)
     if len(solutions) != COUNT or not all(_is_solution(solution) for solution in solutions):
         raise ApiError(Problem.CHALLENGE_FAILED)
     for number, solution in enumerate(solutions, start=1):
@@ -51,7 +55,7 @@ def redeem(deployment: Deployment, token: str, solutions: list[Any]) -> dict[str
         if not hashlib.sha256(f"{salt}{solution}".encode()).hexdigest().startswith(target):
             raise ApiError(Problem.CHALLENGE_FAILED)
     expires += LIFETIME * 1000
-    redeemed = signing.dumps([deployment.pk, nonce, expires], salt=_REDEEMED)
+    redeemed = signing.dumps([deployment.pk, nonce, difficulty, expires], salt=_REDEEMED)
     return {"success": True, "token": redeemed, "expires": expires}
 
 
@@ -93,17 +97,27 @@ def _token_of(deployment: Deployment, body: Mapping[str, Any]) -> tuple[str, dat
     token = optional_text_field(body, "challenge_token", max_length=MAX_TOKEN)
     if not token:
         raise ApiError(Problem.CHALLENGE_REQUIRED)
-    _, _, expires = _read(deployment, token, salt=_REDEEMED, length=3)
+    _, _, difficulty, expires = _read(deployment, token, salt=_REDEEMED)
+    if difficulty < _difficulty(deployment):  # the challenge was not demanded yet
+        raise ApiError(Problem.CHALLENGE_FAILED)
     return hashlib.sha256(token.encode()).hexdigest(), datetime.fromtimestamp(expires / 1000, UTC)
 
 
-def _read(deployment: Deployment, token: str, *, salt: str, length: int) -> list[Any]:
-    """The signed content of ``token``; raises ``ApiError`` (400) unless it is of this deployment and of now."""
+def _difficulty(deployment: Deployment) -> int:
+    """Hexadecimal digits that each puzzle gives of its solution's hash."""
+    return deployment.challenge_difficulty if deployment.challenge_demanded else EASIEST
+
+
+def _read(deployment: Deployment, token: str, *, salt: str) -> list[Any]:
+    """Deployment, nonce, difficulty and end from ``token``.
+
+    Raises ``ApiError`` (400) unless it is of this deployment and of now.
+    """
     try:
         content: list[Any] = signing.loads(token, salt=salt)
     except signing.BadSignature as error:
         raise ApiError(Problem.CHALLENGE_FAILED) from error
-    if len(content) != length or content[0] != deployment.pk or content[-1] <= _now():
+    if content[0] != deployment.pk or content[-1] <= _now():
         raise ApiError(Problem.CHALLENGE_FAILED)
     return content
 

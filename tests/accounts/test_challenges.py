@@ -88,7 +88,7 @@ def sign_in(
 
 @pytest.mark.parametrize("difficulty", [1, 2, 6])
 def test_a_challenge_has_no_envelope_and_the_deployments_difficulty(db: None, difficulty: int) -> None:
-    client = ApiClient(DeploymentFactory.create(challenge_difficulty=difficulty))
+    client = ApiClient(DeploymentFactory.create(challenge_demanded=True, challenge_difficulty=difficulty))
     body = challenge(client)
     assert body == {
         "challenge": {"c": 50, "s": 32, "d": difficulty},
@@ -97,6 +97,17 @@ def test_a_challenge_has_no_envelope_and_the_deployments_difficulty(db: None, di
     }
     assert 590 < body["expires"] / 1000 - timezone.now().timestamp() <= 600
     assert challenge(client)["token"] != body["token"]
+
+
+def test_a_challenge_that_is_not_demanded_is_easy_and_good_for_nothing_later(db: None) -> None:
+    deployment = DeploymentFactory.create(challenge_difficulty=2)
+    client, user = ApiClient(deployment), user_with_password(deployment, email="ada@example.com")
+    body = challenge(client)
+    assert body["challenge"]["d"] == 1
+    token = client.post(REDEEM, solved(body)).json()["token"]
+    deployment.challenge_demanded = True
+    deployment.save()
+    assert error_code(sign_in(client, user, token)) == CHALLENGE_FAILED
 
 
 def test_a_challenge_and_its_solution_are_stored_nowhere(browser: ApiClient) -> None:
