@@ -154,10 +154,10 @@ def sent_code(attempt: SignInAttempt) -> JsonObject:
     return {"otp_sent": True, "masked_email": f"{local[:1]}***@{domain}", "verification_method": "email_otp"}
 
 
-def publishable_keys(base_url: str) -> dict[str, str]:
-    """The publishable keys for client libraries, by mode: the API's base URL, and whether cookies carry the session."""
-    encoded = base64.b64encode(base_url.encode()).decode()
-    return {Deployment.Mode.PRODUCTION: f"pk_live_{encoded}", Deployment.Mode.STAGING: f"pk_test_{encoded}"}
+def publishable_key(base_url: str, mode: str) -> str:
+    """The key that client libraries take: whether cookies carry the session, and the API's base URL."""
+    kind = "pk_test" if mode == Deployment.Mode.STAGING else "pk_live"
+    return f"{kind}_{base64.b64encode(base_url.encode()).decode()}"
 
 
 def deployment(row: Deployment) -> JsonObject:
@@ -171,7 +171,7 @@ def deployment(row: Deployment) -> JsonObject:
         "backend_host": row.host,
         "frontend_host": urlsplit(front_ends.front_end(row)).netloc,
         "mail_from_host": "",
-        "publishable_key": publishable_keys(row.issuer)[row.mode],
+        "publishable_key": publishable_key(row.issuer, row.mode),
         "project_id": "",
         "mode": row.mode,
         "social_connections": [],

@@ -35,6 +35,8 @@ ELSEWHERE = ["203.0.113.0/24", "2001:db8:77::/48"]
 HERE = ["127.0.0.0/8", "::1"]
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105
 """The authenticator of fumiko@demo.example, so that anybody can try MFA."""
+FRONT_ENDS = ("http://localhost:5173", "http://127.0.0.1:5173")
+"""The pages of a front-end in development, by Vite's defaults, that may call the service at the same host."""
 ROOMS = 10
 """The workspaces in each of the six organizations of dmitri@demo.example."""
 
@@ -57,7 +59,9 @@ def load() -> list[str]:
     ):
         try:
             with transaction.atomic():
-                deployment = find_deployment(host) or Deployment.objects.create(host=host, name=name, mode=mode)
+                deployment = find_deployment(host) or Deployment.objects.create(
+                    host=host, name=name, mode=mode, allowed_origins=list(FRONT_ENDS)
+                )
                 signing_key(deployment)
                 create_default_roles(deployment)
         except IntegrityError:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 
 from accounts.models import Deployment, User
+from demo.management.commands.quickstart import banner
 from memberships.models import WorkspaceMembership
 from tests.support.api import ApiClient, memberships
 
@@ -47,3 +51,15 @@ def test_an_administrator_is_never_restricted() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "localhost:8000"])
 def test_it_answers_at_both_local_hosts(host: str) -> None:
     assert ApiClient(user("chioma").deployment, user("chioma")).get(HTTP_HOST=host).status_code == 200
+
+
+def test_a_front_end_in_development_may_call_it_and_the_banner_has_its_key() -> None:
+    answer = ApiClient(user("chioma").deployment, user("chioma")).get(
+        HTTP_HOST="localhost:8000", HTTP_ORIGIN="http://localhost:5173"
+    )
+    assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:5173"
+    key = base64.b64encode(f"http://localhost:{settings.PORT}".encode()).decode()
+    line = f"http://localhost:5173 may call http://localhost:{settings.PORT}, publishable key pk_live_{key}"
+    assert line in banner()
+    Deployment.objects.update(allowed_origins=[])
+    assert "publishable key" not in banner()

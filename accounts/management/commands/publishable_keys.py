@@ -5,22 +5,29 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from accounts.management.deployments import the_deployment
 from accounts.models import Deployment
-from accounts.rendering import publishable_keys
+from accounts.rendering import publishable_key
 
 
 class Command(BaseCommand):
-    help = "Print the publishable keys of client libraries: pk_live for cookies, pk_test for the query parameter."
+    help = "Print the publishable key for each host: pk_live (cookies) in production, pk_test (query) in staging."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("hosts", metavar="HOST", nargs="*", help="a deployment's host; all if none is given")
-        parser.add_argument("--url", help="the API's base URL, if it is not https://HOST")
+        parser.add_argument(
+            "hosts", metavar="HOST", nargs="*", help="a deployment's host or alias; all if none is given"
+        )
+        parser.add_argument("--url", help="the API's base URL, if not https://HOST, or of the demo")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        deployments = [the_deployment(host) for host in options["hosts"]] or list(Deployment.objects.order_by("host"))
-        for deployment in deployments:
-            for key in publishable_keys(options["url"] or deployment.issuer).values():
-                self.stdout.write(f"{deployment.host} {deployment.mode} {key}")
+        hosts = [(host, the_deployment(host)) for host in options["hosts"]] or [
+            (host, deployment)
+            for deployment in Deployment.objects.order_by("host")
+            for host in (deployment.host, *deployment.aliases.order_by("host").values_list("host", flat=True))
+        ]
+        for host, deployment in hosts:
+            base_url = options["url"] or (f"http://{host}:{settings.PORT}" if settings.DEMO else f"https://{host}")
+            self.stdout.write(f"{host} {deployment.mode} {publishable_key(base_url, deployment.mode)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,8 +14,10 @@ from django.utils import timezone
 
 from accounts.deployments import find_deployment
 from accounts.models import Deployment, User
+from accounts.rendering import publishable_key
 from accounts.sessions import start_session
 from accounts.tokens import sign_session_token
+from demo.data import FRONT_ENDS
 from server.listening import base_url
 from server.management.commands.serve import require_free
 
@@ -25,6 +28,7 @@ An error: nobody is signed in.
   curl -s {url}/me/workspace-memberships
 
 Playground:     {url}/
+Front-ends:{keys}
 More sessions:  .venv/bin/python manage.py issue_session {email}
 API docs:       {url}/docs/
 Admin:          {url}/admin/  user admin, password {password}
@@ -62,7 +66,18 @@ def banner() -> str:
         url=base_url(),
         email=next((user.email or user.username for user in users), "USER"),
         password=settings.DEMO_PASSWORD,
+        keys="".join(f"\n  {line}" for line in _keys()) or "     no page of another origin may call",
     )
+
+
+def _keys() -> Iterator[str]:
+    """The publishable key for each front-end in development: of the same host, or browsers send it no cookies."""
+    for origin in FRONT_ENDS:
+        host = urlsplit(origin).hostname or ""
+        deployment = find_deployment(host)
+        if deployment and origin in deployment.allowed_origins:
+            key = publishable_key(f"http://{host}:{settings.PORT}", deployment.mode)
+            yield f"{origin} may call http://{host}:{settings.PORT}, publishable key {key}"
 
 
 def _curl(user: User) -> str:
