@@ -30,12 +30,16 @@ class Purpose(enum.Enum):
     ADDRESS = "verify an address"
 
 
-def new(deployment: Deployment, purpose: Purpose, subject: str, *, address: Address | None) -> str:
+def new(
+    deployment: Deployment, purpose: Purpose, subject: str, *, address: Address | None, limited_by: str = ""
+) -> str:
     """A code for ``subject``, a text that says what it is for; the code before it is void.
 
     Raises ``ApiError`` (429) if too many were asked for lately for the subject, or from the client's ``address``.
+    If several subjects share a limit, such as all attempts with one mailbox, ``limited_by`` names it.
     """
-    throttling.count_use(throttling.code_limits(deployment, subject=f"{purpose.value}:{subject}", address=address))
+    limit = f"{purpose.value}:{limited_by or subject}"
+    throttling.count_use(throttling.code_limits(deployment, subject=limit, address=address))
     code = f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
     key = _key(deployment, purpose, subject)
     MailedCode.objects.bulk_create(

@@ -144,7 +144,7 @@ class Deployment(TimeStamped):
     challenge_demanded = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="Signing in takes a proof of work by the user's browser, which makes guessing expensive.",
+        help_text="Signing in or up takes a proof of work by the user's browser, which makes guessing expensive.",
     )
     challenge_difficulty = models.PositiveSmallIntegerField(
         default=4,
@@ -585,6 +585,40 @@ class SignInAttempt(TimeStamped):
     @property
     def awaits_mailed_code(self) -> bool:
         return self.method == self.Method.EMAIL_CODE and self.code_taken_at is None and self.completed_at is None
+
+
+class SignUpAttempt(TimeStamped):
+    """A sign-up that awaits the code of a mail.
+
+    It becomes a user only with that code: until then it keeps neither its address nor its username from anybody, and
+    says nothing about others who may have them.
+    """
+
+    deployment_path = "deployment"
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="+", editable=False)
+    session = models.ForeignKey(Session, models.CASCADE, related_name="sign_up_attempts")
+    email = AddressField(max_length=254)
+    username = NameField(max_length=150, blank=True, db_default="")
+    first_name = models.CharField(max_length=150, blank=True, db_default="")
+    last_name = models.CharField(max_length=150, blank=True, db_default="")
+    password = models.CharField(
+        max_length=200, blank=True, db_default="", editable=False, help_text="A hash; gone once the user has it."
+    )
+    expires_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "sign-up attempt"
+        constraints = [
+            of_same("deployment", "session", "accounts.Session"),
+            *is_normal("email", "username"),
+        ]
+        indexes = [models.Index(fields=["expires_at"], name="accounts_signup_to_sweep")]
+        triggers = [touch(), immutable("deployment", "session", "email")]
+
+    def __str__(self) -> str:
+        return f"sign-up attempt {self.pk}"
 
 
 class SpentToken(models.Model):

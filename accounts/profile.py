@@ -12,6 +12,7 @@ from accounts.models import User
 from accounts.names import normal_name
 from accounts.person_fields import person_field, username_field
 from api.errors import ApiError, Problem
+from database.constraints import violated_by
 
 SECOND_FACTOR_POLICY = "optional"
 """Of every user: signing in takes a code if they have an authenticator. They set one up or remove it instead."""
@@ -34,7 +35,7 @@ def update(user: User, body: Mapping[str, Any]) -> None:
                 setattr(user, name, value)
             user.save(update_fields=list(changed))
     except IntegrityError as error:
-        if _constraint(error) != "accounts_user_username_is_unique":
+        if violated_by(error) != "accounts_user_username_is_unique":
             raise
         raise ApiError(Problem.INVALID_FIELD, "This username is taken; choose another.") from error
 
@@ -46,9 +47,3 @@ def _names(user: User, body: Mapping[str, Any]) -> dict[str, str]:
     if "username" in body and not (isinstance(sent, str) and normal_name(sent) == user.username):
         names["username"] = username_field(body)
     return names
-
-
-def _constraint(error: IntegrityError) -> str | None:
-    diagnostics: Any = getattr(error.__cause__, "diag", None)
-    name: str | None = getattr(diagnostics, "constraint_name", None)
-    return name

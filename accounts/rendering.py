@@ -10,9 +10,9 @@ import orjson
 
 from accounts import front_ends, mfa
 from accounts.browsers import browser_of, device_of
-from accounts.models import Authenticator, Deployment, SignIn, SignInAttempt, User
+from accounts.models import Authenticator, Deployment, SignIn, SignInAttempt, SignUpAttempt, User
 from accounts.profile import SECOND_FACTOR_POLICY
-from accounts.rows import PublicUserRow, SignInAttemptRow, SignInRow, UserRow
+from accounts.rows import PublicUserRow, SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
 from accounts.sessions import MAX_SIGN_INS
 from api.answers import timestamp
 
@@ -148,7 +148,41 @@ def completed_attempt(attempt: SignInAttempt, user: User) -> JsonObject:
     return sign_in_attempt(row)
 
 
-def sent_code(attempt: SignInAttempt) -> JsonObject:
+def sign_up_attempt(row: SignUpAttemptRow) -> JsonObject:
+    """A ``SignupAttempt``. The password is never shown, and phone numbers are not kept."""
+    return {
+        "id": row.id,
+        "session_id": row.session_id,
+        "first_name": row.first_name,
+        "last_name": row.last_name,
+        "email": row.email,
+        "username": row.username,
+        "phone_number": "",
+        "password": "",
+        "required_fields": ["email", "password"],
+        "missing_fields": list(row.missing),
+        "current_step": "" if row.is_completed else "verify_email",
+        "remaining_steps": [] if row.is_completed else ["verify_email"],
+        "completed": row.is_completed,
+    }
+
+
+def completed_sign_up(attempt: SignUpAttempt, *, missing: tuple[str, ...]) -> JsonObject:
+    """The ``SignupAttempt`` that the request completed."""
+    row = SignUpAttemptRow(
+        id=str(attempt.pk),
+        session_id=str(attempt.session_id),
+        first_name=attempt.first_name,
+        last_name=attempt.last_name,
+        email=attempt.email,
+        username=attempt.username,
+        is_completed=True,
+        missing=missing,
+    )
+    return sign_up_attempt(row)
+
+
+def sent_code(attempt: SignInAttempt | SignUpAttempt) -> JsonObject:
     """The answer about a code by mail: the same whether or not anybody has the address."""
     local, _, domain = attempt.email.rpartition("@")
     return {"otp_sent": True, "masked_email": f"{local[:1]}***@{domain}", "verification_method": "email_otp"}

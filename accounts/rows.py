@@ -1,4 +1,4 @@
-"""Users, sign-ins and sign-in attempts as rows, and the SQL that reads each as a JSON array.
+"""Users, sign-ins and attempts to sign in or up as rows, and the SQL that reads each as a JSON array.
 
 A polled statement reads many of them as one value: JSON text, of which ``orjson.loads`` makes the arguments of a row.
 Times are RFC 3339 in UTC.
@@ -63,6 +63,20 @@ class SignInAttemptRow(NamedTuple):
     """With that, the row says no more than the client does: nobody need have the address."""
 
 
+class SignUpAttemptRow(NamedTuple):
+    """A sign-up that awaits the code of a mail, or is completed."""
+
+    id: str
+    session_id: str
+    first_name: str
+    last_name: str
+    email: str
+    username: str
+    is_completed: bool = False
+    missing: tuple[str, ...] = ()
+    """The fields that the user has to give anew."""
+
+
 def public_user(user: str) -> str:
     """The SQL of a ``PublicUserRow``; ``user`` is the name of the table's row, as in all of these."""
     return f"json_build_array({_names(user)})"
@@ -110,6 +124,12 @@ def sign_in_attempt(attempt: str, user: str) -> str:
             CASE WHEN {awaits} THEN '' ELSE {user}.id::text END, false, {awaits}
         )
     """
+
+
+def sign_up_attempt(attempt: str) -> str:
+    """The SQL of a ``SignUpAttemptRow`` that is not completed."""
+    names = ", ".join(f"{attempt}.{name}" for name in ("first_name", "last_name", "email", "username"))
+    return f"json_build_array({attempt}.id::text, {attempt}.session_id::text, {names})"
 
 
 def awaits_mailed_code(attempt: str) -> str:

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from accounts.challenges import MAX_TOKEN
 from accounts.models import Deployment, SignInAttempt
-from accounts.person_fields import MAX_NAME
+from accounts.person_fields import MAX_EMAIL, MAX_NAME
 from accounts.profile import SECOND_FACTOR_POLICY
 from accounts.tokens import MAX_LENGTH
 from api.requests import MAX_TEXT
@@ -110,6 +110,27 @@ class SigninAttemptSerializer(serializers.Serializer):
     completed = serializers.BooleanField()
 
 
+class SignupAttemptSerializer(serializers.Serializer):
+    """A sign-up. It awaits the code of a mail, or is completed by this request."""
+
+    id = serializers.CharField()
+    session_id = serializers.CharField()
+    first_name = serializers.CharField()
+    last_name = serializers.CharField()
+    email = serializers.CharField()
+    username = serializers.CharField()
+    phone_number = serializers.CharField(help_text="Phone numbers are not kept.")
+    password = serializers.CharField(help_text='Always "".')
+    required_fields = serializers.ListField(child=serializers.CharField())
+    missing_fields = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="`username` in a completed attempt if somebody else has it: the user was made without.",
+    )
+    current_step = serializers.CharField(help_text='`verify_email`, or "" once all is done.')
+    remaining_steps = serializers.ListField(child=serializers.CharField())
+    completed = serializers.BooleanField()
+
+
 class TextField(serializers.RegexField):
     """A text as ``api.requests.text_field`` takes it."""
 
@@ -149,6 +170,24 @@ class SignInByUsernameSerializer(serializers.Serializer):
 class SignInByMailedCodeSerializer(serializers.Serializer):
     strategy = constant("email_otp")
     email = TextField(max_length=254)
+    challenge_token = challenge_token_field()
+
+
+class OptionalTextField(serializers.RegexField):
+    """A text as ``api.requests.optional_text_field`` takes it."""
+
+    def __init__(self, *, max_length: int = MAX_TEXT, **kwargs: Any) -> None:
+        super().__init__(r"^[^\x00]*$", required=False, max_length=max_length, **kwargs)
+
+
+class SignUpRequestSerializer(serializers.Serializer):
+    """A new user. Further fields, such as ``phone_number``, are ignored."""
+
+    first_name = OptionalTextField(max_length=MAX_NAME)
+    last_name = OptionalTextField(max_length=MAX_NAME)
+    email = TextField(max_length=MAX_EMAIL)
+    username = OptionalTextField(max_length=MAX_NAME, help_text="No spaces, no @, and not a number.")
+    password = TextField()
     challenge_token = challenge_token_field()
 
 
@@ -216,7 +255,7 @@ class RedeemedSerializer(serializers.Serializer):
 
 
 class VerifyOTPRequestSerializer(serializers.Serializer):
-    verification_code = TextField(max_length=50, help_text="Of the authenticator, or a backup code.")
+    verification_code = TextField(max_length=50, help_text="Of the authenticator, a backup code, or that of a mail.")
 
 
 class StepUpSerializer(serializers.Serializer):

@@ -10,15 +10,15 @@ from typing import cast
 from django.conf import settings
 from django.contrib.auth import hashers
 from django.db import transaction
-from django.db.models import F, Q, QuerySet, Value
-from django.db.models.functions import Lower
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from accounts import codes, mail, mfa, outside_issuers, rows, sessions, throttling
 from accounts.mail_texts import Template
-from accounts.models import Deployment, Session, SignInAttempt, User
+from accounts.models import Session, SignInAttempt, SignUpAttempt, User
 from accounts.names import normal_name
 from accounts.sessions import Caller
+from accounts.users import user_with
 from api.errors import ApiError, Problem
 from api.networks import Address
 
@@ -36,14 +36,16 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class SignInResult:
-    """The session, and whether the user is signed in to it now; otherwise it awaits an MFA code.
+    """The session, and whether the user is signed in to it now; otherwise it awaits a code.
 
-    ``attempt`` is the sign-in attempt that is completed with that, unless an outside issuer's token was enough.
+    ``attempt`` is the attempt to sign in or up that is completed with that, unless an outside issuer's token was
+    enough. ``missing`` are the fields of a sign-up that the user has to give anew.
     """
 
     session: Session
     is_complete: bool
-    attempt: SignInAttempt | None = None
+    attempt: SignInAttempt | SignUpAttempt | None = None
+    missing: tuple[str, ...] = ()
 
 
 def sign_in_with_password(
@@ -55,7 +57,7 @@ def sign_in_with_password(
     long and reads as a wrong password.
     """
     name = normal_name(name)
-    user = _user_called(caller.deployment, method, name)
+    user = user_with(caller.deployment, "email" if method == SignInAttempt.Method.EMAIL else "username", name)
     limits = throttling.limits(caller.deployment, account=user or name, address=client.address)
     throttling.require_within(limits)
     if not _has_password(user, password) or user is None:
@@ -64,11 +66,11 @@ def sign_in_with_password(
     if user.disabled:
         raise ApiError(Problem.USER_DISABLED)
     if mfa.available_methods(user):
-        session = _own_session(caller)
+        session = own_session(caller)
         _new_attempt(session, user, method)
         return SignInResult(session, is_complete=False)
     with transaction.atomic():
-        result = _complete(caller, _own_session(caller), user, client)
+        result = complete(caller, own_session(caller), user, client)
         return replace(result, attempt=_new_attempt(result.session, user, method, completed_at=timezone.now()))
 
 
@@ -98,9 +100,9 @@ def begin_with_mailed_code(caller: Caller, client: Client, *, email: str) -> Sig
     if not caller.deployment.sign_in_by_code:
         raise ApiError(Problem.INVALID_FIELD, "Sign in with your password: codes by e-mail are switched off here.")
     email = normal_name(email)
-    _count_use(caller, client, f"begin to sign in: {throttling.folded(email)}")
-    session = _own_session(caller)
-    user = _user_called(caller.deployment, SignInAttempt.Method.EMAIL, email)
+    count_use(caller, client, f"begin to sign in: {throttling.folded(email)}")
+    session = own_session(caller)
+    user = user_with(caller.deployment, "email", email)
     _new_attempt(session, user, SignInAttempt.Method.EMAIL_CODE, email=email)
     return SignInResult(session, is_complete=False)
 
@@ -113,9 +115,14 @@ def mail_code(caller: Caller, client: Client, *, attempt_id: int) -> SignInAttem
     attempt = _open_attempt(caller, attempt_id)
     if not attempt.awaits_mailed_code:
         raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
-    _count_use(caller, client, f"mail: {throttling.folded(attempt.email)}")
     with transaction.atomic():
-        code = codes.new(caller.deployment, codes.Purpose.SIGN_IN, str(attempt.pk), address=client.address)
+        code = codes.new(
+            caller.deployment,
+            codes.Purpose.SIGN_IN,
+            str(attempt.pk),
+            address=client.address,
+            limited_by=throttling.folded(attempt.email),
+        )
         with transaction.atomic():
             values = {"code": code, "minutes": str(codes.MINUTES)}
             mail.send(
@@ -130,7 +137,7 @@ def mail_code(caller: Caller, client: Client, *, attempt_id: int) -> SignInAttem
     return attempt
 
 
-def _count_use(caller: Caller, client: Client, subject: str) -> None:
+def count_use(caller: Caller, client: Client, subject: str) -> None:
     throttling.count_use(throttling.code_limits(caller.deployment, subject=subject, address=client.address))
 
 
@@ -166,7 +173,7 @@ def sign_in_with_code(caller: Caller, client: Client, *, attempt_id: int, code: 
     )
     if waiting.update(completed_at=attempt.completed_at) == 0:
         raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
-    return replace(_complete(caller, caller.session, attempt.user, client), attempt=attempt)
+    return replace(complete(caller, caller.session, attempt.user, client), attempt=attempt)
 
 
 def _takes(caller: Caller, attempt: SignInAttempt, code: str) -> bool:
@@ -190,17 +197,7 @@ def sign_in_with_outside_token(caller: Caller, client: Client, *, token: str) ->
         raise ApiError(Problem.USER_DISABLED)
     with transaction.atomic():
         outside_issuers.spend(said)
-        return _complete(caller, _own_session(caller), user, client)
-
-
-def _user_called(deployment: Deployment, method: SignInAttempt.Method, name: str) -> User | None:
-    """The user called ``name``, compared in lower case as in the unique indexes.
-
-    ``iexact`` compares in upper case, where ı is I: it would read all rows, and may find several users.
-    """
-    field = "email" if method == SignInAttempt.Method.EMAIL else "username"
-    called = User.objects.filter(deployment=deployment).exclude(**{field: ""})
-    return called.annotate(lowered=Lower(field)).filter(lowered=Lower(Value(name))).first()
+        return complete(caller, own_session(caller), user, client)
 
 
 def _has_password(user: User | None, password: str) -> bool:
@@ -215,7 +212,7 @@ def _no_ones_password() -> str:
     return hashers.make_password("nobody has this password")
 
 
-def _own_session(caller: Caller) -> Session:
+def own_session(caller: Caller) -> Session:
     """The caller's session if it is in the database, else a new one: a visitor's id is never the id of a real session.
 
     So nobody can plant a session on somebody who then signs in to it.
@@ -228,7 +225,7 @@ def _new_session(caller: Caller) -> Session:
     return Session.objects.create(deployment=caller.deployment, expires_at=expires_at)
 
 
-def _complete(caller: Caller, session: Session, user: User, client: Client) -> SignInResult:
+def complete(caller: Caller, session: Session, user: User, client: Client) -> SignInResult:
     """Sign ``user`` in to ``session``, or to a new one if the caller's token is no longer good for that one."""
     with transaction.atomic():
         _require_unchanged(user)

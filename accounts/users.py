@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Lower
 
 from accounts.models import Deployment, User
 from accounts.names import normal_name
+
+
+def user_with(deployment: Deployment, field: str, name: str) -> User | None:
+    """The user whose ``field``, email or username, is ``name``, compared in lower case as in the unique indexes.
+
+    ``iexact`` compares in upper case, where ı is I: it would read all rows, and may find several users.
+    """
+    called = User.objects.filter(deployment=deployment).exclude(**{field: ""})
+    return called.annotate(lowered=Lower(field)).filter(lowered=Lower(Value(normal_name(name)))).first()
 
 
 def users_called(name: str, *, deployment: Deployment | None = None) -> QuerySet[User]:

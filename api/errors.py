@@ -123,6 +123,11 @@ class Problem(enum.Enum):
         "Sign in again: this sign-in was used before.",
         "The outside issuer's token was used before; each is good for one sign-in.",
     )
+    SIGN_UP_ATTEMPT_OVER = (
+        40116,
+        "Begin again: this sign-up is over.",
+        "The sign-up attempt does not exist in this session, was completed, has expired, or its address has a user.",
+    )
     FORBIDDEN = (
         40301,
         "You may not do this.",
@@ -157,6 +162,11 @@ class Problem(enum.Enum):
         40307,
         "Use an address that begins with https://; nothing can be sent or changed over any other.",
         "A request that changes something came over plain http, where only https is taken. It was not processed.",
+    )
+    SIGN_UP_CLOSED = (
+        40308,
+        "Ask for an account: nobody can sign up here by themselves.",
+        "The deployment's sign-up mode is `closed`.",
     )
     UNKNOWN_PATH = (
         40401,

@@ -22,6 +22,7 @@ from memberships.session_views import (
     SignOutViewSet,
     SwitchViewSet,
 )
+from memberships.sign_up_views import SignUpViewSet
 from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
 from staff.access.mfa_page import mfa_page, moved_mfa_page
 
@@ -57,6 +58,7 @@ urlpatterns = [
     path("me/signins/<id:id>/signout", OwnSignInsViewSet.as_view({"post": "sign_out"})),
     polled(DeploymentViewSet, "retrieve"),
     path("auth/signin", SignInViewSet.as_view({"post": "sign_in"})),
+    path("auth/signup", SignUpViewSet.as_view({"post": "sign_up"})),
     path("auth/identify", IdentifyViewSet.as_view({"post": "identify"})),
     path("auth/prepare-verification", SignInViewSet.as_view({"post": "prepare_verification"})),
     path("auth/attempt-verification", SignInViewSet.as_view({"post": "attempt_verification"})),

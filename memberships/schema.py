@@ -1,4 +1,4 @@
-"""Describes the endpoints of memberships for the OpenAPI document."""
+"""Describes the endpoints of memberships and the session for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -6,17 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from accounts import rendering as accounts_rendering
 from accounts.rows import SignInAttemptRow, SignInRow, UserRow
-from accounts.serializers import (
-    SIGN_IN_REQUEST,
-    SentCodeSerializer,
-    UpdateUserSerializer,
-    VerifyOTPRequestSerializer,
-)
+from accounts.serializers import UpdateUserSerializer
 from api.answers import timestamp
 from api.errors import Problem
 from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, UNSETTLED, endpoint, envelope, enveloped
@@ -135,7 +129,7 @@ _SIGN_IN = accounts_rendering.sign_in(
     workspace_membership_id="7203",
     user=_USER,
 )
-_AWAITING = SignInAttemptRow(
+AWAITING = SignInAttemptRow(
     id="412",
     email=_ADA.email,
     session_id="88121",
@@ -145,34 +139,32 @@ _AWAITING = SignInAttemptRow(
     has_backup_codes=True,
     user_id=_ADA.id,
 )
-_ATTEMPT = accounts_rendering.sign_in_attempt(_AWAITING)
-_COMPLETED = accounts_rendering.sign_in_attempt(_AWAITING._replace(is_completed=True))
-_NOBODY: dict[str, Any] = {"id": "88121", "active_signin": None, "signins": [], "signin_attempts": []}
-_COMPLETED_AT_ONCE = accounts_rendering.sign_in_attempt(
-    _AWAITING._replace(is_completed=True, has_authenticator=False, has_backup_codes=False)
-)
-_SIGNED_IN = _NOBODY | {"active_signin": _SIGN_IN, "signins": [_SIGN_IN]}
-_AWAITING_CODE = _NOBODY | {"signin_attempts": [_ATTEMPT]}
-
-# In demo mode the example of a sign-in is one that works; the playground shows the same password.
-_EMAIL, _USERNAME = ("chioma@demo.example", "chioma") if settings.DEMO else ("ada@example.com", "ada")
-_PASSWORD = settings.DEMO_PASSWORD if settings.DEMO else "correct horse battery staple"
-
-_SESSION = envelope("SessionResponse", SessionSerializer())
-_VISITOR_EXAMPLES = {
-    "signed in": enveloped(_SIGNED_IN, "Your session."),
-    "nobody signed in": enveloped(_NOBODY, "Your session."),
+_ATTEMPT = accounts_rendering.sign_in_attempt(AWAITING)
+NOBODY: dict[str, Any] = {
+    "id": "88121",
+    "active_signin": None,
+    "signins": [],
+    "signin_attempts": [],
+    "signup_attempts": [],
 }
-_SIGNED_IN_EXAMPLE = {"signed in": enveloped(_SIGNED_IN, "Your session.")}
+SIGNED_IN = NOBODY | {"active_signin": _SIGN_IN, "signins": [_SIGN_IN]}
+AWAITING_CODE = NOBODY | {"signin_attempts": [_ATTEMPT]}
+
+SESSION = envelope("SessionResponse", SessionSerializer())
+_VISITOR_EXAMPLES = {
+    "signed in": enveloped(SIGNED_IN, "Your session."),
+    "nobody signed in": enveloped(NOBODY, "Your session."),
+}
+_SIGNED_IN_EXAMPLE = {"signed in": enveloped(SIGNED_IN, "Your session.")}
 
 
-def _id(name: str, description: str, *, required: bool = False, **options: Any) -> OpenApiParameter:
+def id_query(name: str, description: str, *, required: bool = False, **options: Any) -> OpenApiParameter:
     """The query parameter ``name``; unless it is ``required``, empty is the same as absent."""
     schema = {"type": "string", "pattern": f"^{ID_PATTERN}$" if required else f"^({ID_PATTERN})?$"}
     return OpenApiParameter(name, schema, required=required, description=description, **options)
 
 
-def _one_of(name: str, *values: str, description: str) -> OpenApiParameter:
+def one_of(name: str, *values: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(name, str, enum=values, description=description)
 
 
@@ -185,7 +177,7 @@ workspace_memberships = endpoint(
         "there and with `eligibility_restriction`: whether the user may enter now, from the address of the request."
     ),
     parameters=[
-        _id(
+        id_query(
             "org_id",
             "Only memberships in this organization. Empty is the same as absent.",
             examples=[OpenApiExample("absent", value=""), OpenApiExample("one organization", value="92")],
@@ -245,8 +237,8 @@ current_session = endpoint(
     "The session of this browser",
     tag="Session",
     description="For everybody: a visitor without a session, or with one that is over, gets a new one. Never a 401.",
-    answers=_SESSION,
-    examples=_VISITOR_EXAMPLES | {"MFA code awaited": enveloped(_AWAITING_CODE, "Your session.")},
+    answers=SESSION,
+    examples=_VISITOR_EXAMPLES | {"MFA code awaited": enveloped(AWAITING_CODE, "Your session.")},
 )
 
 sign_out = endpoint(
@@ -255,9 +247,9 @@ sign_out = endpoint(
     tag="Session",
     method="POST",
     description="Ends one sign-in, or the session with all of them. After the last, the token is good for nothing.",
-    parameters=[_id("sign_in_id", "The sign-in to end. Empty is all.")],
-    answers=_SESSION,
-    examples={"nobody signed in": enveloped(_NOBODY, "Your session.")},
+    parameters=[id_query("sign_in_id", "The sign-in to end. Empty is all.")],
+    answers=SESSION,
+    examples={"nobody signed in": enveloped(NOBODY, "Your session.")},
     fails_with=[*UNSETTLED, Problem.INVALID_PARAMETER, Problem.NOT_FOUND],
 )
 
@@ -267,8 +259,8 @@ switch_sign_in = endpoint(
     tag="Session",
     method="POST",
     description="The sign-in becomes the active one.",
-    parameters=[_id("sign_in_id", "The sign-in to make active. Empty is none.")],
-    answers=_SESSION,
+    parameters=[id_query("sign_in_id", "The sign-in to make active. Empty is none.")],
+    answers=SESSION,
     examples=_VISITOR_EXAMPLES,
     fails_with=[
         *UNSETTLED,
@@ -284,8 +276,8 @@ switch_organization = endpoint(
     tag="Session",
     method="POST",
     description="It becomes the active one of this sign-in, and of the user's next. A workspace of another is left.",
-    parameters=[_id("organization_id", "The organization to act in. Empty is none.")],
-    answers=_SESSION,
+    parameters=[id_query("organization_id", "The organization to act in. Empty is none.")],
+    answers=SESSION,
     examples=_SIGNED_IN_EXAMPLE,
     fails_with=[
         *NEEDING_A_SESSION,
@@ -301,8 +293,8 @@ switch_workspace = endpoint(
     tag="Session",
     method="POST",
     description="It and its organization become the active ones of this sign-in, and of the user's next.",
-    parameters=[_id("workspace_id", "The workspace to act in. Empty is none.")],
-    answers=_SESSION,
+    parameters=[id_query("workspace_id", "The workspace to act in. Empty is none.")],
+    answers=SESSION,
     examples=_SIGNED_IN_EXAMPLE,
     fails_with=[
         *NEEDING_A_SESSION,
@@ -321,7 +313,7 @@ access_token = endpoint(
         "`/.well-known/jwks.json`, and check its `typ`, `at+jwt`, and its `aud`, which is its `iss`. "
         "An organization or workspace that the user has left, or may not enter from here now, is left out."
     ),
-    parameters=[_one_of("template", "", "default", description="Empty, or `default`.")],
+    parameters=[one_of("template", "", "default", description="Empty, or `default`.")],
     answers=envelope("AccessTokenResponse", AccessTokenSerializer()),
     examples={
         "a token": enveloped(
@@ -329,93 +321,4 @@ access_token = endpoint(
         )
     },
     fails_with=[*NEEDING_A_SESSION, Problem.NOT_FOUND],
-)
-
-sign_in = endpoint(
-    "SignIn",
-    "Sign in",
-    tag="Sign-in",
-    method="POST",
-    description=(
-        "With a password, by e-mail address or username, or with the token of an outside issuer. `active_signin` is "
-        "set if that was all, and the last of `signin_attempts` is the completed attempt; else it says which kind of "
-        "MFA code is awaited. A deployment may demand a `challenge_token` with a password, which is good for one "
-        "sign-in; a wrong password gives it back."
-    ),
-    request=SIGN_IN_REQUEST,
-    requests={
-        "by e-mail address": {"strategy": "plain_email", "email": _EMAIL, "password": _PASSWORD},
-        "by username": {"strategy": "plain_username", "username": _USERNAME, "password": _PASSWORD},
-        "by a code sent by e-mail": {"strategy": "email_otp", "email": _EMAIL},
-        "by an outside issuer": {"strategy": "outside_token", "token": "eyJhbGciOiJFUzI1NiIs..."},
-    },
-    answers=_SESSION,
-    examples={
-        "signed in": enveloped(_SIGNED_IN | {"signin_attempts": [_COMPLETED_AT_ONCE]}, "Your session."),
-        "MFA code awaited": enveloped(_AWAITING_CODE, "Your session."),
-    },
-    fails_with=[
-        Problem.INVALID_FIELD,
-        Problem.CHALLENGE_REQUIRED,
-        Problem.CHALLENGE_FAILED,
-        Problem.WRONG_CREDENTIALS,
-        Problem.INVALID_SESSION_TOKEN,
-        Problem.SESSION_EXPIRED,
-        Problem.OUTSIDE_TOKEN_USED,
-        Problem.USER_DISABLED,
-        Problem.TOO_MANY_REQUESTS,
-    ],
-)
-
-prepare_verification = endpoint(
-    "PrepareVerification",
-    "Have the code of a sign-in sent by e-mail",
-    tag="Sign-in",
-    method="POST",
-    description=(
-        "For an attempt whose `current_step` is `verify_email_otp`. The code is good for ten minutes and five tries; "
-        "the one before is void. The answer is the same whether or not anybody has the address."
-    ),
-    parameters=[
-        _id("attempt_identifier", "The id of the sign-in attempt.", required=True),
-        _one_of("identifier_type", "", "signin", description="`signin`, or empty."),
-        _one_of("strategy", "", "email_otp", description="`email_otp`, or empty."),
-    ],
-    answers=envelope("PrepareVerificationResponse", SentCodeSerializer()),
-    examples={
-        "sent": enveloped(
-            {"otp_sent": True, "masked_email": "a***@example.com", "verification_method": "email_otp"},
-            "Enter the code of the e-mail that you have just got.",
-        )
-    },
-    fails_with=[
-        *UNSETTLED,
-        Problem.INVALID_PARAMETER,
-        Problem.SIGN_IN_ATTEMPT_OVER,
-        Problem.TOO_MANY_REQUESTS,
-    ],
-)
-
-attempt_verification = endpoint(
-    "AttemptVerification",
-    "Give the MFA code",
-    tag="Sign-in",
-    method="POST",
-    description="A code of the authenticator, or a backup code. Five wrong ones end the attempt.",
-    parameters=[
-        _id("attempt_identifier", "The id of the sign-in attempt.", required=True),
-        _one_of("identifier_type", "", "signin", description="`signin`, or empty."),
-    ],
-    request=VerifyOTPRequestSerializer,
-    requests={"a code": {"verification_code": "492039"}, "a backup code": {"verification_code": "k7mq2vxt9a"}},
-    answers=_SESSION,
-    examples={"signed in": enveloped(_SIGNED_IN | {"signin_attempts": [_COMPLETED]}, "Your session.")},
-    fails_with=[
-        *UNSETTLED,
-        Problem.INVALID_PARAMETER,
-        Problem.INVALID_FIELD,
-        Problem.WRONG_CODE,
-        Problem.SIGN_IN_ATTEMPT_OVER,
-        Problem.TOO_MANY_REQUESTS,
-    ],
 )

@@ -12,6 +12,7 @@ from accounts.serializers import (
     MetadataField,
     PublicUserDataSerializer,
     SigninAttemptSerializer,
+    SignupAttemptSerializer,
 )
 from memberships.eligibility import RESTRICTION_TYPES
 from organizations.models import Segment
@@ -132,6 +133,7 @@ class SessionSerializer(serializers.Serializer):
     active_signin = SignInSerializer(allow_null=True, help_text="null as long as nobody is signed in.")
     signins = SignInSerializer(many=True)
     signin_attempts = SigninAttemptSerializer(many=True)
+    signup_attempts = SignupAttemptSerializer(many=True)
 
 
 class AccessTokenSerializer(serializers.Serializer):

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from accounts import rendering as accounts_rendering
-from accounts import rows, sessions, signing_in
+from accounts import rows, sessions, signing_in, signing_up
 from accounts.poll import Composed, Poll, Source, composed, read_row
-from accounts.rows import SignInAttemptRow, SignInRow, UserRow
+from accounts.rows import SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
 from accounts.session_rows import SessionRow, read_with_session, with_session
 from accounts.sessions import Caller
 from accounts.viewers import Viewer
@@ -39,6 +39,11 @@ _STATEMENT = with_session(f"""
             SELECT json_agg({rows.sign_in_attempt("attempt", "own")} ORDER BY attempt.id)
             FROM accounts_signinattempt attempt LEFT JOIN accounts_user own ON own.id = attempt.user_id
             WHERE attempt.session_id = session.id AND {signing_in.is_open("attempt", "own")}
+        ),
+        (
+            SELECT json_agg({rows.sign_up_attempt("attempt")} ORDER BY attempt.id)
+            FROM accounts_signupattempt attempt
+            WHERE attempt.session_id = session.id AND {signing_up.is_open("attempt")}
         )
     )
 """)
@@ -62,13 +67,14 @@ def session_data(caller: Caller) -> dict[str, Any]:
 
 def _data(text: bytes | None, *, session_id: int, active_id: int | None) -> dict[str, Any]:
     """A ``Session``: its live sign-ins, the active one with what is active in it, and the attempts under way."""
-    found, attempts = (None, None) if text is None else orjson.loads(text)
+    found, attempts, sign_ups = (None, None, None) if text is None else orjson.loads(text)
     sign_ins = {sign_in["id"]: sign_in for sign_in in (_sign_in(*one) for one in found or ())}
     return {
         "id": str(session_id),
         "active_signin": sign_ins.get(str(active_id)),
         "signins": list(sign_ins.values()),
         "signin_attempts": [accounts_rendering.sign_in_attempt(SignInAttemptRow(*one)) for one in attempts or ()],
+        "signup_attempts": [accounts_rendering.sign_up_attempt(SignUpAttemptRow(*one)) for one in sign_ups or ()],
     }
 
 

@@ -7,10 +7,10 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import challenges, profile, sessions, signing_in, tokens
+from accounts import challenges, profile, sessions, signing_in, signing_up, tokens
 from accounts import rendering as accounts_rendering
 from accounts.authentication import end_all_sessions, require_settled
-from accounts.models import SignInAttempt
+from accounts.models import SignInAttempt, SignUpAttempt, User
 from accounts.sent_tokens import send_token, send_visitors_token
 from accounts.sessions import Caller, SignedIn
 from accounts.signing_in import Client, SignInResult
@@ -19,7 +19,7 @@ from api.answers import answer
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem
 from api.requests import body_of, id_parameter, single_parameter, text_field
-from memberships import access_token, active, current_user, schema, session_state
+from memberships import access_token, active, current_user, schema, session_state, sign_in_schema
 from memberships.session_state import session_data
 
 
@@ -90,7 +90,7 @@ class AccessTokenViewSet(PolledViewSet):
 class SignInViewSet(VisitorViewSet):
     """Signing in, in one step or two."""
 
-    @schema.sign_in
+    @sign_in_schema.sign_in
     def sign_in(self, request: Request) -> HttpResponse:
         caller = cast(Caller, request.auth)
         body = body_of(request)
@@ -116,15 +116,14 @@ class SignInViewSet(VisitorViewSet):
             )
         return signed_in_answer(request, caller, result)
 
-    @schema.prepare_verification
+    @sign_in_schema.prepare_verification
     def prepare_verification(self, request: Request) -> HttpResponse:
         caller = cast(Caller, request.auth)
         require_settled(request)
-        if single_parameter(request, "identifier_type") not in ("", "signin"):
-            raise ApiError(Problem.INVALID_PARAMETER, "identifier_type must be signin.")
+        mail_code = signing_up.mail_code if _is_sign_up(request) else signing_in.mail_code
         if single_parameter(request, "strategy") not in ("", "email_otp"):
             raise ApiError(Problem.INVALID_PARAMETER, "strategy must be email_otp.")
-        attempt = signing_in.mail_code(caller, client_of(request), attempt_id=_attempt_id(request))
+        attempt: SignInAttempt | SignUpAttempt = mail_code(caller, client_of(request), attempt_id=_attempt_id(request))
         return answer(
             request,
             message="Enter the code of the e-mail that you have just got.",
@@ -132,15 +131,14 @@ class SignInViewSet(VisitorViewSet):
             session=caller.session_summary,
         )
 
-    @schema.attempt_verification
+    @sign_in_schema.attempt_verification
     def attempt_verification(self, request: Request) -> HttpResponse:
         caller = cast(Caller, request.auth)
         require_settled(request)
-        if single_parameter(request, "identifier_type") not in ("", "signin"):
-            raise ApiError(Problem.INVALID_PARAMETER, "identifier_type must be signin.")
+        take_code = signing_up.complete if _is_sign_up(request) else signing_in.sign_in_with_code
         attempt_id = _attempt_id(request)
         code = text_field(body_of(request), "verification_code", max_length=50)
-        result = signing_in.sign_in_with_code(caller, client_of(request), attempt_id=attempt_id, code=code)
+        result = take_code(caller, client_of(request), attempt_id=attempt_id, code=code)
         return signed_in_answer(request, caller, result)
 
 
@@ -166,10 +164,18 @@ def current_user_answer(request: Request, caller: Caller) -> HttpResponse:
     return answer(request, message=current_user.MESSAGE, data=data, session=caller.session_summary)
 
 
+def _is_sign_up(request: Request) -> bool:
+    """Whether the attempt that the request names is one to sign up."""
+    kind = single_parameter(request, "identifier_type")
+    if kind not in ("", "signin", "signup"):
+        raise ApiError(Problem.INVALID_PARAMETER, "identifier_type must be signin or signup.")
+    return kind == "signup"
+
+
 def _attempt_id(request: Request) -> int:
     attempt_id = id_parameter(request, "attempt_identifier")
     if attempt_id is None:
-        raise ApiError(Problem.INVALID_PARAMETER, "attempt_identifier must be the id of a sign-in attempt.")
+        raise ApiError(Problem.INVALID_PARAMETER, "attempt_identifier must be the id of an attempt.")
     return attempt_id
 
 
@@ -178,21 +184,25 @@ def client_of(request: Request) -> Client:
 
 
 def signed_in_answer(request: Request, caller: Caller, result: SignInResult) -> HttpResponse:
-    """The session after a step of signing in, with its token.
+    """The session after a step of signing in or up, with its token.
 
-    While an MFA code is awaited, nobody is shown as active, even if somebody else is signed in to the session:
+    While a code is awaited, nobody is shown as active, even if somebody else is signed in to the session:
     clients conclude from this that a step is missing. Some conclude from the attempt that none is, so the answer that
     completes an attempt shows it.
     """
     session = result.session
     if result.is_complete and session.active_sign_in is not None:
         active.resume(session.active_sign_in)
-    if result.is_complete or caller.is_visitor:
+    if result.is_complete or session.pk != caller.session.pk:
         send_token(request, session, sessions.session_token(session))
     caller = Caller(caller.deployment, session)
     data = session_data(caller) | ({} if result.is_complete else {"active_signin": None})
-    if result.attempt is not None and result.attempt.user is not None:
-        data["signin_attempts"].append(accounts_rendering.completed_attempt(result.attempt, result.attempt.user))
+    match result.attempt:
+        case SignUpAttempt() as attempt:
+            shown = accounts_rendering.completed_sign_up(attempt, missing=result.missing)
+            data["signup_attempts"].append(shown)
+        case SignInAttempt(user=User() as user) as attempt:
+            data["signin_attempts"].append(accounts_rendering.completed_attempt(attempt, user))
     return answer(request, message=session_state.MESSAGE, data=data, session=caller.session_summary)
 
 

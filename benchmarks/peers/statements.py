@@ -146,6 +146,20 @@ _ATTEMPT = json_text(
         "completed": False,
     }
 )
+_SIGN_UP_ATTEMPT = json_text(
+    {
+        "id": Plain("attempt.id"),
+        "session_id": Plain("attempt.session_id"),
+        **{name: string(f"attempt.{name}") for name in ("first_name", "last_name", "email", "username")},
+        "phone_number": "",
+        "password": "",
+        "required_fields": ["email", "password"],
+        "missing_fields": [],
+        "current_step": "verify_email",
+        "remaining_steps": ["verify_email"],
+        "completed": False,
+    }
+)
 _SESSION_DATA = json_text(
     {
         "id": Plain("session.id"),
@@ -157,6 +171,10 @@ _SESSION_DATA = json_text(
             {parts.CONFIRMED}
             WHERE attempt.session_id = session.id AND attempt.completed_at IS NULL AND attempt.expires_at > now()
                 AND attempt.failures < 5 AND NOT member.disabled
+        )"""),
+        "signup_attempts": array(f"""(
+            SELECT string_agg({_SIGN_UP_ATTEMPT}, ',' ORDER BY attempt.id) FROM accounts_signupattempt attempt
+            WHERE attempt.session_id = session.id AND attempt.completed_at IS NULL AND attempt.expires_at > now()
         )"""),
     }
 )

@@ -50,7 +50,7 @@ def test_a_sign_in_that_began_before_anothers_ends_in_a_session_of_its_own(deplo
     planted = signed_in(attacker)
     stalled = caller_of(planted)
     sign_in(planted, victim)
-    result = signing_in._complete(stalled, stalled.session, attacker, NOWHERE)
+    result = signing_in.complete(stalled, stalled.session, attacker, NOWHERE)
     assert result.session.pk != stalled.session.pk
     assert users_of(result.session) == [attacker]
 
@@ -59,7 +59,7 @@ def test_a_sign_in_to_a_session_that_ended_meanwhile_gets_a_new_one(deployment: 
     user = user_with_password(deployment)
     stalled = caller_of(signed_in(user))
     sessions.end_session(stalled.session)
-    result = signing_in._complete(stalled, stalled.session, user, NOWHERE)
+    result = signing_in.complete(stalled, stalled.session, user, NOWHERE)
     assert result.session.ended_at is None
     assert users_of(result.session) == [user]
 

@@ -485,7 +485,7 @@ def test_five_wrong_codes_end_the_attempt(browser: ApiClient, grace: User) -> No
         ("attempt_identifier=%00", INVALID_PARAMETER),
         ("attempt_identifier=9223372036854775808", INVALID_PARAMETER),
         ("attempt_identifier=1&attempt_identifier=1", REPEATED_PARAMETER),
-        ("attempt_identifier=1&identifier_type=signup", INVALID_PARAMETER),
+        ("attempt_identifier=1&identifier_type=phone", INVALID_PARAMETER),
         ("attempt_identifier=1&identifier_type=signin&identifier_type=signin", REPEATED_PARAMETER),
     ],
 )

@@ -10,11 +10,19 @@ import pytest
 from django.core import mail as django_mail
 from django.db import connection
 
-from accounts import mail
 from accounts.models import Deployment, Mail, MailedCode, SignInAttempt, User
 from tests.support.api import MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory
-from tests.support.sign_in import SIGN_IN, attempt_of, session_data, totp, user_with_mfa, user_with_password, verify
+from tests.support.sign_in import (
+    SIGN_IN,
+    attempt_of,
+    mailed_code,
+    session_data,
+    totp,
+    user_with_mfa,
+    user_with_password,
+    verify,
+)
 
 PREPARE = "/auth/prepare-verification"
 INVALID_PARAMETER, INVALID_FIELD = 40003, 40004
@@ -42,13 +50,6 @@ def begin(client: ApiClient, email: str = "ada@example.com") -> Any:
 
 def prepare(client: ApiClient, attempt: str, query: str = "strategy=email_otp&identifier_type=signin") -> Any:
     return client.post(PREPARE, {}, f"attempt_identifier={attempt}&{query}", content_type=MULTIPART)
-
-
-def mailed_code() -> str:
-    """The code of the newest mail."""
-    mail.deliver_due()
-    (code,) = re.findall(r"(?m)^(\d{6})$", str(django_mail.outbox[-1].body))
-    return str(code)
 
 
 def test_a_user_signs_in_with_the_code_of_a_mail(browser: ApiClient, ada: User) -> None:
@@ -149,7 +150,7 @@ def test_attempts_are_limited_so_that_nobody_fills_the_table(ada: User, allowing
     assert SignInAttempt.objects.count() == 5
 
 
-@pytest.mark.parametrize("query", ["strategy=phone_otp", "identifier_type=signup", "strategy=email_otp&strategy=x"])
+@pytest.mark.parametrize("query", ["strategy=phone_otp", "identifier_type=phone", "strategy=email_otp&strategy=x"])
 def test_other_ways_to_verify_are_refused(browser: ApiClient, ada: User, query: str) -> None:
     assert error_code(prepare(browser, attempt_of(begin(browser)), query)) in (40002, INVALID_PARAMETER)
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts import keys, mfa, sessions, signing_in
-from accounts.models import Authenticator, Deployment, Session, SignIn, SignInAttempt, User
+from accounts.models import Authenticator, Deployment, Session, SignIn, SignInAttempt, SignUpAttempt, User
 from accounts.tokens import sign_session_token
 from api.answers import timestamp
 from memberships.models import (
@@ -214,6 +214,15 @@ def begin_a_sign_in(world: World) -> None:
     )
 
 
+def begin_a_sign_up(world: World) -> None:
+    SignUpAttempt.objects.create(
+        deployment=world.deployment,
+        session=world.session,
+        email="new@example.com",
+        expires_at=timezone.now() + timedelta(minutes=5),
+    )
+
+
 def end_the_sign_in(world: World) -> None:
     SignIn.objects.filter(session=world.session).update(ended_at=timezone.now())
 
@@ -298,6 +307,7 @@ CHANGES: list[tuple[Change, set[str]]] = [
     (leave_a_segment, {SESSION, ME}),
     (sign_somebody_in, {SESSION}),
     (begin_a_sign_in, {SESSION}),
+    (begin_a_sign_up, {SESSION}),
     (end_the_sign_in, {SESSION, ME, ORGANIZATIONS, TOKEN}),
     (disable_the_user, {SESSION, ME, ORGANIZATIONS, TOKEN}),
     (leave_the_workspace_in_the_session, {SESSION, TOKEN}),
@@ -539,6 +549,10 @@ def test_attempts_that_are_over_are_not_shown(world: World) -> None:
         begin_a_sign_in(world)
         SignInAttempt.objects.update(**over)
         assert world.tab.poll(SESSION)["signin_attempts"] == []
+    begin_a_sign_up(world)
+    assert len(world.tab.poll(SESSION)["signup_attempts"]) == 1
+    SignUpAttempt.objects.update(completed_at=timezone.now())
+    assert world.tab.poll(SESSION)["signup_attempts"] == []
 
 
 def test_nothing_of_another_deployment_is_in_any_answer(world: World) -> None:

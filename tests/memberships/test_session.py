@@ -64,7 +64,13 @@ def test_a_visitor_gets_a_session_in_which_nobody_is_signed_in(deployment: Deplo
     visitor = ApiClient(deployment)
     response = visitor.get("/session")
     data = data_of(response)
-    assert data == {"id": data["id"], "active_signin": None, "signins": [], "signin_attempts": []}
+    assert data == {
+        "id": data["id"],
+        "active_signin": None,
+        "signins": [],
+        "signin_attempts": [],
+        "signup_attempts": [],
+    }
     assert response.json()["session"]["id"] == data["id"]
     assert "__session" in response.cookies
 
@@ -299,7 +305,13 @@ def test_signing_out_all_leaves_a_new_visitor(both: ApiClient, query: str) -> No
     before, token = session_data(both)["id"], both.token
     response = both.post(SIGN_OUT, None, query)
     data = data_of(response)
-    assert data == {"id": data["id"], "active_signin": None, "signins": [], "signin_attempts": []}
+    assert data == {
+        "id": data["id"],
+        "active_signin": None,
+        "signins": [],
+        "signin_attempts": [],
+        "signup_attempts": [],
+    }
     assert data["id"] != before
     assert session_data(both)["id"] == data["id"]
     assert error_code(ApiClient(both.deployment, token=token).get("/me")) == SESSION_ENDED

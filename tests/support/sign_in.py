@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pyotp
+from django.core import mail as django_mail
 
-from accounts import mfa
+from accounts import mail, mfa
 from accounts.models import Deployment, User
 from accounts.tokens import SessionToken, verify_session_token
 from tests.support.api import JSON, ApiClient, data_of
@@ -69,6 +71,13 @@ def signed_in(user: User, **headers: Any) -> ApiClient:
     client = ApiClient(user.deployment)
     assert data_of(sign_in(client, user, **headers))["active_signin"]["user_id"] == str(user.pk)
     return client
+
+
+def mailed_code() -> str:
+    """The code of the newest mail, which is sent before."""
+    mail.deliver_due()
+    (code,) = re.findall(r"(?m)^(\d{6})$", str(django_mail.outbox[-1].body))
+    return str(code)
 
 
 def session_data(client: ApiClient) -> Any:

@@ -9,14 +9,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts import codes, mail, outside_issuers, sessions, throttling
+from accounts import codes, mail, outside_issuers, sessions, signing_up, throttling
 from database.models import sweep as sweep_invalidation_log
 
 
 class Command(BaseCommand):
     help = (
         "Delete the sessions that ended or expired and the mails that were written some time ago, limits that are "
-        "over, codes and used tokens that have expired, and old rows of the invalidation log. Run it daily."
+        "over, sign-ups, codes and used tokens that have expired, and old rows of the invalidation log. Run it daily."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -29,6 +29,7 @@ class Command(BaseCommand):
         number = sessions.sweep(before=before)
         mail.sweep(before=before)
         codes.sweep()
+        signing_up.sweep()
         throttling.sweep()
         outside_issuers.sweep()
         sweep_invalidation_log()

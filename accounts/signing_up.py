@@ -1,0 +1,178 @@
+"""Signing up: an attempt, a code by mail to prove the address, and then the user.
+
+Nothing here says whether anybody has an address: it is looked up only when the code is to be sent, and whoever has an
+account gets a mail that says so in place of the code. Usernames are as silent: one that is taken shows only to people
+who have proven an address, and costs them nothing but that username.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from django.contrib.auth import hashers
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts import codes, mail, passwords, sessions, signing_in, throttling
+from accounts.mail_texts import Template
+from accounts.models import Deployment, SignUpAttempt, User
+from accounts.sessions import Caller
+from accounts.signing_in import Client, SignInResult
+from accounts.users import user_with
+from api.errors import ApiError, Problem
+from database.constraints import violated_by
+
+_EMAIL_TAKEN, _USERNAME_TAKEN = "accounts_user_email_is_unique", "accounts_user_username_is_unique"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The names and the password that somebody signs up with, names in their stored forms."""
+
+    email: str
+    username: str
+    first_name: str
+    last_name: str
+    password: str = field(repr=False)
+
+
+def check(deployment: Deployment, person: Person) -> None:
+    """Raise ``ApiError`` (400, 403) if ``person`` may not sign up, or not with this password."""
+    _require_open(deployment)
+    names = {"email": person.email, "username": person.username}
+    passwords.require_good(person.password, User(first_name=person.first_name, last_name=person.last_name, **names))
+
+
+def begin(caller: Caller, client: Client, person: Person) -> SignInResult:
+    """The session with an attempt that awaits the code of a mail; call ``check`` before.
+
+    Raises ``ApiError`` (429) if sign-ups were begun too often with the address, or by this client.
+    """
+    signing_in.count_use(caller, client, f"begin to sign up: {throttling.folded(person.email)}")
+    password = hashers.make_password(person.password)
+    with transaction.atomic():
+        session = signing_in.own_session(caller)
+        session.sign_up_attempts.create(
+            deployment_id=session.deployment_id,
+            email=person.email,
+            username=person.username,
+            first_name=person.first_name,
+            last_name=person.last_name,
+            password=password,
+            expires_at=timezone.now() + sessions.PENDING_LIFETIME,
+        )
+    return SignInResult(session, is_complete=False)
+
+
+def mail_code(caller: Caller, client: Client, *, attempt_id: int) -> SignUpAttempt:
+    """Mail the code that the attempt awaits; if its address has an account, a mail that says so, without the code.
+
+    Raises ``ApiError``: 401 if there is no such attempt in the caller's session, 429 if too many were asked for.
+    """
+    attempt = _open_attempt(caller, attempt_id)
+    deployment = caller.deployment
+    with transaction.atomic():
+        code = codes.new(
+            deployment,
+            codes.Purpose.SIGN_UP,
+            str(attempt.pk),
+            address=client.address,
+            limited_by=throttling.folded(attempt.email),
+        )
+        if user_with(deployment, "email", attempt.email) is None:
+            values = {"code": code, "minutes": str(codes.MINUTES)}
+            mail.send(
+                deployment,
+                to=attempt.email,
+                template=Template.VERIFY_ADDRESS,
+                values=values,
+                good_for=codes.LIFETIME,
+            )
+        else:
+            mail.send(deployment, to=attempt.email, template=Template.ADDRESS_TAKEN, values={})
+    return attempt
+
+
+def complete(caller: Caller, client: Client, *, attempt_id: int, code: str) -> SignInResult:
+    """The session in which the new user is signed in now.
+
+    A username that somebody has got meanwhile, or had before, is left out, and is among the ``missing`` fields. Raises
+    ``ApiError``: 401 if there is no such attempt in the caller's session, or ``code`` is wrong; 429 after too many.
+    """
+    attempt = _open_attempt(caller, attempt_id)
+    limits = throttling.limits(caller.deployment, kind="sign up", account=attempt.email, address=client.address)
+    throttling.require_within(limits)
+    if not codes.take(caller.deployment, codes.Purpose.SIGN_UP, str(attempt.pk), code):
+        throttling.count_failure(limits)
+        raise ApiError(Problem.WRONG_CODE)
+    wanted, password = attempt.username, attempt.password
+    with transaction.atomic():
+        attempt.completed_at = timezone.now()
+        waiting = _open(attempt.completed_at).filter(pk=attempt.pk)
+        if waiting.update(completed_at=attempt.completed_at, password="") == 0:
+            raise ApiError(Problem.SIGN_UP_ATTEMPT_OVER)
+        user = _new_user(attempt, password)
+        result = signing_in.complete(caller, caller.session, user, client)
+    attempt.username = user.username
+    return replace(result, attempt=attempt, missing=() if user.username == wanted else ("username",))
+
+
+def sweep() -> int:
+    """Delete the attempts that have expired, so that nothing is kept of people who did not prove their address."""
+    return SignUpAttempt.objects.filter(expires_at__lte=timezone.now()).delete()[0]
+
+
+def is_open(attempt: str) -> str:
+    """SQL: whether a row is among ``_open``."""
+    return f"{attempt}.completed_at IS NULL AND {attempt}.expires_at > statement_timestamp()"
+
+
+def _open(now: datetime) -> QuerySet[SignUpAttempt]:
+    return SignUpAttempt.objects.filter(completed_at__isnull=True, expires_at__gt=now)
+
+
+def _open_attempt(caller: Caller, attempt_id: int) -> SignUpAttempt:
+    _require_open(caller.deployment)
+    attempt = None
+    if not caller.is_visitor:
+        attempt = _open(timezone.now()).filter(pk=attempt_id, session=caller.session).first()
+    if attempt is None:
+        raise ApiError(Problem.SIGN_UP_ATTEMPT_OVER)
+    return attempt
+
+
+def _require_open(deployment: Deployment) -> None:
+    if deployment.sign_up_mode != Deployment.SignUpMode.OPEN:
+        raise ApiError(Problem.SIGN_UP_CLOSED)
+
+
+def _new_user(attempt: SignUpAttempt, password: str) -> User:
+    """The user that ``attempt`` makes, without their username if somebody has it.
+
+    The database decides, so that of sign-ups at once one gets a name. Raises ``ApiError`` (401) if somebody has the
+    address: this person has proven it, and may know.
+    """
+    user = User(
+        deployment_id=attempt.deployment_id,
+        email=attempt.email,
+        username=attempt.username,
+        first_name=attempt.first_name,
+        last_name=attempt.last_name,
+        password=password,
+    )
+    while True:
+        try:
+            with transaction.atomic():
+                user.save(force_insert=True)
+        except IntegrityError as error:
+            violated = violated_by(error)
+            if violated == _EMAIL_TAKEN:
+                text = "Sign in: you have an account with this e-mail address already."
+                raise ApiError(Problem.SIGN_UP_ATTEMPT_OVER, text) from error
+            if violated != _USERNAME_TAKEN:
+                raise
+            user.username = ""
+        else:
+            return user
