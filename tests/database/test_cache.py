@@ -325,17 +325,23 @@ def changes_since(read_: LogRead) -> Changes:
 
 
 @pytest.mark.django_db
-def test_a_transaction_reads_each_change_of_its_own_once() -> None:
-    log = cache.begin()
-    before = changes_since(log)
-    assert before.entries is None, "an empty cache has nothing to evict"
-    cache.apply(log, before)
-    for key in (7, 8):
-        Invalidation.objects.create(kind="user", key=key)
+@pytest.mark.parametrize("another_runs", [False, True])
+def test_a_transaction_reads_each_change_of_its_own_once(another_runs: bool) -> None:
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        if another_runs:
+            other.execute("SELECT pg_current_xact_id()")
+            with psycopg.connect(**connection.get_connection_params()) as third:
+                third.execute("SELECT pg_current_xact_id()")  # ends, so that the one that runs is in the list
         log = cache.begin()
-        after = changes_since(log)
-        assert after.entries == b"user:%d" % key
-        cache.apply(log, after)
+        before = changes_since(log)
+        assert before.entries is None, "an empty cache has nothing to evict"
+        cache.apply(log, before)
+        for key in (7, 8):
+            Invalidation.objects.create(kind="user", key=key)
+            log = cache.begin()
+            after = changes_since(log)
+            assert after.entries == b"user:%d" % key
+            cache.apply(log, after)
 
 
 @pytest.mark.django_db(transaction=True)

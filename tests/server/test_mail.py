@@ -109,6 +109,7 @@ def test_a_sender_killed_between_sending_and_commit_sends_once_more(env: dict[st
     assert process.wait(PATIENCE) == -signal.SIGKILL
     assert sql(env, "SELECT state, tries FROM accounts_mail") == ("waiting", 1)
     mails.on_message = lambda: None
+    sql(env, "UPDATE accounts_mail SET next_try_at = next_try_at + interval '1 hour'")
     assert manage("send_mail", env=env) == "0 mails sent\n", "not before its time"
     make_due(env)
     assert manage("send_mail", env=env) == "1 mails sent\n"

@@ -16,8 +16,10 @@ def cache_what_is_not_committed(monkeypatch: pytest.MonkeyPatch) -> None:
         changes = of(row)
         if not changes.own_transaction:
             return changes
-        is_alone = changes.snapshot.endswith(b":")  # then all from xmin on is read the next time, itself included
-        running = b"" if is_alone else b"," + changes.own_transaction
-        return changes._replace(snapshot=changes.snapshot + running, own_transaction=None)
+        _, xmax, running = changes.snapshot.split(b":")
+        # PostgreSQL lists none from xmax on, and if it lists none at all, everything from xmin on is read the next time.
+        is_listed = running and int(changes.own_transaction) < int(xmax)
+        snapshot = changes.snapshot + b"," + changes.own_transaction if is_listed else changes.snapshot
+        return changes._replace(snapshot=snapshot, own_transaction=None)
 
     monkeypatch.setattr(Changes, "of", of_another)
