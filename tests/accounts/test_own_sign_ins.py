@@ -144,8 +144,8 @@ def test_an_id_that_nothing_has_is_not_found(ada: User, id_: str) -> None:
         ),
         (
             (
-                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 "
-                "Safari/537.36 OPR/122.0.0.0"
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
+                "Chrome/140.0.0.0 Safari/537.36 OPR/122.0.0.0"
             ),
             "Opera",
             "Mac",

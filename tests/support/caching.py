@@ -17,7 +17,7 @@ def cache_what_is_not_committed(monkeypatch: pytest.MonkeyPatch) -> None:
         if not changes.own_transaction:
             return changes
         _, xmax, running = changes.snapshot.split(b":")
-        # PostgreSQL lists none from xmax on, and if it lists none at all, everything from xmin on is read the next time.
+        # PostgreSQL lists none from xmax on; and if it lists none at all, all from xmin on are read the next time.
         is_listed = running and int(changes.own_transaction) < int(xmax)
         snapshot = changes.snapshot + b"," + changes.own_transaction if is_listed else changes.snapshot
         return changes._replace(snapshot=snapshot, own_transaction=None)
