@@ -8,6 +8,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from accounts.challenges import MAX_TOKEN
+from accounts.forgotten_passwords import MAX_TOKEN as MAX_RESET_TOKEN
 from accounts.models import Deployment, SignInAttempt
 from accounts.person_fields import MAX_EMAIL, MAX_NAME
 from accounts.profile import SECOND_FACTOR_POLICY
@@ -189,6 +190,22 @@ class SignUpRequestSerializer(serializers.Serializer):
     username = OptionalTextField(max_length=MAX_NAME, help_text="No spaces, no @, and not a number.")
     password = TextField()
     challenge_token = challenge_token_field()
+
+
+class ForgotPasswordRequestSerializer(serializers.Serializer):
+    """An address, and in the second step the code that was sent to it."""
+
+    email = TextField(max_length=MAX_EMAIL)
+    otp = OptionalTextField(max_length=50, help_text="The code of the mail.")
+
+
+class ForgotPasswordSerializer(serializers.Serializer):
+    token = serializers.CharField(required=False, help_text="For `/auth/reset-password`; in the second step alone.")
+
+
+class ResetPasswordRequestSerializer(serializers.Serializer):
+    token = TextField(max_length=MAX_RESET_TOKEN)
+    password = TextField()
 
 
 class SentCodeSerializer(serializers.Serializer):

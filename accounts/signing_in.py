@@ -65,13 +65,18 @@ def sign_in_with_password(
         raise ApiError(Problem.WRONG_CREDENTIALS)
     if user.disabled:
         raise ApiError(Problem.USER_DISABLED)
+    return go_on(caller, client, user, method)
+
+
+@transaction.atomic
+def go_on(caller: Caller, client: Client, user: User, method: SignInAttempt.Method) -> SignInResult:
+    """The session in which ``user``, whose password is proven, is signed in now, or which awaits their MFA code."""
     if mfa.available_methods(user):
-        session = own_session(caller)
+        session = caller.session if not caller.is_visitor and _may_join(caller) else _new_session(caller)
         _new_attempt(session, user, method)
         return SignInResult(session, is_complete=False)
-    with transaction.atomic():
-        result = complete(caller, own_session(caller), user, client)
-        return replace(result, attempt=_new_attempt(result.session, user, method, completed_at=timezone.now()))
+    result = complete(caller, own_session(caller), user, client)
+    return replace(result, attempt=_new_attempt(result.session, user, method, completed_at=timezone.now()))
 
 
 def _new_attempt(

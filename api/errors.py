@@ -128,6 +128,11 @@ class Problem(enum.Enum):
         "Begin again: this sign-up is over.",
         "The sign-up attempt does not exist in this session, was completed, has expired, or its address has a user.",
     )
+    RESET_OVER = (
+        40117,
+        "Have a new code sent: this one was used before, or is too old.",
+        "The token of `/auth/forgot-password` is forged, was used, has expired, or the account has changed since.",
+    )
     FORBIDDEN = (
         40301,
         "You may not do this.",

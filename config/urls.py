@@ -22,7 +22,7 @@ from memberships.session_views import (
     SignOutViewSet,
     SwitchViewSet,
 )
-from memberships.sign_up_views import SignUpViewSet
+from memberships.sign_up_views import ForgottenPasswordViewSet, SignUpViewSet
 from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
 from staff.access.mfa_page import mfa_page, moved_mfa_page
 
@@ -59,6 +59,8 @@ urlpatterns = [
     polled(DeploymentViewSet, "retrieve"),
     path("auth/signin", SignInViewSet.as_view({"post": "sign_in"})),
     path("auth/signup", SignUpViewSet.as_view({"post": "sign_up"})),
+    path("auth/forgot-password", ForgottenPasswordViewSet.as_view({"post": "forgot"})),
+    path("auth/reset-password", ForgottenPasswordViewSet.as_view({"post": "reset"})),
     path("auth/identify", IdentifyViewSet.as_view({"post": "identify"})),
     path("auth/prepare-verification", SignInViewSet.as_view({"post": "prepare_verification"})),
     path("auth/attempt-verification", SignInViewSet.as_view({"post": "attempt_verification"})),

@@ -8,6 +8,9 @@ from accounts import rendering as accounts_rendering
 from accounts.rows import SignUpAttemptRow
 from accounts.serializers import (
     SIGN_IN_REQUEST,
+    ForgotPasswordRequestSerializer,
+    ForgotPasswordSerializer,
+    ResetPasswordRequestSerializer,
     SentCodeSerializer,
     SignUpRequestSerializer,
     VerifyOTPRequestSerializer,
@@ -176,4 +179,46 @@ sign_up = endpoint(
         Problem.SIGN_UP_CLOSED,
         Problem.TOO_MANY_REQUESTS,
     ],
+)
+
+forgot_password = endpoint(
+    "ForgotPassword",
+    "Have a code sent for a new password, and exchange it",
+    tag="Sign-in",
+    method="POST",
+    description=(
+        "With `email` alone, a code goes to the user whose primary address that is, if they have a password; the "
+        "answer is `{}` whether or not there is such a user. The code is good for ten minutes and five tries. With "
+        "`email` and `otp` the answer is a token for `/auth/reset-password`, good for ten minutes and once."
+    ),
+    request=ForgotPasswordRequestSerializer,
+    requests={"first": {"email": "ada@example.com"}, "then": {"email": "ada@example.com", "otp": "492039"}},
+    answers=envelope("ForgotPasswordResponse", ForgotPasswordSerializer()),
+    examples={
+        "code sent, if there is such a user": enveloped(
+            {}, "If there is an account with this address, we have sent a code to it."
+        ),
+        "code exchanged": enveloped({"token": "WzEsNTEwNCwi..."}, "Choose a new password."),
+    },
+    fails_with=[Problem.INVALID_FIELD, Problem.WRONG_CODE, Problem.TOO_MANY_REQUESTS],
+)
+
+reset_password = endpoint(
+    "ResetPassword",
+    "Set a new password with the token of a code",
+    tag="Sign-in",
+    method="POST",
+    description=(
+        "The user is signed out everywhere, told by mail, and signed in here; the last of `signin_attempts` is the "
+        "completed attempt. A user who has MFA is not signed in yet: the attempt awaits the code, as after a password. "
+        "A password that is too weak leaves the token good."
+    ),
+    request=ResetPasswordRequestSerializer,
+    requests={"a new password": {"token": "WzEsNTEwNCwi...", "password": "correct horse battery staple"}},
+    answers=SESSION,
+    examples={
+        "signed in": enveloped(SIGNED_IN | {"signin_attempts": [_COMPLETED_AT_ONCE]}, "Your session."),
+        "MFA code awaited": enveloped(AWAITING_CODE, "Your session."),
+    },
+    fails_with=[Problem.INVALID_FIELD, Problem.WEAK_PASSWORD, Problem.RESET_OVER],
 )

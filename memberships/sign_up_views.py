@@ -1,4 +1,4 @@
-"""Signing up."""
+"""Signing up, and forgotten passwords."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import challenges, signing_up
+from accounts import challenges, forgotten_passwords, signing_up
 from accounts.person_fields import email_field, person_field, username_field
 from accounts.sessions import Caller
 from accounts.signing_up import Person
 from accounts.viewsets import VisitorViewSet
-from api.requests import body_of, text_field
+from api.answers import answer
+from api.requests import body_of, optional_text_field, text_field
 from memberships import sign_in_schema as schema
 from memberships.session_views import client_of, signed_in_answer
 
@@ -35,4 +36,33 @@ class SignUpViewSet(VisitorViewSet):
         signing_up.check(caller.deployment, person)
         with challenges.spending(caller.deployment, body):
             result = signing_up.begin(caller, client_of(request), person)
+        return signed_in_answer(request, caller, result)
+
+
+class ForgottenPasswordViewSet(VisitorViewSet):
+    """A new password for whoever has forgotten theirs. Clients send no challenge here, so none is demanded."""
+
+    @schema.forgot_password
+    def forgot(self, request: Request) -> HttpResponse:
+        caller = cast(Caller, request.auth)
+        client = client_of(request)
+        body = body_of(request)
+        email = email_field(body)
+        code = optional_text_field(body, "otp", max_length=50)
+        data = {}
+        if code:
+            message = "Choose a new password."
+            data["token"] = forgotten_passwords.token_for(caller.deployment, client, email=email, code=code)
+        else:
+            message = "If there is an account with this address, we have sent a code to it."
+            forgotten_passwords.mail_code(caller.deployment, client, email=email)
+        return answer(request, message=message, data=data, session=caller.session_summary)
+
+    @schema.reset_password
+    def reset(self, request: Request) -> HttpResponse:
+        caller = cast(Caller, request.auth)
+        body = body_of(request)
+        token = text_field(body, "token", max_length=forgotten_passwords.MAX_TOKEN)
+        password = text_field(body, "password")
+        result = forgotten_passwords.reset(caller, client_of(request), token=token, password=password)
         return signed_in_answer(request, caller, result)

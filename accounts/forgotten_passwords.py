@@ -1,0 +1,102 @@
+"""Forgotten passwords: a code by mail gives a token, and the token a new password, once.
+
+Only the primary address counts, the one that signs in, verified or not: the code proves that somebody reads its mail.
+Nobody gets a code whose account is disabled, or has no password that could be forgotten: staff or an outside issuer
+decide how such a user signs in. None of this shows in an answer.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.core import signing
+from django.db import transaction
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from accounts import codes, mail, passwords, signing_in, throttling
+from accounts.mail_texts import Template
+from accounts.models import Deployment, SignInAttempt, User
+from accounts.sessions import Caller
+from accounts.signing_in import Client, SignInResult
+from accounts.users import user_with
+from api.errors import ApiError, Problem
+
+LIFETIME = timedelta(minutes=10)
+"""How long a token is good."""
+MAX_TOKEN = 300
+_SALT = "accounts.forgotten_passwords"
+
+
+def mail_code(deployment: Deployment, client: Client, *, email: str) -> None:
+    """Mail a code to the user of this address; if there is none, or one who may not have it, do the same work.
+
+    Raises ``ApiError`` (429) if too many were asked for, for the address or by this client.
+    """
+    user = _user_of(deployment, email)
+    with transaction.atomic():
+        code = codes.new(deployment, codes.Purpose.RESET_PASSWORD, throttling.folded(email), address=client.address)
+        with transaction.atomic():
+            mail.send(
+                deployment,
+                to=email if user is None else user.email,  # stored by us: never another that only looks like it
+                template=Template.RESET_PASSWORD,
+                values={"code": code, "minutes": str(codes.MINUTES)},
+                good_for=codes.LIFETIME,
+            )
+            if user is None:
+                transaction.set_rollback(True)  # of the mail alone
+
+
+def token_for(deployment: Deployment, client: Client, *, email: str, code: str) -> str:
+    """The token for ``reset``, in exchange for the code.
+
+    Raises ``ApiError``: 401 if the code is wrong, or nobody may have one; 429 after too many.
+    """
+    limits = throttling.limits(deployment, kind="reset", account=email, address=client.address)
+    throttling.require_within(limits)
+    is_right = codes.take(deployment, codes.Purpose.RESET_PASSWORD, throttling.folded(email), code)
+    user = _user_of(deployment, email) if is_right else None
+    if user is None:
+        throttling.count_failure(limits)
+        raise ApiError(Problem.WRONG_CODE, "The code is wrong or too old; have a new one sent.")
+    return signing.dumps([deployment.pk, user.pk, _state_of(user)], salt=_SALT)
+
+
+def reset(caller: Caller, client: Client, *, token: str, password: str) -> SignInResult:
+    """The session in which the user of ``token`` is signed in with their new password, or which awaits their MFA code.
+
+    They are signed out everywhere else, and told by mail. Raises ``ApiError``: 401 if the token is not good any more,
+    400 if the password is too weak, which leaves the token good.
+    """
+    user_id, state = _read(caller.deployment, token)
+    with transaction.atomic():
+        # Of several uses at once the first changes the password, and with it the state that the others need.
+        user = User.objects.select_for_update(no_key=True).filter(pk=user_id, deployment=caller.deployment).first()
+        if user is None or user.disabled or not constant_time_compare(_state_of(user), state):
+            raise ApiError(Problem.RESET_OVER)
+        passwords.require_good(password, user)
+        passwords.change(user, password, address=client.address)
+        return signing_in.go_on(caller, client, user, SignInAttempt.Method.EMAIL)
+
+
+def _user_of(deployment: Deployment, email: str) -> User | None:
+    user = user_with(deployment, "email", email)
+    return None if user is None or user.disabled or user.password == "" else user
+
+
+def _state_of(user: User) -> str:
+    """Stands for what a token is good for: from a new password or address on it is another."""
+    return salted_hmac(_SALT, f"{user.pk}:{user.email}:{user.password}", algorithm="sha256").hexdigest()
+
+
+def _read(deployment: Deployment, token: str) -> tuple[int, str]:
+    """The user's id and the state in ``token``; raises ``ApiError`` (401) if it is too old or of another deployment."""
+    try:
+        content: list[Any] = signing.loads(token, salt=_SALT, max_age=LIFETIME)
+    except signing.BadSignature as error:
+        raise ApiError(Problem.RESET_OVER) from error
+    issued_by, user_id, state = content
+    if issued_by != deployment.pk:
+        raise ApiError(Problem.RESET_OVER)
+    return user_id, state
