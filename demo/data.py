@@ -60,7 +60,11 @@ def load() -> list[str]:
         try:
             with transaction.atomic():
                 deployment = find_deployment(host) or Deployment.objects.create(
-                    host=host, name=name, mode=mode, allowed_origins=list(FRONT_ENDS)
+                    host=host,
+                    name=name,
+                    mode=mode,
+                    allowed_origins=list(FRONT_ENDS),
+                    sign_up_mode=Deployment.SignUpMode.OPEN,
                 )
                 signing_key(deployment)
                 create_default_roles(deployment)

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from accounts.models import Session, SignIn, SignInAttempt
+from accounts.models import Session, SignIn, SignInAttempt, SignUpAttempt
 from staff.pages.bulk_actions import SESSION_ACTIONS, SIGN_IN_ACTIONS
 from staff.pages.memberships import ActiveMembershipInline
 from staff.toolkit.filters import RelatedFilter
@@ -41,6 +41,12 @@ class SignInAttemptInline(ReadOnlyInline):
     select_related = ("user",)
 
 
+class SignUpAttemptInline(ReadOnlyInline):
+    model = SignUpAttempt
+    verbose_name_plural = "newest sign-up attempts"
+    fields = ("email", "username", "since", "expires_at", "completed_at")
+
+
 @admin.register(Session)
 class SessionAdmin(EndableAdmin):
     list_display = ("__str__", "user", "deployment", "state", "created_at", "expires_at", "ended_at")
@@ -50,7 +56,7 @@ class SessionAdmin(EndableAdmin):
     autocomplete_fields = ("deployment", "active_sign_in")
     readonly_fields = (*StaffAdmin.readonly_fields, "user", "state")
     fields = ("deployment", "user", "state", "expires_at", "ended_at", "created_at", "updated_at")
-    inlines = (SignInInline, SignInAttemptInline)
+    inlines = (SignInInline, SignInAttemptInline, SignUpAttemptInline)
 
     bulk_actions = SESSION_ACTIONS
 
