@@ -22,12 +22,10 @@ from django.conf import settings
 from api.answers import Reply
 from api.bounds import MAX_BODY, limit_at
 from api.errors import Problem, error_response
-from server.heads import Head, RefusedError
+from server.heads import MAX_HEAD, Head, RefusedError
 
 MAX_LINE = 8190
 """Bytes of the request line."""
-MAX_HEAD = 64 * 1024
-"""Bytes of the whole head."""
 IDLE = 75.0
 """Seconds that a connection may be silent; longer than proxies keep one, so that it is they who close it."""
 HEAD = 10.0
@@ -215,7 +213,7 @@ class Connection(asyncio.Protocol):
                 self._held = 0
                 self.refuse(Problem.UNAVAILABLE)
                 return
-            if "HTTP_EXPECT" in head.environ:
+            if head.expects_continue:
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._body = tempfile.SpooledTemporaryFile(MAX_BODY)  # noqa: SIM115 (Django closes it)
             self._received = 0
@@ -293,9 +291,8 @@ class Connection(asyncio.Protocol):
         """Send the head of an answer whose body comes in parts."""
         assert self._head is not None  # noqa: S101
         is_sized = any(name.lower() == "content-length" for name, _ in headers)
-        is_old = self._head.environ["SERVER_PROTOCOL"] == "HTTP/1.0"
-        self._is_chunked = not is_sized and not is_old
-        if not is_sized and is_old:
+        self._is_chunked = not is_sized and not self._head.is_old
+        if not is_sized and self._head.is_old:
             self._head.is_kept = False
         self._head.is_kept = is_kept = self._head.is_kept and self._service.is_open
         own = [("Date", _date(int(time.time()))), ("Connection", "keep-alive" if is_kept else "close")]

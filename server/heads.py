@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -12,7 +11,10 @@ import httptools
 
 from api.errors import Problem
 
-_ORIGIN = re.compile(rb"https?://[^/?#]+(?=[/?]|$)", re.IGNORECASE)
+MAX_HEAD = 64 * 1024
+"""Bytes of the whole head, and of all that comes between two parts of a body in chunks or behind the last one."""
+
+_ABSOLUTE = re.compile(rb"https?://([^/?#]+)(?=[/?]|$)", re.IGNORECASE)
 
 
 class RefusedError(Exception):
@@ -38,20 +40,23 @@ class Head:
         """Whether a body that comes in chunks has come."""
         self._is_read = False
         self._parts: list[bytes] = []
+        self._fruitless = 0
+        """Bytes since the last ones that were part of the body."""
         self._url = b""
         self._parser = httptools.HttpRequestParser(self)
-        with suppress(httptools.HttpParserUpgrade):  # to what we do not speak: it is like others (RFC 9110, 7.8)
-            self._feed(raw)
-        version = self._parser.get_http_version()
-        if version not in ("1.0", "1.1"):
+        self._feed(raw)
+        protocol = raw[: raw.find(b"\r\n")].rpartition(b" ")[2].decode("latin-1")  # llhttp takes RTSP's and ICE's too
+        method = self._parser.get_method().decode()
+        if protocol not in ("HTTP/1.0", "HTTP/1.1") or method == "CONNECT":
             raise RefusedError
-        self.environ["REQUEST_METHOD"] = self._parser.get_method().decode()
-        self.environ["SERVER_PROTOCOL"] = f"HTTP/{version}"
+        self.environ |= {"REQUEST_METHOD": method, "SERVER_PROTOCOL": protocol}
+        self.is_old = protocol == "HTTP/1.0"
         self._set_target()
-        if version == "1.1" and "HTTP_HOST" not in self.environ:
+        if not self.is_old and "HTTP_HOST" not in self.environ:
             raise RefusedError  # RFC 9112, 3.2
+        coding = self.environ.get("HTTP_TRANSFER_ENCODING", "").lower()
         self.is_chunked = "HTTP_TRANSFER_ENCODING" in self.environ
-        if self.is_chunked and (version == "1.0" or self._parser.should_upgrade()):
+        if self.is_chunked and (coding != "chunked" or self.is_old or self._parser.should_upgrade()):
             raise RefusedError  # somebody else may find another end of this body (RFC 9112, 6.1)
         self.length = int(self.environ.get("CONTENT_LENGTH", 0))
         """Bytes of the body, unless it comes in chunks."""
@@ -60,19 +65,28 @@ class Head:
     def is_simple(self) -> bool:
         """Whether it is a GET, the head is all there is to it, and the connection is kept."""
         is_whole = not self.length and not self.is_chunked and "HTTP_EXPECT" not in self.environ
-        return self.is_kept and is_whole and self.environ["REQUEST_METHOD"] == "GET"
+        is_named = "HTTP_HOST" in self.environ  # else the address at which it came says which deployment
+        return self.is_kept and is_whole and is_named and self.environ["REQUEST_METHOD"] == "GET"
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits for a 100 before it sends the body (RFC 9110, 10.1.1)."""
+        return not self.is_old and self.environ.get("HTTP_EXPECT", "").lower() == "100-continue"
 
     def read_chunks(self, data: bytes) -> bytes:
         """The content of the chunks in ``data``; raises ``RefusedError``."""
         self._parts.clear()
         self._feed(data)
+        self._fruitless = 0 if self._parts else self._fruitless + len(data)
+        if self._fruitless > MAX_HEAD:  # the parser keeps a field until it ends, and joins its parts again and again
+            raise RefusedError(Problem.HEADERS_TOO_LARGE)
         return b"".join(self._parts)
 
     def _feed(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            raise
+        except httptools.HttpParserUpgrade:  # to what we do not speak: the request is like others (RFC 9110, 7.8)
+            pass
         except httptools.HttpParserError as error:
             cause = error.__context__
             raise (cause if isinstance(cause, RefusedError) else RefusedError()) from error
@@ -93,11 +107,11 @@ class Head:
         key = name.decode("ascii").upper().replace("-", "_")
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
-        text = value.decode("latin-1")
+        text = value.strip(b" \t").decode("latin-1")
         if key in self.environ:
             if key == "HTTP_HOST":
                 raise RefusedError
-            text = f"{self.environ[key]},{text}"
+            text = f"{self.environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{text}"
         self.environ[key] = text
 
     def on_headers_complete(self) -> None:
@@ -111,7 +125,11 @@ class Head:
         self.is_over = True
 
     def _set_target(self) -> None:
-        target = _ORIGIN.sub(b"", self._url, count=1) if not self._url.startswith(b"/") else self._url
+        target = self._url
+        if absolute := _ABSOLUTE.match(target):
+            target = target[absolute.end() :]
+            if "HTTP_HOST" in self.environ or self.is_old:
+                self.environ["HTTP_HOST"] = absolute[1].decode("latin-1")  # whatever the field says (RFC 9112, 3.2.2)
         path, _, query = target.partition(b"?")
         path = path or b"/"
         if not path.startswith(b"/") or b"#" in target:

@@ -100,6 +100,10 @@ def test_an_overlong_request_line_is_refused(connection: Connection, end: bytes)
         b"GET healthz HTTP/1.1\r\n" + HOST + b"\r\n",
         b"OPTIONS * HTTP/1.1\r\n" + HOST + b"\r\n",
         b"CONNECT a:1 HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"CONNECT /healthz HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"DESCRIBE /healthz RTSP/1.0\r\n" + HOST + b"\r\n",
+        POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX : y\r\n\r\n",
     ],
     ids=lambda raw: str(raw.partition(b"\r\n")[2].removeprefix(HOST))[2:50],
 )
@@ -118,6 +122,56 @@ def test_no_field_with_an_underscore_passes_for_one_that_a_proxy_sets(demo_env: 
 def test_the_absolute_form_of_a_target_is_taken(connection: Connection) -> None:
     connection.send(b"GET http://127.0.0.1/healthz HTTP/1.1\r\n" + HOST + b"\r\n")
     assert connection.receive().status == 200
+
+
+def test_the_host_of_an_absolute_target_goes_before_the_field(connection: Connection) -> None:
+    for host, status in ((b"127.0.0.1", 200), (b"elsewhere.example.com", 404), (b"me@127.0.0.1", 404)):
+        for field in (HOST, b"Host: elsewhere.example.com\r\n"):
+            connection.send(b"GET http://" + host + b"/deployment HTTP/1.1\r\n" + field + b"\r\n")
+            assert connection.receive().status == status
+
+
+def test_white_space_around_a_value_is_no_part_of_it(connection: Connection) -> None:
+    connection.send(b"GET /deployment HTTP/1.1\r\nHost: \t 127.0.0.1 \t \r\n\r\n")
+    assert connection.receive().status == 200
+
+
+@pytest.mark.parametrize("before", [b"Cookie: a=b\r\n", b"Cookie: __session=other\r\nCookie: a=b\r\n"])
+def test_cookies_may_come_in_several_fields(connection: Connection, cookie: str, before: bytes) -> None:
+    """As HTTP/2 has them, which some proxies pass on (RFC 9113, 8.2.3)."""
+    for _ in range(2):
+        connection.send(
+            f"GET {MEMBERSHIPS} HTTP/1.1\r\n".encode() + HOST + before + f"Cookie: {cookie}\r\n\r\n".encode()
+        )
+        assert connection.receive().status == 200
+
+
+def test_an_upgrade_is_ignored(connection: Connection) -> None:
+    connection.send(GET + b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n" + GET + b"\r\n")
+    assert [connection.receive().status for _ in range(2)] == [200, 200]
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: upgrade\r\nUpgrade: h2c\r\n"], ids=["plain", "an upgrade"])
+def test_a_request_right_behind_chunks_is_left_unread(connection: Connection, more: bytes) -> None:
+    fields = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    connection.send(POST + fields + b"2\r\n{}\r\n0\r\n\r\n" + GET + more + b"\r\n")
+    answer = connection.receive()
+    assert (answer.status // 100, answer.headers["Connection"]) == (4, "close")
+    assert connection.is_closed()
+
+
+@pytest.mark.parametrize("start", [b"0\r\nX: ", b"5;x="], ids=["a field behind chunks", "a chunk's extension"])
+def test_bytes_between_and_behind_chunks_are_bounded(connection: Connection, start: bytes) -> None:
+    began = time.monotonic()
+    assert refusal(connection, POST + b"Transfer-Encoding: chunked\r\n\r\n" + start + b"x" * 2**20) == 43101
+    assert time.monotonic() - began < 2
+
+
+def test_a_client_of_http_1_0_is_never_told_to_continue(base_url: str) -> None:
+    with Connection(base_url) as connection:
+        fields = b"Expect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+        connection.send(b"POST /auth/signin HTTP/1.0\r\n" + HOST + fields)
+        assert connection.receive().status // 100 == 4
 
 
 def test_a_client_that_closes_its_half_is_answered(connection: Connection) -> None:
