@@ -7,11 +7,14 @@ slowly has a deadline, at which the connection ends: nobody else waits for it.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import io
 import socket
 import struct
 import tempfile
+import termios
 import time
+from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol, TextIO
@@ -34,11 +37,12 @@ BODY = 10.0
 """Seconds for a body, and one more for each ``BODY_RATE`` bytes of it."""
 BODY_RATE = 50_000
 SEND = 20.0
-"""Seconds in which a client must take at least something of its answer."""
+"""Seconds in which a client must take ``SEND_LEAST`` bytes of its answers, if so many wait for it."""
+SEND_LEAST = 20_000
 LAST = 1.0
 """Seconds for the last request to a process that ends."""
 LINGER = 2.0
-"""Seconds that a client has to read the last answer after which the connection ends."""
+"""Seconds that a connection stays open for what the client still sends once it has taken the last answer."""
 NEVER = float("inf")
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
@@ -63,7 +67,7 @@ class Service(Protocol):
     def add(self, connection: Connection) -> None: ...
     def remove(self, connection: Connection) -> None: ...
     def hold(self, size: int) -> bool:
-        """Whether there is room for a body of ``size`` bytes, which is taken with that, or given back if negative."""
+        """Whether there is room for ``size`` more bytes of large bodies; takes it, or gives it back if negative."""
 
     def resumed(self, connection: Connection) -> None:
         """The client has taken what was sent to it."""
@@ -95,7 +99,10 @@ class Connection(asyncio.Protocol):
         self._has_eof = False
         self._held = 0
         """Bytes of the body for which the service has made room."""
-        self._unsent, self._taken_at = 0, 0.0
+        self._written = 0
+        self._taken: int | None = None
+        """Of the bytes written, those that the client had taken at ``taken_at``; None if it has to take none."""
+        self.taken_at = 0.0
         self.is_paused = self.is_lost = False
         self._deadline = NEVER
 
@@ -129,7 +136,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Whether the connection stays open to be answered."""
         self._has_eof = True
-        return self._is_busy and self._body is None and not self._is_over
+        return (self._is_busy or self.is_paused) and self._body is None and not self._is_over
 
     def pause_writing(self) -> None:
         self.is_paused = True
@@ -208,13 +215,8 @@ class Connection(asyncio.Protocol):
         if head.length > self._limit:  # Django says so
             head.is_kept = False
         elif head.length or head.is_chunked:
-            self._held = self._limit if head.is_chunked else head.length
-            if not self._service.hold(self._held):
-                self._held = 0
-                self.refuse(Problem.UNAVAILABLE)
-                return
             if head.expects_continue:
-                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._body = tempfile.SpooledTemporaryFile(MAX_BODY)  # noqa: SIM115 (Django closes it)
             self._received = 0
             self._deadline = self._service.now() + BODY
@@ -225,29 +227,29 @@ class Connection(asyncio.Protocol):
         self._service.answer(self, head, raw)
 
     def _take(self, data: bytes) -> None:
+        """Add ``data`` to the body; raises ``RefusedError`` if there is no room for it."""
         self._received += len(data)
+        if self._received > MAX_BODY:  # smaller ones are bounded by the number of connections
+            if not self._service.hold(more := self._received - self._held):
+                raise RefusedError(Problem.UNAVAILABLE)
+            self._held += more
         self._body.write(data)
 
     def _read_body(self) -> None:
         """Take what the buffer has of the body, and have the request answered once all is there."""
         head = self._head
         assert head is not None  # noqa: S101
-        if head.is_chunked:
-            data = bytes(self._buffer)
-            self._buffer.clear()
-            try:
-                self._take(head.read_chunks(data))
-            except RefusedError as refusal:
-                self.refuse(refusal.problem)
-                return
-            is_over = head.is_over
-            if self._received > self._limit:
-                head.is_kept, is_over = False, True
-        else:
-            data = bytes(self._buffer[: head.length - self._received])
-            del self._buffer[: len(data)]
-            self._take(data)
-            is_over = self._received == head.length
+        end = len(self._buffer) if head.is_chunked else head.length - self._received
+        data = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        try:
+            self._take(head.read_chunks(data) if head.is_chunked else data)
+        except RefusedError as refusal:
+            self.refuse(refusal.problem)
+            return
+        is_over = head.is_over if head.is_chunked else self._received == head.length
+        if self._received > self._limit:  # Django says so
+            head.is_kept, is_over = False, True
         self._deadline = self._began_body + BODY + self._received / BODY_RATE
         if is_over:
             body, self._body = self._body, None
@@ -281,10 +283,9 @@ class Connection(asyncio.Protocol):
             f"{_STATUS_LINES[reply.status]}\r\nDate: {_date(int(time.time()))}\r\n"
             f"Connection: {'keep-alive' if is_kept else 'close'}\r\n{fields}\r\n"
         ).encode("latin-1")
-        if head is not None and head.environ["REQUEST_METHOD"] == "HEAD":
-            self.transport.write(start)
-        else:
-            self.transport.writelines([start, reply.body])
+        self._send(start)
+        if head is None or head.environ["REQUEST_METHOD"] != "HEAD":
+            self._send(reply.body)
         self._done(is_kept)
 
     def begin(self, status: int, headers: list[tuple[str, str]]) -> None:
@@ -299,19 +300,23 @@ class Connection(asyncio.Protocol):
         if self._is_chunked:
             own.append(("Transfer-Encoding", "chunked"))
         fields = "".join([f"{name}: {value}\r\n" for name, value in [*own, *headers]])
-        self.transport.write(f"{_STATUS_LINES[status]}\r\n{fields}\r\n".encode("latin-1"))
+        self._send(f"{_STATUS_LINES[status]}\r\n{fields}\r\n".encode("latin-1"))
 
     def write(self, data: bytes) -> None:
         """Send a part of the body."""
         if data:
-            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
+            self._send(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
 
     def end(self) -> None:
         """The body has been sent."""
         assert self._head is not None  # noqa: S101
         if self._is_chunked:
-            self.transport.write(b"0\r\n\r\n")
+            self._send(b"0\r\n\r\n")
         self._done(self._head.is_kept)
+
+    def _send(self, data: bytes) -> None:
+        self._written += len(data)
+        self.transport.write(data)
 
     def _let_go(self) -> None:
         if self._held:
@@ -361,21 +366,36 @@ class Connection(asyncio.Protocol):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.transport.abort()
 
-    def check(self, now: float) -> None:
-        """End the connection if it is over its deadline."""
-        unsent = self.transport.get_write_buffer_size()
+    def check(self, now: float) -> int:
+        """End the connection if it is over its deadline; returns the bytes that are kept for it."""
+        unsent = self._unsent()
         if unsent:
-            if unsent != self._unsent:
-                self._unsent, self._taken_at = unsent, now
-            elif now - self._taken_at > SEND:
+            taken = self._written - unsent
+            if self._taken is None or taken - self._taken >= SEND_LEAST:
+                self._taken, self.taken_at = taken, now
+            elif now - self.taken_at > SEND:
                 self.abort()
-        elif now > self._deadline:
             if self._is_over:
-                self.abort()
-            elif self._body is not None or self._buffer:
-                self.refuse(Problem.REQUEST_TIMEOUT)
-            else:
-                self.close()
+                self._deadline = now + LINGER
+        else:
+            self._taken, self.taken_at = None, now
+            if now > self._deadline:
+                if self._is_over:
+                    self.transport.close()
+                elif self._body is not None or self._buffer:
+                    self.refuse(Problem.REQUEST_TIMEOUT)
+                else:
+                    self.close()
+        return unsent + len(self._buffer)
+
+    def _unsent(self) -> int:
+        """Bytes that the client has still to take; 0 if only the kernel keeps some, unless they are the last ones."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent or self._is_over:
+            with suppress(OSError, ValueError):  # it is closed
+                raw = self.transport.get_extra_info("socket").fileno()
+                unsent += struct.unpack("i", fcntl.ioctl(raw, termios.TIOCOUTQ, bytes(4)))[0]
+        return unsent
 
 
 @lru_cache(maxsize=1)

@@ -28,7 +28,9 @@ MAX_CONNECTIONS = 1000
 MAX_REFUSED = 100
 """Of those, which are closed once they have got it; further ones get nothing."""
 MAX_BODIES = 256 * 2**20
-"""Bytes of all bodies that are being read or answered; those of more than 64 KiB are in files."""
+"""Bytes of all bodies of more than 64 KiB that are being read or answered. They are in files."""
+MAX_KEPT = 128 * 2**20
+"""Bytes of all answers that clients have still to take, and of what they have sent meanwhile: then the slowest go."""
 MAX_HEAD = 4 * 1024
 """Bytes of a head that is kept in case it comes again. A browser's has one or two thousand."""
 MAX_HEADS = 5_000
@@ -69,6 +71,8 @@ class LoopService:
 
     def add(self, connection: Connection) -> None:
         self._connections[connection] = None
+        if not self.is_open:
+            connection.stop()
         if len(self._connections) > MAX_CONNECTIONS + MAX_REFUSED:
             connection.abort()
         elif len(self._connections) > MAX_CONNECTIONS:
@@ -141,8 +145,8 @@ class LoopService:
         """Look at all deadlines, now and again."""
         signal.alarm(HANGS)
         now = self.now()
-        for connection in list(self._connections):
-            connection.check(now)
+        kept = {connection: connection.check(now) for connection in list(self._connections)}
+        self._give_up_the_slowest(kept)
         late = [exchange for exchange in self._threads.exchanges.values() if now - exchange.asked_at > SLOW]
         heard_at = self.pipelines.heard_at
         if self._frozen_at is not None and heard_at > self._frozen_at:
@@ -159,6 +163,14 @@ class LoopService:
         if not self.is_open and not self._connections and not self.is_over.done():
             self.is_over.set_result(None)
         self._loop.call_later(EVERY, self._look)
+
+    def _give_up_the_slowest(self, kept: dict[Connection, int]) -> None:
+        """End connections until no more is kept than may be, by the number of bytes for each."""
+        total = sum(kept.values())
+        for connection in sorted(kept, key=lambda connection: connection.taken_at) if total > MAX_KEPT else ():
+            if kept[connection] and total > MAX_KEPT:
+                connection.abort()
+                total -= kept[connection]
 
     def _ponged(self, _: Any) -> None:
         self._pinged_at = None

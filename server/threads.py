@@ -14,7 +14,7 @@ from api.errors import Problem
 from server.connection import Connection, problem_reply
 
 MAX_WAITING = 100
-"""Requests for Django, of a process, that wait or are being answered; further ones get a 503."""
+"""Requests for Django, of a process, that wait for a thread or have one; further ones get a 503."""
 WHOLE = 4 * 2**20
 """Bytes of the body of an answer up to which it is sent in one piece, if Django has it in parts of a known length."""
 
@@ -39,11 +39,13 @@ class Threads:
     def __init__(self, loop: asyncio.AbstractEventLoop, application: Any, number: int) -> None:
         self._loop, self._application = loop, application
         self._pool = ThreadPoolExecutor(number, "django")
+        self._room = threading.Semaphore(MAX_WAITING)
         self.exchanges: dict[Connection, Exchange] = {}
 
     def answer(self, connection: Connection, environ: dict[str, Any]) -> None:
         """Have Django answer the request, once a thread is free."""
-        if len(self.exchanges) >= MAX_WAITING:
+        # One whose client is gone keeps its place until a thread has come to it, or clients might add any number.
+        if not self._room.acquire(blocking=False):
             connection.reply(problem_reply(Problem.UNAVAILABLE))
             return
         self.exchanges[connection] = exchange = Exchange(connection, environ, self._loop.time())
@@ -74,10 +76,10 @@ class Threads:
     # In a thread
 
     def _run(self, exchange: Exchange) -> None:
-        if exchange.is_over:
-            return
         started: list[Any] = []
         try:
+            if exchange.is_over:
+                return
             response = self._application(exchange.environ, lambda *line: started.append(line))
             try:
                 (status, headers, *_) = started[-1]
@@ -88,6 +90,8 @@ class Threads:
         except Exception:
             logger.exception("A request failed outside of the application")
             self._call(self._fail, exchange)
+        finally:
+            self._room.release()
 
     def _send(self, exchange: Exchange, status: int, headers: list[tuple[str, str]], response: Any) -> None:
         length = next((int(value) for name, value in headers if name.lower() == "content-length"), None)
@@ -124,8 +128,8 @@ class Threads:
     def _write(self, exchange: Exchange, part: bytes) -> None:
         if not exchange.is_over:
             exchange.connection.write(part)
-            if not exchange.connection.is_paused:
-                exchange.may_send.set()
+        if exchange.is_over or not exchange.connection.is_paused:
+            exchange.may_send.set()
 
     def _fail(self, exchange: Exchange) -> None:
         if exchange.is_begun:

@@ -188,6 +188,17 @@ def test_a_slow_reader_gets_the_whole_answer_and_delays_no_other(
         assert slow.request(MEMBERSHIPS, Cookie=busy_cookie).body == expected
 
 
+def test_a_slow_reader_that_closes_its_half_gets_every_answer(server: str, busy_cookie: str) -> None:
+    with Connection(server) as slow:
+        expected = slow.request(MEMBERSHIPS, Cookie=busy_cookie).body
+        slow.send(slow.head(MEMBERSHIPS, Cookie=busy_cookie) * MANY)
+        time.sleep(0.5)  # until the server waits for it to read
+        slow.close_writing()
+        time.sleep(0.5)
+        assert all(slow.receive().body == expected for _ in range(MANY))
+        assert slow.is_closed()
+
+
 def test_a_client_that_does_not_wait_for_the_answer_harms_no_other(
     server: str, connection: Connection, cookie: str, busy_cookie: str
 ) -> None:

@@ -106,6 +106,20 @@ def test_more_requests_than_may_wait_for_django_are_refused_at_once(
         other.rollback()
 
 
+def test_requests_whose_clients_are_gone_are_bounded_too(demo_postgres: OwnPostgres, server: str) -> None:
+    with psycopg.connect(demo_postgres.url) as other:
+        other.execute("LOCK accounts_deployment, accounts_signingkey IN ACCESS EXCLUSIVE MODE")
+        for _ in range(MAX_WAITING):
+            with Connection(server) as gone:
+                gone.send(gone.head("/.well-known/jwks.json"))
+                time.sleep(0.005)
+                gone.reset()
+        answer, seconds = timed(server, "/.well-known/jwks.json", "")
+        assert (answer.status, seconds < 0.5) == (503, True)
+        other.rollback()
+    wait_until(lambda: request(server, "/.well-known/jwks.json").status == 200, "there is room", seconds=5)
+
+
 def test_a_lock_on_one_table_leaves_polls_of_others_alone(demo_postgres: OwnPostgres, server: str, cookie: str) -> None:
     assert [request(server, MEMBERSHIPS, Cookie=cookie).status for _ in range(3)] == [200] * 3
     with psycopg.connect(demo_postgres.url) as other, Connection(server) as blocked:

@@ -16,6 +16,8 @@ from server import connection as limits
 from tests.support.api import MEMBERSHIPS
 from tests.support.server import Connection, manage, request, running_server
 
+BUNDLE = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+"""More than a megabyte."""
 EACH = 20
 
 
@@ -48,6 +50,11 @@ class NeverReads:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
+    def sip(self, size: int) -> None:
+        """Read a little of it after all."""
+        with suppress(OSError):
+            self._socket.recv(size, socket.MSG_DONTWAIT)
+
     def is_closed(self) -> bool:
         """Whether the server has given it up, which shows without reading."""
         poll = select.poll()
@@ -62,6 +69,7 @@ def test_slow_clients_keep_nobody_waiting_and_are_closed(server: str, cookie: st
         whole = heads[0].head(MEMBERSHIPS, Cookie=cookie)
         began = time.monotonic()
         silent = [stack.enter_context(NeverReads(server, whole)) for _ in range(EACH)]
+        sipping, steady = ([stack.enter_context(NeverReads(server, whole)) for _ in range(5)] for _ in range(2))
         for client in heads:
             client.send(whole[:100])
         for client in bodies:
@@ -76,9 +84,15 @@ def test_slow_clients_keep_nobody_waiting_and_are_closed(server: str, cookie: st
             assert client.is_closed()
         assert limits.HEAD - 1 < time.monotonic() - began < limits.HEAD + 5
         poll_until = began + limits.SEND + 10
-        while not all(client.is_closed() for client in silent):
+        while not all(client.is_closed() for client in (*silent, *sipping)):
             assert time.monotonic() < poll_until
-            time.sleep(0.2)
+            for number in range(8):
+                time.sleep(0.5)
+                for reader in steady:
+                    reader.sip(4000)
+                for reader in sipping if number == 0 else ():
+                    reader.sip(2000)
+        assert not any(client.is_closed() for client in steady)
         assert time.monotonic() - began > limits.SEND - 1
         assert request(server, MEMBERSHIPS, Cookie=cookie).status == 200
 
@@ -92,6 +106,42 @@ def test_a_head_that_drips_in_is_closed_at_its_deadline(server: str) -> None:
                 client.send(b"x")
                 time.sleep(0.2)
         assert limits.HEAD < time.monotonic() - began < limits.HEAD + limits.LINGER + 3
+
+
+def test_the_last_answer_of_a_connection_comes_whole_however_slowly(server: str) -> None:
+    expected = request(server, BUNDLE).body
+    url = urlsplit(server)
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
+        slow.connect((str(url.hostname), url.port or 80))
+        slow.sendall(f"GET {BUNDLE} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: close\r\n\r\n".encode())
+        time.sleep(2 * limits.LINGER)
+        with slow.makefile("rb") as file:
+            assert file.read().endswith(expected)
+
+
+def test_clients_that_read_nothing_of_much_are_given_up_at_once(server: str, cookie: str) -> None:
+    with Connection(server) as connection:
+        whole = connection.head(BUNDLE)
+    with ExitStack() as stack:
+        silent = [stack.enter_context(NeverReads(server, whole)) for _ in range(500)]
+        began = time.monotonic()
+        while not any(client.is_closed() for client in silent):
+            assert time.monotonic() - began < limits.SEND / 2
+            time.sleep(0.1)
+        assert request(server, MEMBERSHIPS, Cookie=cookie).status == 200
+
+
+def test_large_bodies_that_do_not_come_take_no_room(server: str) -> None:
+    with ExitStack() as stack:
+        for _ in range(300):
+            client = stack.enter_context(Connection(server))
+            client.send(client.head("/admin/login/", method="POST", Content_Length=str(2 * 2**20)))
+        time.sleep(0.3)
+        for _ in range(10):
+            with Connection(server) as client:
+                client.send(client.head("/auth/signin", method="POST", Content_Length="2") + b"{}")
+                assert client.receive().status // 100 == 4
 
 
 def test_more_connections_than_a_process_holds_are_refused(demo_env: dict[str, str]) -> None:
