@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import psycopg
@@ -100,7 +100,7 @@ class _Line:
             self._sync()
             self._flush()
         except psycopg.Error as error:
-            self.close(error)
+            self.close(error, tasks)
 
     def _execute_in_one_snapshot(self, task: _Task) -> None:
         """In a transaction, which must be the first of what is sent together; it ends even if a query fails."""
@@ -190,13 +190,15 @@ class _Line:
             self._sync()
             self._flush()
 
-    def close(self, error: Exception) -> None:
-        """Give the connection up; what it has not answered is asked over another."""
+    def close(self, error: Exception, unsent: Iterable[_Task] = ()) -> None:
+        """Give the connection up; what it has not answered, and the ``unsent``, is asked over another."""
         loop = self._pipelines.loop
         loop.remove_reader(self._socket)
         loop.remove_writer(self._socket)
         self._pgconn.finish()
-        tasks = {task: None for task, _ in self._sent if task is not None} | self._failed
+        tasks = (
+            dict.fromkeys([task for task, _ in self._sent if task is not None]) | self._failed | dict.fromkeys(unsent)
+        )
         self._sent.clear()
         self._pipelines.lost(self, list(tasks), _as_djangos(error))
 
@@ -220,7 +222,7 @@ class Pipelines:
         self._next_attempt = 0.0
         self.heard_at = loop.time()
         """When the server last gave a sign."""
-        self._is_sending_soon = False
+        self._is_sending_soon = self._is_expiring = False
 
     def read(self, reading: Reading[Any], done: Callable[[Any], None]) -> None:
         """Have ``done`` called with what ``reading`` returns, at once if it reads nothing."""
@@ -235,9 +237,8 @@ class Pipelines:
             logger.exception("A reading failed")
             self._finish(task, error)
         else:
-            if not self._tasks:
-                self.loop.call_later(0.1, self._expire)
             self._tasks[task] = None
+            self._expire_later()
             self._waiting.append(task)
             self.send_soon()
 
@@ -292,14 +293,16 @@ class Pipelines:
             self._connecting = self.loop.create_task(self._connect())
 
     async def _connect(self) -> None:
-        parameters = connections[DEFAULT_DB_ALIAS].get_connection_params()
-        del parameters["cursor_factory"]  # Django's, which waits
         try:
+            parameters = connections[DEFAULT_DB_ALIAS].get_connection_params()
+            del parameters["cursor_factory"]  # Django's, which waits
             async with asyncio.timeout(DEADLINE):
                 session = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
                 await session_settings.require_in_loop(session, _own_settings())
                 await session.execute("DEALLOCATE ALL")  # a pooler's session may have prepared others
-        except (psycopg.Error, OSError) as error:
+        except Exception as error:
+            if not isinstance(error, psycopg.Error | OSError):
+                logger.exception("The database cannot be connected to")
             self._connecting = None
             self._next_attempt = self.loop.time() + BACKOFF
             if not isinstance(error, TimeoutError):
@@ -335,9 +338,15 @@ class Pipelines:
         patience = 0 if now - self.heard_at > SILENCE else LONGEST - DEADLINE
         for task in [task for task in self._tasks if task.deadline + patience <= now]:
             self.failed(task, OperationalError("the database did not answer in time"))
+        self._is_expiring = False
         if self._tasks:
-            self.loop.call_later(0.1, self._expire)
+            self._expire_later()
             self.send_soon()
+
+    def _expire_later(self) -> None:
+        if not self._is_expiring:
+            self._is_expiring = True
+            self.loop.call_later(0.1, self._expire)
 
     def close(self) -> None:
         """Close all connections; what is under way fails."""

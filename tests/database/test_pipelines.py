@@ -13,7 +13,7 @@ import uvloop
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, DataError, OperationalError, connection, connections
 from psycopg.errors import LockNotAvailable
 
-from database.pipelines import DEADLINE, Pipelines
+from database.pipelines import DEADLINE, Pipelines, _Line
 from database.prepared import Query, Reading, Result, Statement
 
 NUMBER = Statement("SELECT %(number)s::int")
@@ -144,6 +144,61 @@ def test_a_connection_that_is_lost_goes_unnoticed() -> None:
         assert await asyncio.gather(*asked) == [[[("",)]]] * 3
         assert await ask(of(NUMBER, 2)) == [[(2,)]]
 
+    in_loop(check)
+
+
+def test_a_connection_that_is_lost_while_it_is_sent_to_goes_unnoticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = iter([False, False, True])
+    execute = _Line._execute
+
+    def fail_once(line: _Line, *what: Any) -> None:
+        if next(failing, False):
+            raise psycopg.OperationalError("no connection")
+        execute(line, *what)
+
+    async def check(ask: Ask, _: Pipelines) -> None:
+        await ask(of(NUMBER, 0))
+        found = await asyncio.gather(*(ask(of(NUMBER, number)) for number in range(5)))
+        assert found == [[[(number,)]] for number in range(5)]
+
+    monkeypatch.setattr(_Line, "_execute", fail_once)
+    in_loop(check)
+
+
+def test_it_connects_again_whatever_failed_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = connection.get_connection_params()
+    failing = iter([True])
+
+    def fail_once(_: object) -> dict[str, Any]:
+        if next(failing, False):
+            raise ValueError
+        return dict(parameters)
+
+    async def check(ask: Ask, _: Pipelines) -> None:
+        assert isinstance(await ask(of(NUMBER, 1)), OperationalError)
+        await asyncio.sleep(0.3)
+        assert await ask(of(NUMBER, 1)) == [[(1,)]]
+
+    monkeypatch.setattr(type(connections[DEFAULT_DB_ALIAS]), "get_connection_params", fail_once)
+    in_loop(check)
+
+
+def test_deadlines_are_looked_at_as_often_however_many_there_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+    expire = Pipelines._expire
+
+    def count(pipelines: Pipelines) -> None:
+        looks.append(time.monotonic())
+        expire(pipelines)
+
+    async def check(ask: Ask, _: Pipelines) -> None:
+        for number in range(100):
+            await ask(of(NUMBER, number))
+        began = time.monotonic()
+        await ask(of(SLEEP, 0.5))
+        assert len([at for at in looks if at > began]) <= 10
+
+    monkeypatch.setattr(Pipelines, "_expire", count)
     in_loop(check)
 
 
