@@ -41,7 +41,9 @@ class Main:
         for listener in self._listeners:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._workers: dict[int, tuple[int, float]] = {}
-        """By process id, the number of its listener and when it was started. Some may be ending."""
+        """By process id, the number of its listener and when it was started."""
+        self._ending: set[int] = set()
+        """Those whose place others have taken."""
         # Its other end is closed by the end of this process, however that comes about.
         self._lifeline, self._end_of_life = os.pipe()
 
@@ -82,27 +84,23 @@ class Main:
     def _reload(self) -> None:
         """Have new workers take the place of the present ones, which end when they have answered what was asked."""
         _notify(b"RELOADING=1\nMONOTONIC_USEC=%d" % (time.monotonic_ns() // 1000))
-        present = list(self._workers)
+        self._ending.update(self._workers)
         for number in range(len(self._listeners)):
             self._start(number)
-        for pid in present:
+        for pid in self._ending:
             os.kill(pid, signal.SIGTERM)
         _notify(b"READY=1")
 
     def _replace_the_dead(self) -> None:
-        for number, started_at in self._reap():
-            if number not in {other for other, _ in self._workers.values()}:
-                time.sleep(max(0.0, 1 - (time.monotonic() - started_at)))  # if it dies again and again
-                self._start(number)
-
-    def _reap(self) -> list[tuple[int, float]]:
-        """The workers that have ended."""
-        ended = []
         for pid in list(self._workers):
             if os.waitpid(pid, os.WNOHANG)[0]:
-                ended.append(self._workers.pop(pid))
                 multiprocess.mark_process_dead(pid)
-        return ended
+                number, started_at = self._workers.pop(pid)
+                if pid in self._ending:
+                    self._ending.remove(pid)
+                else:
+                    time.sleep(max(0.0, 1 - (time.monotonic() - started_at)))  # if it dies again and again
+                    self._start(number)
 
     def _end(self, number: int) -> None:
         """End the workers: by SIGTERM when they have answered what was asked, by SIGINT at once."""

@@ -143,6 +143,7 @@ class LoopService:
 
     def _look(self) -> None:
         """Look at all deadlines, now and again."""
+        self._loop.call_later(EVERY, self._look)
         signal.alarm(HANGS)
         now = self.now()
         kept = {connection: connection.check(now) for connection in list(self._connections)}
@@ -162,7 +163,6 @@ class LoopService:
                     self._threads.finish(exchange, problem_reply(Problem.UNAVAILABLE))
         if not self.is_open and not self._connections and not self.is_over.done():
             self.is_over.set_result(None)
-        self._loop.call_later(EVERY, self._look)
 
     def _give_up_the_slowest(self, kept: dict[Connection, int]) -> None:
         """End connections until no more is kept than may be, by the number of bytes for each."""

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from configparser import RawConfigParser
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -158,6 +159,44 @@ def test_a_worker_that_dies_is_replaced_and_no_request_waits_in_vain(server: Ser
     for pid in workers_of(server):
         os.kill(pid, signal.SIGKILL)
     assert [request(server.base_url, "/healthz").status for _ in range(20)] == [200] * 20
+
+
+def test_a_new_worker_that_dies_in_a_reload_is_replaced_at_once(
+    server: ServerProcess, demo_postgres: OwnPostgres
+) -> None:
+    before = workers_of(server)
+    with psycopg.connect(demo_postgres.url) as other, ExitStack() as stack:
+        other.execute("LOCK accounts_deployment IN ACCESS EXCLUSIVE MODE")
+        in_flight = [stack.enter_context(Connection(server.base_url)) for _ in range(10)]
+        for client in in_flight:  # some for each of the old workers
+            client.send(client.head("/deployment"))
+        time.sleep(0.5)
+        server.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(workers_of(server) - before) == 2, "there are new workers")
+        new = workers_of(server) - before
+        for pid in new:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(workers_of(server) - before - new) == 2, "there are others", seconds=5)
+        assert before <= workers_of(server)
+        assert [request(server.base_url, "/healthz").status for _ in range(20)] == [200] * 20
+        other.rollback()
+        assert [client.receive().status for client in in_flight] == [200] * 10
+
+
+def test_silent_clients_do_not_hold_up_the_end(server: ServerProcess) -> None:
+    url = urlsplit(server.base_url)
+    with ExitStack() as stack:
+        for pid in workers_of(server):
+            os.kill(pid, signal.SIGSTOP)
+        for _ in range(50):
+            stack.enter_context(socket.create_connection((str(url.hostname), int(url.port or 0))))
+        server.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        for pid in workers_of(server):
+            os.kill(pid, signal.SIGCONT)
+        began = time.monotonic()
+        server.terminate()
+        assert time.monotonic() - began < 10
 
 
 def test_when_it_is_killed_nothing_holds_the_port(server: ServerProcess) -> None:
