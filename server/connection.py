@@ -46,7 +46,6 @@ LINGER = 2.0
 NEVER = float("inf")
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
-_NO_BODY = {204, 304}
 
 
 def problem_reply(problem: Problem) -> Reply:
@@ -219,7 +218,6 @@ class Connection(asyncio.Protocol):
                 self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._body = tempfile.SpooledTemporaryFile(MAX_BODY)  # noqa: SIM115 (Django closes it)
             self._received = 0
-            self._deadline = self._service.now() + BODY
             self._began_body = self._service.now()
             self._read_body()
             return
@@ -278,29 +276,19 @@ class Connection(asyncio.Protocol):
         if self.is_lost:
             return
         is_kept = (head is None or head.is_kept) and not self._is_over and self._service.is_open
-        fields = "".join([f"{name}: {value}\r\n" for name, value in reply.headers])
-        start = (
-            f"{_STATUS_LINES[reply.status]}\r\nDate: {_date(int(time.time()))}\r\n"
-            f"Connection: {'keep-alive' if is_kept else 'close'}\r\n{fields}\r\n"
-        ).encode("latin-1")
-        self._send(start)
-        if head is None or head.environ["REQUEST_METHOD"] != "HEAD":
-            self._send(reply.body)
+        start = _start(reply.status, reply.headers, is_kept=is_kept)
+        self._send(start if head is not None and head.environ["REQUEST_METHOD"] == "HEAD" else start + reply.body)
         self._done(is_kept)
 
     def begin(self, status: int, headers: list[tuple[str, str]]) -> None:
         """Send the head of an answer whose body comes in parts."""
-        assert self._head is not None  # noqa: S101
+        head = self._head
+        assert head is not None  # noqa: S101
         is_sized = any(name.lower() == "content-length" for name, _ in headers)
-        self._is_chunked = not is_sized and not self._head.is_old
-        if not is_sized and self._head.is_old:
-            self._head.is_kept = False
-        self._head.is_kept = is_kept = self._head.is_kept and self._service.is_open
-        own = [("Date", _date(int(time.time()))), ("Connection", "keep-alive" if is_kept else "close")]
-        if self._is_chunked:
-            own.append(("Transfer-Encoding", "chunked"))
-        fields = "".join([f"{name}: {value}\r\n" for name, value in [*own, *headers]])
-        self._send(f"{_STATUS_LINES[status]}\r\n{fields}\r\n".encode("latin-1"))
+        self._is_chunked = not is_sized and not head.is_old
+        head.is_kept = head.is_kept and self._service.is_open and (is_sized or self._is_chunked)
+        own = [("Transfer-Encoding", "chunked")] if self._is_chunked else []
+        self._send(_start(status, [*own, *headers], is_kept=head.is_kept))
 
     def write(self, data: bytes) -> None:
         """Send a part of the body."""
@@ -396,6 +384,14 @@ class Connection(asyncio.Protocol):
                 raw = self.transport.get_extra_info("socket").fileno()
                 unsent += struct.unpack("i", fcntl.ioctl(raw, termios.TIOCOUTQ, bytes(4)))[0]
         return unsent
+
+
+def _start(status: int, headers: list[tuple[str, str]], *, is_kept: bool) -> bytes:
+    fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    return (
+        f"{_STATUS_LINES[status]}\r\nDate: {_date(int(time.time()))}\r\n"
+        f"Connection: {'keep-alive' if is_kept else 'close'}\r\n{fields}\r\n"
+    ).encode("latin-1")
 
 
 @lru_cache(maxsize=1)
