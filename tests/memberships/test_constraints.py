@@ -399,6 +399,7 @@ def fill(branch: Branch) -> None:
     session.sign_in_attempts.create(
         deployment=deployment, user=user, method="plain_email", expires_at=session.expires_at
     )
+    session.sign_up_attempts.create(deployment=deployment, email="new@example.com", expires_at=session.expires_at)
     confirmed_authenticator(user)
     backup_code(user)
     role = OrganizationRoleFactory.create(deployment=deployment, organization=organization)
