@@ -58,6 +58,31 @@ def validate_origin(value: str) -> None:
     )
 
 
+def _default_role(kind: str, help_text: str) -> models.ForeignKey[Any, Any]:
+    """Named by a string: roles are in a room above, which puts their rules into the database."""
+    return models.ForeignKey(
+        f"organizations.{kind}Role",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        limit_choices_to={"organization": None},
+        related_name="+",
+        help_text=help_text,
+    )
+
+
+def _is_own_role(field: str, kind: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        name=f"accounts_deployment_{field}_is_its_own",
+        fields=[field, "id"],
+        to=f"organizations.{kind}Role",
+        to_fields=["id", "deployment"],
+        on_delete="SET NULL",
+        violation_error_message="The default role must be one of this deployment.",
+    )
+
+
 class Deployment(TimeStamped):
     """A product that uses the service: one host, its own users, keys, organizations and rules."""
 
@@ -125,6 +150,10 @@ class Deployment(TimeStamped):
     )
     organizations_enabled = models.BooleanField(default=True, db_default=True)
     workspaces_enabled = models.BooleanField(default=True, db_default=True)
+    default_org_creator_role = _default_role("Organization", "Given to users who create an organization.")
+    default_org_member_role = _default_role("Organization", "Given to users who join an organization by themselves.")
+    default_workspace_creator_role = _default_role("Workspace", "Given to users who create a workspace.")
+    default_workspace_member_role = _default_role("Workspace", "Given to members in the auto-assigned workspace.")
     mail_sender = models.EmailField(
         blank=True,
         db_default="",
@@ -167,6 +196,10 @@ class Deployment(TimeStamped):
     class Meta:
         constraints = [
             *is_json_object("ui_settings"),
+            _is_own_role("default_org_creator_role", "Organization"),
+            _is_own_role("default_org_member_role", "Organization"),
+            _is_own_role("default_workspace_creator_role", "Workspace"),
+            _is_own_role("default_workspace_member_role", "Workspace"),
             models.CheckConstraint(
                 name="accounts_deployment_sign_up_mode_is_known",
                 condition=models.Q(sign_up_mode__in=["closed", "invitation", "open"]),

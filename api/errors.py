@@ -9,6 +9,9 @@ from typing import Any
 import orjson
 from django.http import HttpResponse
 
+LAST_ADMIN = "organization_keeps_an_admin"
+"""The name under which the database refuses that an organization loses its last administrator."""
+
 
 class Problem(enum.Enum):
     """A way to fail. ``code`` is stable: HTTP status * 100 + n. ``message`` says what to do next."""
@@ -207,6 +210,11 @@ class Problem(enum.Enum):
         40801,
         "The request took too long to arrive; check the connection and try again.",
         "The head or the body of the request did not come within its time.",
+    )
+    LAST_ADMINISTRATOR = (
+        40901,
+        "Make another member an administrator first: an organization cannot lose its last one.",
+        "The change would leave an organization without any enabled member whose roles hold `organization:admin`.",
     )
     PRECONDITION_FAILED = (
         41201,

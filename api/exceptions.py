@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any
 
 from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -19,7 +19,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework import exceptions as drf
 from rest_framework.views import set_rollback
 
-from api.errors import ApiError, Problem, error_response
+from api.errors import LAST_ADMIN, ApiError, Problem, error_response
 
 logger = logging.getLogger("rollcall")
 
@@ -59,10 +59,18 @@ def problem_of(exception: BaseException | None) -> Problem:
     # A standby, or a server under maintenance.
     if isinstance(getattr(exception, "__cause__", None), ReadOnlySqlTransaction):
         return Problem.UNAVAILABLE
+    if is_refusal(exception, LAST_ADMIN):
+        return Problem.LAST_ADMINISTRATOR
     for types, problem in _PROBLEMS:
         if isinstance(exception, types):
             return problem
     return Problem.INTERNAL_ERROR
+
+
+def is_refusal(exception: BaseException | None, constraint: str) -> bool:
+    """Whether the database refused something by the rule ``constraint``."""
+    diagnostics: Any = getattr(exception.__cause__, "diag", None) if isinstance(exception, IntegrityError) else None
+    return diagnostics is not None and diagnostics.constraint_name == constraint
 
 
 # Django's handlers of failures outside of the API's views: staff get Django's pages, everybody else the envelope.

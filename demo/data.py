@@ -147,9 +147,6 @@ class _DeploymentLoader:
         in_havn = {**of_nordlys, "workspace": havn}
         crane = self._row(WorkspaceRole, {**in_havn, "name": "Crane operator"}, permissions=["crane:drive"])
         tog = self.workspace(nordlys, "Tog · Trains")
-        if is_new and nordlys and havn:
-            nordlys.auto_assigned_workspace = havn
-            nordlys.save(update_fields=["auto_assigned_workspace"])
         cafe = self.organization(
             "Café Übergröße", enable_ip_restriction=True, whitelisted_ips=ELSEWHERE, description="Only from the shops"
         )
@@ -183,6 +180,9 @@ class _DeploymentLoader:
             for room in range(1, ROOMS + 1):
                 office = self.workspace(kontor, f"Кабинет {house}·{room}")
                 self.member(dmitri, office, roles=[self.workspace_admin if room == 1 else self.workspace_member])
+        if is_new and nordlys and havn:  # last: those who join join it too
+            nordlys.auto_assigned_workspace = havn
+            nordlys.save(update_fields=["auto_assigned_workspace"])
 
     def load_staging(self) -> None:
         sam = self.user("sam", "Sam", "Stager", domain="staging.example")

@@ -14,6 +14,13 @@ from audit.triggers import audited
 from database.constraints import ForeignKeyConstraint
 from database.fields import MetadataField, TimeStamped, is_json_object
 from database.triggers import count_rows_in, immutable, invalidates, must_match, touch
+from memberships.triggers import (
+    joins_auto_assigned_workspace,
+    keeps_an_administrator,
+    lists_by_links,
+    lists_by_roles,
+    lists_by_users,
+)
 from organizations.models import Organization, OrganizationRole, Workspace, WorkspaceRole, deployment_of_organization
 
 
@@ -55,6 +62,7 @@ class OrganizationMembership(TimeStamped):
             *count_rows_in("organizations_organization", "organization_id"),
             *audited(),
             *invalidates("user", "user_id", deployment="changed.deployment_id"),
+            joins_auto_assigned_workspace(),
         ]
 
     def __str__(self) -> str:
@@ -190,7 +198,62 @@ class OrganizationMembershipRole(GivenRole):
             ),
             *audited(),
             *_invalidates_the_member("memberships_organizationmembership", deployment="member.deployment_id"),
+            *lists_by_links(),
         ]
+
+
+class Administrator(models.Model):
+    """An enabled member with a role that holds ``organization:admin``: triggers keep the list, nobody else writes it.
+
+    With it, whether an organization has an administrator is one look-up, however many members it has.
+    """
+
+    deployment_path = "organization__deployment"
+
+    membership = models.OneToOneField(
+        OrganizationMembership,
+        models.DO_NOTHING,
+        primary_key=True,
+        db_constraint=False,
+        related_name="administrator",
+    )
+    organization = models.ForeignKey(
+        Organization, models.DO_NOTHING, db_constraint=False, related_name="administrators"
+    )
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            ForeignKeyConstraint(
+                name="memberships_administrator_goes_with_membership",
+                fields=["membership"],
+                to="memberships.OrganizationMembership",
+                to_fields=["id"],
+                on_delete="CASCADE",
+            ),
+        ]
+        triggers = keeps_an_administrator()
+
+    def __str__(self) -> str:
+        return f"administrator by membership {self.membership_id}"
+
+
+class AdministeringRole(OrganizationRole):
+    """A role of an organization, for the trigger that follows changes of its permissions."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        triggers = [lists_by_roles()]
+
+
+class AdministeringUser(User):
+    """A user, for the trigger that follows the disabling of administrators."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        triggers = [lists_by_users()]
 
 
 class WorkspaceMembershipRole(GivenRole):

@@ -1,4 +1,7 @@
-"""The roles that a fresh deployment has: Admin and Member, of organizations and of workspaces."""
+"""The roles that a fresh deployment has: Admin and Member, of organizations and of workspaces.
+
+Creators get Admin and members Member, until staff choose others (``Deployment.default_*_role``).
+"""
 
 from __future__ import annotations
 
@@ -43,3 +46,18 @@ def create_default_roles(deployment: Deployment) -> None:
 def _on_save(sender: Any, instance: Deployment, created: bool, raw: bool = False, **kwargs: Any) -> None:
     if created and not raw:
         create_default_roles(instance)
+        _choose(instance)
+
+
+def _choose(deployment: Deployment) -> None:
+    """Give those default roles that ``deployment`` has not been created with."""
+    chosen = {
+        f"default_{level}_{whom}_role": roles.get(organization=None, name=name)
+        for level, roles in (("org", deployment.organization_roles), ("workspace", deployment.workspace_roles))
+        for whom, name in (("creator", ADMIN), ("member", MEMBER))
+    }
+    missing = {field: role for field, role in chosen.items() if getattr(deployment, field) is None}
+    for field, role in missing.items():
+        setattr(deployment, field, role)
+    if missing:
+        Deployment.objects.filter(pk=deployment.pk).update(**missing)

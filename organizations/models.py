@@ -187,6 +187,7 @@ class OrganizationRole(Role):
                 nulls_distinct=False,
                 name="organizations_organizationrole_name_is_unique",
             ),
+            models.UniqueConstraint(fields=["id", "deployment"], name="organizations_organizationrole_with_deployment"),
             *Role.Meta.constraints,
         ]
         indexes = [GinIndex(Words("name"), name="organizations_orgrole_words")]
@@ -222,6 +223,7 @@ class WorkspaceRole(Role):
                 nulls_distinct=False,
                 name="organizations_workspacerole_name_is_unique",
             ),
+            models.UniqueConstraint(fields=["id", "deployment"], name="organizations_workspacerole_with_deployment"),
             *Role.Meta.constraints,
             models.CheckConstraint(
                 name="organizations_workspacerole_names_its_organization",

@@ -61,9 +61,12 @@ def add_to_workspace(users: Sequence[User], workspace: Workspace, roles: Collect
         if user.pk not in in_organization
     )
     WorkspaceMembership.objects.bulk_create(
-        WorkspaceMembership(organization=organization, workspace=workspace, user=user)
-        for user in users
-        if user.pk not in in_workspace
+        (
+            WorkspaceMembership(organization=organization, workspace=workspace, user=user)
+            for user in users
+            if user.pk not in in_workspace
+        ),
+        ignore_conflicts=True,  # with the organization they have joined its auto-assigned workspace
     )
     memberships = list(WorkspaceMembership.objects.filter(workspace=workspace, user__in=users))
     given = {

@@ -10,10 +10,14 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 from django.db.models import QuerySet
+from django.utils.text import capfirst
 
 from accounts.models import Deployment, DeploymentAlias
+from api.errors import LAST_ADMIN
+from api.exceptions import is_refusal
+from memberships import last_admin
 from memberships.import_export.checking import CHECKS, check, discard_bad_lines, errors
 from memberships.import_export.reading import UnreadableFile, read
 from memberships.import_export.staging import Hosts, LineError, stage
@@ -76,22 +80,31 @@ def run_import(
     default: Deployment | None = None,
     dry_run: bool = False,
     skips_bad_lines: bool = False,
+    without_admin: bool = False,
 ) -> Iterator[Progress | Report]:
     """Import ``file`` into ``deployments``; yields progress, and last the ``Report``.
 
     A line that names no host belongs to ``default``, or to the only deployment. ``skips_bad_lines`` saves the good
-    ones. A caller that closes the iterator early stops the import, and nothing is saved.
+    ones. ``without_admin`` lets organizations lose their last administrators. A caller that closes the iterator early
+    stops the import, and nothing is saved.
     """
     try:
         with transaction.atomic():
+            if without_admin:
+                last_admin.let_go()
             hosts = _hosts(deployments, default)
             report = yield from _run(file, hosts, dry_run=dry_run, skips_bad_lines=skips_bad_lines)
     except UnreadableFile as error:
         report = _nothing(LineError(error.line, str(error)))
-    except (IntegrityError, OperationalError):
-        message = "Somebody changed the same data meanwhile, or it took too long. Import it again."
-        report = _nothing(LineError(0, message))
+    except (IntegrityError, OperationalError) as error:
+        report = _nothing(LineError(0, _why(error)))
     yield report  # after the transaction: callers stop at the report
+
+
+def _why(error: DatabaseError) -> str:
+    if is_refusal(error, LAST_ADMIN):
+        return f"{capfirst(last_admin.refusal(error))}, or allow it to have none."
+    return "Somebody changed the same data meanwhile, or it took too long. Import it again."
 
 
 def _nothing(error: LineError) -> Report:
@@ -115,6 +128,7 @@ def _run(
     if not found or skips_bad_lines:
         for line, share in write(changes):
             yield Progress("Writing", line, 50 + int(50 * share))
+        last_admin.check()
     saved = not dry_run and (skips_bad_lines or not found)
     if not saved:
         transaction.set_rollback(True)

@@ -38,10 +38,18 @@ from staff.pages.front_ends import FRONT_END, DeploymentForm
 from staff.pages.mail import links_to_texts
 from staff.pages.memberships import OrganizationOfUserInline, WorkspaceOfUserInline
 from staff.pages.organizations import UserSegmentInline
+from staff.toolkit.choices import fits
 from staff.toolkit.filters import RelatedFilter
 from staff.toolkit.forms import StaffForm
 from staff.toolkit.inlines import EditableInline, ReadOnlyInline
 from staff.toolkit.pages import DATES, ReadOnlyAdmin, StaffAdmin
+
+DEFAULT_ROLES = (
+    "default_org_creator_role",
+    "default_org_member_role",
+    "default_workspace_creator_role",
+    "default_workspace_member_role",
+)
 
 
 class AliasInline(EditableInline):
@@ -93,12 +101,17 @@ class DeploymentAdmin(StaffAdmin):
             "Sign-up and sign-in",
             {"fields": ["sign_up_mode", "sign_in_by_code", "challenge_demanded", "challenge_difficulty"]},
         ),
+        (
+            "Default roles",
+            {"description": "Roles of the whole deployment only.", "fields": [*DEFAULT_ROLES]},
+        ),
         FRONT_END,
         ("Mail", {"fields": ["mail_sender", "mail_sender_name", "texts"]}),
         DATES,
     )
+    autocomplete_fields = DEFAULT_ROLES
     readonly_fields = (*StaffAdmin.readonly_fields, "texts")
-    on_change_only = (*StaffAdmin.on_change_only, "texts")
+    on_change_only = (*StaffAdmin.on_change_only, "texts", *DEFAULT_ROLES)
 
     @admin.display(description="texts")
     def texts(self, obj: Deployment) -> SafeString:
@@ -336,3 +349,7 @@ def _sign_out(page: admin.ModelAdmin, request: HttpRequest, users: list[User]) -
 
 def _number(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+for _field in DEFAULT_ROLES:
+    fits(Deployment, _field, id="deployment")

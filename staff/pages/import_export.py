@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from accounts.models import Deployment
 from audit import actors
@@ -52,6 +52,11 @@ class ImportForm(forms.Form):
         label="Deployment of rows that name none",
         empty_label="The only one, or none",
         widget=UnfoldAdminSelectWidget,
+    )
+    without_admin = forms.BooleanField(
+        required=False,
+        label="Organizations may lose their last administrators",
+        widget=UnfoldBooleanWidget,
     )
 
     def __init__(self, deployments: QuerySet[Deployment], *args: Any, **kwargs: Any) -> None:
@@ -90,7 +95,8 @@ def import_page(page: admin.ModelAdmin, request: HttpRequest) -> HttpResponseBas
         status = 200 if request.method != "POST" else 422
         return TemplateResponse(request, "staff/import.html", context, status=status)
     file, default = form.cleaned_data["file"].file, form.cleaned_data["deployment"]
-    steps = _steps(request, file, deployments=deployments, default=default, dry_run="check" in request.POST)
+    options = {"dry_run": "check" in request.POST, "without_admin": form.cleaned_data["without_admin"]}
+    steps = _steps(request, file, deployments=deployments, default=default, **options)
     if not request.headers.get("X-Steps-Only"):
         before, after = render_to_string("staff/import.html", context | {"streams": True}, request).split(END)
         steps = _around(before, steps, after)

@@ -57,9 +57,16 @@ class JoiningForm(StaffForm):
 
     def prepare(self) -> str:
         joined = self.joined
-        if joined is None or _is_member(joined.user, joined.organization):  # by another part of the same page
+        if joined is None:
             return ""
-        joined.save()
+        is_member = _is_member(joined.user, joined.organization)  # by another part of the same page
+        if not is_member:
+            joined.save()
+        # With the organization they may have joined the workspace, but not as this form says.
+        WorkspaceMembership.objects.filter(workspace=self.instance.workspace, user=joined.user).delete()
+        return "" if is_member else self._note(joined)
+
+    def _note(self, joined: OrganizationMembership) -> str:
         return f"{joined.user} became a member of “{joined.organization}”, too, which the workspace belongs to."
 
 

@@ -18,8 +18,10 @@ from django.db import DatabaseError, models, transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from api.errors import LAST_ADMIN
+from api.exceptions import is_refusal
 from staff.bulk_changes import Change, Refused
-from staff.toolkit.refusals import refusal_of
+from staff.toolkit.refusals import WITHOUT_ADMIN, refusal_of, settle
 
 MAX_ROWS = 10_000
 """The limit of one action: it is one transaction, and a person can still look over its preview."""
@@ -73,18 +75,20 @@ class BulkAction:
         needs_input = bool(form.fields)
         changes: list[Change] | None = None
         reasons: list[str] = []
+        way_out = bool(request.POST.get(WITHOUT_ADMIN))
         if not (asks and needs_input) and (form.is_valid() or not needs_input):
             applies = "apply" in request.POST
             try:
-                changes = self._do(rows, getattr(form, "cleaned_data", {}), saves=applies)
+                changes = self._do(request, rows, getattr(form, "cleaned_data", {}), saves=applies)
             except Refused as refusal:
                 reasons = refusal.reasons
+                way_out = is_refusal(refusal.__cause__, LAST_ADMIN)
             else:
                 if applies:
                     number = sum(1 for change in changes if change.text)
                     page.message_user(request, f"{self.description}: {number:,} changed.", messages.SUCCESS)
                     return None
-        return self._page(page, request, rows, form=form, changes=changes, reasons=reasons)
+        return self._page(page, request, rows, form=form, changes=changes, reasons=reasons, way_out=way_out)
 
     def _rows(self, request: HttpRequest, queryset: models.QuerySet) -> list[Any]:
         """The rows of the selection, or of a page that was shown before; none if some of these can be seen no more."""
@@ -96,11 +100,12 @@ class BulkAction:
         rows = list(queryset.prefetch_related(None)[: MAX_ROWS + 1])
         return rows if len(rows) == len(ids) or not ids else []
 
-    def _do(self, rows: list[Any], data: dict[str, Any], *, saves: bool) -> list[Change]:
+    def _do(self, request: HttpRequest, rows: list[Any], data: dict[str, Any], *, saves: bool) -> list[Change]:
         """Raises ``Refused``, also if the database itself refuses the change."""
         try:
             with transaction.atomic():
                 changes = self.run(rows, data)
+                settle(request)
                 if not saves:
                     transaction.set_rollback(True)
                 return changes
@@ -133,6 +138,7 @@ class BulkAction:
             "number_unchanged": len(rows) - len(real),
             "number_not_shown": max(0, (len(real) if changes is not None else len(rows)) - SHOWN),
             "reasons": more["reasons"][:SHOWN],
+            "way_out": more["way_out"],
             "form": more["form"],
             "media": page.media + more["form"].media,
         }

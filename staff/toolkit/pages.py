@@ -9,9 +9,9 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import BadRequest
-from django.db import DataError, IntegrityError
-from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.db import DataError, IntegrityError, transaction
+from django.http import HttpRequest, QueryDict
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, checkbox
 
@@ -20,7 +20,7 @@ from staff.toolkit.choices import fix
 from staff.toolkit.forms import StaffFields, StaffForm
 from staff.toolkit.links import address, link_to, plural
 from staff.toolkit.lists import COUNTED, CappedPaginator, StaffChangeList
-from staff.toolkit.refusals import refusal_of
+from staff.toolkit.refusals import refusal_of, settle, way_out
 from staff.toolkit.scope import ScopedPage
 from staff.toolkit.search import MAX_RELATED, is_id, is_partial, search
 
@@ -94,8 +94,30 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except (IntegrityError, DataError) as error:
-            request.refusal = refusal_of(error)  # type: ignore[attr-defined]
+            request.refusal = format_html("{} {}", refusal_of(error), way_out(error))  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        settle(request)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        """Ask again, with the reason, if the database refuses."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except IntegrityError as error:
+            refusal = {"refusal": refusal_of(error), "way_out": way_out(error)}
+            request.POST = QueryDict()
+            return super().delete_view(request, object_id, refusal | (extra_context or {}))
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        settle(request)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        with transaction.atomic():
+            super().delete_queryset(request, queryset)
+            settle(request)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """The values that a link fills into the form. Raises ``BadRequest`` if a related row's is no id."""
@@ -143,7 +165,11 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
         if request.POST.get("select_across") == "1" and CappedPaginator(queryset, self.list_per_page).goes_on:
             self.message_user(request, f"These are more than {COUNTED:,}: search or filter first.", messages.ERROR)
             return None
-        return super().response_action(request, queryset, *args)
+        try:
+            return super().response_action(request, queryset, *args)
+        except IntegrityError as error:
+            self.message_user(request, f"{refusal_of(error)} Nothing was changed.", messages.ERROR)
+            return None
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """By the ``search_fields``, which may name relations, and by id; see ``staff.toolkit.search``."""

@@ -6,9 +6,35 @@ from typing import Any
 
 from django.apps import apps
 from django.db import DatabaseError, models
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
+from api.errors import LAST_ADMIN
+from api.exceptions import is_refusal
 from database.triggers import CHECK_VIOLATION
+from memberships import last_admin
+
+WITHOUT_ADMIN = "without_admin"
+"""The checkbox by which staff let an organization lose its last administrator."""
+
+
+def settle(request: HttpRequest) -> None:
+    """Check in a transaction, before it ends, the rules that hold at its end; raises ``IntegrityError``."""
+    if request.POST.get(WITHOUT_ADMIN):
+        last_admin.let_go()
+    last_admin.check()
+
+
+def way_out(error: DatabaseError) -> SafeString | str:
+    """The checkbox that lets the change be made nevertheless, "" if nothing does."""
+    if not is_refusal(error, LAST_ADMIN):
+        return ""
+    return format_html(
+        '<label><input type="checkbox" name="{}"> Leave the organization without an administrator</label>',
+        WITHOUT_ADMIN,
+    )
 
 
 def refusal_of(error: DatabaseError) -> str:

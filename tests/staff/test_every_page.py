@@ -27,6 +27,7 @@ from accounts.models import (
     User,
 )
 from audit.models import AuditEntry
+from memberships.models import AdministeringRole, AdministeringUser, Administrator
 from organizations.models import Organization, Segment, Workspace, WorkspaceRole
 from staff.models import StaffAuthenticator, StaffBackupCodes, StaffDeployment
 from staff.toolkit.inlines import INLINE_ROWS
@@ -68,7 +69,8 @@ def test_every_model_has_pages_or_a_place_on_anothers(app: str) -> None:
         SpentToken,
         StaffAuthenticator,
         StaffBackupCodes,
-    }  # hashes and numbers; a choice on the page of StaffAccess; the page for one's own MFA
+        *(Administrator, AdministeringRole, AdministeringUser),
+    }  # hashes and numbers; a choice on the page of StaffAccess; one's own MFA; what triggers keep
     assert set(apps.get_app_config(app).get_models()) <= {*PAGES, *inlines, *of_no_interest}
 
 

@@ -100,9 +100,10 @@ def join_organization(user: User, organization: Organization, *roles: Organizati
 def join(user: User, workspace: Workspace, *roles: WorkspaceRole) -> WorkspaceMembership:
     """``user`` becomes a member of ``workspace`` and of its organization, and holds ``roles`` there."""
     join_organization(user, workspace.organization)
-    membership = WorkspaceMembership.objects.create(workspace=workspace, user=user)
+    # With the organization they have joined its auto-assigned workspace.
+    membership, _ = WorkspaceMembership.objects.get_or_create(workspace=workspace, user=user)
     for role in roles:
-        WorkspaceMembershipRole.objects.create(membership=membership, role=role)
+        WorkspaceMembershipRole.objects.get_or_create(membership=membership, role=role)
     return membership
 
 

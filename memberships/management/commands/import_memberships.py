@@ -1,4 +1,4 @@
-"""manage.py import_memberships FILE [--dry-run] [--host HOST] [--rejected FILE] [--skip-rejected], or --sample"""
+"""manage.py import_memberships FILE [options], or --sample"""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ class Command(BaseCommand):
             "--rejected", metavar="FILE", type=Path, help="where bad lines go (default: FILE with .rejected.csv)"
         )
         parser.add_argument("--skip-rejected", action="store_true", help="save the good lines though some are bad")
+        parser.add_argument(
+            "--without-admin", action="store_true", help="let organizations lose their last administrators"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["sample"]:
@@ -56,6 +59,7 @@ class Command(BaseCommand):
                 default=default,
                 dry_run=options["dry_run"],
                 skips_bad_lines=options["skip_rejected"],
+                without_admin=options["without_admin"],
             )
             report = self._follow(steps)
             self.stdout.write(f"{report.finding} {report.outcome}")
