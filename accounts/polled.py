@@ -31,7 +31,6 @@ from api.exceptions import problem_of
 from api.viewsets import accepts_json
 from database.prepared import Reading
 
-_ALLOWED = "GET, HEAD, OPTIONS"
 _ONE_ETAG = re.compile(r'\s*(?:W/)?("[^"]*")\s*')
 
 logger = logging.getLogger("rollcall")
@@ -61,6 +60,8 @@ class Endpoint(NamedTuple, Generic[P]):
 
     The deployment may be outdated until a statement has applied the invalidation log (``database.cache``).
     """
+    allowed: str = "GET, HEAD, OPTIONS"
+    """The methods that the address has."""
 
 
 class ParsedPoll(NamedTuple):
@@ -131,7 +132,7 @@ def _parse(http: Any) -> HttpResponse:
         headers=[],
     )
     response = with_caching(HttpResponse())
-    response.headers["Allow"] = _ALLOWED
+    response.headers["Allow"] = endpoint.allowed
     del response.headers["Content-Type"]
     return response
 

@@ -38,7 +38,9 @@ def polled(view: type[PolledViewSet], action: str, **actions: str) -> URLPattern
     ``actions`` are those of other methods, which Django alone answers.
     """
     source = view.source
-    FAST_PATHS[f"/{source.route}"] = source.endpoint
+    methods = {"get", "head", "options", *actions}
+    allowed = ", ".join(method.upper() for method in view.http_method_names if method in methods)
+    FAST_PATHS[f"/{source.route}"] = source.endpoint._replace(allowed=allowed)
     return path(source.route, view.as_view({"get": action, **actions}))
 
 
