@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-import orjson
-
 from accounts import rendering
 from accounts.poll import Composed, Poll, Source, composed, read_row
 from accounts.session_rows import SessionRow, with_session
 from accounts.viewers import Viewer
-from api.answers import envelope
 
 
 def _compose(viewer: Viewer, row: SessionRow, poll: Poll) -> Composed:
-    data = rendering.deployment(viewer.deployment)
-    return composed(envelope(message="This deployment.", data=data, session=orjson.Fragment(viewer.session)))
+    return composed(viewer, "This deployment.", rendering.deployment(viewer.deployment))
 
 
 SOURCE = Source("deployment", partial(read_row, with_session("NULL::text")), _compose, admits_visitors=True)

@@ -8,10 +8,11 @@ every request, and composes by ``compose``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+import orjson
 from django.utils import timezone
 from rest_framework.request import Request
 
@@ -21,15 +22,15 @@ from accounts.models import Deployment
 from accounts.polled import Endpoint, Found
 from accounts.sent_answers import Part, SentAnswer
 from accounts.sent_tokens import Sent as SentTokens
-from accounts.session_rows import SessionRow, read_with_session, session_of
+from accounts.session_rows import SessionRow, SessionStatement, read_with_session, session_of
 from accounts.sessions import Caller, keeps
 from accounts.tokens import SessionToken
 from accounts.viewers import Viewer, viewer_of
-from api.answers import etag_of
+from api.answers import envelope, etag_of
 from api.client_address import client_address_of
 from api.errors import ApiError
 from api.networks import Address
-from database.prepared import Reading, Statement
+from database.prepared import Reading
 
 
 class Poll(NamedTuple):
@@ -76,9 +77,10 @@ class Composed(NamedTuple):
         return b"".join(self.text)
 
 
-def composed(body: bytes, parts: list[Part] | None = None) -> Composed:
-    """An answer with ``body``."""
-    return Composed(etag_of(body), [body], parts or [])
+def composed(viewer: Viewer, message: str, data: Any, parts: Iterable[Part] = ()) -> Composed:
+    """The answer with ``data``."""
+    body = envelope(message=message, data=data, session=orjson.Fragment(viewer.session))
+    return Composed(etag_of(body), [body], list(parts))
 
 
 R = TypeVar("R", bound=PolledRow)
@@ -97,9 +99,15 @@ class Read(Protocol[R_co]):
 
 
 def read_row(
-    statement: Statement, deployment: Deployment, session_id: int, poll: Poll, *, is_loaded: bool, wants_all: bool
+    statement: SessionStatement,
+    deployment: Deployment,
+    session_id: int,
+    poll: Poll,
+    *,
+    is_loaded: bool,
+    wants_all: bool,
 ) -> Reading[SessionRow]:
-    """As ``Read``, where one statement ``with_session`` reads all that there is."""
+    """As ``Read``, where one statement reads all that there is."""
     return read_with_session(statement, deployment, session_id)
 
 

@@ -40,18 +40,32 @@ def _session_columns(user_fields: list[str]) -> str:
     """
 
 
-def with_session(*values: str, user_fields: list[str] = _BRIEF_USER_FIELDS) -> Statement:
+class SessionStatement(Statement):
+    """A statement ``with_session``; ``first`` is the number of the session's first column."""
+
+    def __init__(self, sql: str, *, first: int) -> None:
+        super().__init__(sql)
+        self.first = first
+
+
+def with_session(*values: str, user_fields: list[str] = _BRIEF_USER_FIELDS) -> SessionStatement:
     """The statement that reads the invalidation log, the SQL ``values``, and a session's columns for ``session_of``.
 
     The values may refer to ``log``, and to ``session``, ``sign_in`` and ``member``, whose columns are null where the
     deployment has no such session. Gives one row.
     """
-    return Statement(f"""
+    sql = f"""
         SELECT {", ".join([columns_of("log", Changes._fields), *values, _session_columns(user_fields)])}
         FROM ({CHANGES} OFFSET 0) log
         LEFT JOIN ({_SESSION_TABLES})
             ON session.id = %(session)s::bigint AND session.deployment_id = %(deployment)s::bigint
-    """)
+    """
+    return SessionStatement(sql, first=len(Changes._fields) + len(values))
+
+
+def session_values(deployment: Deployment, session_id: int) -> Values:
+    """The parameters of a statement ``with_session``, but for those of the log."""
+    return {"session": b"%d" % session_id, "deployment": b"%d" % deployment.pk}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +120,11 @@ class _VisitorsRow:
 VISITORS_ROW = _VisitorsRow()
 
 
-def read_with_session(
-    statement: Statement, deployment: Deployment, session_id: int, values: Values | None = None
-) -> Reading[SessionRow]:
-    """The row of ``statement``, which is one ``with_session`` and one value besides."""
+def read_with_session(statement: SessionStatement, deployment: Deployment, session_id: int) -> Reading[SessionRow]:
+    """The row of ``statement``."""
     log = cache.begin()
-    given = {**log.values, "session": b"%d" % session_id, "deployment": b"%d" % deployment.pk, **(values or {})}
-    (result,) = yield [(statement, given)]
-    return SessionRow(result, len(Changes._fields) + 1, cache.apply(log, Changes.of(result)))
+    (result,) = yield [(statement, {**log.values, **session_values(deployment, session_id)})]
+    return SessionRow(result, statement.first, cache.apply(log, Changes.of(result)))
 
 
 _CALLER = with_session("NULL::text", user_fields=_USER_FIELDS)

@@ -6,8 +6,8 @@ A restricted organization or workspace is left out of it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -17,15 +17,13 @@ from rest_framework.request import Request
 from accounts import keys, tokens
 from accounts.models import Deployment
 from accounts.poll import Composed, Poll, Source, composed, plain_poll
-from accounts.session_rows import SessionRow, with_session
+from accounts.session_rows import with_session
 from accounts.viewers import Viewer
-from api.answers import envelope
 from api.errors import ApiError, Problem
 from api.requests import single_parameter
-from database.cache import Changes
-from database.prepared import Reading, Result, Statement, Values
+from database.prepared import Statement, Values
 from memberships.listing.composing import organization_restriction, workspace_restriction
-from memberships.listing.fragments import Fragments, read_with_fragments
+from memberships.listing.fragments import FoundRow, Fragments, read_with_fragments
 from memberships.rows import ORGANIZATION_ROLES
 
 _STATEMENT = with_session(f"""
@@ -57,7 +55,6 @@ _STATEMENT = with_session(f"""
         FROM memberships_activemembership active WHERE active.sign_in_id = sign_in.id
     )
 """)
-_DATA = len(Changes._fields)
 
 
 class OrganizationRow(NamedTuple):
@@ -85,23 +82,8 @@ class Active(NamedTuple):
     fragments: Fragments
 
 
-@dataclass(frozen=True, slots=True)
-class ActiveRow(SessionRow):
-    """The row that the statement found."""
-
-    active: Active
-
-
-def _read(
-    deployment: Deployment, session_id: int, poll: Poll, *, is_loaded: bool, wants_all: bool
-) -> Reading[ActiveRow]:
-    values = {"session": b"%d" % session_id, "deployment": b"%d" % deployment.pk}
-    result, found, as_of = yield from read_with_fragments(_STATEMENT, values, _active, at_once=is_loaded)
-    return ActiveRow(result, _DATA + 1, as_of, found)
-
-
-def _active(result: Result, known: Fragments) -> tuple[Active, list[tuple[Statement, Values]]]:
-    found_organization, found_workspace = orjson.loads(result[_DATA] or b"[null,null]")
+def _find(text: bytes | None, known: Fragments) -> tuple[Active, list[tuple[Statement, Values]]]:
+    found_organization, found_workspace = orjson.loads(text or b"[null,null]")
     organization = OrganizationRow(*found_organization) if found_organization else None
     workspace = WorkspaceRow(*found_workspace) if found_workspace else None
     missing = known.complete(
@@ -112,17 +94,17 @@ def _active(result: Result, known: Fragments) -> tuple[Active, list[tuple[Statem
     return Active(organization, workspace, known), missing
 
 
-def _compose(viewer: Viewer, row: ActiveRow, poll: Poll) -> Composed:
+def _compose(viewer: Viewer, row: FoundRow[Active], poll: Poll) -> Composed:
+    assert row.found is not None, "it was to be read"  # noqa: S101
     expires_at = _expiry()
     if not keys.is_ready(viewer.deployment, expires_at):
         raise ApiError(Problem.UNAVAILABLE)  # on the fast path: the view makes it ready
-    claims = {"sub": str(viewer.user_id), "sid": str(viewer.session_id)} | _claims(viewer, row.active, poll)
+    claims = {"sub": str(viewer.user_id), "sid": str(viewer.session_id)} | _claims(viewer, row.found, poll)
     data = {
         "token": tokens.sign_access_token(viewer.deployment, claims, expires_at=expires_at),
         "expires": int(expires_at.timestamp() * 1000),
     }
-    message = "An access token for your back-ends."
-    return composed(envelope(message=message, data=data, session=orjson.Fragment(viewer.session)))
+    return composed(viewer, "An access token for your back-ends.", data)
 
 
 def _claims(viewer: Viewer, active: Active, poll: Poll) -> dict[str, Any]:
@@ -181,4 +163,4 @@ def _parse(request: Request, etag: str) -> Poll:
     return plain_poll(request, etag)
 
 
-SOURCE = Source("session/token", _read, _compose, _parse, is_lasting=False)
+SOURCE = Source("session/token", partial(read_with_fragments, _STATEMENT, _find), _compose, _parse, is_lasting=False)

@@ -14,7 +14,6 @@ from accounts.rows import UserRow
 from accounts.session_rows import SessionRow, read_with_session, with_session
 from accounts.sessions import Caller
 from accounts.viewers import Viewer
-from api.answers import envelope
 from database.prepared import run
 from memberships.rows import segments
 
@@ -30,7 +29,7 @@ _STATEMENT = with_session(user_row("member"))
 
 
 def _compose(viewer: Viewer, row: SessionRow, poll: Poll) -> Composed:
-    return composed(envelope(message=MESSAGE, data=_data(row), session=orjson.Fragment(viewer.session)))
+    return composed(viewer, MESSAGE, _data(row))
 
 
 def current_user(caller: Caller) -> dict[str, Any]:

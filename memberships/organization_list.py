@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
 
 from accounts import rendering as accounts_rendering
-from accounts.models import Deployment
 from accounts.poll import Composed, Poll, Source, composed
 from accounts.rows import PublicUserRow, public_user
-from accounts.session_rows import SessionRow, with_session
+from accounts.session_rows import with_session
 from accounts.viewers import Viewer
-from api.answers import envelope
-from database.cache import Changes
-from database.prepared import Reading, Result, Statement, Values, time_text
+from database.prepared import Statement, Values, time_text
 from memberships.listing.composing import organization_restriction
 from memberships.listing.fragments import (
+    FoundRow,
     Fragments,
     PlaceFragment,
     owner_of,
@@ -44,7 +42,6 @@ _STATEMENT = with_session(
     ) END
     """,
 )
-_MEMBERSHIPS, _SESSION = len(Changes._fields) + 1, len(Changes._fields) + 2
 
 
 class MembershipRow(NamedTuple):
@@ -66,49 +63,18 @@ class Rows(NamedTuple):
     fragments: Fragments
 
 
-@dataclass(frozen=True, slots=True)
-class OrganizationsRow(SessionRow):
-    """The rows that the statement found. The invalidation log names each change of the user's organizations."""
-
-    rows: Rows | None
-    """None if they were not wanted."""
-
-    @property
-    def is_whole(self) -> bool:
-        return self.rows is not None
+def _find(text: bytes | None, known: Fragments) -> tuple[Rows, list[tuple[Statement, Values]]]:
+    memberships = [MembershipRow(*one) for one in orjson.loads(text or b"[]")]
+    return Rows(memberships, known), known.complete(set(), {row.organization_id.encode() for row in memberships}, set())
 
 
-def _read(
-    deployment: Deployment, session_id: int, poll: Poll, *, is_loaded: bool, wants_all: bool
-) -> Reading[OrganizationsRow]:
-    values = {
-        "session": b"%d" % session_id,
-        "deployment": b"%d" % deployment.pk,
-        "wants_all": b"t" if wants_all else b"f",
-    }
-
-    def rows(result: Result, known: Fragments) -> tuple[Rows | None, list[tuple[Statement, Values]]]:
-        if not wants_all:
-            return None, []
-        memberships = [MembershipRow(*one) for one in orjson.loads(result[_MEMBERSHIPS] or b"[]")]
-        missing = known.complete(set(), {row.organization_id.encode() for row in memberships}, set())
-        return Rows(memberships, known), missing
-
-    result, found, as_of = yield from read_with_fragments(_STATEMENT, values, rows, at_once=is_loaded)
-    return OrganizationsRow(result, _SESSION, as_of, found)
-
-
-def _compose(viewer: Viewer, row: OrganizationsRow, poll: Poll) -> Composed:
-    assert row.rows is not None, "they were to be read"  # noqa: S101
+def _compose(viewer: Viewer, row: FoundRow[Rows], poll: Poll) -> Composed:
+    assert row.found is not None, "it was to be read"  # noqa: S101
     user = accounts_rendering.public_user(PublicUserRow(*orjson.loads(row.data or b"")))
-    organizations = row.rows.fragments.organizations
-    body = envelope(
-        message="Your organization memberships.",
-        data=[_membership(viewer, one, user, organizations, poll) for one in row.rows.memberships],
-        session=orjson.Fragment(viewer.session),
-    )
+    memberships, (_, organizations, _) = row.found
+    data = [_membership(viewer, one, user, organizations, poll) for one in memberships]
     owner = owner_of(viewer.user_id, viewer.deployment.pk, as_of=row.as_of)
-    return composed(body, [owner, *organizations.values()])
+    return composed(viewer, "Your organization memberships.", data, [owner, *organizations.values()])
 
 
 def _membership(
@@ -131,4 +97,4 @@ def _membership(
     }
 
 
-SOURCE = Source("me/organization-memberships", _read, _compose)
+SOURCE = Source("me/organization-memberships", partial(read_with_fragments, _STATEMENT, _find), _compose)

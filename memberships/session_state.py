@@ -14,7 +14,6 @@ from accounts.rows import SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
 from accounts.session_rows import SessionRow, read_with_session, with_session
 from accounts.sessions import Caller
 from accounts.viewers import Viewer
-from api.answers import envelope
 from database.prepared import run
 from memberships.current_user import user_row
 
@@ -50,8 +49,7 @@ _STATEMENT = with_session(f"""
 
 
 def _compose(viewer: Viewer, row: SessionRow, poll: Poll) -> Composed:
-    data = _data(row.data, session_id=viewer.session_id, active_id=viewer.sign_in_id)
-    return composed(envelope(message=MESSAGE, data=data, session=orjson.Fragment(viewer.session)))
+    return composed(viewer, MESSAGE, _data(row.data, session_id=viewer.session_id, active_id=viewer.sign_in_id))
 
 
 SOURCE = Source("session", partial(read_row, _STATEMENT), _compose, admits_visitors=True)

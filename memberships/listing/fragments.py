@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from accounts.models import Deployment
+from accounts.poll import Poll
+from accounts.session_rows import SessionRow, SessionStatement, session_values
 from database.cache import Cache, Changes, apply, begin, holds
 from database.prepared import Reading, Result, Statement, Values, read_together
 from memberships import rendering
@@ -236,29 +238,47 @@ _OWN = statements(
 """All that the answers to a user can be made of."""
 
 
-def read_with_fragments(
-    statement: Statement,
-    values: Values,
-    find: Callable[[Result, Fragments], tuple[T, list[tuple[Statement, Values]]]],
-    *,
-    at_once: bool,
-) -> Reading[tuple[Result, T, int]]:
-    """The row of ``statement``, what ``find`` makes of it and of the fragments that are cached, and its ``as_of``.
+@dataclass(frozen=True, slots=True)
+class FoundRow(SessionRow, Generic[T]):
+    """The row of a statement, and what was found by its last value, with all fragments."""
 
-    ``find`` also gives what reads the fragments that are missing. They are read in a second round trip, from one
-    snapshot with the row: those, or, as with ``at_once`` in the first one, all of the session's user.
+    found: T | None
+    """None if it was not wanted. The invalidation log names each change of it."""
+
+    @property
+    def is_whole(self) -> bool:
+        return self.found is not None
+
+
+def read_with_fragments(
+    statement: SessionStatement,
+    find: Callable[[bytes | None, Fragments], tuple[T, list[tuple[Statement, Values]]]],
+    deployment: Deployment,
+    session_id: int,
+    poll: Poll,
+    *,
+    is_loaded: bool,
+    wants_all: bool,
+    **more: bytes | None,
+) -> Reading[FoundRow[T]]:
+    """As ``accounts.poll.Read``: the row of ``statement``, which is given ``wants_all`` and ``more`` values.
+
+    Of its last value and the cached fragments ``find`` makes what is found, and what reads the fragments that are
+    missing. They are read in a second round trip, from one snapshot with the row: those, or all of the session's user,
+    as in the first one if it ``is_loaded``.
     """
-    all_own: list[tuple[Statement, Values]] = [(statement, values) for statement in _OWN]
-    besides = all_own if at_once else []
+    values = {**session_values(deployment, session_id), "wants_all": b"t" if wants_all else b"f", **more}
+    all_own: list[tuple[Statement, Values]] = [(own, values) for own in _OWN]
+    besides = all_own if is_loaded else []
     while True:
         log = begin()
         result, *results = yield [(statement, {**values, **log.values}), *besides]
         as_of = apply(log, Changes.of(result))
         known = fragments_of(results, as_of=as_of) if results else Fragments({}, {}, {})
-        found, missing = find(result, known)
+        found, missing = find(result[statement.first - 1], known) if wants_all else (None, [])
         # What another request has cached meanwhile may be newer than the row; what came with the row is not.
         if not missing and (besides is all_own or holds(as_of)):
-            return result, found, as_of
+            return FoundRow(result, statement.first, as_of, found)
         besides = missing if missing and not besides else all_own
 
 

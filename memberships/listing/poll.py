@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from rest_framework.request import Request
 
-from accounts.poll import Poll, Source
-from api.client_address import client_address_of
+from accounts.poll import Poll, Source, plain_poll
 from api.errors import Problem
 from api.requests import id_parameter
 from memberships.listing.composing import compose
@@ -13,7 +12,7 @@ from memberships.listing.statement import read_listing
 
 
 def _parse(request: Request, etag: str) -> Poll:
-    return Poll(client_address_of(request._request), etag, id_parameter(request, "org_id", Problem.INVALID_ORG_ID))
+    return plain_poll(request, etag)._replace(about=id_parameter(request, "org_id", Problem.INVALID_ORG_ID))
 
 
 SOURCE = Source("me/workspace-memberships", read_listing, compose, _parse)

@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 from accounts.models import Deployment
 from accounts.poll import Poll
-from accounts.session_rows import SessionRow, with_session
+from accounts.session_rows import with_session
 from database import cache
-from database.cache import Changes
-from database.prepared import Reading, Result, Statement, Values, number
-from memberships.listing.fragments import Fragments, read_with_fragments
+from database.prepared import Reading, Statement, Values, number
+from memberships.listing.fragments import FoundRow, Fragments, read_with_fragments
 from memberships.membership_rows import Memberships, memberships, parse_ids, parse_memberships
 
 _IS_ORGANIZATION_MEMBER = """
@@ -24,7 +23,6 @@ _IS_ORGANIZATION_MEMBER = """
     )
 """
 LISTING = with_session(_IS_ORGANIZATION_MEMBER, f"CASE WHEN %(wants_all)s THEN {memberships('member.id')} END")
-_ORGANIZATION, _MEMBERSHIPS, _SESSION = range(len(Changes._fields), len(Changes._fields) + 3)
 
 NOBODYS: tuple[Statement, Values] = (
     LISTING,
@@ -43,52 +41,44 @@ class Rows(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ListingRow(SessionRow):
+class ListingRow(FoundRow[Rows]):
     """The rows that the statement found."""
-
-    rows: Rows | None
-    """None if they were not wanted."""
 
     @property
     def is_organization_member(self) -> bool:
         """Whether the user is a member of the organization that was requested; true if none was."""
-        return self.result[_ORGANIZATION] == b"\1"
+        return self.data == b"\1"
 
     @property
     def text(self) -> bytes:
         """Stands for the rows, without what they refer to."""
-        return self.result[_MEMBERSHIPS] or b""
+        return self.result[self.first - 1] or b""
 
     @property
     def version(self) -> bytes:
         """Stands for the session alone: the invalidation log covers all memberships of the user."""
         return self.session_version
 
-    @property
-    def is_whole(self) -> bool:
-        return self.rows is not None
-
 
 def read_listing(
-    deployment: Deployment, session_id: int, poll: Poll, *, is_loaded: bool = False, wants_all: bool = True
+    deployment: Deployment, session_id: int, poll: Poll, *, is_loaded: bool, wants_all: bool
 ) -> Reading[ListingRow]:
     """The session and its user's memberships, of one organization if given, as they are in one snapshot.
 
     Unless it ``wants_all``, the session and the log alone are read.
     """
-    values = {
-        "session": b"%d" % session_id,
-        "deployment": b"%d" % deployment.pk,
-        "organization": number(poll.about),
-        "workspace": None,
-        "wants_all": b"t" if wants_all else b"f",
-    }
-
-    def rows(result: Result, known: Fragments) -> tuple[Rows | None, list[tuple[Statement, Values]]]:
-        return _rows(result[_MEMBERSHIPS], known) if wants_all else (None, [])
-
-    result, found, as_of = yield from read_with_fragments(LISTING, values, rows, at_once=is_loaded)
-    return ListingRow(result, _SESSION, as_of, found)
+    row = yield from read_with_fragments(
+        LISTING,
+        _rows,
+        deployment,
+        session_id,
+        poll,
+        is_loaded=is_loaded,
+        wants_all=wants_all,
+        organization=number(poll.about),
+        workspace=None,
+    )
+    return ListingRow(row.result, row.first, row.as_of, row.found)
 
 
 def _rows(text: bytes | None, known: Fragments) -> tuple[Rows, list[tuple[Statement, Values]]]:
