@@ -21,7 +21,7 @@ from psycopg.pq import ConnStatus, ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
 from database import cache, session_settings
-from database.prepared import BEGIN, COMMIT, OUTDATED, Query, Reading, Result, Statement
+from database.prepared import BEGIN, COMMIT, OUTDATED, Query, Reading, Result, Statement, error_of
 
 CONNECTIONS = 2
 """Of a process. The first takes all, in order, so that no cache sees an older snapshot after a newer one; the others
@@ -168,8 +168,8 @@ class _Line:
             self._prepared.discard(statement.name)
         problem: DatabaseError | None = None  # the batch was given up because of another query
         if result.status != ExecStatus.PIPELINE_ABORTED:
-            cause = errors.error_from_result(result)
-            if isinstance(cause, _ENDS):
+            cause = error_of(result)
+            if isinstance(cause, _ENDS) or cause.sqlstate is None:
                 self._sent.appendleft((owner, statement))
                 raise cause
             if isinstance(cause, OUTDATED):

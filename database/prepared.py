@@ -244,4 +244,10 @@ def _result(session: psycopg.Connection, result: PGresult) -> Result:
         return Result(result, session)
     if session.pgconn.status == ConnStatus.BAD:
         raise psycopg.OperationalError(result.get_error_message())
-    raise psycopg.errors.error_from_result(result)
+    raise error_of(result)
+
+
+def error_of(result: PGresult) -> psycopg.Error:
+    """The error that ``result`` stands for. One without an SQLSTATE is libpq's own: it cannot read what comes."""
+    error = errors.error_from_result(result)
+    return error if error.sqlstate is not None else psycopg.OperationalError(str(error))

@@ -12,6 +12,8 @@ import pytest
 import uvloop
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, DataError, OperationalError, connection, connections
 from psycopg.errors import LockNotAvailable
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
 
 from database.pipelines import DEADLINE, Pipelines, _Line
 from database.prepared import Query, Reading, Result, Statement
@@ -162,6 +164,26 @@ def test_a_connection_that_is_lost_while_it_is_sent_to_goes_unnoticed(monkeypatc
         assert found == [[[(number,)]] for number in range(5)]
 
     monkeypatch.setattr(_Line, "_execute", fail_once)
+    in_loop(check)
+
+
+@pytest.mark.parametrize(("times", "kind"), [(1, list), (100, OperationalError)])
+def test_an_error_of_libpq_itself_is_that_of_a_lost_connection(
+    monkeypatch: pytest.MonkeyPatch, times: int, kind: type
+) -> None:
+    left = iter(range(times))
+    take = _Line._take
+
+    def fail_at_first(line: _Line, result: PGresult) -> None:
+        if result.status == ExecStatus.TUPLES_OK and next(left, None) is not None:
+            result = line.session.pgconn.make_empty_result(ExecStatus.FATAL_ERROR)
+        take(line, result)
+
+    async def check(ask: Ask, _: Pipelines) -> None:
+        found = await asyncio.gather(*(ask(of(NUMBER, number)) for number in range(5)))
+        assert [type(value) for value in found] == [kind] * 5
+
+    monkeypatch.setattr(_Line, "_take", fail_at_first)
     in_loop(check)
 
 

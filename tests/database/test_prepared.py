@@ -10,7 +10,7 @@ from typing import Any, cast
 import psycopg
 import pytest
 from django.db import DataError, NotSupportedError, connection, transaction
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 
 from database import prepared
 from database.prepared import Statement, Values, read, read_together
@@ -37,6 +37,14 @@ def test_one_that_fails_among_several_fails_them_all_and_spoils_none() -> None:
             )
     results = read_together([(statement, {"divisor": b"2"}) for statement in statements])
     assert [result.rows() for result in results] == [[(3,)], [(4,)], [(5,)]]
+
+
+def test_an_error_of_libpq_itself_is_that_of_a_lost_connection() -> None:
+    connection.ensure_connection()
+    session: psycopg.Connection = cast(Any, connection.connection)
+    broken = session.pgconn.make_empty_result(ExecStatus.FATAL_ERROR)
+    with pytest.raises(psycopg.OperationalError):
+        prepared._result(session, broken)
 
 
 def test_null_is_null() -> None:
