@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pyotp
 import pytest
+from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 from pytest_django import Settings
@@ -225,20 +226,20 @@ async ([base, password]) => {
 
 
 @contextmanager
-def another_origin() -> Iterator[str]:
-    """A web site at another port: an empty page."""
+def another_origin(html: str = "<!doctype html><title>Another site</title>") -> Iterator[str]:
+    """A web site at another port, with one page."""
 
-    class EmptyPage(BaseHTTPRequestHandler):
+    class OnePage(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
-            self.wfile.write(b"<!doctype html><title>Another site</title>")
+            self.wfile.write(html.encode())
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), EmptyPage)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), OnePage)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -261,6 +262,32 @@ def test_a_page_of_an_allowed_origin_can_do_all_of_it(page: Page, demo: Demo) ->
         page.goto(origin)
         outcomes = page.evaluate(CALLS, [demo.base_url, demo.password])
     assert outcomes == dict.fromkeys(["session", "sign-in", "list", "switch", "token", "sign-out"], 200)
+
+
+@in_a_browser
+def test_the_documented_front_end_signs_in_with_mfa_lists_and_switches(page: Page, demo: Demo) -> None:
+    text = (settings.BASE_DIR / "docs" / "front-end.md").read_text()
+    html = text.partition("```html\n")[2].partition("```")[0].replace("http://localhost:8000", demo.base_url)
+    assert TOTP_SECRET in text
+    with another_origin(html) as origin:
+        allow(demo, origin)
+        page.goto(origin)
+        page.get_by_label("E-mail address").fill("fumiko@demo.example")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_contain_text("wrong")
+        page.get_by_label("Password").fill(demo.password)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_label("Code of your authenticator").fill(pyotp.TOTP(TOTP_SECRET).at(int(time.time()) + 30))
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_role("heading")).to_have_text("史子 田中")
+        expect(page.get_by_role("listitem")).to_have_count(3)
+        expect(page.get_by_role("listitem").filter(has_text="Coffre-fort")).to_contain_text("Connect from a network")
+        bench = page.get_by_role("button", name="Loopback Labs: Bench")
+        bench.click()
+        expect(bench).to_have_attribute("aria-pressed", "true")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("Password")).to_be_visible()
 
 
 @in_a_browser
