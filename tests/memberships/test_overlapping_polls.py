@@ -1,4 +1,7 @@
-"""No answer of the other polled endpoints is stale when transactions overlap."""
+"""No answer of the other polled endpoints is stale when transactions overlap.
+
+The first place is the viewer's own, as is GET /me.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from accounts.models import Session, User
 from memberships.models import ActiveMembership
 from organizations.models import Segment, UserSegment
 from tests.memberships.test_overlapping_writers import interleavings
-from tests.memberships.test_polled_endpoints import ORGANIZATIONS, SESSION, TOKEN, Tab
+from tests.memberships.test_polled_endpoints import DEPLOYMENT, ME, ORGANIZATIONS, SESSION, TOKEN, Tab
 from tests.support.factories import (
     OrganizationFactory,
     OrganizationRoleFactory,
@@ -58,6 +61,11 @@ def place_of(session: Session, viewer: User) -> Place:
 
 CHANGES = {
     "a user's name": "UPDATE accounts_user SET first_name = %(text)s WHERE id = %(user)s",
+    "a user's metadata": """
+        UPDATE accounts_user SET public_metadata = jsonb_build_object('text', %(text)s::text) WHERE id = %(user)s
+    """,
+    "a password": "UPDATE accounts_user SET password = %(text)s WHERE id = %(user)s",
+    "backup codes": "INSERT INTO accounts_backupcode (user_id, code_hash) VALUES (%(user)s, %(text)s)",
     "an authenticator": """
         INSERT INTO accounts_authenticator (user_id, secret, confirmed_at) VALUES (%(user)s, '', now())
     """,
@@ -80,9 +88,9 @@ CHANGES = {
     "a role that is taken": "DELETE FROM memberships_organizationmembershiprole WHERE role_id = %(role)s",
     "a membership that ends": "DELETE FROM memberships_organizationmembership WHERE id = %(membership)s",
 }
-IN_COMMON = "who sees private metadata"
+IN_COMMON = "the deployment"
 CHANGES[IN_COMMON] = """
-    UPDATE accounts_deployment SET private_metadata_audience = 'nobody'
+    UPDATE accounts_deployment SET private_metadata_audience = 'nobody', name = %(text)s
     WHERE id = (SELECT deployment_id FROM organizations_organization WHERE id = %(organization)s)
 """
 SIGN_INS = """
@@ -125,18 +133,35 @@ ACTING = """
 """
 
 
+OWN = """
+    SELECT
+        first_name, public_metadata->>'text', password <> '',
+        EXISTS (SELECT 1 FROM accounts_authenticator WHERE user_id = own.id),
+        EXISTS (SELECT 1 FROM accounts_authenticator WHERE user_id = own.id)
+        AND EXISTS (SELECT 1 FROM accounts_backupcode WHERE user_id = own.id),
+        ARRAY (
+            SELECT segment.name::text FROM organizations_usersegment
+            JOIN organizations_segment segment ON segment.id = segment_id WHERE user_id = own.id
+        )
+    FROM accounts_user own WHERE id = %s
+"""
+SETTINGS = "SELECT name FROM accounts_deployment WHERE id = %s"
+
+
 def committed(user: User, session: Session, reader: psycopg.Connection) -> list[Any]:
     """All that ``CHANGES`` change of the answers, as the database holds it: the oracle, which caches nothing."""
     return [
         reader.execute(SIGN_INS, [session.pk]).fetchall(),
         reader.execute(MEMBERSHIPS, [user.pk]).fetchall(),
         reader.execute(ACTING, [user.pk]).fetchone() or ("", []),
+        reader.execute(OWN, [user.pk]).fetchone(),
+        reader.execute(SETTINGS, [user.deployment_id]).fetchone(),
     ]
 
 
 def shown(tab: Tab) -> list[Any]:
     """The same of the answers."""
-    claims = tab.poll(TOKEN)
+    claims, own = tab.poll(TOKEN), tab.poll(ME)
     return [
         [
             (
@@ -159,6 +184,15 @@ def shown(tab: Tab) -> list[Any]:
             for item in tab.poll(ORGANIZATIONS)
         ],
         (claims["organization"], claims["organization_permissions"]),
+        (
+            own["first_name"],
+            own["public_metadata"].get("text"),
+            own["has_password"],
+            bool(own["authenticators"]),
+            own["backup_codes_generated"],
+            [segment["name"] for segment in own["segments"]],
+        ),
+        (tab.poll(DEPLOYMENT)["ui_settings"]["app_name"],),
     ]
 
 
