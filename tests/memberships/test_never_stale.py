@@ -8,9 +8,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import jwt
 import psycopg
 import pytest
 
+from config.urls import FAST_PATHS
+from tests.memberships.test_polled_endpoints import DEPLOYMENT, ME, ORGANIZATIONS, SESSION, TOKEN
 from tests.support.api import MEMBERSHIPS
 from tests.support.server import Connection, Reply, manage, running_server
 
@@ -21,6 +24,17 @@ MEMBERSHIP = f"""
     JOIN accounts_user member ON member.id = membership.user_id AND member.email = '{ADA}'
     JOIN organizations_workspace workspace ON workspace.id = membership.workspace_id AND workspace.name = '{WORKSPACE}'
 """
+ACT = f"""
+    INSERT INTO memberships_activemembership (sign_in_id, user_id, organization_membership_id, workspace_membership_id)
+    SELECT sign_in.id, own.user_id, membership.id, own.id
+    FROM memberships_workspacemembership own
+    JOIN memberships_organizationmembership membership
+        ON membership.user_id = own.user_id AND membership.organization_id = own.organization_id
+    JOIN accounts_signin sign_in ON sign_in.user_id = own.user_id AND sign_in.ended_at IS NULL
+    WHERE own.id IN ({MEMBERSHIP})
+    ON CONFLICT DO NOTHING
+"""
+"""Ada acts in Havn."""
 
 
 @dataclass
@@ -31,7 +45,7 @@ class Service:
     database_url: str
     env: dict[str, str]
     cookie: str = ""
-    etags: dict[Connection, str] = field(default_factory=dict)
+    etags: dict[tuple[Connection, str], str] = field(default_factory=dict)
 
     def sign_in(self) -> None:
         self.cookie = f"__session={manage('issue_session', ADA, env=self.env).strip()}"
@@ -41,22 +55,26 @@ class Service:
             for statement in statements:
                 connection.execute(statement)
 
-    def answers(self) -> list[Reply]:
+    def answers(self, path: str = MEMBERSHIPS) -> list[Reply]:
         """The answer of each process to a client that polls: it names the ETag of its last one."""
         answers = []
         for connection in self.connections:
-            condition = {"If_None_Match": self.etags[connection]} if connection in self.etags else {}
-            answer = connection.request(MEMBERSHIPS, Cookie=self.cookie, **condition)
+            answer = connection.request(
+                path, Cookie=self.cookie, If_None_Match=self.etags.get((connection, path), '"none"')
+            )
             if answer.status == 200:
-                self.etags[connection] = answer.headers["ETag"]
+                self.etags[connection, path] = answer.headers["ETag"]
             answers.append(answer)
         return answers
 
-    def lists(self) -> list[list[dict[str, Any]]]:
-        """``data`` of each process's answer, which must be a new one."""
-        answers = self.answers()
+    def lists(self, path: str = MEMBERSHIPS) -> list[Any]:
+        """``data`` of each process's answer, which must be a new one; of a token its claims."""
+        answers = self.answers(path)
         assert [answer.status for answer in answers] == [200] * len(answers)
-        return [json.loads(answer.body)["data"] for answer in answers]
+        found = [json.loads(answer.body)["data"] for answer in answers]
+        if path == TOKEN:
+            return [jwt.decode(data["token"], options={"verify_signature": False}) for data in found]
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +90,11 @@ def polling(service: Service) -> None:
     """Both processes have answered, and say so."""
     if any(answer.status >= 400 for answer in service.answers()):  # at first, or the last test has ended the session
         service.sign_in()
+        service.execute(ACT)
     service.etags.clear()
-    service.lists()
-    assert [answer.status for answer in service.answers()] == [304, 304]
+    for path in FAST_PATHS:
+        service.lists(path)
+        assert [answer.status for answer in service.answers(path)] == [200 if path == TOKEN else 304] * 2
 
 
 def of_harbour(data: list[dict[str, Any]]) -> dict[str, Any]:
@@ -83,6 +103,20 @@ def of_harbour(data: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 Look = Callable[[list[dict[str, Any]]], Any]
+
+
+def test_new_mfa_is_seen_at_once(service: Service) -> None:
+    service.execute(f"UPDATE organizations_workspace SET enforce_2fa = true WHERE name = '{WORKSPACE}'")
+    kinds = [of_harbour(data)["eligibility_restriction"]["type"] for data in service.lists()]
+    assert all(kind.endswith("mfa_required") for kind in kinds), kinds
+    service.execute(
+        f"""
+        INSERT INTO accounts_authenticator (user_id, secret, confirmed_at)
+        SELECT id, '', now() FROM accounts_user WHERE email = '{ADA}'
+        """
+    )
+    kinds = [of_harbour(data)["eligibility_restriction"]["type"] for data in service.lists()]
+    assert not any(kind.endswith("mfa_required") for kind in kinds), kinds
 
 
 @pytest.mark.parametrize(
@@ -219,6 +253,9 @@ def test_the_next_answer_of_every_process_shows_a_change_of(
     assert [look(data) for data in service.lists()] == [expected, expected]
 
 
+FOR_VISITORS = {SESSION, DEPLOYMENT}
+
+
 @pytest.mark.parametrize(
     ("statement", "undo", "code"),
     [
@@ -247,26 +284,12 @@ def test_the_next_answer_of_every_process_is_refused_after(
 ) -> None:
     service.execute(statement)
     try:
-        assert [json.loads(answer.body)["errors"][0]["code"] for answer in service.answers()] == [code, code]
+        for path in FAST_PATHS.keys() - (FOR_VISITORS if code // 100 == 401 else set()):
+            assert [json.loads(answer.body)["errors"][0]["code"] for answer in service.answers(path)] == [code, code]
+        if code // 100 == 401:
+            assert [data["active_signin"] for data in service.lists(SESSION)] == [None, None]
     finally:
         service.execute(undo)
-
-
-def test_new_mfa_is_seen_at_once(service: Service) -> None:
-    service.execute(
-        "UPDATE organizations_organizationrole SET permissions = '{organization:member}' WHERE name = 'Member'",
-        f"UPDATE organizations_workspace SET enforce_2fa = true WHERE name = '{WORKSPACE}'",
-    )
-    kinds = [of_harbour(data)["eligibility_restriction"]["type"] for data in service.lists()]
-    assert all(kind.endswith("mfa_required") for kind in kinds), kinds
-    service.execute(
-        f"""
-        INSERT INTO accounts_authenticator (user_id, secret, confirmed_at)
-        SELECT id, '', now() FROM accounts_user WHERE email = '{ADA}'
-        """
-    )
-    kinds = [of_harbour(data)["eligibility_restriction"]["type"] for data in service.lists()]
-    assert not any(kind.endswith("mfa_required") for kind in kinds), kinds
 
 
 def test_a_change_is_seen_when_it_is_committed_however_long_ago_it_was_made(service: Service) -> None:
@@ -287,3 +310,159 @@ def test_a_change_that_is_rolled_back_is_never_seen(service: Service) -> None:
         assert [answer.status for answer in service.answers()] == [304, 304]
         other.rollback()
     assert [answer.status for answer in service.answers()] == [304, 304]
+
+
+def of_ada(data: dict[str, Any]) -> dict[str, Any]:
+    """The active sign-in's user in a session."""
+    user: dict[str, Any] = data["active_signin"]["user"]
+    return user
+
+
+def of_nordlys(data: list[dict[str, Any]]) -> dict[str, Any]:
+    (item,) = [item for item in data if item["organization"]["name"] == "Nordlys Logistikk"]
+    return item
+
+
+NORDLYS = f"""
+    SELECT membership.id FROM memberships_organizationmembership membership
+    JOIN accounts_user member ON member.id = membership.user_id AND member.email = '{ADA}'
+    JOIN organizations_organization organization
+        ON organization.id = membership.organization_id AND organization.name = 'Nordlys Logistikk'
+"""
+OF_ADA = f"(SELECT id FROM accounts_user WHERE email = '{ADA}')"
+
+
+@pytest.mark.parametrize(
+    ("statement", "shown"),
+    [
+        pytest.param(
+            f"UPDATE accounts_user SET first_name = 'Augusta' WHERE email = '{ADA}'",
+            {
+                ME: (lambda data: data["first_name"], "Augusta"),
+                SESSION: (lambda data: of_ada(data)["first_name"], "Augusta"),
+                ORGANIZATIONS: (lambda data: of_nordlys(data)["user"]["first_name"], "Augusta"),
+            },
+            id="a user's name",
+        ),
+        pytest.param(
+            f"""UPDATE accounts_user SET public_metadata = '{{"n": 4}}' WHERE email = '{ADA}'""",
+            {
+                ME: (lambda data: data["public_metadata"], {"n": 4}),
+                SESSION: (lambda data: of_ada(data)["public_metadata"], {"n": 4}),
+            },
+            id="a user's metadata",
+        ),
+        pytest.param(
+            f"UPDATE accounts_user SET password = '' WHERE email = '{ADA}'",
+            {
+                ME: (lambda data: data["has_password"], False),
+                SESSION: (lambda data: of_ada(data)["has_password"], False),
+            },
+            id="a password that is removed",
+        ),
+        pytest.param(
+            "UPDATE organizations_segment SET name = 'Later access' WHERE name = 'Early access'",
+            {
+                ME: (lambda data: data["segments"][0]["name"], "Later access"),
+                SESSION: (lambda data: of_ada(data)["segments"][0]["name"], "Later access"),
+            },
+            id="a user's segment",
+        ),
+        pytest.param(
+            f"DELETE FROM organizations_usersegment WHERE user_id = {OF_ADA}",
+            {ME: (lambda data: data["segments"], []), SESSION: (lambda data: of_ada(data)["segments"], [])},
+            id="a user who leaves a segment",
+        ),
+        pytest.param(
+            f"""UPDATE memberships_organizationmembership SET public_metadata = '{{"n": 5}}' WHERE id IN ({NORDLYS})""",
+            {ORGANIZATIONS: (lambda data: of_nordlys(data)["public_metadata"], {"n": 5})},
+            id="an organization membership's metadata",
+        ),
+        pytest.param(
+            "UPDATE organizations_organization SET image_url = 'https://x.example/' WHERE name = 'Nordlys Logistikk'",
+            {ORGANIZATIONS: (lambda data: of_nordlys(data)["organization"]["image_url"], "https://x.example/")},
+            id="an organization's picture",
+        ),
+        pytest.param(
+            "UPDATE organizations_organizationrole SET permissions = '{audit:write}' WHERE name = 'Auditor'",
+            {
+                ORGANIZATIONS: (
+                    lambda data: of_nordlys(data)["roles"][-1]["permissions"],
+                    ["audit:write"],
+                ),
+                TOKEN: (lambda claims: claims["organization_permissions"][-1], "audit:write"),
+            },
+            id="an organization role's permissions",
+        ),
+        pytest.param(
+            f"""
+            INSERT INTO memberships_workspacemembershiprole (membership_id, role_id)
+            SELECT ({MEMBERSHIP}), id FROM organizations_workspacerole WHERE name = 'Dispatcher'
+            """,
+            {TOKEN: (lambda claims: claims["workspace_permissions"], ["shift:read", "shift:write"])},
+            id="a workspace role that is given",
+        ),
+        pytest.param(
+            "UPDATE organizations_workspacerole SET permissions = '{token:read}' WHERE name = 'Dispatcher'",
+            {TOKEN: (lambda claims: claims["workspace_permissions"], ["token:read"])},
+            id="a workspace role's permissions",
+        ),
+        pytest.param(
+            "UPDATE accounts_signin SET user_agent = 'Lynx'",
+            {SESSION: (lambda data: data["active_signin"]["browser"], "Lynx")},
+            id="a sign-in's browser",
+        ),
+        pytest.param(
+            "UPDATE accounts_deployment SET name = 'Renamed' WHERE host = '127.0.0.1'",
+            {DEPLOYMENT: (lambda data: data["ui_settings"]["app_name"], "Renamed")},
+            id="a deployment's name",
+        ),
+        pytest.param(
+            f"""
+            DELETE FROM memberships_organizationmembershiprole USING organizations_organizationrole role
+            WHERE role.id = role_id AND role.name = 'Member' AND membership_id IN ({NORDLYS})
+            """,
+            {
+                ORGANIZATIONS: (lambda data: [role["name"] for role in of_nordlys(data)["roles"]], ["Auditor"]),
+                TOKEN: (lambda claims: claims["organization_permissions"], ["audit:write"]),
+            },
+            id="an organization role that is taken",
+        ),
+        pytest.param(
+            "UPDATE organizations_workspace SET enable_ip_restriction = true, whitelisted_ips = '{192.0.2.0/24}'"
+            f" WHERE name = '{WORKSPACE}'; "
+            "UPDATE accounts_deployment SET ip_allowlist_per_workspace_enabled = true WHERE host = '127.0.0.1'",
+            {
+                DEPLOYMENT: (lambda data: data["b2b_settings"]["ip_allowlist_per_workspace_enabled"], True),
+                TOKEN: (lambda claims: claims["workspace"], ""),
+            },
+            id="an allow-list that keeps Ada out",
+        ),
+        pytest.param(
+            "UPDATE memberships_activemembership SET workspace_membership_id = NULL",
+            {SESSION: (lambda data: data["active_signin"]["active_workspace_membership_id"], "")},
+            id="a workspace that is left in the session",
+        ),
+        pytest.param(
+            f"DELETE FROM memberships_organizationmembership WHERE id IN ({NORDLYS})",
+            {
+                ORGANIZATIONS: (
+                    lambda data: [item["organization"]["name"] for item in data].count("Nordlys Logistikk"),
+                    0,
+                ),
+                SESSION: (lambda data: data["active_signin"]["active_organization_membership_id"], ""),
+                TOKEN: (lambda claims: claims["organization"], ""),
+            },
+            id="an organization membership that ends",
+        ),
+    ],
+)
+def test_every_polled_endpoint_of_every_process_shows_at_once(
+    service: Service, statement: str, shown: dict[str, tuple[Look, Any]]
+) -> None:
+    service.execute(statement)
+    for path, (look, expected) in shown.items():
+        assert [look(data) for data in service.lists(path)] == [expected, expected], path
+    assert [answer.status for path in shown.keys() - {TOKEN} for answer in service.answers(path)] == (
+        [304, 304] * len(shown.keys() - {TOKEN})
+    )

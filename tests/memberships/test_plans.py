@@ -54,7 +54,9 @@ def load() -> tuple[User, User]:
         "SELECT deployment_id, id, (SELECT min(id) FROM accounts_user), expires_at FROM accounts_session"
     )
     execute("INSERT INTO memberships_activemembership (sign_in_id, user_id) SELECT id, user_id FROM accounts_signin")
-    execute("INSERT INTO accounts_authenticator (user_id, secret, confirmed_at) SELECT id, '', now() FROM accounts_user")
+    execute(
+        "INSERT INTO accounts_authenticator (user_id, secret, confirmed_at) SELECT id, '', now() FROM accounts_user"
+    )
     execute("INSERT INTO accounts_backupcode (user_id, code_hash) SELECT id, '' FROM accounts_user")
     execute(
         "INSERT INTO accounts_signinattempt (deployment_id, session_id, user_id, method, expires_at) "
@@ -65,7 +67,9 @@ def load() -> tuple[User, User]:
         "SELECT deployment_id, session_id, 'new@example.com', expires_at FROM accounts_signin"
     )
     segment = Segment.objects.create(deployment=deployment, name="Pilots", type="user")
-    execute("INSERT INTO organizations_usersegment (segment_id, user_id) SELECT %s, id FROM accounts_user", [segment.pk])
+    execute(
+        "INSERT INTO organizations_usersegment (segment_id, user_id) SELECT %s, id FROM accounts_user", [segment.pk]
+    )
     execute(
         "INSERT INTO database_invalidation (kind, key, transaction) "
         "SELECT 'user', number, number::text::xid8 FROM generate_series(1, 5000) number"
