@@ -17,6 +17,8 @@ from django.db.models.lookups import Regex
 from django.utils.translation import gettext_lazy as _
 
 from accounts import encryption
+from accounts.address_models import EmailAddress as EmailAddress
+from accounts.address_models import keeps_primary_address
 from accounts.browser_origins import ORIGIN_LINES, as_browsers_write, is_origin
 from accounts.front_ends import LOOPING, ui_settings, validate_ui_settings
 from accounts.mail_texts import Template, problems_of
@@ -416,7 +418,12 @@ class User(TimeStamped):
         indexes = [
             GinIndex(Words("email", "username", "first_name", "last_name", "external_id"), name="accounts_user_words")
         ]
-        triggers = [touch(), immutable("deployment"), *audited(naming=["email", "username"], secret=["password"])]
+        triggers = [
+            touch(),
+            immutable("deployment"),
+            *audited(naming=["email", "username"], secret=["password"]),
+            *keeps_primary_address(),
+        ]
 
     def __str__(self) -> str:
         return self.email or self.username

@@ -10,19 +10,21 @@ import orjson
 
 from accounts import front_ends, mfa
 from accounts.browsers import browser_of, device_of
-from accounts.models import Authenticator, Deployment, SignIn, SignInAttempt, SignUpAttempt, User
+from accounts.models import Authenticator, Deployment, EmailAddress, SignIn, SignInAttempt, SignUpAttempt, User
 from accounts.profile import SECOND_FACTOR_POLICY
-from accounts.rows import PublicUserRow, SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
+from accounts.rows import AddressRow, PublicUserRow, SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
 from accounts.sessions import MAX_SIGN_INS
 from api.answers import timestamp
 
 JsonObject = dict[str, Any]
 
+_NO_ADDRESS = AddressRow(id="", email="", is_primary=False, verified_at="")
 _NO_PHONE_NUMBER = {"id": "", "phone_number": "", "country_code": "", "verified": False, "verified_at": ""}
 
 
 def public_user(row: PublicUserRow | UserRow) -> JsonObject:
     """A ``PublicUserData``: the part of a user that other members may see."""
+    addresses = _addresses(row)
     return {
         "id": row.id,
         "first_name": row.first_name,
@@ -32,18 +34,19 @@ def public_user(row: PublicUserRow | UserRow) -> JsonObject:
         "has_profile_picture": "",
         "profile_picture_url": "",
         "primary_phone_number": _NO_PHONE_NUMBER,
-        "primary_email_address": _email_address(row),
+        "primary_email_address": email_address(addresses[0] if addresses and addresses[0].is_primary else _NO_ADDRESS),
     }
 
 
 def current_user(row: UserRow) -> JsonObject:
     """A ``CurrentUser``: the part of their own data that users may see."""
     own = None if row.authenticator is None else dict(zip(("id", "created_at"), row.authenticator, strict=True))
-    return public_user(row) | {
-        "primary_email_address_id": row.id if row.email else "",
+    public = public_user(row)
+    return public | {
+        "primary_email_address_id": public["primary_email_address"]["id"],
         "primary_phone_number_id": "",
         "second_factor_policy": SECOND_FACTOR_POLICY,
-        "user_email_addresses": [_email_address(row)] if row.email else [],
+        "user_email_addresses": [email_address(address) for address in _addresses(row)],
         "user_phone_numbers": [],
         "social_connections": [],
         "authenticators": [own] if own else [],
@@ -216,16 +219,26 @@ def deployment(row: Deployment) -> JsonObject:
     }
 
 
-def _email_address(row: PublicUserRow | UserRow) -> JsonObject:
-    """A ``UserEmailAddress``, its id "" if there is none. Staff entered it; nobody has verified it."""
+def _addresses(row: PublicUserRow | UserRow) -> list[AddressRow]:
+    return [AddressRow(*address) for address in row.addresses]
+
+
+def email_address(row: AddressRow) -> JsonObject:
+    """A ``UserEmailAddress``."""
     return {
-        "id": row.id if row.email else "",
+        "id": row.id,
         "email": row.email,
-        "is_primary": bool(row.email),
-        "verified": False,
-        "verified_at": "",
+        "is_primary": row.is_primary,
+        "verified": bool(row.verified_at),
+        "verified_at": row.verified_at,
         "verification_strategy": "otp",
     }
+
+
+def own_email_address(row: EmailAddress) -> JsonObject:
+    """The same of a row of the model."""
+    verified_at = timestamp(row.verified_at) if row.verified_at else ""
+    return email_address(AddressRow(str(row.pk), row.email, row.is_primary, verified_at))
 
 
 def _ui_settings(row: Deployment) -> JsonObject:

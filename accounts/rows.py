@@ -6,29 +6,41 @@ Times are RFC 3339 in UTC.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from database.prepared import time_text
+
+
+class AddressRow(NamedTuple):
+    """An e-mail address of a user."""
+
+    id: str
+    email: str
+    is_primary: bool
+    verified_at: str
+    """"" for an address that is not verified."""
 
 
 class PublicUserRow(NamedTuple):
     """The columns of a user that other members may read."""
 
     id: str
-    email: str
     username: str
     first_name: str
     last_name: str
+    addresses: list[list[Any]]
+    """Each has the fields of an ``AddressRow``. The primary one comes first, if there is one; others are not shown."""
 
 
 class UserRow(NamedTuple):
     """The columns that users may read of themselves. Fields named ``*_json`` are JSON text, ready to be sent."""
 
     id: str
-    email: str
     username: str
     first_name: str
     last_name: str
+    addresses: list[list[Any]]
+    """As in ``PublicUserRow``, but all of them."""
     has_password: bool
     public_metadata_json: str
     authenticator: tuple[str, str] | None
@@ -79,14 +91,14 @@ class SignUpAttemptRow(NamedTuple):
 
 def public_user(user: str) -> str:
     """The SQL of a ``PublicUserRow``; ``user`` is the name of the table's row, as in all of these."""
-    return f"json_build_array({_names(user)})"
+    return f"json_build_array({_names(user)}, {_addresses(user, 'AND address.is_primary')})"
 
 
 def user(user: str, *, segments: str) -> str:
     """The SQL of a ``UserRow``; ``segments`` is that of the JSON text of their segments."""
     return f"""
         json_build_array(
-            {_names(user)}, {user}.password <> '', {user}.public_metadata::text,
+            {_names(user)}, {_addresses(user)}, {user}.password <> '', {user}.public_metadata::text,
             (
                 SELECT json_build_array(authenticator.id::text, {time_text("authenticator.created_at")})
                 FROM accounts_authenticator authenticator
@@ -138,7 +150,22 @@ def awaits_mailed_code(attempt: str) -> str:
 
 
 def _names(user: str) -> str:
-    return ", ".join([f"{user}.id::text", *(f"{user}.{name}" for name in PublicUserRow._fields[1:])])
+    return f"{user}.id::text, {user}.username, {user}.first_name, {user}.last_name"
+
+
+def _addresses(user: str, condition: str = "") -> str:
+    return f"""
+        coalesce((
+            SELECT json_agg(
+                json_build_array(
+                    address.id::text, address.email, address.is_primary,
+                    coalesce({time_text("address.verified_at")}, '')
+                )
+                ORDER BY NOT address.is_primary, address.id
+            )
+            FROM accounts_emailaddress address WHERE address.user_id = {user}.id {condition}
+        ), '[]')
+    """
 
 
 def _has_backup_codes(user: str) -> str:

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from accounts import codes, mail, mfa, outside_issuers, rows, sessions, throttling
+from accounts import addresses, codes, mail, mfa, outside_issuers, rows, sessions, throttling
 from accounts.mail_texts import Template
 from accounts.models import Session, SignInAttempt, SignUpAttempt, User
 from accounts.names import normal_name
@@ -137,7 +137,7 @@ def mail_code(caller: Caller, client: Client, *, attempt_id: int) -> SignInAttem
                 values=values,
                 good_for=codes.LIFETIME,
             )
-            if not _has_address(attempt) or cast(User, attempt.user).disabled:
+            if not _has_address(caller, attempt) or cast(User, attempt.user).disabled:
                 transaction.set_rollback(True)  # of the mail alone
     return attempt
 
@@ -146,9 +146,13 @@ def count_use(caller: Caller, client: Client, subject: str) -> None:
     throttling.count_use(throttling.code_limits(caller.deployment, subject=subject, address=client.address))
 
 
-def _has_address(attempt: SignInAttempt) -> bool:
-    """Whether the user of the attempt, if there is one, still has the address that it is for."""
-    return attempt.user is not None and attempt.user.email.lower() == attempt.email.lower()
+def _has_address(caller: Caller, attempt: SignInAttempt) -> bool:
+    """Whether the user of the attempt, if there is one, still has the address that it is for.
+
+    It is looked up in any case, so that the time reveals nothing.
+    """
+    owner = user_with(caller.deployment, "email", attempt.email)
+    return owner is not None and owner == attempt.user
 
 
 def sign_in_with_code(caller: Caller, client: Client, *, attempt_id: int, code: str) -> SignInResult:
@@ -185,7 +189,10 @@ def _takes(caller: Caller, attempt: SignInAttempt, code: str) -> bool:
     """Whether ``code`` is the one that the attempt awaits; with that it is spent."""
     if attempt.awaits_mailed_code:
         is_right = codes.take(caller.deployment, codes.Purpose.SIGN_IN, str(attempt.pk), code)
-        return is_right and _has_address(attempt)
+        if not (is_right and _has_address(caller, attempt)):
+            return False
+        addresses.set_verified(cast(User, attempt.user), attempt.email)
+        return True
     return attempt.user is not None and mfa.take_code(attempt.user, code)
 
 

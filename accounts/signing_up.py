@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import codes, mail, passwords, sessions, signing_in, throttling
+from accounts import addresses, codes, mail, passwords, sessions, signing_in, throttling
 from accounts.mail_texts import Template
 from accounts.models import Deployment, SignUpAttempt, User
 from accounts.sessions import Caller
@@ -24,7 +24,8 @@ from accounts.users import user_with
 from api.errors import ApiError, Problem
 from database.constraints import violated_by
 
-_EMAIL_TAKEN, _USERNAME_TAKEN = "accounts_user_email_is_unique", "accounts_user_username_is_unique"
+_EMAIL_TAKEN = {"accounts_user_email_is_unique", "accounts_emailaddress_is_one_users"}
+_USERNAME_TAKEN = "accounts_user_username_is_unique"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +167,10 @@ def _new_user(attempt: SignUpAttempt, password: str) -> User:
         try:
             with transaction.atomic():
                 user.save(force_insert=True)
+                addresses.set_verified(user, user.email)
         except IntegrityError as error:
             violated = violated_by(error)
-            if violated == _EMAIL_TAKEN:
+            if violated in _EMAIL_TAKEN:
                 text = "Sign in: you have an account with this e-mail address already."
                 raise ApiError(Problem.SIGN_UP_ATTEMPT_OVER, text) from error
             if violated != _USERNAME_TAKEN:

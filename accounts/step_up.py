@@ -39,13 +39,15 @@ class Proof:
 
 
 class Demand(enum.Enum):
-    """The proof that a change takes of users who have a password; the others give a code or sign in again."""
+    """The proof that a change takes. In the place of a password that a user has not, ``CODE`` is what it takes."""
 
     CODE = enum.auto()
     """A code; without authenticator the password or a recent sign-in."""
     PASSWORD = enum.auto()
     BOTH = enum.auto()
     """The password, and a code of those who have an authenticator."""
+    RECENT = enum.auto()
+    """A recent sign-in, which took a code of those who have an authenticator; else as ``CODE``."""
 
 
 def change(
@@ -79,22 +81,27 @@ def _has_just_enrolled(caller: SignedIn, user: User) -> bool:
 
 def _refusal(caller: SignedIn, user: User, proof: Proof, demand: Demand) -> ApiError | None:
     """The problem with ``proof``, or None; a wrong one is counted."""
-    gives_password = demand is not Demand.CODE and user.password != ""
+    is_recent = caller.sign_in.created_at > timezone.now() - RECENT
+    if demand is Demand.RECENT and is_recent and not (proof.code or proof.password):
+        return None
+    gives_password = demand in (Demand.PASSWORD, Demand.BOTH) and user.password != ""
     if gives_password:
         refusal = _refusal_of_password(caller, user, proof, ApiError(Problem.INVALID_FIELD, "Enter your password."))
         if refusal is not None or demand is Demand.PASSWORD:
             return refusal
     if mfa.has_authenticator(user):
-        return _refusal_of_code(caller, user, proof)
-    is_recent = caller.sign_in.created_at > timezone.now() - RECENT
+        missing = ApiError(Problem.CODE_REQUIRED)
+        if demand is Demand.RECENT:
+            missing = ApiError(Problem.RECENT_SIGN_IN_REQUIRED, "Sign in again to go on, or enter a code.")
+        return _refusal_of_code(caller, user, proof, missing)
     if gives_password or (is_recent and not proof.password):
         return None
     return _refusal_of_password(caller, user, proof, ApiError(Problem.RECENT_SIGN_IN_REQUIRED))
 
 
-def _refusal_of_code(caller: SignedIn, user: User, proof: Proof) -> ApiError | None:
+def _refusal_of_code(caller: SignedIn, user: User, proof: Proof, missing: ApiError) -> ApiError | None:
     if not proof.code:
-        return ApiError(Problem.CODE_REQUIRED)
+        return missing
     return _refusal_of(caller, user, proof, "mfa", mfa.take_code, proof.code, ApiError(Problem.WRONG_CODE))
 
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Lower
 
-from accounts.models import Deployment, User
+from accounts.address_models import IS_HELD
+from accounts.models import Deployment, EmailAddress, User
 from accounts.names import normal_name
 
 
 def user_with(deployment: Deployment, field: str, name: str) -> User | None:
     """The user whose ``field``, email or username, is ``name``, compared in lower case as in the unique indexes.
 
-    ``iexact`` compares in upper case, where ı is I: it would read all rows, and may find several users.
+    An address may be the primary one or any other that is verified. ``iexact`` compares in upper case, where ı is I:
+    it would read all rows, and may find several users.
     """
-    called = User.objects.filter(deployment=deployment).exclude(**{field: ""})
-    return called.annotate(lowered=Lower(field)).filter(lowered=Lower(Value(normal_name(name)))).first()
+    lowered = Lower(Value(normal_name(name)))
+    users = User.objects.filter(deployment=deployment)
+    if field == "email":
+        held = EmailAddress.objects.filter(IS_HELD, deployment=deployment).annotate(lowered=Lower("email"))
+        return users.filter(pk__in=held.filter(lowered=lowered).values("user")).first()
+    return users.exclude(username="").annotate(lowered=Lower("username")).filter(lowered=lowered).first()
 
 
 def users_called(name: str, *, deployment: Deployment | None = None) -> QuerySet[User]:

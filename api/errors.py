@@ -56,6 +56,11 @@ class Problem(enum.Enum):
         "Choose another password: this one is too easy to guess.",
         "The new password is too short, too common, or too similar to the user's names; the message says which.",
     )
+    ADDRESS_TAKEN = (
+        40008,
+        "This e-mail address belongs to another account; sign in to that one with it.",
+        "Another user of the deployment has the address, as the primary or a verified one. Only a right code shows it.",
+    )
     NO_SESSION = (
         40101,
         "Sign in first: you are not signed in.",
@@ -159,7 +164,7 @@ class Problem(enum.Enum):
     RECENT_SIGN_IN_REQUIRED = (
         40305,
         "Enter your password, or sign in again, to go on.",
-        "A first authenticator takes the password, in the field `password`, or a sign-in of the last ten minutes.",
+        "The change takes the password, in the field `password`, or a sign-in of the last ten minutes.",
     )
     AUTHENTICATOR_REQUIRED = (
         40306,

@@ -40,10 +40,12 @@ class _Audit(pgtrigger.Trigger):
         naming: Sequence[str] = (),
         ignoring: Sequence[str],
         secret: Sequence[str],
+        only_on_its_own: bool = False,
         **options: Any,
     ) -> None:
         self.action, self.source, self.naming = action, source, naming
         self.ignoring, self.secret = (*_NOISE, *ignoring), secret
+        self.only_on_its_own = only_on_its_own
         super().__init__(operation=operation, **({"name": f"audit_{action}"} | options))
 
     def get_func(self, model: Any) -> str:
@@ -58,7 +60,8 @@ class _Audit(pgtrigger.Trigger):
         if self.action == "changed":
             source += f", LATERAL (SELECT {before} AS o, {after} AS n OFFSET 0) document WHERE document.o <> document.n"
         names = "".join(f"nullif({row}.{column}, ''), " for column in self.naming)
-        return f"""
+        condition = "IF pg_trigger_depth() > 1 THEN RETURN NULL; END IF;" if self.only_on_its_own else ""
+        return f"""{condition}
             INSERT INTO audit_auditentry (action, model, object_id, name, subjects, deployment_id,
                 actor_kind, actor_id, actor_name, address, before, after)
             SELECT '{self.action}', '{model._meta.label_lower}', {row}.id, coalesce({names}''),
@@ -79,14 +82,24 @@ class _Audit(pgtrigger.Trigger):
 
 
 def audited(
-    *, naming: Sequence[str] = (), ignoring: Sequence[str] = (), secret: Sequence[str] = ()
+    *,
+    naming: Sequence[str] = (),
+    ignoring: Sequence[str] = (),
+    secret: Sequence[str] = (),
+    only_on_its_own: bool = False,
 ) -> list[pgtrigger.Trigger]:
     """Write every change of the table into the audit log, under the first name that the columns ``naming`` have.
 
     Changes of the columns ``ignoring`` alone are not logged. Of the columns ``secret`` the log shows that they changed,
-    never their content.
+    never their content. With ``only_on_its_own`` a change that a trigger of another table makes is left out: the log
+    has the change that caused it.
     """
-    options: dict[str, Any] = {"naming": naming, "ignoring": ignoring, "secret": secret}
+    options: dict[str, Any] = {
+        "naming": naming,
+        "ignoring": ignoring,
+        "secret": secret,
+        "only_on_its_own": only_on_its_own,
+    }
     added, deleted = pgtrigger.Referencing(new="added"), pgtrigger.Referencing(old="deleted")
     changed = pgtrigger.Referencing(old="was", new="became")
     return [

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import URLPattern, path, register_converter
 
 from accounts.account_views import OwnSignInsViewSet, PasswordViewSet
+from accounts.address_views import EmailAddressViewSet
 from accounts.challenge_views import ChallengeViewSet, IdentifyViewSet
 from accounts.polled import Endpoint
 from accounts.views import DeploymentViewSet, JwksViewSet, MfaViewSet
@@ -56,6 +57,16 @@ urlpatterns = [
     path("me/backup-codes", MfaViewSet.as_view({"post": "new_backup_codes"})),
     path("me/backup-codes/regenerate", MfaViewSet.as_view({"post": "regenerate_backup_codes"})),
     path("me/update-password", PasswordViewSet.as_view({"post": "update"})),
+    path("me/email-addresses", EmailAddressViewSet.as_view({"get": "list", "post": "add"})),
+    *(
+        path(f"me/email-addresses/<id:id>/{step}", EmailAddressViewSet.as_view({"post": action}))
+        for step, action in {
+            "prepare-verification": "prepare_verification",
+            "attempt-verification": "attempt_verification",
+            "make-primary": "make_primary",
+            "delete": "remove",
+        }.items()
+    ),
     path("me/signins", OwnSignInsViewSet.as_view({"get": "list"})),
     path("me/signins/<id:id>/signout", OwnSignInsViewSet.as_view({"post": "sign_out"})),
     polled(DeploymentViewSet, "retrieve"),

@@ -86,10 +86,10 @@ _MEMBERSHIP = orjson.loads(b"".join(_WORKSPACE_MEMBERSHIP).removeprefix(b","))
 
 _ADA = UserRow(
     id="5104",
-    email="ada@example.com",
     username="ada",
     first_name="Ada",
     last_name="Lindqvist",
+    addresses=[["7214", "ada@example.com", True, EXAMPLE_TIME]],
     has_password=True,
     public_metadata_json="{}",
     authenticator=None,
@@ -131,7 +131,7 @@ _SIGN_IN = accounts_rendering.sign_in(
 )
 AWAITING = SignInAttemptRow(
     id="412",
-    email=_ADA.email,
+    email="ada@example.com",
     session_id="88121",
     method="plain_email",
     expires_at="2026-03-02T09:40:00.000000Z",

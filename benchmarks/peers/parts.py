@@ -157,16 +157,20 @@ def _subjects(rule: str, verb: str, places: tuple[str, ...]) -> str:
     return f"concat_ws(' and ', {', '.join(labels)}) || {ending}"
 
 
-_HAS_EMAIL = "member.email <> ''"
-_EMAIL_ID = Plain(f"CASE WHEN {_HAS_EMAIL} THEN member.id END")
-_EMAIL = {
-    "id": _EMAIL_ID,
-    "email": string("member.email"),
-    "is_primary": boolean(_HAS_EMAIL),
-    "verified": False,
-    "verified_at": "",
-    "verification_strategy": "otp",
-}
+_ADDRESS = json_text(
+    {
+        "id": Plain("address.id"),
+        "email": string("address.email"),
+        "is_primary": boolean("address.is_primary"),
+        "verified": boolean("address.verified_at IS NOT NULL"),
+        "verified_at": time("address.verified_at"),
+        "verification_strategy": "otp",
+    }
+)
+_NO_ADDRESS = json_text(
+    {"id": "", "email": "", "is_primary": False, "verified": False, "verified_at": "", "verification_strategy": "otp"}
+)
+_ADDRESSES = "FROM accounts_emailaddress address WHERE address.user_id = member.id"
 _PUBLIC_USER = {
     "id": Plain("member.id"),
     "first_name": string("member.first_name"),
@@ -176,7 +180,7 @@ _PUBLIC_USER = {
     "has_profile_picture": "",
     "profile_picture_url": "",
     "primary_phone_number": {"id": "", "phone_number": "", "country_code": "", "verified": False, "verified_at": ""},
-    "primary_email_address": _EMAIL,
+    "primary_email_address": Json(f"coalesce((SELECT {_ADDRESS} {_ADDRESSES} AND address.is_primary), {_NO_ADDRESS})"),
 }
 PUBLIC_USER = json_text(_PUBLIC_USER)
 CONFIRMED = f"""
@@ -194,13 +198,16 @@ HAS_BACKUP_CODES = """
 CURRENT_USER = json_text(
     {
         **_PUBLIC_USER,
-        "primary_email_address_id": _EMAIL_ID,
+        "primary_email_address_id": Plain(f"(SELECT address.id {_ADDRESSES} AND address.is_primary)"),
         "primary_phone_number_id": "",
         "second_factor_policy": "optional",
-        "user_email_addresses": array(f"CASE WHEN {_HAS_EMAIL} THEN {json_text(_EMAIL)} END"),
+        "user_email_addresses": array(
+            f"(SELECT string_agg({_ADDRESS}, ',' ORDER BY NOT address.is_primary, address.id) {_ADDRESSES})"
+        ),
         "user_phone_numbers": [],
         "social_connections": [],
-        "authenticators": array("confirmed.json"),
+        # With the field that there is only for users who have one: "||" of null is null, which "concat" leaves out.
+        "authenticators": Json("""concat('[', confirmed.json, ']', ',"user_authenticator":' || confirmed.json)"""),
         "backup_codes_generated": boolean(HAS_BACKUP_CODES),
         "has_password": boolean("member.password <> ''"),
         "has_passkeys": False,

@@ -25,6 +25,7 @@ from accounts.models import (
     BackupCode,
     Deployment,
     DeploymentAlias,
+    EmailAddress,
     SigningKey,
     User,
 )
@@ -157,6 +158,13 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         return state_of(obj)
 
 
+class EmailAddressInline(ReadOnlyInline):
+    model = EmailAddress
+    verbose_name_plural = "newest e-mail addresses"
+    fields = ("email", "is_primary", "verified_at", "since")
+    readonly_fields = ("is_primary", "verified_at", "since")
+
+
 SIGN_OUT = "Sign the user out everywhere"
 _SIGNS_IN_BY = {"new_password", "external_id", "external_issuer"}
 
@@ -232,6 +240,7 @@ class UserAdmin(StaffAdmin):
     on_change_only = (*StaffAdmin.on_change_only, "mfa", "has_password", "sign_out")
     save_on_top = True
     inlines = (
+        EmailAddressInline,
         UserSegmentInline,
         OrganizationOfUserInline,
         WorkspaceOfUserInline,

@@ -125,7 +125,8 @@ def test_somebody_signs_up_and_is_signed_in(browser: ApiClient, opened: Deployme
         *("ada@example.com", "ada", "Ada"),
         "Lindqvist",
     )
-    assert data_of(browser.get("/me"))["id"] == str(user.pk)
+    me = data_of(browser.get("/me"))
+    assert (me["id"], me["primary_email_address"]["verified"]) == (str(user.pk), True)
     assert session_data(browser)["signup_attempts"] == []
     signed_in(user)  # with the password that was given
     assert SignUpAttempt.objects.get().password == ""

@@ -56,7 +56,7 @@ CURRENT_USER = PUBLIC_USER | {
     "segments",
 }
 SEGMENT = {"id", "deployment_id", "name", "type"} | TIMES
-SESSION = {"id", "active_signin", "signins", "signin_attempts"}
+SESSION = {"id", "active_signin", "signins", "signin_attempts", "signup_attempts"}
 SIGN_IN = {
     "id",
     "user_id",

@@ -390,7 +390,7 @@ def expected_user(user: User) -> dict[str, Any]:
         "first_name": user.first_name,
         "last_name": user.last_name,
         "username": user.username,
-        "primary_email_address_id": str(user.pk) if user.email else "",
+        "primary_email_address_id": str(user.email_addresses.get(is_primary=True).pk) if user.email else "",
         "authenticators": [{"id": str(authenticator.pk), "created_at": timestamp(authenticator.created_at)}]
         if authenticator
         else [],
