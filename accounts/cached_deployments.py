@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
+from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.request import Request
@@ -95,17 +96,33 @@ def cached_deployment(request: Request) -> CachedDeployment | None:
     return cached
 
 
-def last_known(host: str) -> Deployment | None:
-    """The deployment that was last found at ``host``, current or not, for when the database is down."""
-    cached = _by_host.get(host)
-    return cached.deployment if cached else None
+def without_database(request: HttpRequest) -> None:
+    """Let ``last_known_deployment`` of ``request`` not ask the database, which would be waited for in vain."""
+    http: Any = request
+    http.is_without_database = True
+
+
+def last_known_deployment(request: HttpRequest) -> Deployment | None:
+    """The deployment of ``deployment_of``, or while the database is away the one last found there; None for none."""
+    try:
+        if not hasattr(request, "is_without_database"):
+            with suppress(DatabaseError):
+                return deployment_of(request)
+        cached = _by_host.get(host_of(request))
+        return cached.deployment if cached else None
+    except ApiError:
+        return None
 
 
 def load_deployment(request: Request | HttpRequest) -> CachedDeployment:
     """The deployment that the Host header names, from the database; raises ``ApiError`` (404) if there is none."""
     host = host_of(request)
     log = cache.begin()
-    result = read(_BY_HOST, {**log.values, "host": host.encode()})
+    try:
+        result = read(_BY_HOST, {**log.values, "host": host.encode()})
+    except DatabaseError:
+        without_database(django_request(request))
+        raise
     as_of = cache.apply(log, Changes.of(result))
     rows = [row[len(Changes._fields) :] for row in result.rows()]
     if rows[0][0] is None:

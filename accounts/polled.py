@@ -20,7 +20,6 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
-from psycopg.errors import LockNotAvailable
 from rest_framework.request import Request
 
 from accounts.cached_deployments import CachedDeployment, cached_deployment, session_token
@@ -90,7 +89,7 @@ def parse(environ: dict[str, Any], endpoints: Mapping[str, Endpoint[Any]]) -> Pa
     request: Any = WSGIRequest(environ)
     request.polled_endpoint = endpoint
     try:
-        response = _middleware()(request)
+        response = in_middleware(_parse)(request)
         parsed: ParsedPoll = request.parsed_poll
     except Exception:  # the view says what is wrong with the request
         return None
@@ -108,9 +107,8 @@ def _is_plain(environ: dict[str, Any]) -> bool:
 
 
 @cache
-def _middleware() -> Callable[[HttpRequest], HttpResponseBase]:
-    """The middleware that has a part in these answers, around ``_parse``."""
-    handler: Callable[[HttpRequest], HttpResponseBase] = _parse
+def in_middleware(handler: Callable[[Any], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """``handler`` within the middleware that has a part in answers past Django."""
     for name in reversed(settings.FAST_PATH_MIDDLEWARE):
         handler = import_string(name)(handler)
     return handler
@@ -144,10 +142,7 @@ def answer(parsed: ParsedPoll) -> Reading[Reply | None]:
     except ApiError:
         return None  # the view says what is wrong
     except DatabaseError as error:
-        # The view waits longer for a lock.
-        if isinstance(error.__cause__, LockNotAvailable) or problem_of(error) is not Problem.UNAVAILABLE:
-            return None
-        return _unavailable(parsed)
+        return _unavailable(parsed) if problem_of(error) is Problem.UNAVAILABLE else None
     except Exception:
         logger.warning("The fast path failed; Django answers the request", exc_info=True)
         return None

@@ -61,6 +61,10 @@ class _Task:
         self.repeats = 0
         """How often it was sent in vain: over a connection that was lost, or to an outdated statement."""
 
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        return tuple(statement for statement, _ in self.query)
+
 
 class _Line:
     """A connection in pipeline mode. ``sent`` has an entry for each result that is to come:
@@ -153,8 +157,8 @@ class _Line:
             self._sent.popleft()
             self.batches -= 1
             failed, self._failed = self._failed, {}
-            for task, error in failed.items():
-                self._pipelines.failed(task, error)
+            if failed:
+                self._pipelines.failed_together(failed)
             self._pipelines.send_soon()
             return
         owner, statement = self._sent.popleft()
@@ -262,6 +266,17 @@ class Pipelines:
             self.send_soon()
         else:
             self._go_on(task, lambda: task.reading.throw(error))
+
+    def failed_together(self, failed: dict[_Task, DatabaseError | None]) -> None:
+        """As ``failed``; if one has waited for a lock in vain, all that read the same fail: they would wait in turn."""
+        locked = {
+            task.statements: error
+            for task, error in failed.items()
+            if error is not None and isinstance(error.__cause__, errors.LockNotAvailable)
+        }
+        waiting, self._waiting = self._waiting, deque()
+        for task in [*failed, *waiting]:
+            self.failed(task, failed.get(task) or locked.get(task.statements))
 
     def send_soon(self) -> None:
         """Send what is waiting, together with all that has come by the end of this turn of the loop."""

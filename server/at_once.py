@@ -7,10 +7,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from django.core.handlers.wsgi import WSGIRequest
+from django.http.response import HttpResponseBase
 from django.urls import get_resolver
 
 from accounts import polled
+from accounts.cached_deployments import without_database
 from api.answers import Reply
+from api.bounds import tidy
+from api.errors import Problem, error_response
 from database.prepared import Reading, run
 from server import health
 from server.metrics import METHODS, count
@@ -40,6 +45,23 @@ def asked(environ: dict[str, Any]) -> Asked | None:
         return Asked(method if method in METHODS else "other", route, partial(health.answer, probe, environ))
     parsed = polled.parse(environ, get_resolver().urlconf_module.FAST_PATHS)  # type: ignore[union-attr]
     return None if parsed is None else Asked("GET", parsed.endpoint.route, partial(polled.answer, parsed))
+
+
+def refusal(problem: Problem, environ: dict[str, Any] | None = None) -> Reply:
+    """The error envelope, with the headers of any answer to the WSGI request ``environ``; nothing is waited for."""
+    response: HttpResponseBase = error_response(problem)
+    if environ is not None:
+        tidy(copied := environ.copy())
+        request = WSGIRequest(copied)
+        without_database(request)
+        request.problem = problem  # type: ignore[attr-defined]
+        response = polled.in_middleware(_refuse)(request)
+    body = b"".join(response)
+    return Reply(response.status_code, [*response.headers.items(), ("Content-Length", str(len(body)))], body)
+
+
+def _refuse(request: Any) -> HttpResponseBase:
+    return error_response(request.problem)
 
 
 def answer(environ: dict[str, Any]) -> Reply | None:

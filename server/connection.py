@@ -24,7 +24,8 @@ from django.conf import settings
 
 from api.answers import Reply
 from api.bounds import MAX_BODY, limit_at
-from api.errors import Problem, error_response
+from api.errors import Problem
+from server.at_once import refusal
 from server.heads import MAX_HEAD, Head, RefusedError
 
 MAX_LINE = 8190
@@ -46,13 +47,6 @@ LINGER = 2.0
 NEVER = float("inf")
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
-
-
-def problem_reply(problem: Problem) -> Reply:
-    """The error envelope for ``problem``."""
-    response = error_response(problem)
-    headers = [*response.headers.items(), ("Content-Length", str(len(response.content)))]
-    return Reply(problem.status, headers, response.content)
 
 
 class Service(Protocol):
@@ -326,8 +320,8 @@ class Connection(asyncio.Protocol):
     def refuse(self, problem: Problem) -> None:
         """Answer what cannot be read, or has not come in time, and end the connection."""
         self._is_over = True
-        self._head = self._body = None
-        self.reply(problem_reply(problem))
+        head, self._head, self._body = self._head, None, None
+        self.reply(refusal(problem, None if head is None else head.environ))
 
     def close(self) -> None:
         """End the connection once all is sent. What the client still sends is taken, or it might lose the answer."""

@@ -17,8 +17,8 @@ from api.bounds import tidy
 from api.errors import Problem
 from database.pipelines import Pipelines
 from database.prepared import Query, Result, Statement
-from server.at_once import Asked, asked
-from server.connection import Connection, problem_reply
+from server.at_once import Asked, asked, refusal
+from server.connection import Connection
 from server.heads import Head
 from server.metrics import count
 from server.threads import Threads
@@ -40,6 +40,8 @@ SLOW = 0.4
 """Seconds that Django may take before the database is asked whether it answers at all."""
 FROZEN = 0.8
 """Seconds without a sign of it after which it does not."""
+REFUSING = 1.5
+"""Seconds after a 503 of Django's in which requests do not wait longer than ``FROZEN`` for a thread."""
 LONG = 5.0
 """Seconds after which Django is taken to do something long, such as an import: it is waited for whatever comes."""
 HANGS = 30
@@ -135,7 +137,7 @@ class LoopService:
 
     def _leave_to_django(self, connection: Connection, head: Head) -> None:
         if self._frozen_at is not None:
-            connection.reply(problem_reply(Problem.UNAVAILABLE))
+            connection.reply(refusal(Problem.UNAVAILABLE, head.environ))
         else:
             self._threads.answer(connection, head.environ)
 
@@ -157,10 +159,13 @@ class LoopService:
             self.pipelines.read(_ping(), self._ponged)
         if self._pinged_at is not None and now - max(self._pinged_at, heard_at) > FROZEN:
             self._frozen_at = now
-        if self._frozen_at is not None:
-            for exchange in late:
-                if not exchange.is_begun and self._frozen_at - exchange.asked_at < LONG:
-                    self._threads.finish(exchange, problem_reply(Problem.UNAVAILABLE))
+        for exchange in late:
+            is_hopeless = self._frozen_at is not None and self._frozen_at - exchange.asked_at < LONG
+            # Others wait for a lock in vain: whoever comes to a thread late cannot wait as well.
+            if not exchange.has_thread and now - self._threads.refused_at < REFUSING:
+                is_hopeless |= now - exchange.asked_at > FROZEN
+            if is_hopeless and not exchange.is_begun:
+                self._threads.finish(exchange, refusal(Problem.UNAVAILABLE, exchange.environ))
         if not self.is_open and not self._connections and not self.is_over.done():
             self.is_over.set_result(None)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from api.answers import Reply
 from api.errors import Problem
-from server.connection import Connection, problem_reply
+from server.at_once import refusal
+from server.connection import Connection
 
 MAX_WAITING = 100
 """Requests for Django, of a process, that wait for a thread or have one; further ones get a 503."""
@@ -26,7 +27,7 @@ class Exchange:
 
     def __init__(self, connection: Connection, environ: dict[str, Any], asked_at: float) -> None:
         self.connection, self.environ, self.asked_at = connection, environ, asked_at
-        self.is_begun = False
+        self.has_thread = self.is_begun = False
         """Whether a part of the answer has been sent."""
         self.is_over = False
         self.may_send = threading.Event()
@@ -41,12 +42,14 @@ class Threads:
         self._pool = ThreadPoolExecutor(number, "django")
         self._room = threading.Semaphore(MAX_WAITING)
         self.exchanges: dict[Connection, Exchange] = {}
+        self.refused_at = 0.0
+        """When Django last answered 503."""
 
     def answer(self, connection: Connection, environ: dict[str, Any]) -> None:
         """Have Django answer the request, once a thread is free."""
         # One whose client is gone keeps its place until a thread has come to it, or clients might add any number.
         if not self._room.acquire(blocking=False):
-            connection.reply(problem_reply(Problem.UNAVAILABLE))
+            connection.reply(refusal(Problem.UNAVAILABLE, environ))
             return
         self.exchanges[connection] = exchange = Exchange(connection, environ, self._loop.time())
         self._pool.submit(self._run, exchange)
@@ -57,6 +60,8 @@ class Threads:
             return
         self.leave(exchange.connection)
         if reply is not None:
+            if exchange.has_thread and reply.status == Problem.UNAVAILABLE.status:
+                self.refused_at = self._loop.time()
             exchange.connection.reply(reply)
         else:
             exchange.connection.end()
@@ -80,6 +85,7 @@ class Threads:
         try:
             if exchange.is_over:
                 return
+            exchange.has_thread = True
             response = self._application(exchange.environ, lambda *line: started.append(line))
             try:
                 (status, headers, *_) = started[-1]
@@ -135,4 +141,4 @@ class Threads:
         if exchange.is_begun:
             exchange.connection.abort()
         else:
-            self.finish(exchange, problem_reply(Problem.INTERNAL_ERROR))
+            self.finish(exchange, refusal(Problem.INTERNAL_ERROR, exchange.environ))

@@ -11,7 +11,7 @@ if not _named.get("ENGINE", "").endswith(".postgresql"):
 # rolls back, and that takes the longer the more rows a statement has written.
 DATABASE_SESSION_SETTINGS = {
     "statement_timeout": str(read("int", "DATABASE_STATEMENT_TIMEOUT", 30_000, validate=between(100, 3_600_000))),
-    "lock_timeout": str(read("int", "DATABASE_LOCK_TIMEOUT", 3_000, validate=between(100, 3_600_000))),
+    "lock_timeout": str(read("int", "DATABASE_LOCK_TIMEOUT", 1_000, validate=between(100, 3_600_000))),
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
     "pgtrigger.ignore": "{}",

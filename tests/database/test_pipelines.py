@@ -137,6 +137,22 @@ def test_a_lock_is_waited_for_briefly_only() -> None:
         in_loop(check)
 
 
+def test_a_locked_table_is_waited_for_once_by_all_that_read_it() -> None:
+    async def check(ask: Ask, _: Pipelines) -> None:
+        await ask(of(NUMBER, 1))
+        began = time.monotonic()
+        locked = Statement("SELECT count(*) FROM accounts_session")
+        asked = [ask(reading([(locked, {})])) if number % 2 else ask(of(NUMBER, number)) for number in range(200)]
+        found = await asyncio.gather(*asked)
+        assert time.monotonic() - began < 2
+        assert [value == [[(number,)]] for number, value in enumerate(found)] == [True, False] * 100
+        assert all(isinstance(value.__cause__, LockNotAvailable) for value in found[1::2])
+
+    with psycopg.connect(_url()) as other:
+        other.execute("LOCK accounts_session IN ACCESS EXCLUSIVE MODE")
+        in_loop(check)
+
+
 def test_a_connection_that_is_lost_goes_unnoticed() -> None:
     async def check(ask: Ask, _: Pipelines) -> None:
         await ask(of(NUMBER, 1))

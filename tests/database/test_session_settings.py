@@ -65,7 +65,7 @@ def settings_of(other: BaseDatabaseWrapper) -> dict[str, str]:
 def test_a_setting_that_a_connection_lacks_is_set(unlimited: BaseDatabaseWrapper) -> None:
     assert settings_of(unlimited) == {
         "statement_timeout": "30s",
-        "lock_timeout": "3s",
+        "lock_timeout": "1s",
         "plan_cache_mode": "force_generic_plan",
         "jit": "off",
         "pgtrigger.ignore": "{}",
@@ -162,7 +162,7 @@ def test_no_limit_is_lost_behind_pgbouncer(demo_postgres: OwnPostgres, demo_env:
         pytest.skip("transaction pooling needs PgBouncer 1.21 or newer")
     with pgbouncer(demo_postgres, mode=mode) as url:
         env = demo_env | {"DATABASE_URL": url}
-        assert "'lock_timeout': '3s'" in manage("shell", "-v0", "-c", PRINT, env=env)
+        assert "'lock_timeout': '1s'" in manage("shell", "-v0", "-c", PRINT, env=env)
         cookie = f"__session={manage('issue_session', 'chioma@demo.example', env=env).strip()}"
         service = ServerProcess(env)
         try:

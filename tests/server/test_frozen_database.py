@@ -77,6 +77,28 @@ def test_a_503_says_when_to_come_back_and_who_may_read_it(demo_postgres: OwnPost
         assert answer.headers[name] == before.headers[name]
 
 
+@pytest.mark.parametrize("path", [MEMBERSHIPS, "/me/signins", "/.well-known/jwks.json"])
+def test_a_503_of_a_frozen_database_can_be_read_by_allowed_pages(
+    demo_postgres: OwnPostgres, server: str, cookie: str, path: str
+) -> None:
+    page = "https://page.example.net"
+    with psycopg.connect(demo_postgres.url, autocommit=True) as other:
+        other.execute("UPDATE accounts_deployment SET allowed_origins = allowed_origins || %s::varchar", [page])
+    wait_until(lambda: request(server, path, Cookie=cookie, Origin=page).status == 200, "all is well")
+    before = request(server, path, Cookie=cookie, Origin=page)
+    with demo_postgres.frozen():
+        for _ in range(2):  # at first Django is asked
+            answer = request(server, path, Cookie=cookie, Origin=page)
+            foreign = request(server, path, Cookie=cookie, Origin="https://foreign.example.net")
+            assert (answer.status, foreign.status) == (503, 503)
+            for name in ("Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Vary"):
+                assert answer.headers[name] == before.headers[name]
+            assert (answer.headers["Access-Control-Allow-Origin"], foreign.headers["Access-Control-Allow-Origin"]) == (
+                page,
+                None,
+            )
+
+
 def test_healthz_answers_while_all_threads_hang(demo_postgres: OwnPostgres, server: str, cookie: str) -> None:
     wait_until(lambda: request(server, "/.well-known/jwks.json").status == 200, "all is well")
     with psycopg.connect(demo_postgres.url) as other, ExitStack() as stack:
@@ -130,3 +152,23 @@ def test_a_lock_on_one_table_leaves_polls_of_others_alone(demo_postgres: OwnPost
         assert (answer.status, seconds < 1) == (200, True)
         other.rollback()
         assert blocked.receive().status == 404
+
+
+def test_every_request_is_answered_in_time_while_a_table_is_locked(
+    demo_postgres: OwnPostgres, server: str, cookie: str
+) -> None:
+    paths = [MEMBERSHIPS, "/session", "/me", "/.well-known/jwks.json"]
+    wait_until(lambda: {request(server, path, Cookie=cookie).status for path in paths} == {200}, "all is well")
+    page = "https://unknown.example.net"
+
+    def ask(path: str) -> tuple[str, int, float]:
+        began = time.monotonic()
+        status = request(server, path, Cookie=cookie, Origin=page).status
+        return path, status, time.monotonic() - began
+
+    with psycopg.connect(demo_postgres.url) as other, ThreadPoolExecutor(80) as clients:
+        other.execute("LOCK accounts_session, accounts_deployment IN ACCESS EXCLUSIVE MODE")
+        found = list(clients.map(ask, paths * 40))
+        other.rollback()
+    assert {path: status for path, status, _ in found} == dict.fromkeys(paths, 503)
+    assert max(seconds for _, _, seconds in found) < 2
