@@ -23,7 +23,7 @@ PAGES = {
     "organization_profile_url": "/organization",
     "create_organization_url": "/organization/new",
     "after_create_organization_redirect_url": "/",
-    "waitlist_page_url": "/sign-up",
+    "waitlist_page_url": "/sign-in",
     "support_page_url": "/",
 }
 """Pages of the front-end, with their default paths below its first allowed origin."""

@@ -31,6 +31,7 @@ class Template(models.TextChoices):
     ADDRESS_CHANGED = "address_changed", "E-mail addresses were changed"
     ACCOUNT_DELETED = "account_deleted", "Account was deleted"
     INVITATION = "invitation", "Invitation"
+    SIGN_UP_INVITATION = "sign_up_invitation", "Invitation to sign up"
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -142,6 +143,7 @@ _VALUES: dict[Template, tuple[str, ...]] = {
     Template.ADDRESS_CHANGED: ("change", *_WHEN),
     Template.ACCOUNT_DELETED: ("when",),
     Template.INVITATION: ("inviter", "place", "link", "days"),
+    Template.SIGN_UP_INVITATION: ("link", "days"),
 }
 
 _NOT_YOU = "If this was not you, reset your password and tell us at once."
@@ -224,4 +226,14 @@ Follow this link to accept; it is good for {days} days:
 {link}
 
 If you do not know {inviter}, ignore this mail.""",
+    Template.SIGN_UP_INVITATION: """\
+You are invited to {app_name}
+
+You are invited to sign up at {app_name} with this e-mail address.
+
+Follow this link to accept; it is good for {days} days:
+
+{link}
+
+If you did not expect this, ignore this mail.""",
 }

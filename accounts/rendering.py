@@ -10,7 +10,17 @@ import orjson
 
 from accounts import front_ends, mfa
 from accounts.browsers import browser_of, device_of
-from accounts.models import Authenticator, Deployment, EmailAddress, SignIn, SignInAttempt, SignUpAttempt, User
+from accounts.invitations import Refusal
+from accounts.models import (
+    Authenticator,
+    Deployment,
+    EmailAddress,
+    SignIn,
+    SignInAttempt,
+    SignUpAttempt,
+    SignUpInvitation,
+    User,
+)
 from accounts.profile import SECOND_FACTOR_POLICY
 from accounts.rows import AddressRow, PublicUserRow, SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
 from accounts.sessions import MAX_SIGN_INS
@@ -191,6 +201,13 @@ def sent_code(attempt: SignInAttempt | SignUpAttempt) -> JsonObject:
     return {"otp_sent": True, "masked_email": f"{local[:1]}***@{domain}", "verification_method": "email_otp"}
 
 
+def invitation(found: SignUpInvitation | Refusal) -> JsonObject:
+    """An invitation to sign up, or the reason why it is not good."""
+    if isinstance(found, Refusal):
+        return {"valid": False, "message": found.value, "error_code": f"invitation_{found.name.lower()}"}
+    return {"valid": True, "first_name": found.first_name, "last_name": found.last_name, "email": found.email}
+
+
 def publishable_key(base_url: str, mode: str) -> str:
     """The key that client libraries take: whether cookies carry the session, and the API's base URL."""
     kind = "pk_test" if mode == Deployment.Mode.STAGING else "pk_live"
@@ -348,6 +365,7 @@ _RESTRICTIONS: JsonObject = {
 
 _SIGN_UP_MODES: dict[str, str] = {
     Deployment.SignUpMode.CLOSED: "restricted",
-    Deployment.SignUpMode.INVITATION: "restricted",
+    # With "restricted" the clients' form takes no invitation either. It sends people without one to waitlist_page_url.
+    Deployment.SignUpMode.INVITATION: "waitlist",
     Deployment.SignUpMode.OPEN: "public",
 }

@@ -7,14 +7,17 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from accounts import rendering
 from accounts.authentication import SessionAuthentication, VisitorAuthentication
+from accounts.invitations import Refusal
 from accounts.models import Deployment
 from accounts.sent_tokens import COOKIE, STAGING_PARAMETER
 from accounts.serializers import (
     DeploymentSerializer,
+    InvitationSerializer,
     JwksSerializer,
     StepUpSerializer,
     UserAuthenticatorSerializer,
@@ -113,6 +116,22 @@ deployment = endpoint(
             ),
             "This deployment.",
         )
+    },
+)
+
+invitation = endpoint(
+    "ValidateDeploymentInvitation",
+    "Whether an invitation to sign up is good",
+    tag="Sign-up",
+    description="For the form to which the link of the mail leads. The token goes on to `/auth/signup`.",
+    parameters=[OpenApiParameter("token", str, description="The `invite_token` of the link.")],
+    answers=envelope("InvitationResponse", InvitationSerializer()),
+    examples={
+        "good": enveloped(
+            {"valid": True, "first_name": "Ada", "last_name": "Lindqvist", "email": "ada@example.com"},
+            "Your invitation.",
+        ),
+        "not good any more": enveloped(rendering.invitation(Refusal.EXPIRED), "Your invitation."),
     },
 )
 

@@ -189,7 +189,21 @@ class SignUpRequestSerializer(serializers.Serializer):
     email = TextField(max_length=MAX_EMAIL)
     username = OptionalTextField(max_length=MAX_NAME, help_text="No spaces, no @, and not a number.")
     password = TextField()
+    invite_token = OptionalTextField(help_text="That of the invitation's link, where only the invited may sign up.")
     challenge_token = challenge_token_field()
+
+
+class InvitationSerializer(serializers.Serializer):
+    """An invitation to sign up, if it is good; else the reason why it is not."""
+
+    valid = serializers.BooleanField()
+    first_name = serializers.CharField(required=False)
+    last_name = serializers.CharField(required=False)
+    email = serializers.CharField(required=False, help_text="The address that was invited: no other may sign up.")
+    message = serializers.CharField(required=False)
+    error_code = serializers.ChoiceField(
+        required=False, choices=["invitation_unknown", "invitation_expired", "invitation_accepted"]
+    )
 
 
 class ForgotPasswordRequestSerializer(serializers.Serializer):

@@ -15,9 +15,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import addresses, codes, mail, passwords, sessions, signing_in, throttling
+from accounts import addresses, codes, invitations, mail, passwords, sessions, signing_in, throttling
+from accounts.invitations import Refusal
 from accounts.mail_texts import Template
-from accounts.models import Deployment, SignUpAttempt, User
+from accounts.models import Deployment, SignUpAttempt, SignUpInvitation, User
 from accounts.sessions import Caller
 from accounts.signing_in import Client, SignInResult
 from accounts.users import user_with
@@ -37,17 +38,40 @@ class Person:
     first_name: str
     last_name: str
     password: str = field(repr=False)
+    invite_token: str = field(default="", repr=False)
 
 
-def check(deployment: Deployment, person: Person) -> None:
-    """Raise ``ApiError`` (400, 403) if ``person`` may not sign up, or not with this password."""
-    _require_open(deployment)
+def check(deployment: Deployment, person: Person) -> SignUpInvitation | None:
+    """The invitation of ``person``, if they need or have one.
+
+    Raises ``ApiError`` (400, 403) if they may not sign up, or not with this password.
+    """
+    if deployment.sign_up_mode == Deployment.SignUpMode.CLOSED:
+        raise ApiError(Problem.SIGN_UP_CLOSED)
+    invitation = _invitation(deployment, person)
     names = {"email": person.email, "username": person.username}
     passwords.require_good(person.password, User(first_name=person.first_name, last_name=person.last_name, **names))
+    return invitation
 
 
-def begin(caller: Caller, client: Client, person: Person) -> SignInResult:
-    """The session with an attempt that awaits the code of a mail; call ``check`` before.
+def _invitation(deployment: Deployment, person: Person) -> SignUpInvitation | None:
+    """The invitation that ``person`` has sent along, for their address.
+
+    Where everybody may sign up, one that is not good is as good as none. Raises ``ApiError`` (403) elsewhere.
+    """
+    found = invitations.find(deployment, person.invite_token) if person.invite_token else None
+    if isinstance(found, SignUpInvitation) and invitations.is_for(found, person.email):
+        return found
+    if deployment.sign_up_mode == Deployment.SignUpMode.OPEN:
+        return None
+    if found is None:
+        raise ApiError(Problem.INVITATION_REQUIRED)
+    text = found.value if isinstance(found, Refusal) else "Sign up with the address to which the invitation was sent."
+    raise ApiError(Problem.INVITATION_REQUIRED, text)
+
+
+def begin(caller: Caller, client: Client, person: Person, invitation: SignUpInvitation | None) -> SignInResult:
+    """The session with an attempt that awaits the code of a mail; ``check`` gives the ``invitation``.
 
     Raises ``ApiError`` (429) if sign-ups were begun too often with the address, or by this client.
     """
@@ -57,6 +81,7 @@ def begin(caller: Caller, client: Client, person: Person) -> SignInResult:
         session = signing_in.own_session(caller)
         session.sign_up_attempts.create(
             deployment_id=session.deployment_id,
+            invitation=invitation,
             email=person.email,
             username=person.username,
             first_name=person.first_name,
@@ -114,6 +139,8 @@ def complete(caller: Caller, client: Client, *, attempt_id: int, code: str) -> S
         waiting = _open(attempt.completed_at).filter(pk=attempt.pk)
         if waiting.update(completed_at=attempt.completed_at, password="") == 0:
             raise ApiError(Problem.SIGN_UP_ATTEMPT_OVER)
+        if attempt.invitation_id is not None and not invitations.accept(attempt.invitation_id):
+            raise ApiError(Problem.SIGN_UP_ATTEMPT_OVER)
         user = _new_user(attempt, password)
         result = signing_in.complete(caller, caller.session, user, client)
     attempt.username = user.username
@@ -135,18 +162,17 @@ def _open(now: datetime) -> QuerySet[SignUpAttempt]:
 
 
 def _open_attempt(caller: Caller, attempt_id: int) -> SignUpAttempt:
-    _require_open(caller.deployment)
+    mode = caller.deployment.sign_up_mode
+    if mode == Deployment.SignUpMode.CLOSED:
+        raise ApiError(Problem.SIGN_UP_CLOSED)
     attempt = None
     if not caller.is_visitor:
         attempt = _open(timezone.now()).filter(pk=attempt_id, session=caller.session).first()
     if attempt is None:
         raise ApiError(Problem.SIGN_UP_ATTEMPT_OVER)
+    if mode == Deployment.SignUpMode.INVITATION and attempt.invitation_id is None:
+        raise ApiError(Problem.INVITATION_REQUIRED)
     return attempt
-
-
-def _require_open(deployment: Deployment) -> None:
-    if deployment.sign_up_mode != Deployment.SignUpMode.OPEN:
-        raise ApiError(Problem.SIGN_UP_CLOSED)
 
 
 def _new_user(attempt: SignUpAttempt, password: str) -> User:

@@ -181,6 +181,11 @@ class Problem(enum.Enum):
         "Ask for an account: nobody can sign up here by themselves.",
         "The deployment's sign-up mode is `closed`.",
     )
+    INVITATION_REQUIRED = (
+        40309,
+        "Follow the link of your invitation: only people who were invited can sign up here.",
+        "The sign-up mode is `invitation`, and `invite_token` is missing, not good any more, or for another address.",
+    )
     UNKNOWN_PATH = (
         40401,
         "There is nothing at this address; /docs/ lists those that there are.",

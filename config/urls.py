@@ -9,7 +9,7 @@ from accounts.account_views import OwnSignInsViewSet, PasswordViewSet
 from accounts.address_views import EmailAddressViewSet
 from accounts.challenge_views import ChallengeViewSet, IdentifyViewSet
 from accounts.polled import Endpoint
-from accounts.views import DeploymentViewSet, JwksViewSet, MfaViewSet
+from accounts.views import DeploymentViewSet, InvitationViewSet, JwksViewSet, MfaViewSet
 from accounts.viewsets import PolledViewSet
 from api.document import OpenApiView, docs
 from api.paths import IdConverter
@@ -70,6 +70,7 @@ urlpatterns = [
     path("me/signins", OwnSignInsViewSet.as_view({"get": "list"})),
     path("me/signins/<id:id>/signout", OwnSignInsViewSet.as_view({"post": "sign_out"})),
     polled(DeploymentViewSet, "retrieve"),
+    path("deployment/invitations/validate", InvitationViewSet.as_view({"get": "validate"})),
     path("auth/signin", SignInViewSet.as_view({"post": "sign_in"})),
     path("auth/signup", SignUpViewSet.as_view({"post": "sign_up"})),
     path("auth/forgot-password", ForgottenPasswordViewSet.as_view({"post": "forgot"})),

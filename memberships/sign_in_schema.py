@@ -103,6 +103,7 @@ prepare_verification = endpoint(
         Problem.SIGN_IN_ATTEMPT_OVER,
         Problem.SIGN_UP_ATTEMPT_OVER,
         Problem.SIGN_UP_CLOSED,
+        Problem.INVITATION_REQUIRED,
         Problem.TOO_MANY_REQUESTS,
     ],
 )
@@ -138,6 +139,7 @@ attempt_verification = endpoint(
         Problem.SIGN_IN_ATTEMPT_OVER,
         Problem.SIGN_UP_ATTEMPT_OVER,
         Problem.SIGN_UP_CLOSED,
+        Problem.INVITATION_REQUIRED,
         Problem.TOO_MANY_REQUESTS,
     ],
 )
@@ -177,6 +179,7 @@ sign_up = endpoint(
         Problem.CHALLENGE_REQUIRED,
         Problem.CHALLENGE_FAILED,
         Problem.SIGN_UP_CLOSED,
+        Problem.INVITATION_REQUIRED,
         Problem.TOO_MANY_REQUESTS,
     ],
 )

@@ -7,7 +7,7 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import challenges, forgotten_passwords, signing_up
+from accounts import challenges, forgotten_passwords, invitations, signing_up
 from accounts.person_fields import email_field, person_field, username_field
 from accounts.sessions import Caller
 from accounts.signing_up import Person
@@ -31,11 +31,12 @@ class SignUpViewSet(VisitorViewSet):
             first_name=person_field(body, "first_name"),
             last_name=person_field(body, "last_name"),
             password=text_field(body, "password"),
+            invite_token=optional_text_field(body, invitations.PARAMETER),
         )
         # Before the challenge is spent: clients solve one, and a person may need several tries at a good password.
-        signing_up.check(caller.deployment, person)
+        invitation = signing_up.check(caller.deployment, person)
         with challenges.spending(caller.deployment, body):
-            result = signing_up.begin(caller, client_of(request), person)
+            result = signing_up.begin(caller, client_of(request), person, invitation)
         return signed_in_answer(request, caller, result)
 
 

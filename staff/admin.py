@@ -3,6 +3,7 @@
 from staff.pages import (  # noqa: F401
     accounts,
     audit_log,
+    invitations,
     mail,
     memberships,
     organizations,

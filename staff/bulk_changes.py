@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from django.db import models
 from django.utils import timezone
 
-from accounts import mail, sessions
+from accounts import invitations, mail, sessions
 from accounts.keys import create_signing_key, published_keys
-from accounts.models import Deployment, Mail, Session, SignIn, SigningKey, User
+from accounts.models import Deployment, Mail, Session, SignIn, SigningKey, SignUpInvitation, User
 from memberships.models import (
     OrganizationMembership,
     OrganizationMembershipRole,
@@ -241,6 +241,14 @@ def _end(keys: Sequence[SigningKey], field: str, text: str) -> list[Change]:
     rows = SigningKey.objects.filter(pk__in=[key.pk for key in ends], **{f"{field}__isnull": True})
     rows.update(**{field: timezone.now()})
     return [Change(key, text if key in ends else "") for key in keys]
+
+
+def invite_again(rows: Sequence[SignUpInvitation]) -> list[Change]:
+    """Mail a new link to each; the one before is void."""
+    _refuse(f"{row} has accepted the invitation." for row in rows if row.accepted_at is not None)
+    for row in rows:
+        invitations.send(row)
+    return [Change(row, "gets a new link; the one before is void") for row in rows]
 
 
 def send_again(mails: Sequence[Mail]) -> list[Change]:

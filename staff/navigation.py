@@ -20,6 +20,7 @@ from accounts.models import (
     Session,
     SignIn,
     SigningKey,
+    SignUpInvitation,
     User,
 )
 from audit.models import AuditEntry
@@ -47,6 +48,7 @@ class Entry:
 SECTIONS: dict[str, list[Entry]] = {
     "Users": [
         Entry(User, "person"),
+        Entry(SignUpInvitation, "forward_to_inbox"),
         Entry(Session, "devices"),
         Entry(SignIn, "login"),
         Entry(Authenticator, "phonelink_lock"),

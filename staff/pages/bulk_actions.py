@@ -162,3 +162,12 @@ MAIL_ACTIONS = (
         run=lambda rows, _: bulk_changes.send_again(rows),
     ),
 )
+INVITATION_ACTIONS = (
+    _action(
+        "send_again",
+        "Send again",
+        "accounts.change_signupinvitation",
+        change=bulk_changes.invite_again,
+        related=("deployment",),
+    ),
+)

@@ -60,7 +60,7 @@ def test_staff_set_an_address_and_a_front_end_sees_it_at_once(admin_client: Clie
     assert data_of(client.get("/deployment"))["ui_settings"]["sign_in_page_url"].endswith("/sign-in")
 
 
-@pytest.mark.parametrize(("mode", "told"), [("closed", "restricted"), ("invitation", "restricted"), ("open", "public")])
+@pytest.mark.parametrize(("mode", "told"), [("closed", "restricted"), ("invitation", "waitlist"), ("open", "public")])
 def test_a_front_end_is_told_who_may_sign_up(db: None, mode: str, told: str) -> None:
     assert shown(DeploymentFactory.create(sign_up_mode=mode))["restrictions"]["sign_up_mode"] == told
 

@@ -48,7 +48,8 @@ SHAPE = {
 }
 """``SignupAttempt`` of the public document."""
 INVALID_FIELD, CHALLENGE_REQUIRED, CHALLENGE_FAILED, WEAK_PASSWORD = 40004, 40005, 40006, 40007
-WRONG_CODE, SIGN_UP_ATTEMPT_OVER, SIGN_UP_CLOSED, TOO_MANY_REQUESTS = 40109, 40116, 40308, 42901
+WRONG_CODE, SIGN_UP_ATTEMPT_OVER, SIGN_UP_CLOSED = 40109, 40116, 40308
+INVITATION_REQUIRED, TOO_MANY_REQUESTS = 40309, 42901
 
 
 @pytest.fixture
@@ -212,10 +213,10 @@ def test_the_code_of_one_attempt_is_good_for_no_other(opened: Deployment) -> Non
     assert verify(browser, own, code).status_code == 200
 
 
-@pytest.mark.parametrize("mode", ["closed", "invitation"])
-def test_nobody_signs_up_where_the_deployment_does_not_allow_it(deployment: Deployment, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "code"), [("closed", SIGN_UP_CLOSED), ("invitation", INVITATION_REQUIRED)])
+def test_nobody_signs_up_unless_the_deployment_allows_it(deployment: Deployment, mode: str, code: int) -> None:
     Deployment.objects.update(sign_up_mode=mode)
-    assert error_code(begin(ApiClient(deployment))) == SIGN_UP_CLOSED
+    assert error_code(begin(ApiClient(deployment))) == code
     assert not SignUpAttempt.objects.exists()
 
 

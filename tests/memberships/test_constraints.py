@@ -401,6 +401,9 @@ def fill(branch: Branch) -> None:
         deployment=deployment, user=user, method="plain_email", expires_at=session.expires_at
     )
     session.sign_up_attempts.create(deployment=deployment, email="new@example.com", expires_at=session.expires_at)
+    deployment.sign_up_invitations.get_or_create(
+        email="new@example.com", defaults={"token_hash": str(user.pk), "expires_at": session.expires_at}
+    )
     confirmed_authenticator(user)
     backup_code(user)
     role = OrganizationRoleFactory.create(

@@ -41,6 +41,7 @@ from tests.support.factories import (
     WorkspaceRoleFactory,
     backup_code,
     confirmed_authenticator,
+    invitation,
     join,
     session_of,
     staff,
@@ -86,6 +87,7 @@ def world_of(name: str) -> dict[type[Model], Any]:
         *(DeploymentAlias.objects.create(deployment=deployment, host=f"alias.{name}.example.com"),),
         *(confirmed_authenticator(user), backup_code(user), AuditEntry.objects.filter(deployment_id=deployment.pk)[0]),
         *(*membership.given_roles.all(), *in_organization.given_roles.all()),
+        invitation(deployment, email=f"invited@{name}.example"),
         mail.send(deployment, to=user.email, template=Template.ADDRESS_TAKEN, values={}),
         MailText.objects.create(deployment=deployment, template="address_taken", subject=f"{name} subject", text=name),
     ]

@@ -23,6 +23,7 @@ from accounts.models import (
     Session,
     SignIn,
     SigningKey,
+    SignUpInvitation,
     User,
 )
 from audit.models import AuditEntry
@@ -44,6 +45,7 @@ from tests.support.factories import (
     WorkspaceRoleFactory,
     backup_code,
     confirmed_authenticator,
+    invitation,
     member_of_new_workspace,
     session_of,
     staff,
@@ -117,6 +119,7 @@ NEW_ROW: dict[type[Model], Callable[[], Model]] = {
     Authenticator: lambda: confirmed_authenticator(UserFactory.create()),
     BackupCode: lambda: backup_code(UserFactory.create()),
     Session: lambda: session_of(UserFactory.create()),
+    SignUpInvitation: lambda: invitation(DeploymentFactory.create()),
     SignIn: lambda: session_of(UserFactory.create()).sign_ins.get(),
     Mail: _mail,
     MailText: _mail_text,

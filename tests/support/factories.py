@@ -12,8 +12,9 @@ from django.utils import timezone
 from factory.declarations import PostGeneration, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
+from accounts import invitations
 from accounts.keys import create_signing_key
-from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, User
+from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SignUpInvitation, User
 from accounts.tokens import sign_session_token
 from memberships.models import (
     OrganizationMembership,
@@ -118,6 +119,13 @@ def confirmed_authenticator(user: User) -> Authenticator:
     authenticator.set_secret(TOTP_SECRET)
     authenticator.save()
     return authenticator
+
+
+def invitation(deployment: Deployment, **values: Any) -> SignUpInvitation:
+    """An invitation to sign up at ``deployment``, which is on its way by mail."""
+    row = SignUpInvitation(deployment=deployment, **({"email": "ada@example.com"} | values))
+    invitations.send(row)
+    return row
 
 
 def backup_code(user: User, **values: Any) -> BackupCode:
