@@ -26,6 +26,11 @@ class UpdatePasswordSerializer(serializers.Serializer):
     )
 
 
+class DeleteAccountSerializer(serializers.Serializer):
+    password = serializers.CharField(required=False, help_text="Of users who have one.")
+    verification_code = serializers.CharField(required=False, help_text="Of users who have an authenticator.")
+
+
 class OwnSignInSerializer(serializers.Serializer):
     """A live sign-in of the user, in any browser."""
 
@@ -98,6 +103,31 @@ update_password = done(
         Problem.WRONG_CODE,
         Problem.CODE_REQUIRED,
         Problem.RECENT_SIGN_IN_REQUIRED,
+        Problem.TOO_MANY_REQUESTS,
+    ],
+)
+
+delete_account = done(
+    "DeleteAccount",
+    "Delete one's own account",
+    description=(
+        "The user is deleted with all that belongs to them: sign-ins, addresses, MFA, memberships. A mail tells them. "
+        "It takes the password, and a code of users who have an authenticator; a user with neither needs to have "
+        "signed in within the last ten minutes. The last administrator of an organization cannot go."
+    ),
+    request=DeleteAccountSerializer,
+    requests={
+        "with a password": {"password": "correct horse battery staple"},
+        "with an authenticator besides": {"password": "correct horse battery staple", "verification_code": "492039"},
+    },
+    message="Your account is deleted.",
+    fails_with=[
+        Problem.INVALID_FIELD,
+        Problem.WRONG_PASSWORD,
+        Problem.WRONG_CODE,
+        Problem.CODE_REQUIRED,
+        Problem.RECENT_SIGN_IN_REQUIRED,
+        Problem.LAST_ADMINISTRATOR,
         Problem.TOO_MANY_REQUESTS,
     ],
 )

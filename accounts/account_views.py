@@ -7,7 +7,7 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import account_schema, own_sign_ins, passwords, rendering, step_up
+from accounts import account_schema, deletion, own_sign_ins, passwords, rendering, step_up
 from accounts.authentication import end_all_sessions
 from accounts.models import User
 from accounts.sent_tokens import send_visitors_token
@@ -32,6 +32,14 @@ class PasswordViewSet(SessionViewSet):
         proof = proof_of(request, password="current_password")  # noqa: S106
         step_up.change(caller, proof, change, demand=step_up.Demand.PASSWORD)
         return answer(request, message="Your password is changed.", data=None, session=caller.session_summary)
+
+
+class AccountViewSet(SessionViewSet):
+    @account_schema.delete_account
+    def delete(self, request: Request) -> HttpResponse:
+        caller = deletion.delete_account(cast(SignedIn, request.auth), proof_of(request))
+        leave_if_over(request, caller)
+        return answer(request, message="Your account is deleted.", data=None, session=caller.session_summary)
 
 
 class OwnSignInsViewSet(SessionViewSet):

@@ -1,8 +1,8 @@
 """Forgotten passwords: a code by mail gives a token, and the token a new password, once.
 
-Only the primary address counts, the one that signs in, verified or not: the code proves that somebody reads its mail.
-Nobody gets a code whose account is disabled, or has no password that could be forgotten: staff or an outside issuer
-decide how such a user signs in. None of this shows in an answer.
+The code goes to the primary address, verified or not, whichever address of the user's was typed: it proves that
+somebody reads its mail. Nobody gets a code whose account is disabled, or has no password that could be forgotten: staff
+or an outside issuer decide how such a user signs in. None of this shows in an answer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.core import signing
 from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from accounts import codes, mail, passwords, signing_in, throttling
+from accounts import addresses, codes, mail, passwords, signing_in, throttling
 from accounts.mail_texts import Template
 from accounts.models import Deployment, SignInAttempt, User
 from accounts.sessions import Caller
@@ -60,6 +60,8 @@ def token_for(deployment: Deployment, client: Client, *, email: str, code: str) 
     if user is None:
         throttling.count_failure(limits)
         raise ApiError(Problem.WRONG_CODE, "The code is wrong or too old; have a new one sent.")
+    if throttling.folded(user.email) == throttling.folded(email):
+        addresses.set_verified(user, user.email)
     return signing.dumps([deployment.pk, user.pk, _state_of(user)], salt=_SALT)
 
 

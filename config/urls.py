@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.urls import URLPattern, path, register_converter
 
-from accounts.account_views import OwnSignInsViewSet, PasswordViewSet
+from accounts.account_views import AccountViewSet, OwnSignInsViewSet, PasswordViewSet
 from accounts.address_views import EmailAddressViewSet
 from accounts.challenge_views import ChallengeViewSet, IdentifyViewSet
 from accounts.polled import Endpoint
@@ -67,6 +67,7 @@ urlpatterns = [
             "delete": "remove",
         }.items()
     ),
+    path("me/account/delete", AccountViewSet.as_view({"post": "delete"})),
     path("me/signins", OwnSignInsViewSet.as_view({"get": "list"})),
     path("me/signins/<id:id>/signout", OwnSignInsViewSet.as_view({"post": "sign_out"})),
     polled(DeploymentViewSet, "retrieve"),

@@ -1,0 +1,25 @@
+"""Deleting one's own account."""
+
+from __future__ import annotations
+
+from accounts import notices, sessions, step_up
+from accounts.mail_texts import Template
+from accounts.models import User
+from accounts.sessions import Caller, SignedIn
+from accounts.step_up import Demand, Proof
+
+
+def delete_account(caller: SignedIn, proof: Proof) -> Caller:
+    """Delete the caller's user with all that is theirs, and tell them by mail; returns the caller afterwards.
+
+    That is a visitor, unless somebody else is signed in to the session. Raises ``ApiError`` (400, 401, 403, 429) for
+    the ``proof``, and ``IntegrityError`` if the user is the last administrator of an organization.
+    """
+
+    def make(user: User) -> None:
+        sessions.sign_out_everywhere([user])
+        notices.send(user, Template.ACCOUNT_DELETED, address=proof.address)
+        user.delete()
+
+    step_up.change(caller, proof, make, demand=Demand.BOTH)
+    return sessions.caller_now(caller)
