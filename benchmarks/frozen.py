@@ -47,8 +47,8 @@ def measure(data: Data) -> Frozen:
     postgres = Postgres(data.url)
     with running("rollcall", env=data.env) as server, asking(server.port, questions, pause=PAUSE) as asked:
         time.sleep(AROUND)
-        began_at = time.monotonic()
         with postgres.frozen():
+            began_at = time.monotonic()  # until now some of its processes have answered
             time.sleep(FROZEN)
             ended_at = time.monotonic()
         time.sleep(AROUND)
