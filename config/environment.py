@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from cryptography.fernet import Fernet
@@ -101,44 +101,33 @@ def email_address(value: str) -> None:
     validate.Email(error="it must be an address such as no-reply@example.com")(value)
 
 
-class MailServer(NamedTuple):
-    """The mail server that EMAIL_URL names; ``backend`` is one of Django's."""
+def mail_settings(url: str) -> dict[str, Any]:
+    """Django's settings for the mail server that ``url`` names: ``smtp://``, ``smtps://``, ``console:`` or ``file:///``.
 
-    backend: str
-    host: str = ""
-    port: int = 0
-    user: str = ""
-    password: str = ""
-    starts_tls: bool = False
-    is_tls: bool = False
-    folder: str | None = None
-
-
-def mail_server(url: str) -> MailServer:
-    """The server that ``url`` names: ``smtp://`` (with STARTTLS unless ``?starttls=no``), ``smtps://``, ``console:`` or
-    ``file:///folder``; raises ``ValueError`` with the reason if it is none of these.
+    ``smtp://`` means STARTTLS unless ``?starttls=no`` or the server is on this machine. Raises ``ValueError`` with the
+    reason if it is none of these.
     """
     parts = urlsplit(url)
     if parts.scheme == "console" and url.rstrip("/") == "console:":
-        return MailServer("console")
+        return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
     if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
-        return MailServer("filebased", folder=unquote(parts.path))
+        backend = "django.core.mail.backends.filebased.EmailBackend"
+        return {"EMAIL_BACKEND": backend, "EMAIL_FILE_PATH": unquote(parts.path)}
     if parts.scheme not in ("smtp", "smtps") or parts.hostname is None or parts.path not in ("", "/"):
         raise ValueError(
             "it must look like smtp://user:password@host:587, smtps://user:password@host:465, console: or file:///folder"
         )
     if parts.query not in ("", "starttls=no") or (parts.query and parts.scheme == "smtps"):
         raise ValueError("after the ? only starttls=no can stand, and only with smtp://")
-    is_tls = parts.scheme == "smtps"
-    return MailServer(
-        "smtp",
-        host=parts.hostname,
-        port=parts.port or (465 if is_tls else 587),  # raises ValueError, too
-        user=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
-        starts_tls=not is_tls and not parts.query,
-        is_tls=is_tls,
-    )
+    is_tls, is_local = parts.scheme == "smtps", parts.hostname in ("localhost", "127.0.0.1", "::1")
+    return {
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or (465 if is_tls else 25 if is_local else 587),  # raises ValueError, too
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": not (is_tls or is_local or parts.query),
+        "EMAIL_USE_SSL": is_tls,
+    }
 
 
 def between(low: int, high: int) -> Any:

@@ -4,29 +4,51 @@ from __future__ import annotations
 
 import pytest
 
-from config.environment import MailServer, mail_server
+from config.environment import mail_settings
 from tests.config.test_project import manage
 
 
 @pytest.mark.parametrize(
-    ("url", "expected"),
+    ("url", "backend", "folder"),
     [
-        ("console:", MailServer("console")),
-        ("console://", MailServer("console")),
-        ("file:///var/mail%20out", MailServer("filebased", folder="/var/mail out")),
-        ("smtp://mail.example.com", MailServer("smtp", "mail.example.com", 587, starts_tls=True)),
-        ("smtp://mail.example.com:2525/", MailServer("smtp", "mail.example.com", 2525, starts_tls=True)),
-        ("smtp://localhost:25?starttls=no", MailServer("smtp", "localhost", 25)),
-        ("smtp://[::1]:25?starttls=no", MailServer("smtp", "::1", 25)),
-        ("smtps://mail.example.com", MailServer("smtp", "mail.example.com", 465, is_tls=True)),
-        (
-            "smtp://me%40example.com:p%3A%2F%40ss@mail.example.com",
-            MailServer("smtp", "mail.example.com", 587, "me@example.com", "p:/@ss", starts_tls=True),
-        ),
+        ("console:", "console", None),
+        ("console://", "console", None),
+        ("file:///var/mail%20out", "filebased", "/var/mail out"),
     ],
 )
-def test_a_url_names_a_mail_server(url: str, expected: MailServer) -> None:
-    assert mail_server(url) == expected
+def test_a_url_names_a_place_for_mail(url: str, backend: str, folder: str | None) -> None:
+    settings = mail_settings(url)
+    assert settings["EMAIL_BACKEND"] == f"django.core.mail.backends.{backend}.EmailBackend"
+    assert settings.get("EMAIL_FILE_PATH") == folder
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "tls"),
+    [
+        ("smtp://mail.example.com", "mail.example.com", 587, "STARTTLS"),
+        ("smtp://mail.example.com:2525/", "mail.example.com", 2525, "STARTTLS"),
+        ("smtp://mail.example.com:25?starttls=no", "mail.example.com", 25, None),
+        ("smtp://localhost", "localhost", 25, None),
+        ("smtp://127.0.0.1:2525", "127.0.0.1", 2525, None),
+        ("smtp://[::1]:25?starttls=no", "::1", 25, None),
+        ("smtps://mail.example.com", "mail.example.com", 465, "TLS"),
+        ("smtps://localhost", "localhost", 465, "TLS"),
+    ],
+)
+def test_a_url_names_a_mail_server(url: str, host: str, port: int, tls: str | None) -> None:
+    assert mail_settings(url) == {
+        "EMAIL_HOST": host,
+        "EMAIL_PORT": port,
+        "EMAIL_HOST_USER": "",
+        "EMAIL_HOST_PASSWORD": "",
+        "EMAIL_USE_TLS": tls == "STARTTLS",
+        "EMAIL_USE_SSL": tls == "TLS",
+    }
+
+
+def test_user_and_password_are_percent_decoded() -> None:
+    settings = mail_settings("smtp://me%40example.com:p%3A%2F%40ss@mail.example.com")
+    assert (settings["EMAIL_HOST_USER"], settings["EMAIL_HOST_PASSWORD"]) == ("me@example.com", "p:/@ss")
 
 
 PRINT = "from django.conf import settings as s; print(s.EMAIL_BACKEND, s.EMAIL_HOST, s.EMAIL_PORT, s.EMAIL_USE_TLS)"
@@ -36,7 +58,7 @@ PRINT = "from django.conf import settings as s; print(s.EMAIL_BACKEND, s.EMAIL_H
     ("environment", "expected"),
     [
         ({}, "django.core.mail.backends.smtp.EmailBackend localhost 25 False"),
-        ({"DEMO": "true", "DEMO_PASSWORD": "x"}, "django.core.mail.backends.console.EmailBackend  0 False"),
+        ({"DEMO": "true", "DEMO_PASSWORD": "x"}, "django.core.mail.backends.console.EmailBackend localhost 25 False"),
         ({"EMAIL_URL": "smtp://a.example"}, "django.core.mail.backends.smtp.EmailBackend a.example 587 True"),
     ],
 )

@@ -38,7 +38,7 @@ def mails() -> Iterator[MailServer]:
 def env(demo_env: dict[str, str], mails: MailServer) -> dict[str, str]:
     with psycopg.connect(demo_env["DATABASE_URL"]) as connection:
         connection.execute("DELETE FROM accounts_mail")
-    return demo_env | {"EMAIL_URL": f"smtp://127.0.0.1:{mails.port}?starttls=no"}
+    return demo_env | {"EMAIL_URL": f"smtp://127.0.0.1:{mails.port}"}
 
 
 @pytest.fixture
