@@ -67,7 +67,7 @@ def test_the_user_goes_with_all_that_is_theirs(ada: User, content_type: str) -> 
     assert data_of(client.post(DELETE, {"password": PASSWORD}, content_type=content_type)) is None
     assert list(User.objects.all()) == [other]
     for model in (OrganizationMembership, WorkspaceMembership, SignIn):
-        assert not model.objects.exists()  # type: ignore[attr-defined]
+        assert not model.objects.exists()
     assert EmailAddress.objects.get().user == other
     assert not Session.objects.filter(ended_at__isnull=True).exists()
     assert error_code(elsewhere.get("/me")) == SESSION_ENDED
