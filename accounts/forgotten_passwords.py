@@ -1,8 +1,9 @@
 """Forgotten passwords: a code by mail gives a token, and the token a new password, once.
 
-The code goes to the primary address, verified or not, whichever address of the user's was typed: it proves that
-somebody reads its mail. Nobody gets a code whose account is disabled, or has no password that could be forgotten: staff
-or an outside issuer decide how such a user signs in. None of this shows in an answer.
+The address may be any with which its user signs in: the primary one, or another that is verified. With a new password
+it is verified, whoever typed it: the code proves that somebody reads its mail. Nobody gets a code whose account is
+disabled, or has no password that could be forgotten: staff or an outside issuer decide how such a user signs in. An
+answer shows nothing of this.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from django.core import signing
 from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from accounts import addresses, codes, mail, passwords, signing_in, throttling
+from accounts import addresses, codes, mail, mfa, passwords, signing_in, throttling
 from accounts.mail_texts import Template
-from accounts.models import Deployment, SignInAttempt, User
+from accounts.models import Deployment, EmailAddress, SignInAttempt, User
 from accounts.sessions import Caller
 from accounts.signing_in import Client, SignInResult
-from accounts.users import user_with
+from accounts.users import held_address
 from api.errors import ApiError, Problem
 
 LIFETIME = timedelta(minutes=10)
@@ -33,18 +34,18 @@ def mail_code(deployment: Deployment, client: Client, *, email: str) -> None:
 
     Raises ``ApiError`` (429) if too many were asked for, for the address or by this client.
     """
-    user = _user_of(deployment, email)
+    address = _address_of(deployment, email)
     with transaction.atomic():
         code = codes.new(deployment, codes.Purpose.RESET_PASSWORD, throttling.folded(email), address=client.address)
         with transaction.atomic():
             mail.send(
                 deployment,
-                to=email if user is None else user.email,  # stored by us: never another that only looks like it
+                to=email if address is None else address.email,  # as stored: never another that only looks like it
                 template=Template.RESET_PASSWORD,
                 values={"code": code, "minutes": str(codes.MINUTES)},
                 good_for=codes.LIFETIME,
             )
-            if user is None:
+            if address is None:
                 transaction.set_rollback(True)  # of the mail alone
 
 
@@ -56,13 +57,11 @@ def token_for(deployment: Deployment, client: Client, *, email: str, code: str) 
     limits = throttling.limits(deployment, kind="reset", account=email, address=client.address)
     throttling.require_within(limits)
     is_right = codes.take(deployment, codes.Purpose.RESET_PASSWORD, throttling.folded(email), code)
-    user = _user_of(deployment, email) if is_right else None
-    if user is None:
+    address = _address_of(deployment, email) if is_right else None
+    if address is None:
         throttling.count_failure(limits)
         raise ApiError(Problem.WRONG_CODE, "The code is wrong or too old; have a new one sent.")
-    if throttling.folded(user.email) == throttling.folded(email):
-        addresses.set_verified(user, user.email)
-    return signing.dumps([deployment.pk, user.pk, _state_of(user)], salt=_SALT)
+    return signing.dumps([deployment.pk, address.pk, _state_of(address.user, address)], salt=_SALT)
 
 
 def reset(caller: Caller, client: Client, *, token: str, password: str) -> SignInResult:
@@ -71,34 +70,39 @@ def reset(caller: Caller, client: Client, *, token: str, password: str) -> SignI
     They are signed out everywhere else, and told by mail. Raises ``ApiError``: 401 if the token is not good any more,
     400 if the password is too weak, which leaves the token good.
     """
-    user_id, state = _read(caller.deployment, token)
+    address_id, state = _read(caller.deployment, token)
     with transaction.atomic():
+        address = EmailAddress.objects.filter(pk=address_id, deployment=caller.deployment).first()
+        if address is None:
+            raise ApiError(Problem.RESET_OVER)
         # Of several uses at once the first changes the password, and with it the state that the others need.
-        user = User.objects.select_for_update(no_key=True).filter(pk=user_id, deployment=caller.deployment).first()
-        if user is None or user.disabled or not constant_time_compare(_state_of(user), state):
+        user = mfa.lock(User(pk=address.user_id))
+        if user.disabled or not constant_time_compare(_state_of(user, address), state):
             raise ApiError(Problem.RESET_OVER)
         passwords.require_good(password, user)
         passwords.change(user, password, address=client.address)
+        addresses.set_verified(user, address.email)
         return signing_in.go_on(caller, client, user, SignInAttempt.Method.EMAIL)
 
 
-def _user_of(deployment: Deployment, email: str) -> User | None:
-    user = user_with(deployment, "email", email)
-    return None if user is None or user.disabled or user.password == "" else user
+def _address_of(deployment: Deployment, email: str) -> EmailAddress | None:
+    address = held_address(deployment, email)
+    return None if address is None or address.user.disabled or address.user.password == "" else address
 
 
-def _state_of(user: User) -> str:
-    """Stands for what a token is good for: from a new password or address on it is another."""
-    return salted_hmac(_SALT, f"{user.pk}:{user.email}:{user.password}", algorithm="sha256").hexdigest()
+def _state_of(user: User, address: EmailAddress) -> str:
+    """Stands for what a token is good for: with a new password or address it is another."""
+    state = f"{address.pk}:{address.email}:{user.email}:{user.password}"
+    return salted_hmac(_SALT, state, algorithm="sha256").hexdigest()
 
 
 def _read(deployment: Deployment, token: str) -> tuple[int, str]:
-    """The user's id and the state in ``token``; raises ``ApiError`` (401) if it is too old or of another deployment."""
+    """The address's id and the state in ``token``; raises ``ApiError`` (401) if it is forged, old or not for here."""
     try:
         content: list[Any] = signing.loads(token, salt=_SALT, max_age=LIFETIME)
     except signing.BadSignature as error:
         raise ApiError(Problem.RESET_OVER) from error
-    issued_by, user_id, state = content
+    issued_by, address_id, state = content
     if issued_by != deployment.pk:
         raise ApiError(Problem.RESET_OVER)
-    return user_id, state
+    return address_id, state

@@ -16,12 +16,17 @@ def user_with(deployment: Deployment, field: str, name: str) -> User | None:
     An address may be the primary one or any other that is verified. ``iexact`` compares in upper case, where ı is I:
     it would read all rows, and may find several users.
     """
-    lowered = Lower(Value(normal_name(name)))
-    users = User.objects.filter(deployment=deployment)
     if field == "email":
-        held = EmailAddress.objects.filter(IS_HELD, deployment=deployment).annotate(lowered=Lower("email"))
-        return users.filter(pk__in=held.filter(lowered=lowered).values("user")).first()
-    return users.exclude(username="").annotate(lowered=Lower("username")).filter(lowered=lowered).first()
+        address = held_address(deployment, name)
+        return None if address is None else address.user
+    users = User.objects.filter(deployment=deployment).exclude(username="").annotate(lowered=Lower("username"))
+    return users.filter(lowered=Lower(Value(normal_name(name)))).first()
+
+
+def held_address(deployment: Deployment, email: str) -> EmailAddress | None:
+    """The address, with its user, that is ``email`` in any case and is primary or verified; it is one user's."""
+    held = EmailAddress.objects.filter(IS_HELD, deployment=deployment).annotate(lowered=Lower("email"))
+    return held.filter(lowered=Lower(Value(normal_name(email)))).select_related("user").first()
 
 
 def users_called(name: str, *, deployment: Deployment | None = None) -> QuerySet[User]:

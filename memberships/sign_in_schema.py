@@ -190,9 +190,9 @@ forgot_password = endpoint(
     tag="Sign-in",
     method="POST",
     description=(
-        "With `email` alone, a code goes to the user whose primary address that is, if they have a password; the "
-        "answer is `{}` whether or not there is such a user. The code is good for ten minutes and five tries. With "
-        "`email` and `otp` the answer is a token for `/auth/reset-password`, good for ten minutes and once."
+        "With `email` alone, a code goes to the user whose primary or verified address that is, if they have a "
+        "password; the answer is `{}` whether or not there is such a user. The code is good for ten minutes and five "
+        "tries. With `email` and `otp` the answer is a token for `/auth/reset-password`, good for ten minutes and once."
     ),
     request=ForgotPasswordRequestSerializer,
     requests={"first": {"email": "ada@example.com"}, "then": {"email": "ada@example.com", "otp": "492039"}},

@@ -238,6 +238,33 @@ def test_whoever_has_no_password_gets_no_token_even_for_a_guessed_code(
         assert error_code(exchange(browser, "123456", email)) == WRONG_CODE
 
 
+def test_with_the_new_password_the_address_is_verified(browser: ApiClient, ada: User) -> None:
+    """Staff had typed it."""
+    address = ada.email_addresses.get()
+    assert address.verified_at is None
+    token = token_by_mail(browser)
+    address.refresh_from_db()
+    assert address.verified_at is None
+    assert data_of(reset(browser, token))["active_signin"]["user"]["primary_email_address"]["verified"] is True
+
+
+def test_another_address_resets_the_password_only_once_it_is_verified(browser: ApiClient, ada: User) -> None:
+    other = ada.email_addresses.create(deployment=ada.deployment, email="other@example.com")
+    forget(browser, "other@example.com")
+    assert not Mail.objects.exists()
+    ada.email_addresses.filter(pk=other.pk).update(verified_at=timezone.now())
+    token = token_by_mail(browser, "other@example.com")
+    assert django_mail.outbox[-1].to == ["other@example.com"]
+    assert data_of(reset(browser, token))["active_signin"]["user_id"] == str(ada.pk)
+
+
+def test_an_address_that_the_user_has_removed_resets_nothing(browser: ApiClient, ada: User) -> None:
+    other = ada.email_addresses.create(deployment=ada.deployment, email="other@example.com", verified_at=timezone.now())
+    token = token_by_mail(browser, "other@example.com")
+    other.delete()
+    assert error_code(reset(browser, token)) == RESET_OVER
+
+
 def test_the_mail_goes_to_the_address_as_it_is_stored(browser: ApiClient, ada: User) -> None:
     forget(browser, "ADA@Example.com")
     assert Mail.objects.get().to == "ada@example.com"
