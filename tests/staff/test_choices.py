@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.test import Client
 
-from accounts.models import Deployment, MailText, User
+from accounts.models import Deployment, MailText, SignUpInvitation, User
 from memberships.models import (
     OrganizationMembership,
     OrganizationMembershipRole,
@@ -161,7 +161,7 @@ def test_rights_are_offered_to_staff_who_have_none(admin_client: Client, world: 
 
 def test_every_field_of_a_form_declares_its_choices(db: None) -> None:
     """But the first of a row, by which the others go: what it belongs to."""
-    first = {(model, "deployment") for model in (User, MailText, Organization, Segment)} | {
+    first = {(model, "deployment") for model in (User, MailText, SignUpInvitation, Organization, Segment)} | {
         (Workspace, "organization"),
         (StaffAccess, "deployments"),
     }
