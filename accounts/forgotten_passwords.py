@@ -1,7 +1,7 @@
 """Forgotten passwords: a code by mail gives a token, and the token a new password, once.
 
-The address may be any with which its user signs in: the primary one, or another that is verified. With a new password
-it is verified, whoever typed it: the code proves that somebody reads its mail. Nobody gets a code whose account is
+The address may be any with which its user signs in: the primary one, or another that is verified. With the code it is
+verified, whoever typed it: that proves that somebody reads its mail. Nobody gets a code whose account is
 disabled, or has no password that could be forgotten: staff or an outside issuer decide how such a user signs in. An
 answer shows nothing of this.
 """
@@ -61,6 +61,7 @@ def token_for(deployment: Deployment, client: Client, *, email: str, code: str) 
     if address is None:
         throttling.count_failure(limits)
         raise ApiError(Problem.WRONG_CODE, "The code is wrong or too old; have a new one sent.")
+    addresses.set_verified(address.user, address.email)
     return signing.dumps([deployment.pk, address.pk, _state_of(address.user, address)], salt=_SALT)
 
 
@@ -81,7 +82,6 @@ def reset(caller: Caller, client: Client, *, token: str, password: str) -> SignI
             raise ApiError(Problem.RESET_OVER)
         passwords.require_good(password, user)
         passwords.change(user, password, address=client.address)
-        addresses.set_verified(user, address.email)
         return signing_in.go_on(caller, client, user, SignInAttempt.Method.EMAIL)
 
 

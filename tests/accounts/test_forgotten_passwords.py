@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts import forgotten_passwords, mail
-from accounts.models import Deployment, EmailAddress, Mail, MailedCode, SignIn, SignInAttempt, User
+from accounts.models import Deployment, Mail, MailedCode, SignIn, SignInAttempt, User
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory, UserFactory, session_of, token_of
 from tests.support.mail import mail_server
@@ -92,18 +92,6 @@ def test_the_code_of_a_reset_verifies_the_address_that_it_went_to(browser: ApiCl
     assert not ada.email_addresses.filter(verified_at__isnull=False).exists()
     exchange(browser, mailed_code())
     assert ada.email_addresses.get().verified_at is not None
-
-
-def test_the_code_goes_to_the_primary_address_whichever_is_typed(browser: ApiClient, ada: User) -> None:
-    own = {"deployment": ada.deployment, "user": ada}
-    EmailAddress.objects.create(**own, email="ada@home.example", verified_at=timezone.now())
-    EmailAddress.objects.create(**own, email="ada@work.example")
-    token = token_by_mail(browser, "ada@home.example")
-    assert django_mail.outbox[-1].to == ["ada@example.com"]
-    assert reset(browser, token).status_code == 200
-    sent = Mail.objects.count()
-    forget(browser, "ada@work.example")
-    assert Mail.objects.count() == sent, "it is not verified, so it may be anybody's"
 
 
 def test_the_user_is_told_of_the_new_password(browser: ApiClient, ada: User) -> None:
@@ -236,16 +224,6 @@ def test_whoever_has_no_password_gets_no_token_even_for_a_guessed_code(
     for email in ("sso@example.com", "nobody@example.com"):
         forget(browser, email)
         assert error_code(exchange(browser, "123456", email)) == WRONG_CODE
-
-
-def test_with_the_new_password_the_address_is_verified(browser: ApiClient, ada: User) -> None:
-    """Staff had typed it."""
-    address = ada.email_addresses.get()
-    assert address.verified_at is None
-    token = token_by_mail(browser)
-    address.refresh_from_db()
-    assert address.verified_at is None
-    assert data_of(reset(browser, token))["active_signin"]["user"]["primary_email_address"]["verified"] is True
 
 
 def test_another_address_resets_the_password_only_once_it_is_verified(browser: ApiClient, ada: User) -> None:
