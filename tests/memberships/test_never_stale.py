@@ -408,9 +408,9 @@ OF_ADA = f"(SELECT id FROM accounts_user WHERE email = '{ADA}')"
             id="a workspace role's permissions",
         ),
         pytest.param(
-            "UPDATE accounts_signin SET user_agent = 'Lynx'",
-            {SESSION: (lambda data: data["active_signin"]["browser"], "Lynx")},
-            id="a sign-in's browser",
+            "UPDATE accounts_signin SET ip_address = '192.0.2.9'",
+            {SESSION: (lambda data: data["active_signin"]["ipAddress"], "192.0.2.9")},
+            id="a sign-in's address",
         ),
         pytest.param(
             "UPDATE accounts_deployment SET name = 'Renamed' WHERE host = '127.0.0.1'",
