@@ -27,8 +27,13 @@ FOR_VISITORS = ["/session", "/deployment"]
 
 
 @pytest.fixture
-def user(deployment: Deployment) -> User:
-    Deployment.objects.filter(pk=deployment.pk).update(allowed_origins=[ORIGIN], mode="staging")
+def mode() -> str:
+    return "staging"
+
+
+@pytest.fixture
+def user(deployment: Deployment, mode: str) -> User:
+    Deployment.objects.filter(pk=deployment.pk).update(allowed_origins=[ORIGIN], mode=mode)
     deployment.refresh_from_db()
     user = UserFactory.create(deployment=deployment)
     member_of_new_workspace(user, enforce_2fa=True, enable_ip_restriction=True, whitelisted_ips=["192.0.2.0/24"])
@@ -41,14 +46,14 @@ class Ways:
     def __init__(self, user: User, path: str, token: str | None = None) -> None:
         self.token = token or token_of(user)
         self.path = path
-        self.host = user.deployment.host
+        self.deployment = user.deployment
         self._application = ApiClient(user.deployment, token=self.token)
         for _ in range(2):
             self._application.get(path)
 
     def ask(self, query: str = "", **headers: Any) -> tuple[Any, Any]:
         """The answer of the application, which went the fast path if it could, and that of the long way."""
-        headers = {"HTTP_HOST": self.host, "HTTP_COOKIE": f"__session={self.token}", **headers}
+        headers = {"HTTP_HOST": self.deployment.host, "HTTP_COOKIE": f"__session={self.token}", **headers}
         django = Client(raise_request_exception=False)
         fast = self._application.get(self.path, query, **headers)
         long = django.get(self.path, QUERY_STRING=query, **headers)
@@ -180,7 +185,26 @@ def test_a_client_without_a_good_token_is_left_to_django(
 
 HEADERS = {
     "HTTP_ACCEPT": st.sampled_from(["*/*", "application/json", "text/html", "", "application/*"]),
-    "HTTP_IF_NONE_MATCH": st.sampled_from(["*", '""', '"other"', 'W/"other"', "other", ","]),
+    "HTTP_IF_NONE_MATCH": st.sampled_from(
+        [
+            *[
+                "*",
+                " * ",
+                '""',
+                '"other"',
+                'W/"other"',
+                "other",
+                ",",
+                "",
+                '"\xe9"',
+                "{0}",
+                "W/{0}",
+                "w/{0}",
+                "\t{0}\xa0",
+            ],
+            *['"other", {0}', '{0},"other"', "{0},", ", {0}", '*, "other"', "{0} {0}", "W/W/{0}", '"a,{0}', "{0}x"],
+        ]
+    ),
     "HTTP_IF_MODIFIED_SINCE": st.just("Tue, 24 Nov 2026 00:00:00 GMT"),
     "HTTP_IF_UNMODIFIED_SINCE": st.just("Tue, 24 Nov 2020 00:00:00 GMT"),
     "HTTP_RANGE": st.just("bytes=0-1"),
@@ -191,20 +215,66 @@ HEADERS = {
     "REMOTE_ADDR": st.sampled_from(["192.0.2.7", "198.51.100.7", "::ffff:192.0.2.7", "10.0.0.1", "", "nonsense"]),
     "CONTENT_TYPE": st.sampled_from(["application/json", "text/plain; charset=utf-8", ""]),
 }
+TOKENS = {
+    "HTTP_COOKIE": st.sampled_from(
+        [
+            *["__session={0}; __session=junk", "__session=junk; __session={0}", "__session={0}; __session={0}"],
+            *['__session="{0}"', " __session = {0} ", "a=b;;=;__session={0};", "a=1, __session={0}", "__SESSION={0}"],
+            *["\xff\xfe=\x80; __session={0}", "__session={0}\xff", "__session=" + "x" * 5000, "__session", "=", ""],
+            *[
+                "__session={0}x",
+                "__session=a.b.c; __session={0}",
+                "; ".join(["__session=a.b.c"] * 12) + ";__session={0}",
+            ],
+            "; ".join(f"__session=a.b.c{number}" for number in range(12)) + "; __session={0}",
+        ]
+    ),
+    "HTTP_AUTHORIZATION": st.sampled_from(
+        ["Bearer {0}", "bearer  {0}", "Bearer junk", "Bearer", "Bearer {0} {0}", "Basic e30=", "Bearer a.b.c", "\xff"]
+    ),
+}
+QUERIES = [
+    *["", "org_id=", "org_id=0", "org_id=00", "org_id=%31", "org_id=1&x=2", "a=b&org_id", "&&", "org_id=%D9%A1"],
+    *["template=default", "template=x", "template=default&template=default", "x=%00&y=%ff", "__dev_session__={0}"],
+    *["__dev_session__=junk", "__dev_session__=", "__dev_session__={0}&__dev_session__={0}", "__dev_session__={0}%00"],
+]
 
 
 @pytest.mark.django_db
-@settings(max_examples=300)
-@given(
-    headers=st.fixed_dictionaries({}, optional=HEADERS),
-    query=st.sampled_from(["", "org_id=", "org_id=0", "org_id=00", "org_id=%31", "org_id=1&x=2", "a=b&org_id", "&&"]),
-)
+@pytest.mark.parametrize("mode", ["staging", "production"])
+@settings(max_examples=100)
+@given(headers=st.fixed_dictionaries({}, optional=HEADERS | TOKENS), query=st.sampled_from(QUERIES))
 def test_the_fast_path_and_django_answer_any_request_alike(
     ways: Ways, settings: Any, headers: dict[str, str], query: str
 ) -> None:
     settings.TRUSTED_PROXIES = ["10.0.0.0/8", "::1"]
+    query = query.format(ways.token)
+    headers |= {name: headers[name].format(ways.token) for name in headers.keys() & TOKENS}
+    condition = headers.pop("HTTP_IF_NONE_MATCH", None)
     short, long = ways.ask(query, **headers)
-    assert seen(short) == seen(long)
+    assert without_new_session(short) == without_new_session(long)
+    if condition is None:
+        return
+    etag = short.headers.get("ETag", '"none"')
+    short, long = ways.ask(query, **headers, HTTP_IF_NONE_MATCH=condition.format(etag))
+    assert without_new_session(short) == without_new_session(long)
+    if short.status_code == 304 and "*" not in condition:
+        assert short.headers["ETag"] == etag
+
+
+@pytest.mark.parametrize("headers", [{}, {"HTTP_ORIGIN": ORIGIN}])
+def test_head_has_the_headers_of_the_fast_path(ways: Ways, path: str, headers: dict[str, str]) -> None:
+    client = ApiClient(ways.deployment, token=ways.token)
+    found, only_head = client.get(path, **headers), client.request("HEAD", path, **headers)
+    assert took_the_fast_path(found)
+    assert (only_head.status_code, only_head.content) == (200, b"")
+    for response in (found, only_head):
+        if path == TOKEN:  # each is another
+            response.headers.pop("ETag")
+    assert dict(only_head.headers) == dict(found.headers)
+    if path != TOKEN:
+        etag = found.headers["ETag"]
+        assert client.request("HEAD", path, **headers, HTTP_IF_NONE_MATCH=etag).status_code == 304
 
 
 # Who calls
