@@ -380,6 +380,9 @@ class User(TimeStamped):
         help_text="The claim iss that goes with it. Needed only where the deployment has trusted several issuers.",
     )
     password = models.CharField(max_length=200, blank=True, db_default="", editable=False)
+    picture = models.CharField(
+        max_length=200, blank=True, db_default="", editable=False, help_text="The name of its file in the storage."
+    )
     disabled = models.BooleanField(default=False, db_default=False, help_text="A disabled user cannot use any session.")
     public_metadata = MetadataField()
     private_metadata = MetadataField()

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from accounts import front_ends, mfa
+from accounts import front_ends, mfa, pictures
 from accounts.browsers import browser_of, device_of
 from accounts.invitations import Refusal
 from accounts.models import (
@@ -32,8 +32,8 @@ _NO_ADDRESS = AddressRow(id="", email="", is_primary=False, verified_at="")
 _NO_PHONE_NUMBER = {"id": "", "phone_number": "", "country_code": "", "verified": False, "verified_at": ""}
 
 
-def public_user(row: PublicUserRow | UserRow) -> JsonObject:
-    """A ``PublicUserData``: the part of a user that other members may see."""
+def public_user(row: PublicUserRow | UserRow, deployment: Deployment) -> JsonObject:
+    """A ``PublicUserData``: the part of a user of ``deployment`` that other members may see."""
     addresses = _addresses(row)
     return {
         "id": row.id,
@@ -41,17 +41,17 @@ def public_user(row: PublicUserRow | UserRow) -> JsonObject:
         "last_name": row.last_name,
         "username": row.username,
         "availability": "available",
-        "has_profile_picture": "",
-        "profile_picture_url": "",
+        "has_profile_picture": "true" if row.picture else "",
+        "profile_picture_url": pictures.url_of(deployment, row.picture),
         "primary_phone_number": _NO_PHONE_NUMBER,
         "primary_email_address": email_address(addresses[0] if addresses and addresses[0].is_primary else _NO_ADDRESS),
     }
 
 
-def current_user(row: UserRow) -> JsonObject:
+def current_user(row: UserRow, deployment: Deployment) -> JsonObject:
     """A ``CurrentUser``: the part of their own data that users may see."""
     own = None if row.authenticator is None else dict(zip(("id", "created_at"), row.authenticator, strict=True))
-    public = public_user(row)
+    public = public_user(row, deployment)
     return public | {
         "primary_email_address_id": public["primary_email_address"]["id"],
         "primary_phone_number_id": "",

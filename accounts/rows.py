@@ -28,6 +28,7 @@ class PublicUserRow(NamedTuple):
     username: str
     first_name: str
     last_name: str
+    picture: str
     addresses: list[list[Any]]
     """Each has the fields of an ``AddressRow``. The primary one comes first, if there is one; others are not shown."""
 
@@ -39,6 +40,7 @@ class UserRow(NamedTuple):
     username: str
     first_name: str
     last_name: str
+    picture: str
     addresses: list[list[Any]]
     """As in ``PublicUserRow``, but all of them."""
     has_password: bool
@@ -150,7 +152,7 @@ def awaits_mailed_code(attempt: str) -> str:
 
 
 def _names(user: str) -> str:
-    return f"{user}.id::text, {user}.username, {user}.first_name, {user}.last_name"
+    return f"{user}.id::text, {user}.username, {user}.first_name, {user}.last_name, {user}.picture"
 
 
 def _addresses(user: str, condition: str = "") -> str:

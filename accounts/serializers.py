@@ -57,8 +57,8 @@ class PublicUserDataSerializer(serializers.Serializer):
     last_name = serializers.CharField()
     username = serializers.CharField()
     availability = serializers.CharField(help_text="`available`: users cannot say otherwise yet.")
-    has_profile_picture = serializers.CharField(help_text="Pictures are not kept.")
-    profile_picture_url = serializers.CharField()
+    has_profile_picture = serializers.CharField(help_text='`true`, or "" if there is none.')
+    profile_picture_url = serializers.CharField(help_text='"" if there is none. Another picture has another address.')
     primary_phone_number = UserPhoneNumberSerializer()
     primary_email_address = UserEmailAddressSerializer()
 
@@ -78,6 +78,10 @@ class CurrentUserBaseSerializer(PublicUserDataSerializer):
     has_password = serializers.BooleanField()
     has_passkeys = serializers.BooleanField()
     public_metadata = MetadataField()
+
+
+class PictureSerializer(serializers.Serializer):
+    file = serializers.FileField(allow_empty_file=True)
 
 
 class UpdateUserSerializer(serializers.Serializer):

@@ -9,6 +9,10 @@ from django.conf import settings
 
 MAX_BODY = 64 * 1024
 """Bytes that an endpoint of the API takes."""
+MAX_PICTURE = 5 * 2**20
+"""Bytes of the file of a picture."""
+UPLOADS = {"/me/profile-picture": MAX_PICTURE + MAX_BODY}
+"""Addresses of the API that take more than ``MAX_BODY``, and how many bytes."""
 MAX_CONTENT_TYPE = 1000
 """Characters. The longest that anybody needs names a boundary of 70 (RFC 2046, 5.1.1)."""
 MAX_ETAGS = 8 * 1024
@@ -44,4 +48,4 @@ def tidy(environ: dict[str, Any]) -> None:
 def limit_at(path: str) -> int:
     """The number of bytes that anybody may send to ``path``."""
     staff: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    return staff if path.startswith("/admin/") else MAX_BODY
+    return staff if path.startswith("/admin/") else UPLOADS.get(path, MAX_BODY)

@@ -98,7 +98,8 @@ def body_too_large(request: HttpRequest, limit: int) -> HttpResponse:
     """413: the body is longer than ``limit`` bytes."""
     if _is_for_staff(request):
         return render(request, "413.html", {"limit": limit}, status=413)
-    return error_response(Problem.BODY_TOO_LARGE)
+    message = f"This is too large; send {limit // 2**20} MB at most." if limit >= 2**20 else None
+    return error_response(Problem.BODY_TOO_LARGE, message)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

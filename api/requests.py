@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, QueryDict
 from rest_framework.request import Request
 
@@ -78,6 +79,18 @@ def text_field(body: Mapping[str, Any], name: str, *, max_length: int = MAX_TEXT
 def optional_text_field(body: Mapping[str, Any], name: str, *, max_length: int = MAX_TEXT) -> str:
     """As ``text_field``, but "" if there is none."""
     return "" if body.get(name, "") == "" else text_field(body, name, max_length=max_length)
+
+
+def file_field(body: Mapping[str, Any], name: str, *, max_bytes: int) -> UploadedFile | None:
+    """The file in the field ``name`` of a form, None for an empty one; raises ``ApiError`` (400) if there is none."""
+    value = body.get(name)
+    if value == "":
+        return None
+    if not isinstance(value, UploadedFile):
+        raise ApiError(Problem.INVALID_FIELD, f"{name} must be a file, in a form.")
+    if (value.size or 0) > max_bytes:
+        raise ApiError(Problem.INVALID_FIELD, f"{name} is too large; send {max_bytes // 2**20} MB at most.")
+    return value if value.size else None
 
 
 def texts_field(body: Mapping[str, Any], name: str, *, number: int) -> list[str]:

@@ -3,11 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
-from django.urls import URLPattern, path, register_converter
+from django.urls import URLPattern, path, re_path, register_converter
 
+from accounts import pictures
 from accounts.account_views import AccountViewSet, OwnSignInsViewSet, PasswordViewSet
 from accounts.address_views import EmailAddressViewSet
 from accounts.challenge_views import ChallengeViewSet, IdentifyViewSet
+from accounts.picture_views import picture
 from accounts.polled import Endpoint
 from accounts.views import DeploymentViewSet, InvitationViewSet, JwksViewSet, MfaViewSet
 from accounts.viewsets import PolledViewSet
@@ -51,6 +53,8 @@ urlpatterns = [
     polled(WorkspaceMembershipViewSet, "list"),
     polled(OrganizationMembershipViewSet, "list"),
     polled(CurrentUserViewSet, "retrieve", post="update"),
+    path("me/profile-picture", CurrentUserViewSet.as_view({"post": "update_picture"})),
+    re_path(rf"^media/(?P<name>{pictures.NAME})$", picture),
     path("me/authenticator", MfaViewSet.as_view({"post": "new_authenticator"})),
     path("me/authenticator/attempt-verification", MfaViewSet.as_view({"post": "confirm_authenticator"})),
     path("me/authenticator/<id:id>/delete", MfaViewSet.as_view({"post": "delete_authenticator"})),

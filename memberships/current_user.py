@@ -9,6 +9,7 @@ import orjson
 
 from accounts import rendering as accounts_rendering
 from accounts import rows
+from accounts.models import Deployment
 from accounts.poll import Composed, Poll, Source, composed, read_row
 from accounts.rows import UserRow
 from accounts.session_rows import SessionRow, read_with_session, with_session
@@ -29,16 +30,17 @@ _STATEMENT = with_session(user_row("member"))
 
 
 def _compose(viewer: Viewer, row: SessionRow, poll: Poll) -> Composed:
-    return composed(viewer, MESSAGE, _data(row))
+    return composed(viewer, MESSAGE, _data(row, viewer.deployment))
 
 
 def current_user(caller: Caller) -> dict[str, Any]:
     """A ``CurrentUser`` as it is now, after what the caller has changed in it."""
-    return _data(run(read_with_session(_STATEMENT, caller.deployment, caller.session.pk)))
+    row = run(read_with_session(_STATEMENT, caller.deployment, caller.session.pk))
+    return _data(row, caller.deployment)
 
 
-def _data(row: SessionRow) -> dict[str, Any]:
-    return accounts_rendering.current_user(UserRow(*orjson.loads(row.data or b"")))
+def _data(row: SessionRow, deployment: Deployment) -> dict[str, Any]:
+    return accounts_rendering.current_user(UserRow(*orjson.loads(row.data or b"")), deployment)
 
 
 SOURCE = Source("me", partial(read_row, _STATEMENT), _compose)

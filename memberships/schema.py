@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest
 
 from accounts import rendering as accounts_rendering
+from accounts.models import Deployment
 from accounts.rows import SignInAttemptRow, SignInRow, UserRow
-from accounts.serializers import UpdateUserSerializer
+from accounts.serializers import PictureSerializer, UpdateUserSerializer
 from api.answers import timestamp
 from api.errors import Problem
 from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, UNSETTLED, endpoint, envelope, enveloped
@@ -89,6 +90,7 @@ _ADA = UserRow(
     username="ada",
     first_name="Ada",
     last_name="Lindqvist",
+    picture="",
     addresses=[["7214", "ada@example.com", True, EXAMPLE_TIME]],
     has_password=True,
     public_metadata_json="{}",
@@ -96,8 +98,9 @@ _ADA = UserRow(
     has_backup_codes=False,
     segments_json="[]",
 )
-_PUBLIC_USER = accounts_rendering.public_user(_ADA)
-_USER = orjson.loads(orjson.dumps(accounts_rendering.current_user(_ADA)))
+_NORDLYS = Deployment(host="accounts.example.com")
+_PUBLIC_USER = accounts_rendering.public_user(_ADA, _NORDLYS)
+_USER = orjson.loads(orjson.dumps(accounts_rendering.current_user(_ADA, _NORDLYS)))
 _ADMIN = {
     "id": "1",
     "organization_id": "",
@@ -229,6 +232,27 @@ update_current_user = endpoint(
     },
     answers=_CURRENT_USER,
     examples={"a user": enveloped(_USER, "You.")},
+    fails_with=[*NEEDING_A_SESSION, Problem.INVALID_FIELD],
+)
+
+_PICTURE = "https://accounts.example.com/media/pictures/0f8ba885c9e684d15f5c5fafbd307928.webp"
+
+update_picture = endpoint(
+    "UpdateProfilePicture",
+    "Change one's own picture",
+    tag="Me",
+    method="POST",
+    description=(
+        "A JPEG, PNG, WebP or GIF of 5 MB and 25 million pixels at most, as the file of a multipart form. It is kept "
+        "as a WebP of 512 pixels at most, without what the file says of place and camera. An empty file removes it."
+    ),
+    request={
+        "multipart/form-data": OpenApiRequest(
+            PictureSerializer, examples=[OpenApiExample("a picture", value={"file": "the bytes of a picture"})]
+        )
+    },
+    answers=_CURRENT_USER,
+    examples={"a user": enveloped(_USER | {"has_profile_picture": "true", "profile_picture_url": _PICTURE}, "You.")},
     fails_with=[*NEEDING_A_SESSION, Problem.INVALID_FIELD],
 )
 

@@ -9,6 +9,7 @@ import orjson
 
 from accounts import rendering as accounts_rendering
 from accounts import rows, sessions, signing_in, signing_up
+from accounts.models import Deployment
 from accounts.poll import Composed, Poll, Source, composed, read_row
 from accounts.rows import SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
 from accounts.session_rows import SessionRow, read_with_session, with_session
@@ -49,7 +50,8 @@ _STATEMENT = with_session(f"""
 
 
 def _compose(viewer: Viewer, row: SessionRow, poll: Poll) -> Composed:
-    return composed(viewer, MESSAGE, _data(row.data, session_id=viewer.session_id, active_id=viewer.sign_in_id))
+    data = _data(viewer.deployment, row.data, session_id=viewer.session_id, active_id=viewer.sign_in_id)
+    return composed(viewer, MESSAGE, data)
 
 
 SOURCE = Source("session", partial(read_row, _STATEMENT), _compose, admits_visitors=True)
@@ -60,13 +62,13 @@ def session_data(caller: Caller) -> dict[str, Any]:
     data = None
     if not caller.is_visitor:
         data = run(read_with_session(_STATEMENT, caller.deployment, caller.session.pk)).data
-    return _data(data, session_id=caller.session.pk, active_id=caller.session.active_sign_in_id)
+    return _data(caller.deployment, data, session_id=caller.session.pk, active_id=caller.session.active_sign_in_id)
 
 
-def _data(text: bytes | None, *, session_id: int, active_id: int | None) -> dict[str, Any]:
+def _data(deployment: Deployment, text: bytes | None, *, session_id: int, active_id: int | None) -> dict[str, Any]:
     """A ``Session``: its live sign-ins, the active one with what is active in it, and the attempts under way."""
     found, attempts, sign_ups = (None, None, None) if text is None else orjson.loads(text)
-    sign_ins = {sign_in["id"]: sign_in for sign_in in (_sign_in(*one) for one in found or ())}
+    sign_ins = {sign_in["id"]: sign_in for sign_in in (_sign_in(deployment, *one) for one in found or ())}
     return {
         "id": str(session_id),
         "active_signin": sign_ins.get(str(active_id)),
@@ -77,11 +79,15 @@ def _data(text: bytes | None, *, session_id: int, active_id: int | None) -> dict
 
 
 def _sign_in(
-    sign_in: list[Any], user: list[Any], organization_membership_id: str | None, workspace_membership_id: str | None
+    deployment: Deployment,
+    sign_in: list[Any],
+    user: list[Any],
+    organization_membership_id: str | None,
+    workspace_membership_id: str | None,
 ) -> dict[str, Any]:
     return accounts_rendering.sign_in(
         SignInRow(*sign_in),
         organization_membership_id=organization_membership_id,
         workspace_membership_id=workspace_membership_id,
-        user=accounts_rendering.current_user(UserRow(*user)),
+        user=accounts_rendering.current_user(UserRow(*user), deployment),
     )

@@ -7,7 +7,7 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import challenges, profile, sessions, signing_in, signing_up, tokens
+from accounts import challenges, pictures, profile, sessions, signing_in, signing_up, tokens
 from accounts import rendering as accounts_rendering
 from accounts.authentication import end_all_sessions, require_settled
 from accounts.models import SignInAttempt, SignUpAttempt, User
@@ -16,9 +16,10 @@ from accounts.sessions import Caller, SignedIn
 from accounts.signing_in import Client, SignInResult
 from accounts.viewsets import PolledViewSet, SessionViewSet, VisitorViewSet
 from api.answers import answer
+from api.bounds import MAX_PICTURE
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem
-from api.requests import body_of, id_parameter, single_parameter, text_field
+from api.requests import body_of, file_field, id_parameter, single_parameter, text_field
 from memberships import access_token, active, current_user, schema, session_state, sign_in_schema
 from memberships.session_state import session_data
 
@@ -155,6 +156,12 @@ class CurrentUserViewSet(PolledViewSet):
     def update(self, request: Request) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
         profile.update(caller.user, body_of(request))
+        return current_user_answer(request, caller)
+
+    @schema.update_picture
+    def update_picture(self, request: Request) -> HttpResponse:
+        caller = cast(SignedIn, request.auth)
+        pictures.change(caller.user, file_field(body_of(request), "file", max_bytes=MAX_PICTURE))
         return current_user_answer(request, caller)
 
 

@@ -7,6 +7,7 @@ from config.settings.core import *
 from config.settings.database import *
 from config.settings.logging import *
 from config.settings.mail import *
+from config.settings.media import *
 from config.settings.security import *
 from config.settings.sessions import *
 

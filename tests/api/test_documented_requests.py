@@ -26,6 +26,8 @@ OPERATIONS = [
     for path, methods in document()["paths"].items()
     for method, operation in methods.items()
 ]
+NONE: dict[str, Any] = {"examples": {}}
+"""The content of a body that takes a file: it does not come as JSON."""
 each_kind_of_body = pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART], ids=["json", "form", "multipart"])
 
 
@@ -99,7 +101,7 @@ def documented_bodies() -> list[Any]:
         pytest.param(path, operation, example["value"], id=f"{path} {name}")
         for _, path, operation in OPERATIONS
         if "requestBody" in operation
-        for name, example in operation["requestBody"]["content"]["application/json"]["examples"].items()
+        for name, example in operation["requestBody"]["content"].get("application/json", NONE)["examples"].items()
     ]
 
 

@@ -9,14 +9,15 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts import codes, mail, outside_issuers, sessions, signing_up, throttling
+from accounts import codes, mail, outside_issuers, pictures, sessions, signing_up, throttling
 from database.models import sweep as sweep_invalidation_log
 
 
 class Command(BaseCommand):
     help = (
         "Delete the sessions that ended or expired and the mails that were written some time ago, limits that are "
-        "over, sign-ups, codes and used tokens that have expired, and old rows of the invalidation log. Run it daily."
+        "over, sign-ups, codes and used tokens that have expired, pictures that are nobody's, and old rows of the "
+        "invalidation log. Run it daily."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -32,5 +33,6 @@ class Command(BaseCommand):
         signing_up.sweep()
         throttling.sweep()
         outside_issuers.sweep()
+        pictures.sweep(before=timezone.now() - timedelta(days=1))
         sweep_invalidation_log()
         self.stdout.write(f"{number} sessions deleted")

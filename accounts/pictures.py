@@ -1,0 +1,120 @@
+"""Profile pictures: taken as files of many kinds, kept as small ones of one kind, under names that nobody can guess.
+
+A file is never changed: another picture has another name, so that browsers may keep each for good.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from datetime import datetime
+from io import BytesIO
+from typing import IO
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from PIL import Image, ImageOps
+
+from accounts import mfa
+from accounts.models import Deployment, User
+from api.errors import ApiError, Problem
+
+FOLDER = "pictures"
+NAME = rf"{FOLDER}/[0-9a-f]{{32}}\.webp"
+"""A pattern of the names that files have in the storage."""
+MAX_PIXELS = 25_000_000
+SIDE = 512
+"""Pixels of the longer side of a picture that is kept, at most."""
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+_ONE_AT_A_TIME = threading.Lock()
+"""A picture takes up to 100 MB of memory while it is decoded."""
+
+
+def change(user: User, file: IO[bytes] | None) -> None:
+    """Give ``user`` the picture in ``file``, or none; the file of the one before is deleted after the commit.
+
+    Raises ``ApiError`` (400) if it is no picture, or too large a one.
+    """
+    name = "" if file is None else _save(encoded(file))
+    try:
+        with transaction.atomic():
+            user = mfa.lock(user)
+            forget(user)
+            user.picture = name
+            user.save(update_fields=["picture"])
+    except BaseException:
+        _delete(name)
+        raise
+
+
+def forget(user: User) -> None:
+    """Delete the file of the picture of ``user`` once the present transaction is committed."""
+    name = user.picture
+    transaction.on_commit(lambda: _delete(name), robust=True)
+
+
+def url_of(deployment: Deployment, name: str) -> str:
+    """The address of a picture, "" for none: pages on other origins show it, so it has a scheme and a host."""
+    if not name:
+        return ""
+    url = default_storage.url(name)
+    if not url.startswith("/"):
+        return url
+    return f"{deployment.issuer}{url}" if settings.HTTPS_ONLY else f"http://{deployment.host}:{settings.PORT}{url}"
+
+
+def encoded(file: IO[bytes]) -> bytes:
+    """The picture in ``file`` as a WebP that shows the same and says nothing more: no place, camera or comment.
+
+    Raises ``ApiError`` (400) if it is no picture, or too large a one.
+    """
+    try:
+        with _ONE_AT_A_TIME, Image.open(file, formats=_FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ApiError(Problem.INVALID_FIELD, "The picture has too many pixels; send a smaller one.")
+            return _encoded(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ApiError(Problem.INVALID_FIELD, "The picture has too many pixels; send a smaller one.") from error
+    except ApiError:
+        raise
+    except Exception as error:  # decoders of broken files raise whatever they like
+        raise ApiError(Problem.INVALID_FIELD, "This is no picture that we can read; send a JPEG or PNG.") from error
+
+
+def _encoded(image: Image.Image) -> bytes:
+    """Of an animation, the first picture."""
+    image.draft("RGB", (2 * SIDE, 2 * SIDE))  # has a JPEG decoded at about this size
+    image.load()
+    turned = ImageOps.exif_transpose(image)
+    shown = turned.convert("RGBA" if turned.has_transparency_data else "RGB")
+    shown.thumbnail((SIDE, SIDE))
+    clean = Image.new(shown.mode, shown.size)  # without what came along
+    clean.paste(shown)
+    written = BytesIO()
+    clean.save(written, "WEBP", quality=85)
+    return written.getvalue()
+
+
+def _save(content: bytes) -> str:
+    return default_storage.save(f"{FOLDER}/{secrets.token_hex(16)}.webp", ContentFile(content))
+
+
+def _delete(name: str) -> None:
+    if name:
+        default_storage.delete(name)
+
+
+def sweep(*, before: datetime) -> int:
+    """Delete the files from before ``before`` that are nobody's picture: staff delete users too, and processes die."""
+    try:
+        _, files = default_storage.listdir(FOLDER)
+    except FileNotFoundError:
+        return 0
+    names = [f"{FOLDER}/{file}" for file in files]
+    used = set(User.objects.exclude(picture="").values_list("picture", flat=True))
+    left = [name for name in names if name not in used and default_storage.get_modified_time(name) < before]
+    for name in left:
+        _delete(name)
+    return len(left)
