@@ -64,6 +64,7 @@ CHANGES = {
     "a user's metadata": """
         UPDATE accounts_user SET public_metadata = jsonb_build_object('text', %(text)s::text) WHERE id = %(user)s
     """,
+    "a verified address": "UPDATE accounts_emailaddress SET verified_at = now() WHERE user_id = %(user)s",
     "a password": "UPDATE accounts_user SET password = %(text)s WHERE id = %(user)s",
     "backup codes": "INSERT INTO accounts_backupcode (user_id, code_hash) VALUES (%(user)s, %(text)s)",
     "an authenticator": """
@@ -136,6 +137,7 @@ ACTING = """
 OWN = """
     SELECT
         first_name, public_metadata->>'text', password <> '',
+        EXISTS (SELECT 1 FROM accounts_emailaddress WHERE user_id = own.id AND verified_at IS NOT NULL),
         EXISTS (SELECT 1 FROM accounts_authenticator WHERE user_id = own.id),
         EXISTS (SELECT 1 FROM accounts_authenticator WHERE user_id = own.id)
         AND EXISTS (SELECT 1 FROM accounts_backupcode WHERE user_id = own.id),
@@ -188,6 +190,7 @@ def shown(tab: Tab) -> list[Any]:
             own["first_name"],
             own["public_metadata"].get("text"),
             own["has_password"],
+            own["primary_email_address"]["verified"],
             bool(own["authenticators"]),
             own["backup_codes_generated"],
             [segment["name"] for segment in own["segments"]],

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 GROWING = {
     "accounts_authenticator",
     "accounts_backupcode",
+    "accounts_emailaddress",
     "accounts_session",
     "accounts_signin",
     "accounts_signinattempt",

@@ -174,6 +174,14 @@ def give_an_address(world: World) -> None:
     User.objects.filter(pk=world.user.pk).update(email="other@example.com")
 
 
+def verify_the_address(world: World) -> None:
+    world.user.email_addresses.update(verified_at=timezone.now())
+
+
+def add_an_address(world: World) -> None:
+    world.user.email_addresses.create(email="second@example.com")
+
+
 def set_a_password(world: World) -> None:
     world.user.set_password("seven lazy foxes jump")
     world.user.save()
@@ -304,6 +312,8 @@ Change = Callable[[World], None]
 CHANGES: list[tuple[Change, set[str]]] = [
     (rename_the_user, {SESSION, ME, ORGANIZATIONS}),
     (give_an_address, {SESSION, ME, ORGANIZATIONS}),
+    (verify_the_address, {SESSION, ME, ORGANIZATIONS}),
+    (add_an_address, {SESSION, ME}),
     (set_a_password, {SESSION, ME}),
     (change_metadata, {SESSION, ME}),
     (confirm_an_authenticator, {SESSION, ME}),
