@@ -46,15 +46,15 @@ CHANGES = f"""
         )
         UNION ALL
         SELECT kind, key, id FROM database_invalidation
-        WHERE transaction = own.transaction AND id > %(own_id)s::bigint
+        WHERE transaction = own.transaction AND id + 0 > %(own_id)s::bigint
     ) change ON true
     GROUP BY own.transaction
 """
 """One row, to select from: its columns are the fields of ``Changes``.
 
-The limits let PostgreSQL expect few rows, and use the index. No transaction of this server is as new as xmax or newer,
-but log rows that came with a dump of another server may be. A transaction that reads the changes that it has made
-itself, as an admin page may, reads each of them once.
+The limits, and an expression in the place of ``id``, let PostgreSQL use the index by transaction. No transaction of this
+server is as new as xmax or newer, but log rows that came with a dump of another server may be. A transaction that reads
+the changes that it has made itself, as an admin page may, reads each of them once.
 """
 
 LONGEST_GAP = 600

@@ -208,10 +208,14 @@ class _Line:
 
 
 def _own_settings() -> dict[str, str]:
-    """The settings of Django's connections, with shorter limits."""
+    """The settings of Django's connections, with shorter limits.
+
+    All that is read here is looked up. A plan made while a table was small must not read it all once it has grown.
+    """
     limits = {"lock_timeout": MAX_LOCK_WAIT, "statement_timeout": MAX_STATEMENT_TIME}
     shorter = {name: min(most, int(settings.DATABASE_SESSION_SETTINGS[name])) for name, most in limits.items()}
-    return {"TimeZone": connections[DEFAULT_DB_ALIAS].timezone_name} | {n: str(ms) for n, ms in shorter.items()}
+    own = {"TimeZone": connections[DEFAULT_DB_ALIAS].timezone_name, "enable_seqscan": "off"}
+    return own | {name: str(milliseconds) for name, milliseconds in shorter.items()}
 
 
 class Pipelines:

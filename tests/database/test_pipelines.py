@@ -15,6 +15,7 @@ from psycopg.errors import LockNotAvailable
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
+from database import cache
 from database.pipelines import DEADLINE, Pipelines, _Line
 from database.prepared import Query, Reading, Result, Statement
 
@@ -151,6 +152,24 @@ def test_a_locked_table_is_waited_for_once_by_all_that_read_it() -> None:
     with psycopg.connect(_url()) as other:
         other.execute("LOCK accounts_session IN ACCESS EXCLUSIVE MODE")
         in_loop(check)
+
+
+def test_a_plan_that_was_made_while_the_log_was_small_uses_its_index() -> None:
+    changes = Statement(f"SELECT log.entries FROM ({cache.CHANGES} OFFSET 0) log")
+    plan = Statement(f"EXPLAIN EXECUTE {changes.name.decode()} (NULL, NULL, NULL)")
+
+    async def check(ask: Ask, _: Pipelines) -> None:
+        await ask(reading([(changes, cache.begin().values)]))
+        ((*lines,),) = await ask(reading([(plan, {})]))
+        scans = [line for (line,) in lines if "Scan" in line and "database_invalidation" in line]
+        assert len(scans) >= 3
+        assert all("database_invalidation_by_xact" in line for line in scans)
+
+    with psycopg.connect(_url(), autocommit=True) as other:
+        other.execute("TRUNCATE database_invalidation")
+        other.execute("INSERT INTO database_invalidation (kind, key) VALUES ('user', 1)")
+        other.execute("ANALYZE database_invalidation")
+    in_loop(check)
 
 
 def test_a_connection_that_is_lost_goes_unnoticed() -> None:
