@@ -191,7 +191,7 @@ The code is good for {{minutes}} minutes.
     Template.PASSWORD_CHANGED: f"""\
 Your password for {{app_name}} was changed
 
-Your password for {{app_name}} was changed at {{when}}, from {{address}}. All other sessions are signed out.
+Your password for {{app_name}} was changed at {{when}}, from {{address}}.
 
 {_NOT_YOU}""",
     Template.MFA_CHANGED: f"""\

@@ -9,11 +9,14 @@ from accounts.mail_texts import Template
 from accounts.models import User
 from api.networks import Address
 
+STAFF = "our support team"
+"""In the place of a client's address, where staff made the change."""
 
-def send(user: User, template: Template, *, address: Address | None, to: str = "", **values: str) -> None:
+
+def send(user: User, template: Template, *, address: Address | str | None, to: str = "", **values: str) -> None:
     """Mail the notice ``template`` to the address ``to``, or to that of ``user``; to nobody if they have none.
 
-    ``address`` is that of the client that made the change. Call it in the transaction of the change.
+    ``address`` is that of the client that made the change, or ``STAFF``. Call it in the transaction of the change.
     """
     if not (to or user.email):
         return

@@ -18,8 +18,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
-from accounts import sessions
+from accounts import notices, sessions
 from accounts.keys import state_of, with_successors
+from accounts.mail_texts import Template
 from accounts.models import (
     Authenticator,
     BackupCode,
@@ -286,6 +287,12 @@ class UserAdmin(StaffAdmin):
         super().save_model(request, obj, form, change)
         if change and form.signs_out:
             _sign_out(self, request, [obj])
+        if change and form.cleaned_data["new_password"]:
+            notices.send(obj, Template.PASSWORD_CHANGED, address=notices.STAFF)
+        before = form.initial.get("email", "")
+        if change and before and before != obj.email:
+            text = f"Your main address is {obj.email} now." if obj.email else f"The address {before} was removed."
+            notices.send(obj, Template.ADDRESS_CHANGED, address=notices.STAFF, to=before, change=text)
 
     @admin.display(description="password", boolean=True)
     def has_password(self, obj: User) -> bool:
@@ -307,6 +314,8 @@ class MfaAdmin(ReadOnlyAdmin):
     The page has a ticked box that signs the user out.
     """
 
+    told: str
+    """The sentence of the mail to the user."""
     delete_confirmation_template = "staff/delete_mfa.html"
     delete_selected_confirmation_template = "staff/delete_mfa_selected.html"
     list_select_related = ("user",)
@@ -317,13 +326,19 @@ class MfaAdmin(ReadOnlyAdmin):
     def delete_model(self, request: HttpRequest, obj: Authenticator | BackupCode) -> None:
         users = _users_of([obj])
         super().delete_model(request, obj)
+        self._tell(users)
         self._sign_out(request, users)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         users = _users_of(list(queryset.select_related("user")))
         with transaction.atomic():
             super().delete_queryset(request, queryset)
+            self._tell(users)
             self._sign_out(request, users)
+
+    def _tell(self, users: list[User]) -> None:
+        for user in users:
+            notices.send(user, Template.MFA_CHANGED, address=notices.STAFF, change=self.told)
 
     def _sign_out(self, request: HttpRequest, users: list[User]) -> None:
         if "sign_out" in request.POST or "sign_out_asked" not in request.POST:
@@ -337,6 +352,7 @@ def _users_of(devices: list[Any]) -> list[User]:
 
 @admin.register(Authenticator)
 class AuthenticatorAdmin(MfaAdmin):
+    told = "Your authenticator was removed. Signing in takes no code any more."
     list_display = ("__str__", "user", "confirmed_at", "created_at")
     list_filter = (("confirmed_at", admin.EmptyFieldListFilter),)
     fields = ("user", "confirmed_at", "created_at", "updated_at")
@@ -344,6 +360,7 @@ class AuthenticatorAdmin(MfaAdmin):
 
 @admin.register(BackupCode)
 class BackupCodeAdmin(MfaAdmin):
+    told = "Backup codes were removed."
     list_display = ("__str__", "user", "used_at", "created_at")
     list_filter = (("used_at", admin.EmptyFieldListFilter),)
     readonly_fields = ("created_at",)
