@@ -52,9 +52,9 @@ CHANGES = f"""
 """
 """One row, to select from: its columns are the fields of ``Changes``.
 
-The limits, and an expression in the place of ``id``, let PostgreSQL use the index by transaction. No transaction of this
-server is as new as xmax or newer, but log rows that came with a dump of another server may be. A transaction that reads
-the changes that it has made itself, as an admin page may, reads each of them once.
+The limits, and an expression in the place of ``id``, let PostgreSQL use the index by transaction. No transaction of
+this server is as new as xmax or newer, but log rows that came with a dump of another server may be. A transaction that
+reads the changes that it has made itself, as an admin page may, reads each of them once.
 """
 
 LONGEST_GAP = 600
