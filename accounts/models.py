@@ -25,7 +25,7 @@ from accounts.mail_texts import Template, problems_of
 from accounts.names import AddressField, NameField, is_normal
 from audit.triggers import audited, audited_ends
 from database.constraints import ForeignKeyConstraint, of_same
-from database.fields import MetadataField, TimeStamped, is_json_object
+from database.fields import MetadataField, TimeStamped, is_json_object, is_list_of_texts
 from database.triggers import immutable, invalidates, must_match, touch
 from database.words import Words
 
@@ -57,6 +57,21 @@ def validate_origin(value: str) -> None:
         )
     raise ValidationError(
         _("%(value)s is not an origin such as https://app.example.com."), params={"value": value.replace("%", "%%")}
+    )
+
+
+def _organization_permissions() -> list[str]:
+    return ["organization:admin", "organization:member"]
+
+
+def _workspace_permissions() -> list[str]:
+    return ["workspace:admin", "workspace:member"]
+
+
+def _permissions(level: str, help_text: str) -> ArrayField[Any, Any]:
+    default = _organization_permissions if level == "organization" else _workspace_permissions
+    return ArrayField(
+        models.CharField(max_length=200), default=default, db_default=default(), blank=True, help_text=help_text
     )
 
 
@@ -152,6 +167,35 @@ class Deployment(TimeStamped):
     )
     organizations_enabled = models.BooleanField(default=True, db_default=True)
     workspaces_enabled = models.BooleanField(default=True, db_default=True)
+    allow_users_to_create_orgs = models.BooleanField(
+        "users may create organizations", default=False, db_default=False, help_text="And administer them."
+    )
+    org_creation_per_user_count = models.PositiveIntegerField(
+        "organizations per user",
+        null=True,
+        blank=True,
+        help_text="The number of organizations that a user may administer and still create one. Empty: no limit.",
+    )
+    workspaces_per_org_count = models.PositiveIntegerField(
+        "workspaces per organization",
+        null=True,
+        blank=True,
+        default=0,
+        db_default=0,
+        help_text="The number up to which an organization's administrators may create workspaces. Empty: no limit.",
+    )
+    allow_org_deletion = models.BooleanField("administrators may delete organizations", default=False, db_default=False)
+    allow_workspace_deletion = models.BooleanField(
+        "administrators may delete workspaces", default=False, db_default=False
+    )
+    custom_org_role_enabled = models.BooleanField(
+        "administrators may make roles of organizations", default=False, db_default=False
+    )
+    custom_workspace_role_enabled = models.BooleanField(
+        "administrators may make roles of workspaces", default=False, db_default=False
+    )
+    organization_permissions = _permissions("organization", "The permissions that administrators may give in roles.")
+    workspace_permissions = _permissions("workspace", "The permissions that administrators may give in roles.")
     default_org_creator_role = _default_role("Organization", "Given to users who create an organization.")
     default_org_member_role = _default_role("Organization", "Given to users who join an organization by themselves.")
     default_workspace_creator_role = _default_role("Workspace", "Given to users who create a workspace.")
@@ -198,6 +242,7 @@ class Deployment(TimeStamped):
     class Meta:
         constraints = [
             *is_json_object("ui_settings"),
+            *is_list_of_texts("organization_permissions", "workspace_permissions"),
             _is_own_role("default_org_creator_role", "Organization"),
             _is_own_role("default_org_member_role", "Organization"),
             _is_own_role("default_workspace_creator_role", "Workspace"),

@@ -273,7 +273,7 @@ def authenticator(row: Authenticator) -> JsonObject:
 
 
 def _b2b_settings(row: Deployment) -> JsonObject:
-    """Members, organizations and workspaces are made by staff; a front-end may not."""
+    """Where a limit is switched off, its number is 0."""
     return {
         "organizations_enabled": row.organizations_enabled,
         "workspaces_enabled": row.workspaces_enabled,
@@ -282,25 +282,29 @@ def _b2b_settings(row: Deployment) -> JsonObject:
         "enforce_mfa_per_org_enabled": row.enforce_mfa_per_org_enabled,
         "enforce_mfa_per_workspace_enabled": row.enforce_mfa_per_workspace_enabled,
         "enterprise_sso_enabled": False,
-        "allow_users_to_create_orgs": False,
-        "allow_org_deletion": False,
-        "allow_workspace_deletion": False,
-        "custom_org_role_enabled": False,
-        "custom_workspace_role_enabled": False,
-        "limit_org_creation_per_user": True,
-        "limit_workspace_creation_per_org": True,
-        "org_creation_per_user_count": 0,
-        "workspaces_per_org_count": 0,
+        "allow_users_to_create_orgs": row.allow_users_to_create_orgs,
+        "allow_org_deletion": row.allow_org_deletion,
+        "allow_workspace_deletion": row.allow_workspace_deletion,
+        "custom_org_role_enabled": row.custom_org_role_enabled,
+        "custom_workspace_role_enabled": row.custom_workspace_role_enabled,
+        "limit_org_creation_per_user": row.org_creation_per_user_count is not None,
+        "limit_workspace_creation_per_org": row.workspaces_per_org_count is not None,
+        "org_creation_per_user_count": row.org_creation_per_user_count or 0,
+        "workspaces_per_org_count": row.workspaces_per_org_count or 0,
         "max_orgs_per_user": 0,
         "max_allowed_org_members": 0,
         "max_allowed_workspace_members": 0,
-        "default_workspace_creator_role_id": "",
-        "default_workspace_member_role_id": "",
-        "default_org_creator_role_id": "",
-        "default_org_member_role_id": "",
-        "workspace_permissions": ["workspace:admin", "workspace:member"],
-        "organization_permissions": ["organization:admin", "organization:member"],
+        "default_workspace_creator_role_id": _id(row.default_workspace_creator_role_id),
+        "default_workspace_member_role_id": _id(row.default_workspace_member_role_id),
+        "default_org_creator_role_id": _id(row.default_org_creator_role_id),
+        "default_org_member_role_id": _id(row.default_org_member_role_id),
+        "workspace_permissions": row.workspace_permissions,
+        "organization_permissions": row.organization_permissions,
     }
+
+
+def _id(pk: int | None) -> str:
+    return "" if pk is None else str(pk)
 
 
 _OFF = {"enabled": False, "required": False}

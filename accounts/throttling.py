@@ -58,6 +58,17 @@ def code_limits(deployment: Deployment, *, subject: str, address: Address | None
     ]
 
 
+def change_limits(deployment: Deployment, *, account: User, address: Address | None) -> list[Limit]:
+    """The limits on changes that ``account`` makes to places of theirs."""
+    by_account, by_address = _limits(
+        str(deployment.pk), "change", f"user {account.pk}", address, source_kind="change address"
+    )
+    return [
+        Limit(by_account.key, settings.CHANGES_PER_ACCOUNT),
+        Limit(by_address.key, settings.CHANGES_PER_ADDRESS),
+    ]
+
+
 def corrections(challenge: str) -> list[Limit]:
     """The limit on wrong passwords with one token of a ``challenge``."""
     return [Limit(_key("challenge", "corrections", challenge), MAX_CORRECTIONS)]

@@ -226,6 +226,16 @@ class Problem(enum.Enum):
         "Make another member an administrator first: an organization cannot lose its last one.",
         "The change would leave an organization without any enabled member whose roles hold `organization:admin`.",
     )
+    ROLE_IN_USE = (
+        40902,
+        "Take this role from all members first: it is in use.",
+        "The role that is to be removed is held by members.",
+    )
+    LIMIT_REACHED = (
+        40903,
+        "You have as many of these as you may; ask the operator for more.",
+        "A limit that the deployment sets on organizations or workspaces is reached.",
+    )
     PRECONDITION_FAILED = (
         41201,
         "This has changed meanwhile; load it again.",

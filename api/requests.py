@@ -14,6 +14,7 @@ from api.errors import ApiError, Problem
 
 MAX_ID = 2**63 - 1
 MAX_TEXT = 1000
+MAX_ITEMS = 500
 
 
 def _digits_up_to(largest: int) -> str:
@@ -108,6 +109,60 @@ def texts_field(body: Mapping[str, Any], name: str, *, number: int) -> list[str]
     ):
         raise ApiError(Problem.INVALID_FIELD, f"{name} must be {number} texts.")
     return values
+
+
+def boolean_field(body: Mapping[str, Any], name: str) -> bool:
+    """The boolean in the field ``name``, in forms ``true`` or ``false``; raises ``ApiError`` (400)."""
+    value = body.get(name)
+    if isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.lower())
+    if not isinstance(value, bool):
+        raise ApiError(Problem.INVALID_FIELD, f"{name} must be true or false.")
+    return value
+
+
+def list_field(body: Mapping[str, Any], name: str) -> list[str] | None:
+    """The texts in the field ``name``, None if it was not sent; raises ``ApiError`` (400).
+
+    A JSON array, or in a form the field repeated (``name`` or ``name[]``) or numbered (``name[0]``, ``name[1]``). A
+    single empty one is the empty list, which a form cannot send otherwise.
+    """
+    values: Any = body.get(name)
+    if isinstance(body, QueryDict):
+        numbered = [key for key in body if re.fullmatch(rf"{name}\[[0-9]{{1,4}}\]", key)]
+        numbered.sort(key=lambda key: int(key[len(name) + 1 : -1]))
+        values = body.getlist(name) or body.getlist(f"{name}[]") or [body[key] for key in numbered] or None
+    if values is None:
+        return None
+    if (
+        not isinstance(values, list)
+        or len(values) > MAX_ITEMS
+        or not all(isinstance(value, str) and len(value) <= MAX_TEXT and is_storable(value) for value in values)
+    ):
+        raise ApiError(Problem.INVALID_FIELD, f"{name} must be a list of at most {MAX_ITEMS} texts.")
+    return [] if values == [""] else values
+
+
+def id_field(body: Mapping[str, Any], name: str) -> int | None:
+    """The id in the field ``name``, a text or a number, None if there is none or it is empty; raises ``ApiError``."""
+    value = body.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not re.fullmatch(ID_PATTERN, value, re.ASCII):
+        raise ApiError(Problem.INVALID_FIELD, f"{name} must be an id: decimal digits that fit into 64 bits.")
+    return int(value)
+
+
+def number_parameter(request: Request, name: str, *, default: int, largest: int) -> int:
+    """The number from 1 to ``largest`` in the query parameter ``name``, ``default`` if it is absent or empty."""
+    value = single_parameter(request, name)
+    if value == "":
+        return default
+    if not re.fullmatch(_digits_up_to(largest), value, re.ASCII) or int(value) == 0:
+        raise ApiError(Problem.INVALID_PARAMETER, f"{name} must be a number from 1 to {largest}.")
+    return int(value)
 
 
 def is_storable(text: str) -> bool:

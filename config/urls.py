@@ -17,6 +17,14 @@ from api.document import OpenApiView, docs
 from api.paths import IdConverter
 from demo.mails import mails
 from demo.playground import playground
+from memberships.self_service.views import (
+    OrganizationMemberViewSet,
+    OrganizationRoleViewSet,
+    OrganizationViewSet,
+    WorkspaceMemberViewSet,
+    WorkspaceRoleViewSet,
+    WorkspaceViewSet,
+)
 from memberships.session_views import (
     AccessTokenViewSet,
     CurrentUserViewSet,
@@ -91,6 +99,38 @@ urlpatterns = [
     path("session/switch-organization", SwitchViewSet.as_view({"post": "switch_organization"})),
     path("session/switch-workspace", SwitchViewSet.as_view({"post": "switch_workspace"})),
     polled(AccessTokenViewSet, "retrieve"),
+    path("organizations", OrganizationViewSet.as_view({"post": "create"})),
+    path("organizations/<id:id>/update", OrganizationViewSet.as_view({"post": "update"})),
+    path("organizations/<id:id>/delete", OrganizationViewSet.as_view({"post": "delete"})),
+    path("organizations/<id:id>/leave", OrganizationViewSet.as_view({"post": "leave"})),
+    path("organizations/<id:id>/members", OrganizationMemberViewSet.as_view({"get": "list"})),
+    path("organizations/<id:id>/members/<id:member_id>/remove", OrganizationMemberViewSet.as_view({"post": "remove"})),
+    path(
+        "organizations/<id:id>/members/<id:member_id>/roles/<id:role_id>/add",
+        OrganizationMemberViewSet.as_view({"post": "add_role"}),
+    ),
+    path(
+        "organizations/<id:id>/members/<id:member_id>/roles/<id:role_id>/remove",
+        OrganizationMemberViewSet.as_view({"post": "remove_role"}),
+    ),
+    path("organizations/<id:id>/roles", OrganizationRoleViewSet.as_view({"get": "list", "post": "create"})),
+    path("organizations/<id:id>/roles/<id:role_id>/remove", OrganizationRoleViewSet.as_view({"post": "remove"})),
+    path("workspaces", WorkspaceViewSet.as_view({"post": "create"})),
+    path("workspaces/<id:id>/update", WorkspaceViewSet.as_view({"post": "update"})),
+    path("workspaces/<id:id>/delete", WorkspaceViewSet.as_view({"post": "delete"})),
+    path("workspaces/<id:id>/leave", WorkspaceViewSet.as_view({"post": "leave"})),
+    path("workspaces/<id:id>/members", WorkspaceMemberViewSet.as_view({"get": "list"})),
+    path("workspaces/<id:id>/members/<id:member_id>/remove", WorkspaceMemberViewSet.as_view({"post": "remove"})),
+    path(
+        "workspaces/<id:id>/members/<id:member_id>/roles/<id:role_id>/add",
+        WorkspaceMemberViewSet.as_view({"post": "add_role"}),
+    ),
+    path(
+        "workspaces/<id:id>/members/<id:member_id>/roles/<id:role_id>/remove",
+        WorkspaceMemberViewSet.as_view({"post": "remove_role"}),
+    ),
+    path("workspaces/<id:id>/roles", WorkspaceRoleViewSet.as_view({"get": "list", "post": "create"})),
+    path("workspaces/<id:id>/roles/<id:role_id>/delete", WorkspaceRoleViewSet.as_view({"post": "delete"})),
     path(".well-known/jwks.json", JwksViewSet.as_view({"get": "retrieve"})),
     path("openapi.json", OpenApiView.as_view()),
     path("docs/", docs),

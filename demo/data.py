@@ -65,6 +65,12 @@ def load() -> list[str]:
                     mode=mode,
                     allowed_origins=list(FRONT_ENDS),
                     sign_up_mode=Deployment.SignUpMode.OPEN,
+                    allow_users_to_create_orgs=True,
+                    workspaces_per_org_count=20,
+                    allow_org_deletion=True,
+                    allow_workspace_deletion=True,
+                    custom_org_role_enabled=True,
+                    custom_workspace_role_enabled=True,
                 )
                 signing_key(deployment)
                 create_default_roles(deployment)

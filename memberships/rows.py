@@ -153,6 +153,21 @@ ORGANIZATION_ROLES = f"""
 """
 """The roles of the organization ``membership`` as JSON text, and whether one of them administers it; null for none."""
 
+WORKSPACE_ROLES = f"""
+    SELECT
+        json_agg(json_build_object(
+            'id', role.id::text,
+            'name', role.name,
+            'permissions', role.permissions,
+            'created_at', {time_text("role.created_at")},
+            'updated_at', {time_text("role.updated_at")}
+        ) ORDER BY role.id)::text AS roles
+    FROM memberships_workspacemembershiprole given
+    JOIN organizations_workspacerole role ON role.id = given.role_id
+    WHERE given.membership_id = membership.id
+"""
+"""The roles of the workspace ``membership`` as JSON text, null for none."""
+
 _ORGANIZATION_MEMBERSHIPS = Statement(f"""
     SELECT
         membership.id, membership.public_metadata::text, membership.created_at, membership.updated_at,

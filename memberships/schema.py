@@ -83,7 +83,9 @@ _WORKSPACE_MEMBERSHIP = rendering.workspace_membership(
     b'"public_metadata":{},"created_at":"%(time)b","updated_at":"%(time)b"' % {b"time": EXAMPLE_TIME.encode()},
     orjson.dumps(restriction([_FIELD_OPERATIONS], is_admin=False, address=None, has_mfa=False)),
 )
-_MEMBERSHIP = orjson.loads(b"".join(_WORKSPACE_MEMBERSHIP).removeprefix(b","))
+WORKSPACE_EXAMPLE = orjson.loads(_WORKSPACE)
+ORGANIZATION_EXAMPLE = orjson.loads(_ORGANIZATION)
+WORKSPACE_MEMBERSHIP_EXAMPLE = orjson.loads(b"".join(_WORKSPACE_MEMBERSHIP).removeprefix(b","))
 
 _ADA = UserRow(
     id="5104",
@@ -109,7 +111,7 @@ _ADMIN = {
     "created_at": timestamp(_SINCE),
     "updated_at": timestamp(_SINCE),
 }
-_ORGANIZATION_MEMBERSHIP = {
+ORGANIZATION_MEMBERSHIP_EXAMPLE = {
     "id": "6118",
     "organization": orjson.loads(_ORGANIZATION),
     "user": _PUBLIC_USER,
@@ -188,7 +190,7 @@ workspace_memberships = endpoint(
     ],
     answers=envelope("WorkspaceMembershipsResponse", WorkspaceMembershipSerializer(many=True)),
     examples={
-        "one membership, entry restricted": enveloped([_MEMBERSHIP], "Your workspace memberships."),
+        "one membership, entry restricted": enveloped([WORKSPACE_MEMBERSHIP_EXAMPLE], "Your workspace memberships."),
         "no membership": enveloped([], "Your workspace memberships."),
     },
     fails_with=[*NEEDING_A_SESSION, Problem.INVALID_ORG_ID, Problem.NOT_A_MEMBER],
@@ -200,7 +202,7 @@ organization_memberships = endpoint(
     tag="Me",
     description="In the order of joining. `eligibility_restriction` is that of the organization as such.",
     answers=envelope("OrganizationMembershipsResponse", OrganizationMembershipSerializer(many=True)),
-    examples={"one membership": enveloped([_ORGANIZATION_MEMBERSHIP], "Your organization memberships.")},
+    examples={"one membership": enveloped([ORGANIZATION_MEMBERSHIP_EXAMPLE], "Your organization memberships.")},
     fails_with=NEEDING_A_SESSION,
 )
 

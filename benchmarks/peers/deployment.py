@@ -16,15 +16,16 @@ _SWITCHES = [
     *("organizations_enabled", "workspaces_enabled", "ip_allowlist_per_org_enabled"),
     *("ip_allowlist_per_workspace_enabled", "enforce_mfa_per_org_enabled", "enforce_mfa_per_workspace_enabled"),
 ]
-_FALSE = [
-    *("enterprise_sso_enabled", "allow_users_to_create_orgs", "allow_org_deletion", "allow_workspace_deletion"),
+_SWITCHES += [
+    *("allow_users_to_create_orgs", "allow_org_deletion", "allow_workspace_deletion"),
     *("custom_org_role_enabled", "custom_workspace_role_enabled"),
 ]
-_ZERO = [
-    *("org_creation_per_user_count", "workspaces_per_org_count", "max_orgs_per_user"),
-    *("max_allowed_org_members", "max_allowed_workspace_members"),
-]
-_NO_ROLES = [
+_LIMITS = {
+    "limit_org_creation_per_user": "org_creation_per_user_count",
+    "limit_workspace_creation_per_org": "workspaces_per_org_count",
+}
+_ZERO = ["max_orgs_per_user", "max_allowed_org_members", "max_allowed_workspace_members"]
+_ROLES = [
     *("default_workspace_creator_role_id", "default_workspace_member_role_id"),
     *("default_org_creator_role_id", "default_org_member_role_id"),
 ]
@@ -71,13 +72,13 @@ DEPLOYMENT_DATA: dict[str, Any] = {
     "b2b_settings": {
         **_PART,
         **{name: boolean(f"deployment.{name}") for name in _SWITCHES},
-        **dict.fromkeys(_FALSE, False),
-        "limit_org_creation_per_user": True,
-        "limit_workspace_creation_per_org": True,
+        "enterprise_sso_enabled": False,
+        **{name: boolean(f"deployment.{count} IS NOT NULL") for name, count in _LIMITS.items()},
+        **{count: Json(f"coalesce(deployment.{count}, 0)::text") for count in _LIMITS.values()},
         **dict.fromkeys(_ZERO, 0),
-        **dict.fromkeys(_NO_ROLES, ""),
-        "workspace_permissions": ["workspace:admin", "workspace:member"],
-        "organization_permissions": ["organization:admin", "organization:member"],
+        **{name: Plain(f"deployment.{name}") for name in _ROLES},
+        "workspace_permissions": string("deployment.workspace_permissions"),
+        "organization_permissions": string("deployment.organization_permissions"),
     },
     "auth_settings": {
         **_PART,

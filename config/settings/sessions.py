@@ -23,3 +23,6 @@ SIGN_IN_FAILURES_PER_ADDRESS = read("int", "SIGN_IN_FAILURES_PER_ADDRESS", 100, 
 
 CODES_PER_ACCOUNT = read("int", "CODES_PER_ACCOUNT", 5, validate=between(1, 10**6))
 CODES_PER_ADDRESS = read("int", "CODES_PER_ADDRESS", 50, validate=between(1, 10**6))
+
+CHANGES_PER_ACCOUNT = read("int", "CHANGES_PER_ACCOUNT", 300, validate=between(1, 10**6))
+CHANGES_PER_ADDRESS = read("int", "CHANGES_PER_ADDRESS", 3000, validate=between(1, 10**6))

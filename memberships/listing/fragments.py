@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from accounts.models import Deployment
 from accounts.poll import Poll
@@ -26,6 +26,38 @@ T = TypeVar("T")
 MIB = 2**20
 OVERHEAD = 700
 """About the bytes that a fragment takes besides its text."""
+
+
+class HasRules(Protocol):
+    """An organization or a workspace, as far as its rules go."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def enable_ip_restriction(self) -> bool: ...
+    @property
+    def whitelisted_ips(self) -> list[str]: ...
+    @property
+    def enforce_mfa(self) -> bool: ...
+
+
+def level(kind: Literal["organization", "workspace"], place: HasRules, deployment: Deployment) -> Level:
+    """The rules of ``place``, as far as its ``deployment`` lets it have them."""
+    if kind == "workspace":
+        ip_rule_allowed = deployment.ip_allowlist_per_workspace_enabled
+        mfa_rule_allowed = deployment.enforce_mfa_per_workspace_enabled
+    else:
+        ip_rule_allowed = deployment.ip_allowlist_per_org_enabled
+        mfa_rule_allowed = deployment.enforce_mfa_per_org_enabled
+    return Level(
+        kind=kind,
+        name=place.name,
+        enable_ip_restriction=place.enable_ip_restriction,
+        whitelisted_ips=place.whitelisted_ips,
+        enforce_mfa=place.enforce_mfa,
+        ip_rule_allowed=ip_rule_allowed,
+        mfa_rule_allowed=mfa_rule_allowed,
+    )
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -55,21 +87,7 @@ class PlaceFragment:
 
     def level(self, deployment: Deployment) -> Level:
         """The place's rules, as far as its ``deployment`` lets it have them."""
-        if self.kind == "workspace":
-            ip_rule_allowed = deployment.ip_allowlist_per_workspace_enabled
-            mfa_rule_allowed = deployment.enforce_mfa_per_workspace_enabled
-        else:
-            ip_rule_allowed = deployment.ip_allowlist_per_org_enabled
-            mfa_rule_allowed = deployment.enforce_mfa_per_org_enabled
-        return Level(
-            kind=self.kind,
-            name=self.name,
-            enable_ip_restriction=self.enable_ip_restriction,
-            whitelisted_ips=self.whitelisted_ips,
-            enforce_mfa=self.enforce_mfa,
-            ip_rule_allowed=ip_rule_allowed,
-            mfa_rule_allowed=mfa_rule_allowed,
-        )
+        return level(self.kind, self, deployment)
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)

@@ -46,6 +46,17 @@ from staff.toolkit.forms import StaffForm
 from staff.toolkit.inlines import EditableInline, ReadOnlyInline
 from staff.toolkit.pages import DATES, ReadOnlyAdmin, StaffAdmin
 
+OWN_ADMINISTRATION = (
+    "allow_users_to_create_orgs",
+    "org_creation_per_user_count",
+    "workspaces_per_org_count",
+    "allow_org_deletion",
+    "allow_workspace_deletion",
+    "custom_org_role_enabled",
+    "custom_workspace_role_enabled",
+    "organization_permissions",
+    "workspace_permissions",
+)
 DEFAULT_ROLES = (
     "default_org_creator_role",
     "default_org_member_role",
@@ -103,6 +114,7 @@ class DeploymentAdmin(StaffAdmin):
             "Sign-up and sign-in",
             {"fields": ["sign_up_mode", "sign_in_by_code", "challenge_demanded", "challenge_difficulty"]},
         ),
+        ("Customers' own administrators", {"fields": [*OWN_ADMINISTRATION]}),
         (
             "Default roles",
             {"description": "Roles of the whole deployment only.", "fields": [*DEFAULT_ROLES]},

@@ -56,7 +56,7 @@ def is_valid(schema: dict[str, Any], value: Any) -> bool:
 
 def send(user: User, method: str, path: str, query: str, body: Any = None, content_type: str = JSON) -> int:
     client = ApiClient(user.deployment, user)
-    path = path.replace("{id}", "1")
+    path = re.sub(r"\{\w+\}", "1", path)
     response = client.get(path, query) if method == "GET" else client.post(path, body, query, content_type=content_type)
     status: int = response.status_code
     if status == 400 and error_code(response) == CHALLENGE_FAILED:
@@ -151,6 +151,6 @@ def test_a_sign_in_is_understood_if_the_document_says_so(
 def test_an_operation_says_that_it_needs_a_session_if_it_does(
     deployment: Deployment, method: str, path: str, operation: dict[str, Any]
 ) -> None:
-    answer = ApiClient(deployment).request(method, path.replace("{id}", "1"), query_of(operation))
+    answer = ApiClient(deployment).request(method, re.sub(r"\{\w+\}", "1", path), query_of(operation))
     refuses_strangers = answer.status_code == 401 and error_code(answer) == Problem.NO_SESSION.code
     assert refuses_strangers == (operation["security"] != [] and {} not in operation["security"])

@@ -289,11 +289,22 @@ def test_an_address_that_staff_typed_is_not_verified(client: ApiClient, user: Us
         assert (address["email"], address["verified"], address["verified_at"]) == (user.email, False, "")
 
 
-def test_the_deployment_says_that_no_front_end_may_make_roles(deployment: Deployment) -> None:
-    """There is no endpoint for it: staff make them."""
+def test_the_deployment_says_what_front_ends_may_make(deployment: Deployment) -> None:
+    """Nothing, unless staff let them."""
     settings = data_of(ApiClient(deployment).get("/deployment"))["b2b_settings"]
     assert not settings["custom_org_role_enabled"]
     assert not settings["custom_workspace_role_enabled"]
+    assert (settings["limit_org_creation_per_user"], settings["org_creation_per_user_count"]) == (False, 0)
+    assert (settings["limit_workspace_creation_per_org"], settings["workspaces_per_org_count"]) == (True, 0)
+    member = deployment.workspace_roles.get(name="Member")
+    assert settings["default_workspace_member_role_id"] == str(member.pk)
+    Deployment.objects.update(
+        custom_org_role_enabled=True, workspaces_per_org_count=None, default_workspace_member_role=None
+    )
+    settings = data_of(ApiClient(deployment).get("/deployment"))["b2b_settings"]
+    assert settings["custom_org_role_enabled"]
+    assert not settings["limit_workspace_creation_per_org"]
+    assert settings["default_workspace_member_role_id"] == ""
 
 
 def test_a_sign_in_has_all_names_that_clients_read(deployment: Deployment) -> None:

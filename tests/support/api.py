@@ -138,7 +138,7 @@ def document() -> dict[str, Any]:
 
 def check_answer(method: str, path: str, response: Any) -> None:
     """Fail unless the document describes this answer of ``path``, and fully: an unknown field is an error."""
-    operation = document()["paths"].get(re.sub(r"/[0-9]+(?=/)", "/{id}", path), {}).get(method.lower())
+    operation = document()["paths"].get(_template(path), {}).get(method.lower())
     if response.status_code >= 400:
         schema: dict[str, Any] = {"$ref": "#/components/schemas/ErrorResponse"}
         if operation is not None:
@@ -151,6 +151,14 @@ def check_answer(method: str, path: str, response: Any) -> None:
     assert response.headers["Content-Type"] == "application/json"
     if method != "HEAD":
         _validate(schema["$ref"], response.content)
+
+
+def _template(path: str) -> str:
+    """The path of the document that ``path`` is of: ids in the place of its parameters."""
+    fitting = (
+        template for template in document()["paths"] if re.fullmatch(re.sub(r"\{\w+\}", "[0-9]+", template), path)
+    )
+    return next(fitting, path)
 
 
 @lru_cache(100)

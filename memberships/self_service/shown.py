@@ -1,0 +1,93 @@
+"""Organizations, workspaces and members as those who run them see them, as the database has them now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from accounts import rendering as accounts_rendering
+from accounts.rows import PublicUserRow, public_user
+from database.prepared import Statement, read, time_text
+from memberships.listing.fragments import read_afresh, shows_private_metadata
+from memberships.rows import ORGANIZATION_ROLES, WORKSPACE_ROLES
+from memberships.standing import Standing
+
+JsonObject = dict[str, Any]
+
+
+def _members(level: str, roles: str) -> Statement:
+    return Statement(f"""
+        SELECT
+            membership.id::text, membership.user_id::text, membership.public_metadata::text,
+            {time_text("membership.created_at")}, {time_text("membership.updated_at")},
+            coalesce(role.roles, '[]'), {public_user("member")}
+        FROM memberships_{level}membership membership
+        JOIN accounts_user member ON member.id = membership.user_id
+        LEFT JOIN LATERAL ({roles}) role ON true
+        WHERE membership.id = ANY (%(ids)s::bigint[])
+        ORDER BY membership.created_at, membership.id
+    """)
+
+
+_ORGANIZATION_MEMBERS = _members("organization", ORGANIZATION_ROLES)
+_WORKSPACE_MEMBERS = _members("workspace", WORKSPACE_ROLES)
+
+
+def organization(standing: Standing) -> Any:
+    """The ``Organization``."""
+    (place,) = read_afresh([], [_key(standing.organization_id)], []).organizations.values()
+    shows = shows_private_metadata(standing.caller.deployment, is_admin=standing.rights.is_organization_admin)
+    return orjson.Fragment(place.shown if shows else place.hidden)
+
+
+def workspace(standing: Standing) -> Any:
+    """The ``Workspace``."""
+    assert standing.workspace_id is not None  # noqa: S101
+    (place,) = read_afresh([_key(standing.workspace_id)], [], []).workspaces.values()
+    shows = shows_private_metadata(standing.caller.deployment, is_admin=standing.rights.is_workspace_admin)
+    return orjson.Fragment(place.shown if shows else place.hidden)
+
+
+def organization_members(standing: Standing, membership_ids: Sequence[int]) -> list[JsonObject]:
+    """``OrganizationMembership``s, in the order of joining."""
+    place = organization(standing)
+    return [
+        {"id": id_, "organization": place, **_own(standing, user, roles, metadata, created_at, updated_at)}
+        for id_, _, metadata, created_at, updated_at, roles, user in _read(_ORGANIZATION_MEMBERS, membership_ids)
+    ]
+
+
+def workspace_members(standing: Standing, membership_ids: Sequence[int]) -> list[JsonObject]:
+    """``WorkspaceMembership``s, in the order of joining."""
+    place, above = workspace(standing), organization(standing)
+    return [
+        {
+            "id": id_,
+            "workspace": place,
+            "organization_id": str(standing.organization_id),
+            "user_id": user_id,
+            "organization": above,
+            **_own(standing, user, roles, metadata, created_at, updated_at),
+        }
+        for id_, user_id, metadata, created_at, updated_at, roles, user in _read(_WORKSPACE_MEMBERS, membership_ids)
+    ]
+
+
+def _own(standing: Standing, user: Any, roles: str, metadata: str, created_at: str, updated_at: str) -> JsonObject:
+    return {
+        "user": accounts_rendering.public_user(PublicUserRow(*user), standing.caller.deployment),
+        "roles": orjson.Fragment(roles),
+        "public_metadata": orjson.Fragment(metadata),
+        "created_at": created_at,
+        "updated_at": updated_at,
+    }
+
+
+def _read(statement: Statement, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+    return read(statement, {"ids": b"{%b}" % b",".join(map(_key, ids))}).rows()
+
+
+def _key(id_: int) -> bytes:
+    return b"%d" % id_

@@ -1,0 +1,233 @@
+"""Every endpoint about organizations and workspaces, tried by users of every standing.
+
+The table is held against the list of addresses: an endpoint without a row fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.urls import URLPattern, get_resolver
+
+from accounts.models import User
+from organizations.models import Organization, Workspace
+from tests.support.api import FORM, ApiClient, error_code
+from tests.support.factories import DeploymentFactory
+from tests.support.self_service import Firm
+
+pytestmark = pytest.mark.django_db
+
+WHO = (
+    "visitor",
+    "foreigner",
+    "foreign admin",
+    "neighbour",
+    "neighbouring admin",
+    "outsider",
+    "member",
+    "workspace admin",
+    "admin",
+)
+"""``foreigner``: of another deployment; ``neighbour``: of another organization; ``outsider``: of the workspace."""
+
+# The statuses in the order of WHO. 401 for the foreigners: their tokens are another deployment's.
+CREATES = (401, 401, 401, 200, 200, 200, 200, 200, 200)
+MEMBERS = (401, 401, 401, 404, 404, 200, 200, 200, 200)
+ADMINS = (401, 401, 401, 404, 404, 403, 403, 403, 200)
+WORKSPACE_MEMBERS = (401, 401, 401, 404, 404, 404, 200, 200, 200)
+WORKSPACE_LEAVING = (401, 401, 401, 404, 404, 404, 200, 200, 403)
+WORKSPACE_ADMINS = (401, 401, 401, 404, 404, 404, 403, 200, 200)
+LEAVING = (401, 401, 401, 404, 404, 200, 200, 200, 409)
+
+TABLE: dict[str, tuple[int, ...]] = {
+    "POST organizations": CREATES,
+    "POST organizations/{id}/update": ADMINS,
+    "POST organizations/{id}/delete": ADMINS,
+    "POST organizations/{id}/leave": LEAVING,
+    "GET organizations/{id}/members": MEMBERS,
+    "POST organizations/{id}/members/{member_id}/remove": ADMINS,
+    "POST organizations/{id}/members/{member_id}/roles/{role_id}/add": ADMINS,
+    "POST organizations/{id}/members/{member_id}/roles/{role_id}/remove": ADMINS,
+    "GET organizations/{id}/roles": MEMBERS,
+    "POST organizations/{id}/roles": ADMINS,
+    "POST organizations/{id}/roles/{role_id}/remove": ADMINS,
+    "POST workspaces": ADMINS,
+    "POST workspaces/{id}/update": WORKSPACE_ADMINS,
+    "POST workspaces/{id}/delete": WORKSPACE_ADMINS,
+    "POST workspaces/{id}/leave": WORKSPACE_LEAVING,
+    "GET workspaces/{id}/members": WORKSPACE_MEMBERS,
+    "POST workspaces/{id}/members/{member_id}/remove": WORKSPACE_ADMINS,
+    "POST workspaces/{id}/members/{member_id}/roles/{role_id}/add": WORKSPACE_ADMINS,
+    "POST workspaces/{id}/members/{member_id}/roles/{role_id}/remove": WORKSPACE_ADMINS,
+    "GET workspaces/{id}/roles": WORKSPACE_MEMBERS,
+    "POST workspaces/{id}/roles": WORKSPACE_ADMINS,
+    "POST workspaces/{id}/roles/{role_id}/delete": WORKSPACE_ADMINS,
+}
+BODIES: dict[str, Callable[[Firm], dict[str, Any]]] = {
+    "POST organizations": lambda _: {"name": "New"},
+    "POST organizations/{id}/update": lambda _: {"name": "New"},
+    "POST organizations/{id}/roles": lambda _: {"name": "New", "permissions[0]": "organization:admin"},
+    "POST workspaces": lambda firm: {"name": "New", "organization_id": firm.organization.pk},
+    "POST workspaces/{id}/update": lambda _: {"name": "New"},
+    "POST workspaces/{id}/roles": lambda _: {"name": "New", "permissions": ["workspace:admin"]},
+}
+
+
+def endpoints() -> set[str]:
+    """Every endpoint under /organizations and /workspaces, as the service has them."""
+    found = set()
+    for pattern in get_resolver().url_patterns:
+        route = str(pattern.pattern).replace("<id:", "{").replace(">", "}")
+        if isinstance(pattern, URLPattern) and route.split("/")[0] in ("organizations", "workspaces"):
+            actions = pattern.callback.actions  # type: ignore[attr-defined]
+            found |= {f"{method.upper()} {route}" for method in actions if method in ("get", "post")}
+    return found
+
+
+def test_every_endpoint_has_its_row() -> None:
+    assert endpoints() == set(TABLE)
+    assert all(len(row) == len(WHO) for row in TABLE.values())
+
+
+@pytest.fixture
+def firm(db: None) -> Firm:
+    return Firm()
+
+
+@pytest.fixture
+def clients(firm: Firm) -> dict[str, ApiClient]:
+    """A client for each of WHO, all of them at the host of ``firm``."""
+    neighbouring, foreign = Firm(firm.deployment), Firm()
+    users: dict[str, User | None] = {
+        "visitor": None,
+        "foreigner": foreign.member,
+        "foreign admin": foreign.admin,
+        "neighbour": neighbouring.member,
+        "neighbouring admin": neighbouring.admin,
+        "outsider": firm.outsider,
+        "member": firm.member,
+        "workspace admin": firm.workspace_admin,
+        "admin": firm.admin,
+    }
+    found = {}
+    for who, user in users.items():
+        found[who] = ApiClient(user.deployment if user else firm.deployment, user)
+        found[who].deployment = firm.deployment
+    return found
+
+
+def ask(firm: Firm, client: ApiClient, endpoint: str, **ids: int) -> Any:
+    """``endpoint`` asked about ``firm``, or about those of its parts that ``ids`` replaces."""
+    method, route = endpoint.split(" ")
+    in_workspace = route.startswith("workspaces")
+    path = "/" + route.format(
+        **{
+            "id": (firm.workspace if in_workspace else firm.organization).pk,
+            "member_id": (firm.in_workspace if in_workspace else firm.membership)(firm.member).pk,
+            "role_id": (firm.workspace_role if in_workspace else firm.role).pk,
+        }
+        | ids
+    )
+    body = BODIES.get(endpoint, lambda _: {})(firm)
+    return client.get(path) if method == "GET" else client.post(path, body, content_type=FORM)
+
+
+@pytest.mark.parametrize("endpoint", TABLE)
+def test_each_standing_gets_the_status_of_the_table(firm: Firm, clients: dict[str, ApiClient], endpoint: str) -> None:
+    statuses = {}
+    for who, client in clients.items():
+        with transaction.atomic():
+            statuses[who] = ask(firm, client, endpoint).status_code
+            transaction.set_rollback(True)
+    assert statuses == dict(zip(WHO, TABLE[endpoint], strict=True))
+
+
+@pytest.mark.parametrize("endpoint", [one for one in TABLE if "{id}" in one])
+@pytest.mark.parametrize("who", ["neighbouring admin", "member"])
+def test_a_place_of_others_is_answered_as_one_that_never_existed(
+    firm: Firm, clients: dict[str, ApiClient], endpoint: str, who: str
+) -> None:
+    foreign = Firm()
+    in_workspace = "workspaces/" in endpoint
+    other = foreign.workspace if in_workspace else foreign.organization
+    model = Workspace if in_workspace else Organization
+    never = model.objects.latest("pk").pk + 1000
+    answers = {ask(firm, clients[who], endpoint, id=pk).content for pk in (other.pk, never)}
+    if who == "neighbouring admin":
+        answers.add(ask(firm, clients[who], endpoint).content)
+    assert len(answers) == 1
+    assert error_code(ask(firm, clients[who], endpoint, id=never)) == (40404 if in_workspace else 40403)
+
+
+@pytest.mark.parametrize("endpoint", [one for one in TABLE if "{member_id}" in one or "{role_id}" in one])
+def test_members_and_roles_of_others_do_not_exist_for_an_admin(
+    firm: Firm, clients: dict[str, ApiClient], endpoint: str
+) -> None:
+    neighbouring = Firm(firm.deployment)
+    in_workspace = "workspaces/" in endpoint
+    for name, (theirs, never) in {
+        "member_id": (
+            (neighbouring.in_workspace if in_workspace else neighbouring.membership)(neighbouring.member).pk,
+            10**12,
+        ),
+        "role_id": ((neighbouring.workspace_role if in_workspace else neighbouring.role).pk, 10**12),
+    }.items():
+        if f"{{{name}}}" in endpoint:
+            answers = [ask(firm, clients["admin"], endpoint, **{name: pk}) for pk in (theirs, never)]
+            assert [answer.status_code for answer in answers] == [404, 404]
+            assert answers[0].content == answers[1].content
+
+
+@pytest.mark.parametrize("endpoint", [one for one in TABLE if "{id}" in one])
+@pytest.mark.parametrize("rule", ["ip", "mfa"])
+def test_members_whom_a_rule_keeps_out_cannot_act(
+    firm: Firm, clients: dict[str, ApiClient], endpoint: str, rule: str
+) -> None:
+    values: dict[str, Any] = (
+        {"enable_ip_restriction": True, "whitelisted_ips": ["192.0.2.1"]} if rule == "ip" else {"enforce_mfa": True}
+    )
+    Organization.objects.filter(pk=firm.organization.pk).update(**values)
+    for who in ("member", "workspace admin", "admin"):
+        expected = TABLE[endpoint][WHO.index(who)]
+        is_exempt = who == "admin" or (who == "workspace admin" and "workspaces/" in endpoint)
+        with transaction.atomic():
+            answer = ask(firm, clients[who], endpoint)
+            transaction.set_rollback(True)
+        if expected == 200 and not is_exempt:
+            assert error_code(answer) == 40303
+            message = answer.json()["errors"][0]["message"]
+            assert firm.organization.name in message
+        else:
+            assert answer.status_code == expected
+
+
+def test_a_change_takes_an_origin_of_the_deployment(firm: Firm) -> None:
+    path = f"/organizations/{firm.organization.pk}/update"
+    answer = firm.client(firm.admin).post(path, {"name": "New"}, HTTP_ORIGIN="https://elsewhere.example")
+    assert error_code(answer) == 40302
+
+
+def test_many_changes_are_throttled(firm: Firm, settings: Any) -> None:
+    settings.CHANGES_PER_ACCOUNT = 2
+    client = firm.client(firm.admin)
+    path = f"/organizations/{firm.organization.pk}/update"
+    assert [client.post(path, {"name": "New"}).status_code for _ in range(3)] == [200, 200, 429]
+    assert client.get(f"/organizations/{firm.organization.pk}/members").status_code == 200
+
+
+def test_a_switched_off_deployment_lets_nobody_create_or_delete(firm: Firm) -> None:
+    closed = DeploymentFactory.create()
+    closed_firm = Firm(closed)
+    for endpoint in (
+        "POST organizations",
+        "POST organizations/{id}/delete",
+        "POST organizations/{id}/roles",
+        "POST workspaces",
+        "POST workspaces/{id}/delete",
+        "POST workspaces/{id}/roles",
+    ):
+        answer = ask(closed_firm, closed_firm.client(closed_firm.admin), endpoint)
+        assert error_code(answer) == 40301, endpoint

@@ -1,0 +1,77 @@
+"""A deployment whose customers run themselves, with users of every standing, and a row for each endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from accounts.models import Deployment, User
+from memberships.models import OrganizationMembership, WorkspaceMembership
+from organizations.models import Organization, OrganizationRole, Workspace, WorkspaceRole
+from tests.support.api import ApiClient
+from tests.support.factories import (
+    DeploymentFactory,
+    OrganizationFactory,
+    OrganizationRoleFactory,
+    UserFactory,
+    WorkspaceFactory,
+    WorkspaceRoleFactory,
+    join,
+    join_organization,
+)
+
+
+def open_deployment(**values: Any) -> Deployment:
+    """A deployment that lets customers do everything themselves."""
+    return DeploymentFactory.create(
+        **{
+            "allow_users_to_create_orgs": True,
+            "workspaces_per_org_count": None,
+            "allow_org_deletion": True,
+            "allow_workspace_deletion": True,
+            "custom_org_role_enabled": True,
+            "custom_workspace_role_enabled": True,
+        }
+        | values
+    )
+
+
+def admin_role(deployment: Deployment) -> OrganizationRole:
+    return OrganizationRole.objects.get(deployment=deployment, organization=None, name="Admin")
+
+
+def workspace_admin_role(deployment: Deployment) -> WorkspaceRole:
+    return WorkspaceRole.objects.get(deployment=deployment, organization=None, name="Admin")
+
+
+@dataclass
+class Firm:
+    """An organization with a workspace, a member of every standing, and own roles that nobody holds."""
+
+    deployment: Deployment = field(default_factory=open_deployment)
+
+    def __post_init__(self) -> None:
+        deployment = self.deployment
+        self.organization: Organization = OrganizationFactory.create(deployment=deployment)
+        self.workspace: Workspace = WorkspaceFactory.create(organization=self.organization)
+        self.other_workspace: Workspace = WorkspaceFactory.create(organization=self.organization)
+        self.admin, self.workspace_admin, self.member, self.outsider = UserFactory.create_batch(
+            4, deployment=deployment
+        )
+        self.admin_membership = join_organization(self.admin, self.organization, admin_role(deployment))
+        join(self.workspace_admin, self.workspace, workspace_admin_role(deployment))
+        join(self.member, self.workspace)
+        join_organization(self.outsider, self.organization)  # of the workspace
+        self.role = OrganizationRoleFactory.create(deployment=deployment, organization=self.organization)
+        self.workspace_role = WorkspaceRoleFactory.create(
+            deployment=deployment, organization=self.organization, workspace=self.workspace
+        )
+
+    def membership(self, user: User) -> OrganizationMembership:
+        return OrganizationMembership.objects.get(organization=self.organization, user=user)
+
+    def in_workspace(self, user: User) -> WorkspaceMembership:
+        return WorkspaceMembership.objects.get(workspace=self.workspace, user=user)
+
+    def client(self, user: User | None) -> ApiClient:
+        return ApiClient(self.deployment, user)
