@@ -37,16 +37,14 @@ def mail_code(deployment: Deployment, client: Client, *, email: str) -> None:
     address = _address_of(deployment, email)
     with transaction.atomic():
         code = codes.new(deployment, codes.Purpose.RESET_PASSWORD, throttling.folded(email), address=client.address)
-        with transaction.atomic():
-            mail.send(
-                deployment,
-                to=email if address is None else address.email,  # as stored: never another that only looks like it
-                template=Template.RESET_PASSWORD,
-                values={"code": code, "minutes": str(codes.MINUTES)},
-                good_for=codes.LIFETIME,
-            )
-            if address is None:
-                transaction.set_rollback(True)  # of the mail alone
+        mail.send_if(
+            address is not None,
+            deployment,
+            to=email if address is None else address.email,  # as stored: never another that only looks like it
+            template=Template.RESET_PASSWORD,
+            values={"code": code, "minutes": str(codes.MINUTES)},
+            good_for=codes.LIFETIME,
+        )
 
 
 def token_for(deployment: Deployment, client: Client, *, email: str, code: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import smtplib
 import threading
 from collections.abc import Iterable, Mapping
@@ -33,6 +34,8 @@ GOOD_FOR = timedelta(days=3)
 """For so long a mail is tried again."""
 LONGEST_PAUSE = timedelta(hours=1)
 """Between two tries. The first is of ten seconds, each further one three times as long."""
+PAUSES = 1.0, 3.0
+"""The shortest and the longest pause before a mail of ``send_if``, in seconds."""
 SENT_AT_ONCE = 500
 """Mails over one connection."""
 
@@ -52,17 +55,59 @@ def send(
 
     ``values`` are those of the template's own placeholders, encrypted until the mail is sent or ``good_for`` is over.
     """
+    mail = _write(deployment, to=to, template=template, values=values, good_for=good_for)
+    transaction.on_commit(due.set)
+    return mail
+
+
+def send_if(
+    is_meant: bool,
+    deployment: Deployment,
+    *,
+    to: str,
+    template: Template,
+    values: Mapping[str, str],
+    good_for: timedelta = GOOD_FOR,
+) -> None:
+    """As ``send``, but only if the mail ``is_meant``; if not, do the same work. Call it in a transaction.
+
+    For mails about which a stranger must not learn whether anybody gets them. They wait for a random moment of the next
+    seconds: sending takes time of the process, which would show in what is answered just then.
+    """
+    pause = timedelta(seconds=random.uniform(*PAUSES))  # noqa: S311
+    with transaction.atomic():
+        _write(deployment, to=to, template=template, values=values, good_for=good_for, pause=pause)
+        if not is_meant:
+            transaction.set_rollback(True)
+    transaction.on_commit(lambda: _wake_after(pause))
+
+
+def _write(
+    deployment: Deployment,
+    *,
+    to: str,
+    template: Template,
+    values: Mapping[str, str],
+    good_for: timedelta,
+    pause: timedelta = timedelta(0),
+) -> Mail:
     if set(values) != template.own_values:
         raise ValueError(f"{template} takes the values {sorted(template.own_values)}, not {sorted(values)}")
-    mail = Mail.objects.create(
+    now = timezone.now()
+    return Mail.objects.create(
         deployment=deployment,
         to=to,
         template=template,
         content=encryption.encrypt(json.dumps(dict(values)).encode()),
-        good_until=timezone.now() + good_for,
+        good_until=now + good_for,
+        next_try_at=now + pause,
     )
-    transaction.on_commit(due.set)
-    return mail
+
+
+def _wake_after(pause: timedelta) -> None:
+    timer = threading.Timer(pause.total_seconds(), due.set)
+    timer.daemon = True
+    timer.start()
 
 
 def deliver_due() -> int:

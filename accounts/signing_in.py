@@ -128,17 +128,14 @@ def mail_code(caller: Caller, client: Client, *, attempt_id: int) -> SignInAttem
             address=client.address,
             limited_by=throttling.folded(attempt.email),
         )
-        with transaction.atomic():
-            values = {"code": code, "minutes": str(codes.MINUTES)}
-            mail.send(
-                caller.deployment,
-                to=attempt.email,
-                template=Template.SIGN_IN_CODE,
-                values=values,
-                good_for=codes.LIFETIME,
-            )
-            if not _has_address(caller, attempt) or cast(User, attempt.user).disabled:
-                transaction.set_rollback(True)  # of the mail alone
+        mail.send_if(
+            _has_address(caller, attempt) and not cast(User, attempt.user).disabled,
+            caller.deployment,
+            to=attempt.email,
+            template=Template.SIGN_IN_CODE,
+            values={"code": code, "minutes": str(codes.MINUTES)},
+            good_for=codes.LIFETIME,
+        )
     return attempt
 
 

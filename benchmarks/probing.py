@@ -1,17 +1,20 @@
 """Can a stranger find out, by time or by answer, which users and rows exist?
 
 Each pair below is two requests of which one names something that exists, but is not the caller's to know, and one names
-something that does not. They are sent in turn, in random order, over one connection. Answers must be the same to the
-byte, and the median difference in time must have an interval (bootstrap, 99 %) that holds zero. One measurement in a
-hundred misses that by chance: repeat it, with another --seed and more --tries, before you look for a cause.
+something that does not. They are sent in turn, in random order, over one connection. Answers must be the same, but for
+the name, ids and times in them, and the median difference in time must have an interval (bootstrap, 99 %) that holds
+zero. The AUC is the part of all pairs of times in which the first is the longer one: 0.5 if time says nothing, and by
+chance alone 0.5 +- 0.07 with 200 tries (99 %). One measurement in a hundred misses its interval by chance: repeat it,
+with another --seed and more --tries, before you look for a cause.
 
 With a server of its own, on a new database with the demo data:
 
     .venv/bin/python benchmarks/probing.py
 
-Against a running one. It must not stop counting wrong passwords in the middle:
+Against a running one, with everybody allowed to sign up. It must not stop at a limit in the middle:
 
-    SIGN_IN_FAILURES_PER_ACCOUNT=1000000 SIGN_IN_FAILURES_PER_ADDRESS=1000000 make run
+    SIGN_IN_FAILURES_PER_ACCOUNT=1000000 SIGN_IN_FAILURES_PER_ADDRESS=1000000 \\
+        CODES_PER_ACCOUNT=1000000 CODES_PER_ADDRESS=1000000 make run
     .venv/bin/python benchmarks/probing.py http://127.0.0.1:8000 --email ada@demo.example \\
         --session "$(.venv/bin/python manage.py issue_session chioma@demo.example)" \\
         --workspace ID --organization ID --sign-in ID
@@ -25,9 +28,11 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import statistics
 import sys
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +42,7 @@ from urllib.parse import urlsplit
 
 WARM_UP = 20
 RESAMPLES = 4000
+LIMITS = "SIGN_IN_FAILURES_PER_ACCOUNT", "SIGN_IN_FAILURES_PER_ADDRESS", "CODES_PER_ACCOUNT", "CODES_PER_ADDRESS"
 NOWHERE = 2**62
 """An id that nothing has."""
 
@@ -59,6 +65,10 @@ class Request:
     path: str
     body: str = ""
     with_session: bool = True
+    name: str = ""
+    """The name in it, which an answer may repeat."""
+    first: Request | None = None
+    """Sent before, in the same session, and not timed. ``{attempt}`` in the path is its sign-up attempt."""
 
 
 @dataclass(frozen=True)
@@ -69,20 +79,48 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """A request that was answered, with the session and the sign-up attempt that go on from there."""
+
+    seconds: float
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+    cookie: str
+    attempt: str
+
+
+Answer = tuple[int, bytes, tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True)
 class Measured:
     """Seconds of each try, and all the different answers."""
 
     times: list[float]
-    answers: set[tuple[int, bytes, tuple[tuple[str, str], ...]]]
+    answers: set[Answer]
 
 
 def pairs(target: Target) -> list[Pair]:
     name, at, domain = target.email.rpartition("@")
-    unknown = f"{'q' * len(name)}{at}{domain}"
+    unknown = f"{name[:1]}{'q' * len(name[1:])}{at}{domain}"  # the same to whoever masks it
     switch, memberships = "/session/switch-workspace?workspace_id=", "/me/workspace-memberships?org_id="
     other_sign_in = "/session/switch-sign-in?sign_in_id="
+    by_email = {
+        "wrong password": _wrong_password,
+        "identify": _identify,
+        "sign-up": _sign_up,
+        "sign-up, have the code sent": _prepare,
+        "sign-up, wrong code": _wrong_code,
+        "forgotten password": _forgot,
+        "forgotten password, wrong code": _forgot_code,
+        "the request after a forgotten password": _after_forgot,
+    }
     return [
-        Pair("e-mail: existing, unknown", _wrong_password(target.email), _wrong_password(unknown)),
+        *(
+            Pair(f"{what}: existing e-mail, unknown", request(target.email), request(unknown))
+            for what, request in by_email.items()
+        ),
         Pair(
             "workspace: foreign, nonexistent",
             Request("POST", f"{switch}{target.workspace}"),
@@ -101,9 +139,44 @@ def pairs(target: Target) -> list[Pair]:
     ]
 
 
+def _by_stranger(path: str, email: str, body: dict[str, str], first: Request | None = None) -> Request:
+    return Request("POST", path, json.dumps(body), with_session=False, name=email, first=first)
+
+
 def _wrong_password(email: str) -> Request:
     body = {"strategy": "plain_email", "email": email, "password": "not the password"}
-    return Request("POST", "/auth/signin", json.dumps(body), with_session=False)
+    return _by_stranger("/auth/signin", email, body)
+
+
+def _identify(email: str) -> Request:
+    return _by_stranger("/auth/identify", email, {"identifier": email})
+
+
+def _sign_up(email: str) -> Request:
+    return _by_stranger("/auth/signup", email, {"email": email, "password": "seven lazy foxes jump"})
+
+
+def _prepare(email: str) -> Request:
+    path = "/auth/prepare-verification?identifier_type=signup&attempt_identifier={attempt}"
+    return _by_stranger(path, email, {}, _sign_up(email))
+
+
+def _wrong_code(email: str) -> Request:
+    path = "/auth/attempt-verification?identifier_type=signup&attempt_identifier={attempt}"
+    return _by_stranger(path, email, {"verification_code": "no code"}, _prepare(email))
+
+
+def _forgot(email: str) -> Request:
+    return _by_stranger("/auth/forgot-password", email, {"email": email})
+
+
+def _forgot_code(email: str) -> Request:
+    return _by_stranger("/auth/forgot-password", email, {"email": email, "otp": "no code"}, _forgot(email))
+
+
+def _after_forgot(email: str) -> Request:
+    """The mail of the request before may be on its way now."""
+    return Request("GET", "/session", with_session=False, name=email, first=_forgot(email))
 
 
 def measure(target: Target, pair: Pair, *, tries: int, rng: random.Random) -> tuple[Measured, Measured]:
@@ -121,28 +194,48 @@ def measure(target: Target, pair: Pair, *, tries: int, rng: random.Random) -> tu
     return both[pair.existing], both[pair.missing]
 
 
-def _request(
-    connection: HTTPConnection, target: Target, request: Request
-) -> tuple[float, tuple[int, bytes, tuple[tuple[str, str], ...]]]:
-    headers = {"Origin": target.base_url}
+def _request(connection: HTTPConnection, target: Target, request: Request) -> tuple[float, Answer]:
+    """The seconds that ``request`` took, and its answer without the name, the ids and the times in it."""
+    sent = _send(connection, target, request)
+    text = sent.body.replace(request.name.encode(), b"NAME") if request.name else sent.body
+    text = re.sub(rb'"\d+"', b'"ID"', re.sub(rb"\d{4}-\d\d-\d\dT[\d:.]+Z", b"TIME", text))
+    # The date, and the token of a new visitor, differ with every answer: only that one is set is compared.
+    differ = {"date", "etag"} | (set() if text == sent.body else {"content-length"})
+    kept = tuple(
+        (name, value.partition("=")[0] if name == "set-cookie" else value)
+        for name, value in sorted(sent.headers)
+        if name not in differ
+    )
+    return sent.seconds, (sent.status, text, kept)
+
+
+def _send(connection: HTTPConnection, target: Target, request: Request) -> Sent:
+    """Send ``request``, after those that come first."""
+    headers, path, attempt = {"Origin": target.base_url}, request.path, ""
     if request.with_session:
         headers["Cookie"] = f"__session={target.session}"
+    if request.first is not None:
+        before = _send(connection, target, request.first)
+        headers["Cookie"], attempt = before.cookie, before.attempt
+        path = path.format(attempt=attempt)
     if request.body:
         headers["Content-Type"] = "application/json"
     begin = time.perf_counter()
-    connection.request(request.method, request.path, request.body or None, headers)
+    connection.request(request.method, path, request.body or None, headers)
     response = connection.getresponse()
     body = response.read()
     seconds = time.perf_counter() - begin
     if response.status == 429 or response.status >= 500:
-        sys.exit(f"{request.method} {request.path} gave {response.status}; see the usage (--help)")
-    # The date, and the token of a new visitor, differ with every answer: only that one is set is compared.
-    kept = tuple(
-        (name, value.partition("=")[0] if name == "set-cookie" else value)
-        for name, value in sorted((name.lower(), value) for name, value in response.getheaders())
-        if name != "date"
+        sys.exit(f"{request.method} {path} gave {response.status}; see the usage (--help)")
+    found = re.search(rb'"signup_attempts":\[\{"id":"(\d+)"', body)
+    return Sent(
+        seconds,
+        response.status,
+        [(name.lower(), value) for name, value in response.getheaders()],
+        body,
+        cookie=response.getheader("Set-Cookie", headers.get("Cookie", "")).partition(";")[0],
+        attempt=found[1].decode() if found else attempt,
     )
-    return seconds, (response.status, body, kept)
 
 
 def spread(times: list[float]) -> float:
@@ -155,6 +248,12 @@ def interval(differences: list[float], rng: random.Random) -> tuple[float, float
     """The bootstrap interval (99 %) of the median of ``differences``."""
     medians = sorted(statistics.median(rng.choices(differences, k=len(differences))) for _ in range(RESAMPLES))
     return medians[int(RESAMPLES * 0.005)], medians[int(RESAMPLES * 0.995)]
+
+
+def auc(times: list[float], others: list[float]) -> float:
+    """The part of all pairs of ``times`` and ``others`` in which the first is longer; one of equals counts half."""
+    ordered = sorted(others)
+    return statistics.fmean((bisect_left(ordered, one) + bisect_right(ordered, one)) / 2 / len(others) for one in times)
 
 
 def report(pair: Pair, existing: Measured, missing: Measured, rng: random.Random) -> bool:
@@ -170,6 +269,7 @@ def report(pair: Pair, existing: Measured, missing: Measured, rng: random.Random
     for label, times in (("first", existing.times), ("second", missing.times)):
         say(f"  {label:10} median {statistics.median(times) * 1e3:9.3f} ms   MAD {spread(times) * 1e3:7.3f} ms")
     say(f"  difference median {middle * 1e3:+9.3f} ms   99 % {low * 1e3:+.3f} to {high * 1e3:+.3f} ms")
+    say(f"  AUC        {auc(existing.times, missing.times):.3f}")
     say(f"  verdict    {'DISTINGUISHED BY ' + ' AND '.join(verdict) if verdict else 'not distinguished'}")
     return bool(verdict)
 
@@ -181,15 +281,20 @@ def say(line: str) -> None:
 
 @contextmanager
 def own_target() -> Iterator[Target]:
-    """A server with the demo data, without limits on wrong passwords."""
+    """A server with the demo data, without limits on wrong passwords and codes."""
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     import psycopg
 
     from tests.support.server import demo_environment, manage, own_postgres, running_server
 
     with own_postgres() as postgres:
-        unlimited = {"SIGN_IN_FAILURES_PER_ACCOUNT": "1000000", "SIGN_IN_FAILURES_PER_ADDRESS": "1000000"}
-        env = demo_environment(postgres.url) | unlimited
+        limits = (
+            "SIGN_IN_FAILURES_PER_ACCOUNT",
+            "SIGN_IN_FAILURES_PER_ADDRESS",
+            "CODES_PER_ACCOUNT",
+            "CODES_PER_ADDRESS",
+        )
+        env = demo_environment(postgres.url) | dict.fromkeys(limits, "1000000")
         manage("migrate", env=env)
         manage("load_demo", env=env)
         session = manage("issue_session", "chioma@demo.example", env=env).strip()
@@ -242,6 +347,7 @@ def main() -> int:
     parser.add_argument("--workspace", type=int, help="the id of a workspace that is not this user's")
     parser.add_argument("--organization", type=int, help="the id of an organization that is not this user's")
     parser.add_argument("--sign-in", type=int, help="the id of a sign-in in another session")
+    parser.add_argument("--only", default="", help="measure only the pairs whose names have this text")
     parser.add_argument("--tries", type=int, default=200, help="of each request (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the order and the bootstrap (default: %(default)s)")
     arguments = parser.parse_args()
@@ -252,7 +358,7 @@ def main() -> int:
     distinguished = False
     with given_target(arguments) if arguments.url else own_target() as target:
         say(f"{target.base_url}, {arguments.tries} tries of each")
-        for pair in pairs(target):
+        for pair in (pair for pair in pairs(target) if arguments.only in pair.name):
             distinguished |= report(pair, *measure(target, pair, tries=arguments.tries, rng=rng), rng)
     return int(distinguished)
 

@@ -21,6 +21,7 @@ from tests.support.mail import mail_server
 from tests.support.sign_in import (
     PASSWORD,
     attempt_of,
+    deliver_mail,
     mailed_code,
     session_data,
     sign_in,
@@ -96,7 +97,7 @@ def test_the_code_of_a_reset_verifies_the_address_that_it_went_to(browser: ApiCl
 
 def test_the_user_is_told_of_the_new_password(browser: ApiClient, ada: User) -> None:
     reset(browser, token_by_mail(browser))
-    mail.deliver_due()
+    deliver_mail()
     message = django_mail.outbox[-1]
     assert message.to == ["ada@example.com"]
     assert "password" in message.subject
@@ -285,11 +286,10 @@ def test_a_mail_server_that_refuses_loses_nothing(browser: ApiClient, ada: User,
     with mail_server(settings) as server:
         server.refusals["ada@example.com"] = "451 Later"
         assert data_of(forget(browser)) == {}
-        mail.deliver_due()
+        deliver_mail()
         assert server.messages == []
         server.refusals.clear()
-        Mail.objects.update(next_try_at=timezone.now() - timedelta(seconds=1))
-        mail.deliver_due()
+        deliver_mail()
         body = server.messages[0].get_body(("plain",))
     assert body is not None
     (code,) = re.findall(r"(?m)^(\d{6})\r?$", body.get_content())
@@ -328,3 +328,24 @@ def test_of_fifty_uses_of_one_code_and_one_token_at_once_one_succeeds(settings: 
 def test_the_password_of_before_is_as_good_as_any_other_wrong_one(browser: ApiClient, ada: User) -> None:
     reset(browser, token_by_mail(browser))
     assert error_code(sign_in(ApiClient(ada.deployment), ada, PASSWORD)) == WRONG_CREDENTIALS
+
+
+def test_the_mail_waits_for_a_moment_that_says_nothing(browser: ApiClient, ada: User) -> None:
+    """Sending takes time, which would show in the answer to the next question."""
+    begun = timezone.now()
+    forget(browser)
+    pause = Mail.objects.get().next_try_at - begun
+    assert timedelta(seconds=1) <= pause <= timedelta(seconds=4)
+    mail.deliver_due()
+    assert django_mail.outbox == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"])
+def test_the_sender_wakes_after_the_pause_whoever_is_asked_for(email: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mail, "PAUSES", (0.01, 0.02))
+    deployment = DeploymentFactory.create()
+    user_with_password(deployment, email="ada@example.com")
+    mail.due.clear()
+    forget(ApiClient(deployment), email)
+    assert mail.due.wait(5)

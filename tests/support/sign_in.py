@@ -7,9 +7,10 @@ from typing import Any
 
 import pyotp
 from django.core import mail as django_mail
+from django.utils import timezone
 
 from accounts import mail, mfa
-from accounts.models import Deployment, User
+from accounts.models import Deployment, Mail, User
 from accounts.tokens import SessionToken, verify_session_token
 from tests.support.api import JSON, ApiClient, data_of
 from tests.support.factories import TOTP_SECRET, UserFactory, confirmed_authenticator
@@ -73,9 +74,15 @@ def signed_in(user: User, **headers: Any) -> ApiClient:
     return client
 
 
+def deliver_mail() -> None:
+    """Send what waits, also what waits for a pause to end."""
+    Mail.objects.filter(state=Mail.State.WAITING).update(next_try_at=timezone.now())
+    mail.deliver_due()
+
+
 def mailed_code() -> str:
     """The code of the newest mail, which is sent before."""
-    mail.deliver_due()
+    deliver_mail()
     (code,) = re.findall(r"(?m)^(\d{6})$", str(django_mail.outbox[-1].body))
     return str(code)
 
