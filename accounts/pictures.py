@@ -29,7 +29,7 @@ SIDE = 512
 """Pixels of the longer side of a picture that is kept, at most."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 _ONE_AT_A_TIME = threading.Lock()
-"""A picture takes up to 100 MB of memory while it is decoded."""
+"""The largest take 105 MB of memory while they are decoded as RGB, 200 with transparency and 385 as WebP; a JPEG 10."""
 
 
 def change(user: User, file: IO[bytes] | None) -> None:
@@ -86,12 +86,12 @@ def encoded(file: IO[bytes]) -> bytes:
 def _encoded(image: Image.Image) -> bytes:
     """Of an animation, the first picture."""
     image.draft("RGB", (2 * SIDE, 2 * SIDE))  # has a JPEG decoded at about this size
-    image.load()
-    turned = ImageOps.exif_transpose(image)
-    shown = turned.convert("RGBA" if turned.has_transparency_data else "RGB")
-    shown.thumbnail((SIDE, SIDE))
-    clean = Image.new(shown.mode, shown.size)  # without what came along
-    clean.paste(shown)
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    shown = image if image.mode == mode else image.convert(mode)
+    shown.thumbnail((SIDE, SIDE))  # in place, and before anything copies it
+    turned = ImageOps.exif_transpose(shown)
+    clean = Image.new(mode, turned.size)  # without what came along
+    clean.paste(turned)
     written = BytesIO()
     clean.save(written, "WEBP", quality=85)
     return written.getvalue()
