@@ -14,6 +14,7 @@ import struct
 import tempfile
 import termios
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
@@ -62,9 +63,6 @@ class Service(Protocol):
     def hold(self, size: int) -> bool:
         """Whether there is room for ``size`` more bytes of large bodies; takes it, or gives it back if negative."""
 
-    def resumed(self, connection: Connection) -> None:
-        """The client has taken what was sent to it."""
-
     def answers_again(self, connection: Connection, raw: bytes) -> bool:
         """Whether ``raw`` is a request that has come before; then it is being answered."""
 
@@ -97,6 +95,8 @@ class Connection(asyncio.Protocol):
         """Of the bytes written, those that the client had taken at ``taken_at``; None if it has to take none."""
         self.taken_at = 0.0
         self.is_paused = self.is_lost = False
+        self.resumed: Callable[[], object] = lambda: None
+        """Called once the client has taken what was sent to it."""
         self._deadline = NEVER
 
     # What asyncio calls
@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.is_paused = False
-        self._service.resumed(self)
+        self.resumed()
         self._advance()
 
     def data_received(self, data: bytes) -> None:

@@ -90,9 +90,6 @@ class LoopService:
         self._held += size
         return True
 
-    def resumed(self, connection: Connection) -> None:
-        self._threads.resumed(connection)
-
     def stop(self) -> None:
         """Answer what has been asked, and nothing else."""
         self.is_open = False

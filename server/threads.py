@@ -27,7 +27,8 @@ class Exchange:
 
     def __init__(self, connection: Connection, environ: dict[str, Any], asked_at: float) -> None:
         self.connection, self.environ, self.asked_at = connection, environ, asked_at
-        self.has_thread = self.is_begun = False
+        self.has_thread = False
+        self.is_begun = False
         """Whether a part of the answer has been sent."""
         self.is_over = False
         self.may_send = threading.Event()
@@ -52,6 +53,7 @@ class Threads:
             connection.reply(refusal(Problem.UNAVAILABLE, environ))
             return
         self.exchanges[connection] = exchange = Exchange(connection, environ, self._loop.time())
+        connection.resumed = exchange.may_send.set
         self._pool.submit(self._run, exchange)
 
     def finish(self, exchange: Exchange, reply: Reply | None) -> None:
@@ -71,11 +73,6 @@ class Threads:
         exchange = self.exchanges.pop(connection, None)
         if exchange is not None:
             exchange.is_over = True
-            exchange.may_send.set()
-
-    def resumed(self, connection: Connection) -> None:
-        """The client has taken what was sent."""
-        if (exchange := self.exchanges.get(connection)) is not None:
             exchange.may_send.set()
 
     # In a thread
