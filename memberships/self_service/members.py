@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from api.errors import ApiError, Problem
@@ -15,7 +15,7 @@ from memberships.models import (
     WorkspaceMembership,
     WorkspaceMembershipRole,
 )
-from memberships.self_service.roles import role_of
+from memberships.self_service.roles import NO_ROLE, role_of
 from memberships.standing import Standing
 from organizations.models import Organization, Workspace
 
@@ -64,13 +64,15 @@ def add_role(standing: Standing, membership: Membership, role_id: int) -> None:
     """Give a role of this place; nothing happens if they hold it. Raises ``ApiError``: 404, 403 (see ``may_give``)."""
     role = role_of(standing, role_id)
     standing.require_may_give(role.permissions, in_workspace=standing.workspace_id is not None)
-    with transaction.atomic():
-        # Locked, so that the member does not go meanwhile.
-        if not type(membership).objects.select_for_update(no_key=True).filter(pk=membership.pk).exists():
-            raise ApiError(Problem.NOT_FOUND, NO_MEMBER)
-        _links(standing).objects.bulk_create(
-            [_links(standing)(membership_id=membership.pk, role_id=role.pk)], ignore_conflicts=True
-        )
+    link = _links(standing)
+    try:
+        with transaction.atomic():
+            # Locked, so that the member does not go meanwhile.
+            if not type(membership).objects.select_for_update(no_key=True).filter(pk=membership.pk).exists():
+                raise ApiError(Problem.NOT_FOUND, NO_MEMBER)
+            link.objects.bulk_create([link(membership_id=membership.pk, role_id=role.pk)], ignore_conflicts=True)
+    except IntegrityError as error:  # the role was removed in this very moment
+        raise ApiError(Problem.NOT_FOUND, NO_ROLE) from error
 
 
 def remove_role(standing: Standing, membership: Membership, role_id: int) -> None:

@@ -123,6 +123,7 @@ def delete_workspace(standing: Standing) -> None:
     if not standing.caller.deployment.allow_workspace_deletion:
         raise ApiError(Problem.FORBIDDEN, "Workspaces are deleted by the operator here; ask there.")
     with transaction.atomic():
+        _locked_organization(standing)  # in the order in which those lock them who join
         workspace = _locked_workspace(standing)
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM memberships_workspacemembership WHERE workspace_id = %s", [workspace.pk])

@@ -18,6 +18,7 @@ from database.constraints import violated_by
 from memberships.standing import Standing
 from organizations.models import OrganizationRole, WorkspaceRole
 
+NO_ROLE = "There is no such role here."
 MAX_NAME = 200
 MAX_PERMISSIONS = 100
 MAX_ROLES = 100
@@ -33,7 +34,7 @@ def role_of(standing: Standing, role_id: int) -> Any:
     """The role of this place with that id; raises ``ApiError`` (404)."""
     role = _roles(standing).filter(pk=role_id).first()
     if role is None:
-        raise ApiError(Problem.NOT_FOUND, "There is no such role here.")
+        raise ApiError(Problem.NOT_FOUND, NO_ROLE)
     return role
 
 
@@ -75,7 +76,7 @@ def remove(standing: Standing, role_id: int) -> Any:
     with transaction.atomic():
         locked = type(role).objects.select_for_update().filter(pk=role.pk)  # so that nobody gets it meanwhile
         if not locked.exists():
-            raise ApiError(Problem.NOT_FOUND, "There is no such role here.")
+            raise ApiError(Problem.NOT_FOUND, NO_ROLE)
         if role.given_roles.exists():
             raise ApiError(Problem.ROLE_IN_USE)
         locked.delete()

@@ -16,6 +16,7 @@ from django.db.models import Model
 from accounts.models import Deployment, DeploymentAlias, User
 from demo import data
 from demo.management.commands.quickstart import banner
+from memberships.last_admin import let_go
 from memberships.models import OrganizationMembership, OrganizationMembershipRole, WorkspaceMembership
 from organizations.models import Organization, OrganizationRole, Segment, Workspace, WorkspaceRole
 from tests.support.api import ApiClient
@@ -42,6 +43,12 @@ EDITED: dict[type[Model], list[str]] = {
 def _few_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many rows that are loaded alike, two say as much as ten."""
     monkeypatch.setattr(data, "ROOMS", 2)
+
+
+@pytest.fixture(autouse=True)
+def _without_administrators(db: None) -> None:
+    """Staff may let the last administrators of organizations go."""
+    let_go()
 
 
 def values() -> dict[type[Model], dict[int, dict[str, Any]]]:

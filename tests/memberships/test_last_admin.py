@@ -16,6 +16,7 @@ from api.errors import LAST_ADMIN
 from memberships.last_admin import check, let_go
 from memberships.models import Administrator, OrganizationMembership, OrganizationMembershipRole
 from organizations.models import Organization, OrganizationRole
+from tests.support.api import ApiClient
 from tests.support.database import execute, refused
 from tests.support.factories import (
     OrganizationFactory,
@@ -23,6 +24,8 @@ from tests.support.factories import (
     UserFactory,
     join_organization,
 )
+from tests.support.self_service import Firm as ManagedFirm
+from tests.support.self_service import admin_role
 
 LINKS = "memberships_organizationmembershiprole"
 MEMBERSHIPS = "memberships_organizationmembership"
@@ -80,6 +83,7 @@ LOSSES: dict[str, Change] = {
     "the user by SQL": lambda firm: (
         execute(f"DELETE FROM {LINKS} WHERE membership_id = %s", [firm.membership.pk]),
         execute(f"DELETE FROM {MEMBERSHIPS} WHERE user_id = %s", [firm.admin.pk]),
+        execute("DELETE FROM accounts_emailaddress WHERE user_id = %s", [firm.admin.pk]),
         execute("DELETE FROM accounts_user WHERE id = %s", [firm.admin.pk]),
     ),
     "all roles given": lambda _: execute(f"TRUNCATE {LINKS}"),
@@ -268,3 +272,28 @@ def wait_until_somebody_waits() -> None:
             if cursor.fetchone():
                 return
         sleep(0.02)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_fifty_requests_to_remove_the_last_two_one_fails_at_least() -> None:
+    """Each administrator removes the other, many times at once, and leaves."""
+    firm = ManagedFirm()
+    other = firm.membership(firm.member)
+    OrganizationMembershipRole.objects.create(membership=other, role=admin_role(firm.deployment))
+    base = f"/organizations/{firm.organization.pk}"
+    paths = [f"{base}/members/{firm.admin_membership.pk}/remove", f"{base}/members/{other.pk}/remove", f"{base}/leave"]
+    assert firm.client(firm.admin).get(f"{base}/members").status_code == 200  # which has one thread make the document
+    tokens = [firm.client(user).token for user in (firm.member, firm.admin)]
+
+    def ask(number: int) -> int:
+        try:
+            client = ApiClient(firm.deployment, token=tokens[number % 2])
+            return int(client.post(paths[number % 3]).status_code)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(10) as threads:
+        statuses = set(threads.map(ask, range(50)))
+    assert Administrator.objects.filter(organization=firm.organization).count() == 1
+    assert statuses <= {200, 403, 404, 409}
+    assert 200 in statuses
