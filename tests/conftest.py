@@ -12,10 +12,10 @@ from accounts.models import Deployment, User
 from database import cache
 from tests.support.browser import browser, demo, page
 from tests.support.caching import cache_what_is_not_committed
-from tests.support.demo import demo_env, demo_postgres, demo_rows, loaded_demo
+from tests.support.demo import demo_cookies, demo_env, demo_postgres, demo_rows, loaded_demo
 from tests.support.factories import DeploymentFactory, UserFactory
 
-__all__ = ["browser", "demo", "demo_env", "demo_postgres", "demo_rows", "loaded_demo", "page"]
+__all__ = ["browser", "demo", "demo_cookies", "demo_env", "demo_postgres", "demo_rows", "loaded_demo", "page"]
 
 FOLDER = Path(__file__).parent
 

@@ -20,13 +20,13 @@ from accounts.models import User
 from api import networks
 from memberships.listing import statement
 from tests.support.api import MEMBERSHIPS, ApiClient, error_code
+from tests.support.demo import CHIOMA
 from tests.support.factories import UserFactory
 from tests.support.server import (
     Connection,
     OwnPostgres,
     Reply,
     ServerProcess,
-    manage,
     request,
     running_server,
     wait_until,
@@ -146,10 +146,9 @@ class Demo:
 
 
 @pytest.fixture(scope="module")
-def demo(demo_postgres: OwnPostgres, demo_env: dict[str, str]) -> Iterator[Demo]:
-    token = manage("issue_session", "chioma@demo.example", env=demo_env).strip()
+def demo(demo_postgres: OwnPostgres, demo_env: dict[str, str], demo_cookies: dict[str, str]) -> Iterator[Demo]:
     with running_server(demo_env) as base_url:
-        yield Demo(demo_postgres, base_url, f"__session={token}")
+        yield Demo(demo_postgres, base_url, demo_cookies[CHIOMA])
 
 
 def code_of(answer: Reply) -> int:

@@ -20,8 +20,9 @@ from organizations.models import Organization
 from tests.support.admin import send, url
 from tests.support.api import MEMBERSHIPS, ApiClient, error_code
 from tests.support.database import execute
+from tests.support.demo import CHIOMA
 from tests.support.factories import OrganizationFactory, WorkspaceFactory, join
-from tests.support.server import Connection, manage, request, running_server
+from tests.support.server import Connection, request, running_server
 from tests.support.sign_in import by_email, user_with_password
 
 UNAVAILABLE = 50301
@@ -129,9 +130,11 @@ def test_the_wait_for_a_rule_that_takes_a_table_lock_is_bounded_too(short_timeou
     assert not WorkspaceMembership.objects.exists()
 
 
-def test_the_real_server_gives_up_waiting_after_the_time_of_its_setting(demo_env: dict[str, str]) -> None:
+def test_the_real_server_gives_up_waiting_after_the_time_of_its_setting(
+    demo_env: dict[str, str], demo_cookies: dict[str, str]
+) -> None:
     env = demo_env | {"DATABASE_LOCK_TIMEOUT": "300"}
-    headers = {"Cookie": f"__session={manage('issue_session', 'chioma@demo.example', env=demo_env).strip()}"}
+    headers = {"Cookie": demo_cookies[CHIOMA]}
     with (
         running_server(env) as base_url,
         Connection(base_url) as kept,
@@ -143,7 +146,7 @@ def test_the_real_server_gives_up_waiting_after_the_time_of_its_setting(demo_env
             began = time.monotonic()
             answer = ask(MEMBERSHIPS, **headers)
             assert (answer.status, json.loads(answer.body)["errors"][0]["code"]) == (503, UNAVAILABLE)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 30 * TIMEOUT
         assert request(base_url, "/healthz").status == 200
         migration.rollback()
         assert kept.request(MEMBERSHIPS, **headers).status == 200

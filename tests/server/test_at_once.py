@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from tests.support.api import MEMBERSHIPS
-from tests.support.server import Connection, OwnPostgres, manage, request, running_server, wait_until
+from tests.support.demo import CHIOMA, DMITRI
+from tests.support.server import Connection, OwnPostgres, request, running_server, wait_until
 
 MANY = 100
 
@@ -26,15 +27,15 @@ def server(demo_env: dict[str, str], cookie: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def cookie(demo_env: dict[str, str]) -> str:
+def cookie(demo_cookies: dict[str, str]) -> str:
     """Of a user with one membership."""
-    return f"__session={manage('issue_session', 'chioma@demo.example', env=demo_env).strip()}"
+    return demo_cookies[CHIOMA]
 
 
 @pytest.fixture(scope="module")
-def busy_cookie(demo_env: dict[str, str]) -> str:
+def busy_cookie(demo_cookies: dict[str, str]) -> str:
     """Of the user with the most memberships."""
-    return f"__session={manage('issue_session', 'dmitri@demo.example', env=demo_env).strip()}"
+    return demo_cookies[DMITRI]
 
 
 @pytest.fixture

@@ -13,14 +13,15 @@ import pytest
 
 from server.threads import MAX_WAITING
 from tests.support.api import MEMBERSHIPS
-from tests.support.server import Connection, OwnPostgres, Reply, manage, request, running_server, wait_until
+from tests.support.demo import CHIOMA
+from tests.support.server import Connection, OwnPostgres, Reply, request, running_server, wait_until
 
 POST = {"Content_Length": "2", "Content_Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def cookie(demo_env: dict[str, str]) -> str:
-    return f"__session={manage('issue_session', 'chioma@demo.example', env=demo_env).strip()}"
+def cookie(demo_cookies: dict[str, str]) -> str:
+    return demo_cookies[CHIOMA]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.api import MEMBERSHIPS
-from tests.support.server import Connection, manage, request, running_server
+from tests.support.demo import CHIOMA
+from tests.support.server import Connection, request, running_server
 
 HOST = b"Host: 127.0.0.1\r\n"
 GET = b"GET /healthz HTTP/1.1\r\n" + HOST
@@ -23,8 +24,8 @@ def base_url(demo_env: dict[str, str]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def cookie(demo_env: dict[str, str]) -> str:
-    return f"__session={manage('issue_session', 'chioma@demo.example', env=demo_env).strip()}"
+def cookie(demo_cookies: dict[str, str]) -> str:
+    return demo_cookies[CHIOMA]
 
 
 @pytest.fixture(params=[False, True], ids=["a new connection", "a kept connection"])

@@ -23,6 +23,7 @@ import pytest
 from config.environment import BASE_DIR
 from database.management.commands.migrate import ONE_AT_A_TIME
 from tests.support.api import MEMBERSHIPS
+from tests.support.demo import CHIOMA
 from tests.support.server import (
     PATIENCE,
     Connection,
@@ -90,8 +91,8 @@ def test_a_reload_replaces_all_workers_and_resets_no_connection(
     assert len(workers_of(server)) == 2
 
 
-def test_no_kept_connection_loses_a_poll_in_a_reload(server: ServerProcess, demo_env: dict[str, str]) -> None:
-    cookie = f"__session={manage('issue_session', 'chioma@demo.example', env=demo_env).strip()}"
+def test_no_kept_connection_loses_a_poll_in_a_reload(server: ServerProcess, demo_cookies: dict[str, str]) -> None:
+    cookie = demo_cookies[CHIOMA]
     answers: set[object] = set()
     is_over = threading.Event()
 

@@ -14,7 +14,8 @@ import pytest
 
 from server import connection as limits
 from tests.support.api import MEMBERSHIPS
-from tests.support.server import Connection, manage, request, running_server
+from tests.support.demo import DMITRI
+from tests.support.server import Connection, request, running_server
 
 BUNDLE = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
 """More than a megabyte."""
@@ -29,9 +30,9 @@ def server(demo_env: dict[str, str]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def cookie(demo_env: dict[str, str]) -> str:
+def cookie(demo_cookies: dict[str, str]) -> str:
     """The session of the user with the most memberships."""
-    return f"__session={manage('issue_session', 'dmitri@demo.example', env=demo_env).strip()}"
+    return demo_cookies[DMITRI]
 
 
 class NeverReads:

@@ -13,7 +13,8 @@ import pytest
 
 from config.environment import BASE_DIR
 from tests.support.api import MEMBERSHIPS
-from tests.support.server import Connection, Reply, manage, request, running_server
+from tests.support.demo import CHIOMA
+from tests.support.server import Connection, Reply, request, running_server
 
 ORIGIN = "http://127.0.0.1"
 SIGN_IN = {"strategy": "plain_email", "email": "chioma@demo.example"}
@@ -26,8 +27,8 @@ def base_url(demo_env: dict[str, str]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def cookie(demo_env: dict[str, str]) -> str:
-    return f"__session={manage('issue_session', 'chioma@demo.example', env=demo_env).strip()}"
+def cookie(demo_cookies: dict[str, str]) -> str:
+    return demo_cookies[CHIOMA]
 
 
 @pytest.fixture

@@ -17,10 +17,15 @@ from pytest_django import DjangoDbBlocker
 from demo import data
 from tests.support.server import OwnPostgres, demo_environment, manage, own_postgres
 
+CHIOMA = "chioma@demo.example"
+"""A user with one membership."""
+DMITRI = "dmitri@demo.example"
+"""The user with the most memberships."""
+
 
 @pytest.fixture(scope="session")
 def loaded_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files of a stopped PostgreSQL and the environment whose secrets fit them."""
+    """A folder with the files of a stopped PostgreSQL, and the environment and session tokens that fit them."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # all workers have this one in common
@@ -30,9 +35,10 @@ def loaded_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 env = demo_environment(postgres.url)
                 manage("migrate", "--verbosity=0", env=env)
                 manage("load_demo", env=env)
+                tokens = {user: manage("issue_session", user, env=env).strip() for user in (CHIOMA, DMITRI)}
                 postgres.stop("fast")
                 postgres.copy_to(folder / "demo")
-            (folder / "demo.json").write_text(json.dumps(env))
+            (folder / "demo.json").write_text(json.dumps({"env": env, "tokens": tokens}))
     return folder
 
 
@@ -46,8 +52,15 @@ def demo_postgres(loaded_demo: Path) -> Iterator[OwnPostgres]:
 @pytest.fixture(scope="module")
 def demo_env(loaded_demo: Path, demo_postgres: OwnPostgres) -> dict[str, str]:
     """The environment of a service on ``demo_postgres``."""
-    env: dict[str, str] = json.loads((loaded_demo / "demo.json").read_text())
+    env: dict[str, str] = json.loads((loaded_demo / "demo.json").read_text())["env"]
     return env | {"DATABASE_URL": demo_postgres.url}
+
+
+@pytest.fixture(scope="session")
+def demo_cookies(loaded_demo: Path) -> dict[str, str]:
+    """The cookie of a session in each copy of the demo data, for ``CHIOMA`` and for ``DMITRI``."""
+    tokens: dict[str, str] = json.loads((loaded_demo / "demo.json").read_text())["tokens"]
+    return {user: f"__session={token}" for user, token in tokens.items()}
 
 
 @pytest.fixture(scope="module")
