@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.db import transaction
 from fasteners import InterProcessLock
@@ -36,6 +37,8 @@ def loaded_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 manage("migrate", "--verbosity=0", env=env)
                 manage("load_demo", env=env)
                 tokens = {user: manage("issue_session", user, env=env).strip() for user in (CHIOMA, DMITRI)}
+                with psycopg.connect(postgres.url, autocommit=True) as connection:
+                    connection.execute("ALTER SYSTEM SET fsync = off")  # no test pulls the plug of the machine
                 postgres.stop("fast")
                 postgres.copy_to(folder / "demo")
             (folder / "demo.json").write_text(json.dumps({"env": env, "tokens": tokens}))
