@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from pytest_django import DjangoDbBlocker
 
 from accounts.models import Deployment, User
 from database import cache
@@ -14,6 +18,7 @@ from tests.support.browser import browser, demo, page
 from tests.support.caching import cache_what_is_not_committed
 from tests.support.demo import demo_cookies, demo_env, demo_postgres, demo_rows, loaded_demo
 from tests.support.factories import DeploymentFactory, UserFactory
+from tests.support.template import copy_a_template, drop_the_template
 
 __all__ = ["browser", "demo", "demo_cookies", "demo_env", "demo_postgres", "demo_rows", "loaded_demo", "page"]
 
@@ -48,6 +53,42 @@ LONGEST = [
     "memberships/test_fast_path.py",
 ]
 """The files that take longest, in the order in which they begin: one that began last would keep a process waiting."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, for a test that waits leaves its core to others."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The process that has started all others, which have ended, tidies up after them."""
+    if session.config.getoption("numprocesses", None) and "PYTEST_XDIST_WORKER" not in os.environ:
+        drop_the_template()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None,
+    django_db_blocker: DjangoDbBlocker,
+    django_db_keepdb: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ and not django_db_keepdb:
+        with django_db_blocker.unblock():
+            copy_a_template(tmp_path_factory.getbasetemp().parent)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    yield
+    gc.collect()  # ends the sessions that nothing refers to: with one, the database cannot be dropped
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage less often, and never look through what now stays to the end: a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
