@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User as Staff
 from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
 from django.db.models import Model
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, reverse
+from pytest_django import DjangoDbBlocker
 
 from accounts import mail
 from accounts.mail_texts import Template
@@ -49,6 +52,7 @@ from tests.support.factories import (
 
 pytestmark = pytest.mark.django_db
 
+OWN = "daheim"
 FOREIGN = "zwielicht"
 """In every name of what belongs to the other deployment, and in no other."""
 SECRET = "weggesperrt"
@@ -94,14 +98,22 @@ def world_of(name: str) -> dict[type[Model], Any]:
     return {type(row): row for row in rows}
 
 
-@pytest.fixture
-def own(db: None) -> dict[type[Model], Any]:
-    return world_of("daheim")
+@pytest.fixture(scope="module")
+def worlds(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, dict[type[Model], Any]]]:
+    """Both worlds by their names, in one transaction for all tests; their changes are rolled back after each."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield {name: world_of(name) for name in (OWN, FOREIGN)}
+        transaction.set_rollback(True)
 
 
 @pytest.fixture
-def foreign(db: None) -> dict[type[Model], Any]:
-    return world_of(FOREIGN)
+def own(worlds: dict[str, dict[type[Model], Any]], db: None) -> dict[type[Model], Any]:
+    return deepcopy(worlds[OWN])
+
+
+@pytest.fixture
+def foreign(worlds: dict[str, dict[type[Model], Any]], db: None) -> dict[type[Model], Any]:
+    return deepcopy(worlds[FOREIGN])
 
 
 def client_of(own: dict[type[Model], Any], role: str = OPERATOR) -> Client:
