@@ -40,7 +40,7 @@ from tests.support.api import ApiClient
 from tests.support.factories import DeploymentFactory, token_of
 
 SHARDS = 4
-GRAPHS_PER_SHARD = 250
+GRAPHS_PER_SHARD = 125
 
 ENTRIES = [
     "192.0.2.7",
