@@ -32,7 +32,7 @@ from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
 from accounts.sent_tokens import COOKIE
 from tests.support.api import MEMBERSHIPS
 from tests.support.factories import UserFactory, confirmed_authenticator, session_of
-from tests.support.server import demo_environment, running_server, wait_until
+from tests.support.server import PATIENCE, demo_environment, running_server, wait_until
 from tests.support.sign_in import totp
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,7 +55,7 @@ class Browser:
 
     def __init__(self, base_url: str, host: str) -> None:
         url = urlsplit(base_url)
-        self._connection = HTTPConnection(str(url.hostname), url.port, timeout=60)
+        self._connection = HTTPConnection(str(url.hostname), url.port, timeout=PATIENCE)
         self._host = host
 
     def get(self, path: str, token: str = "") -> Reply:

@@ -178,7 +178,7 @@ def test_the_service_says_so_while_its_database_is_down_and_recovers_by_itself(d
         assert time.monotonic() - began < 30
     finally:
         demo.postgres.start()
-    wait_until(lambda: demo.get().status == 200, "the service has recovered", seconds=15)
+    wait_until(lambda: demo.get().status == 200, "the service has recovered")
     assert all(demo.get().status == 200 for _ in range(8))
     assert demo.get("/readyz").status == 200
 
@@ -195,7 +195,7 @@ def test_a_kept_connection_outlives_the_database(demo: Demo) -> None:
             assert [code_of(poll()) for _ in range(8)] == [UNAVAILABLE] * 8
         finally:
             demo.postgres.start()
-        wait_until(lambda: poll().status == 200, "the service has recovered", seconds=15)
+        wait_until(lambda: poll().status == 200, "the service has recovered")
 
 
 def test_a_restart_of_the_database_between_two_requests_goes_unnoticed(demo: Demo) -> None:
@@ -322,6 +322,6 @@ def test_sigterm_ends_the_server_with_all_its_workers(demo_env: dict[str, str]) 
     try:
         server.wait_for_it()
         server.terminate()
-        wait_until(server.is_gone, "all processes have ended", seconds=15)
+        wait_until(server.is_gone, "all processes have ended")
     finally:
         server.close()

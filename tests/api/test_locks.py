@@ -22,7 +22,7 @@ from tests.support.api import MEMBERSHIPS, ApiClient, error_code
 from tests.support.database import execute
 from tests.support.demo import CHIOMA
 from tests.support.factories import OrganizationFactory, WorkspaceFactory, join
-from tests.support.server import Connection, request, running_server
+from tests.support.server import SOON, Connection, request, running_server
 from tests.support.sign_in import by_email, user_with_password
 
 UNAVAILABLE = 50301
@@ -65,7 +65,7 @@ def locked(*tables: str) -> Iterator[None]:
 def assert_says_so_soon(response: Any, began: float) -> None:
     assert error_code(response) == UNAVAILABLE
     assert int(response.headers["Retry-After"]) > 0
-    assert time.monotonic() - began < 30 * TIMEOUT  # the limit of statements is thirty seconds
+    assert time.monotonic() - began < SOON  # the limit of statements is thirty seconds
 
 
 @in_a_database
@@ -126,7 +126,7 @@ def test_the_wait_for_a_rule_that_takes_a_table_lock_is_bounded_too(short_timeou
         began = time.monotonic()
         with pytest.raises(Exception, match="lock timeout"):
             join(user, workspace)
-        assert time.monotonic() - began < 30 * TIMEOUT
+        assert time.monotonic() - began < SOON
     assert not WorkspaceMembership.objects.exists()
 
 
@@ -146,7 +146,7 @@ def test_the_real_server_gives_up_waiting_after_the_time_of_its_setting(
             began = time.monotonic()
             answer = ask(MEMBERSHIPS, **headers)
             assert (answer.status, json.loads(answer.body)["errors"][0]["code"]) == (503, UNAVAILABLE)
-            assert time.monotonic() - began < 30 * TIMEOUT
+            assert time.monotonic() - began < SOON
         assert request(base_url, "/healthz").status == 200
         migration.rollback()
         assert kept.request(MEMBERSHIPS, **headers).status == 200

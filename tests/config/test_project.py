@@ -35,7 +35,7 @@ def manage(*arguments: str, without: str = "", **environment: str) -> subprocess
         env=variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
 

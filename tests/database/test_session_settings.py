@@ -133,7 +133,7 @@ def pgbouncer(postgres: OwnPostgres, *, mode: str) -> Iterator[str]:
             [str(PGBOUNCER), config], user=postgres.system_user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            wait_until(lambda: _listens(port), "PgBouncer listens", seconds=15)
+            wait_until(lambda: _listens(port), "PgBouncer listens")
             yield f"postgresql://rollcall@127.0.0.1:{port}/rollcall"
         finally:
             process.terminate()

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.interop.conftest import MODULES
 from tests.support.browser import Demo, in_a_browser, sign_in_as_staff
+from tests.support.server import PATIENCE
 
 PAGES = {
     "home": "/admin/",
@@ -37,6 +38,7 @@ each_scheme = pytest.mark.parametrize("scheme", ["light", "dark"])
 def staff_page(browser: Browser, demo: Demo) -> Iterator[Page]:
     """A page that is signed in to the admin."""
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     sign_in_as_staff(page, demo)
     yield page

@@ -330,7 +330,7 @@ def test_bulk_statements_in_opposite_orders_neither_deadlock_nor_miscount() -> N
         users = [user.pk for user in members[number]]
         try:
             for round_ in range(rounds + 1):
-                together.wait(timeout=60)
+                together.wait(timeout=300)
                 insert_by_sql(
                     OrganizationMembership,
                     *(

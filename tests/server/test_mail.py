@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -104,10 +105,13 @@ def test_a_worker_killed_while_it_sends_loses_no_mail(
 def test_a_sender_killed_between_sending_and_commit_sends_once_more(env: dict[str, str], mails: MailServer) -> None:
     """With the same Message-ID, by which mail programs tell that it is the same."""
     write(env)
+    (written,) = sql(env, "SELECT next_try_at FROM accounts_mail")
     process = subprocess.Popen([sys.executable, BASE_DIR / "manage.py", "send_mail"], env=env)
     mails.on_message = process.kill
     assert process.wait(PATIENCE) == -signal.SIGKILL
-    assert sql(env, "SELECT state, tries FROM accounts_mail") == ("waiting", 1)
+    state, tries, next_try = sql(env, "SELECT state, tries, next_try_at FROM accounts_mail")
+    assert (state, tries) == ("waiting", 1)
+    assert next_try >= written + timedelta(seconds=10)
     mails.on_message = lambda: None
     sql(env, "UPDATE accounts_mail SET next_try_at = next_try_at + interval '1 hour'")
     assert manage("send_mail", env=env) == "0 mails sent\n", "not before its time"

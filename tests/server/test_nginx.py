@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from config.environment import BASE_DIR
-from tests.support.server import free_port, wait_until
+from tests.support.server import PATIENCE, free_port, wait_until
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 OPENSSL = shutil.which("openssl")
@@ -57,7 +57,7 @@ def port(service: socket.socket) -> Iterator[int]:
         )
         process = subprocess.Popen([str(NGINX), "-c", str(config)], stderr=subprocess.DEVNULL)
         try:
-            wait_until(lambda: process.poll() is not None or _listens(port), "nginx listens", seconds=20)
+            wait_until(lambda: process.poll() is not None or _listens(port), "nginx listens")
             assert process.poll() is None
             yield port
         finally:
@@ -73,7 +73,7 @@ def _listens(port: int) -> bool:
 def connect(port: int) -> ssl.SSLSocket:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=20))
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
 
 
 def test_a_body_that_comes_slowly_reaches_the_service_whole(service: socket.socket, port: int) -> None:

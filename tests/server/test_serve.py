@@ -84,7 +84,7 @@ def test_a_reload_replaces_all_workers_and_resets_no_connection(
             time.sleep(2)
             other.rollback()
             assert in_flight.receive().status == 200
-        wait_until(lambda: not workers_of(server) & before, "the old ones are gone", seconds=40)
+        wait_until(lambda: not workers_of(server) & before, "the old ones are gone")
     finally:
         is_over.set()
     assert answers == {200}
@@ -115,7 +115,7 @@ def test_no_kept_connection_loses_a_poll_in_a_reload(server: ServerProcess, demo
             before = workers_of(server)
             time.sleep(0.5)
             server.send_signal(signal.SIGHUP)
-            wait_until(partial(is_rid_of, server, before), "the old ones are gone", seconds=40)
+            wait_until(partial(is_rid_of, server, before), "the old ones are gone")
     finally:
         is_over.set()
         for thread in threads:
@@ -133,12 +133,12 @@ def test_sigterm_lets_requests_finish_and_refuses_new_ones(server: ServerProcess
         in_flight.send(in_flight.head("/.well-known/jwks.json"))
         time.sleep(0.3)
         server.send_signal(signal.SIGTERM)
-        wait_until(lambda: is_refused(server.base_url), "new connections are refused", seconds=5)
+        wait_until(lambda: is_refused(server.base_url), "new connections are refused")
         other.rollback()
         answer = in_flight.receive()
         assert (answer.status, answer.headers["Connection"]) == (200, "close")
     server.terminate()
-    wait_until(server.is_gone, "it has ended", seconds=10)
+    wait_until(server.is_gone, "it has ended")
 
 
 def is_refused(base_url: str) -> bool:
@@ -177,7 +177,7 @@ def test_a_new_worker_that_dies_in_a_reload_is_replaced_at_once(
         new = workers_of(server) - before
         for pid in new:
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: len(workers_of(server) - before - new) == 2, "there are others", seconds=5)
+        wait_until(lambda: len(workers_of(server) - before - new) == 2, "there are others")
         assert before <= workers_of(server)
         assert [request(server.base_url, "/healthz").status for _ in range(20)] == [200] * 20
         other.rollback()
@@ -215,8 +215,8 @@ def test_when_it_is_killed_nothing_holds_the_port(server: ServerProcess) -> None
                 return False
             return True
 
-        wait_until(is_free, "the port is free", seconds=10)
-    wait_until(lambda: not any(lives(pid) for pid in workers), "the workers have ended", seconds=40)
+        wait_until(is_free, "the port is free")
+    wait_until(lambda: not any(lives(pid) for pid in workers), "the workers have ended")
 
 
 def lives(pid: int) -> bool:
@@ -258,7 +258,7 @@ def test_two_migrates_of_an_empty_database_both_succeed() -> None:
         env = demo_environment(postgres.url)
         command = [sys.executable, str(BASE_DIR / "manage.py"), "migrate", "--verbosity=0"]
         both = [subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-        errors = [process.communicate(timeout=2 * PATIENCE)[1] for process in both]
+        errors = [process.communicate(timeout=PATIENCE)[1] for process in both]
         assert [process.returncode for process in both] == [0, 0], errors
 
 

@@ -43,7 +43,7 @@ def demo(demo_env: dict[str, str]) -> Iterator[Demo]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET, timeout=PATIENCE * 1000)
         yield chromium
         chromium.close()
 
@@ -52,6 +52,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page of a browser that knows nothing yet. It must load nothing from elsewhere, and raise nothing."""
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     trouble: list[str] = []
     page.on("pageerror", lambda error: trouble.append(str(error)))
