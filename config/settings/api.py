@@ -42,6 +42,11 @@ SPECTACULAR_SETTINGS = {
             "name": "Session",
             "description": "The users signed in to this browser, and the organization and workspace they act in.",
         },
+        {
+            "name": "Organizations",
+            "description": "Organizations, their members and roles, run by their administrators.",
+        },
+        {"name": "Workspaces", "description": "Workspaces of organizations, their members and roles."},
         {"name": "Sign-in", "description": "From a password to a session."},
         {"name": "Deployment", "description": "The public settings of a deployment."},
     ],
