@@ -48,6 +48,7 @@ SPECTACULAR_SETTINGS = {
         },
         {"name": "Workspaces", "description": "Workspaces of organizations, their members and roles."},
         {"name": "Sign-in", "description": "From a password to a session."},
+        {"name": "Sign-up", "description": "New users, and the invitations that let them in."},
         {"name": "Deployment", "description": "The public settings of a deployment."},
     ],
     "POSTPROCESSING_HOOKS": [
