@@ -36,7 +36,13 @@ def mail_code(deployment: Deployment, client: Client, *, email: str) -> None:
     """
     address = _address_of(deployment, email)
     with transaction.atomic():
-        code = codes.new(deployment, codes.Purpose.RESET_PASSWORD, throttling.folded(email), address=client.address)
+        code = codes.new(
+            deployment,
+            codes.Purpose.RESET_PASSWORD,
+            _subject(address, email),
+            address=client.address,
+            limited_by=throttling.folded(email),
+        )
         mail.send_if(
             address is not None,
             deployment,
@@ -54,9 +60,9 @@ def token_for(deployment: Deployment, client: Client, *, email: str, code: str) 
     """
     limits = throttling.limits(deployment, kind="reset", account=email, address=client.address)
     throttling.require_within(limits)
-    is_right = codes.take(deployment, codes.Purpose.RESET_PASSWORD, throttling.folded(email), code)
-    address = _address_of(deployment, email) if is_right else None
-    if address is None:
+    address = _address_of(deployment, email)
+    is_right = codes.take(deployment, codes.Purpose.RESET_PASSWORD, _subject(address, email), code)
+    if address is None or not is_right:
         throttling.count_failure(limits)
         raise ApiError(Problem.WRONG_CODE, "The code is wrong or too old; have a new one sent.")
     addresses.set_verified(address.user, address.email)
@@ -86,6 +92,11 @@ def reset(caller: Caller, client: Client, *, token: str, password: str) -> SignI
 def _address_of(deployment: Deployment, email: str) -> EmailAddress | None:
     address = held_address(deployment, email)
     return None if address is None or address.user.disabled or address.user.password == "" else address
+
+
+def _subject(address: EmailAddress | None, email: str) -> str:
+    """The subject of the codes for an address: its row, since names that fold to one text may have two owners."""
+    return f"name {throttling.folded(email)}" if address is None else f"address {address.pk}"
 
 
 def _state_of(user: User, address: EmailAddress) -> str:

@@ -250,6 +250,19 @@ def test_the_mail_goes_to_the_address_as_it_is_stored(browser: ApiClient, ada: U
     assert exchange(browser, mailed_code(), "aDa@example.com").status_code == 200
 
 
+def test_a_code_resets_no_password_of_an_address_that_only_resembles_its_own(
+    browser: ApiClient, deployment: Deployment
+) -> None:
+    """The names are two, of two owners: case folding alone makes ß into ss."""
+    user_with_password(deployment, email="info@straße.example")
+    user_with_password(deployment, email="info@strasse.example")
+    forget(browser, "info@strasse.example")
+    code = mailed_code()
+    assert django_mail.outbox[-1].to == ["info@strasse.example"]
+    assert error_code(exchange(browser, code, "info@straße.example")) == WRONG_CODE
+    assert exchange(browser, code, "info@strasse.example").status_code == 200
+
+
 def test_a_code_is_good_once_and_for_five_tries(browser: ApiClient, ada: User) -> None:
     forget(browser)
     code = mailed_code()
