@@ -6,7 +6,7 @@ import pgtrigger
 from django.db import models
 from django.db.models.functions import Lower
 
-from accounts.names import AddressField, is_normal
+from accounts.names import AddressField, DomainOf, is_normal
 from audit.triggers import audited
 from database.fields import TimeStamped
 from database.triggers import after_statement, immutable, refuse, touch
@@ -46,6 +46,14 @@ class EmailAddress(TimeStamped):
             ),
             models.CheckConstraint(name="accounts_emailaddress_is_given", condition=~models.Q(email="")),
             *is_normal("email"),
+        ]
+        indexes = [
+            models.Index(
+                "deployment",
+                DomainOf("email"),
+                condition=models.Q(verified_at__isnull=False),
+                name="accounts_emailaddress_domain",
+            )
         ]
         triggers = [
             touch(),

@@ -61,6 +61,11 @@ class Problem(enum.Enum):
         "This e-mail address belongs to another account; sign in to that one with it.",
         "Another user of the deployment has the address, as the primary or a verified one. Only a right code shows it.",
     )
+    DOMAIN_NOT_VERIFIED = (
+        40009,
+        "The domain could not be verified; check its TXT record.",
+        "The DNS does not show the record that proves the domain, or not yet; the message says what it shows.",
+    )
     NO_SESSION = (
         40101,
         "Sign in first: you are not signed in.",
@@ -235,6 +240,11 @@ class Problem(enum.Enum):
         40903,
         "You have as many of these as you may; ask the operator for more.",
         "A limit that the deployment sets on organizations or workspaces is reached.",
+    )
+    DOMAIN_TAKEN = (
+        40904,
+        "This domain belongs to another organization already; ask the operator if it should be yours.",
+        "Another organization of the deployment has verified the domain. Only who proves it by the record learns this.",
     )
     PRECONDITION_FAILED = (
         41201,

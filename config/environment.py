@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -128,6 +129,21 @@ def mail_settings(url: str) -> dict[str, Any]:
         "EMAIL_USE_TLS": not (is_tls or is_local or parts.query),
         "EMAIL_USE_SSL": is_tls,
     }
+
+
+def name_server(text: str) -> tuple[str, int]:
+    """The IP address and the port that ``text`` names: ``192.0.2.53``, ``192.0.2.53:5353``, ``2001:db8::53`` or
+    ``[2001:db8::53]:5353``. Raises ``ValueError`` with the reason.
+    """
+    try:
+        return str(ip_address(text)), 53
+    except ValueError:
+        pass
+    try:
+        parts = urlsplit(f"//{text}")
+        return str(ip_address(parts.hostname or "")), parts.port or 53
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no IP address, with a port or without") from error
 
 
 def between(low: int, high: int) -> Any:

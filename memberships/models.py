@@ -9,11 +9,12 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Deployment, SignIn, User
+from accounts.models import Deployment, EmailAddress, SignIn, User
 from audit.triggers import audited
 from database.constraints import ForeignKeyConstraint
 from database.fields import MetadataField, TimeStamped, is_json_object
 from database.triggers import count_rows_in, immutable, invalidates, must_match, touch
+from memberships.domain_triggers import joins_by_address, joins_by_domain, leaves_a_mark
 from memberships.triggers import (
     joins_auto_assigned_workspace,
     keeps_an_administrator,
@@ -21,7 +22,14 @@ from memberships.triggers import (
     lists_by_roles,
     lists_by_users,
 )
-from organizations.models import Organization, OrganizationRole, Workspace, WorkspaceRole, deployment_of_organization
+from organizations.models import (
+    Organization,
+    OrganizationDomain,
+    OrganizationRole,
+    Workspace,
+    WorkspaceRole,
+    deployment_of_organization,
+)
 
 
 class OrganizationMembership(TimeStamped):
@@ -63,6 +71,7 @@ class OrganizationMembership(TimeStamped):
             *audited(),
             *invalidates("user", "user_id", deployment="changed.deployment_id"),
             joins_auto_assigned_workspace(),
+            leaves_a_mark(),
         ]
 
     def __str__(self) -> str:
@@ -254,6 +263,62 @@ class AdministeringUser(User):
         proxy = True
         default_permissions = ()
         triggers = [lists_by_users()]
+
+
+class EndedMembership(models.Model):
+    """The user was a member of the organization once and was removed, or left: no domain makes them one again.
+
+    A trigger writes it. Whoever joins otherwise is a member like any other.
+    """
+
+    deployment_path = "organization__deployment"
+
+    organization = models.ForeignKey(
+        Organization, models.DO_NOTHING, db_constraint=False, related_name="ended_memberships"
+    )
+    user = models.ForeignKey(User, models.DO_NOTHING, db_constraint=False, related_name="+")
+    ended_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "user"], name="memberships_ended_once"),
+            ForeignKeyConstraint(
+                name="memberships_ended_goes_with_organization",
+                fields=["organization"],
+                to="organizations.Organization",
+                to_fields=["id"],
+                on_delete="CASCADE",
+            ),
+            ForeignKeyConstraint(
+                name="memberships_ended_goes_with_user",
+                fields=["user"],
+                to="accounts.User",
+                to_fields=["id"],
+                on_delete="CASCADE",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"user {self.user_id} was in organization {self.organization_id}"
+
+
+class JoiningAddress(EmailAddress):
+    """An address, for the trigger that follows its verification."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        triggers = joins_by_address()
+
+
+class JoiningDomain(OrganizationDomain):
+    """A domain, for the trigger that follows its verification."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        triggers = joins_by_domain()
 
 
 class WorkspaceMembershipRole(GivenRole):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from memberships.self_service.domain_views import OrganizationDomainViewSet
 from memberships.self_service.views import (
     OrganizationMemberViewSet,
     OrganizationRoleViewSet,
@@ -43,6 +44,11 @@ urlpatterns = [
     ),
     path("organizations/<id:id>/roles", OrganizationRoleViewSet.as_view({"get": "list", "post": "create"})),
     path("organizations/<id:id>/roles/<id:role_id>/remove", OrganizationRoleViewSet.as_view({"post": "remove"})),
+    path("organizations/<id:id>/domains", OrganizationDomainViewSet.as_view({"get": "list", "post": "create"})),
+    *(
+        path(f"organizations/<id:id>/domains/<id:domain_id>/{step}", OrganizationDomainViewSet.as_view({"post": step}))
+        for step in ("verify", "delete")
+    ),
     path("workspaces", WorkspaceViewSet.as_view({"post": "create"})),
     path("workspaces/<id:id>/update", WorkspaceViewSet.as_view({"post": "update"})),
     path("workspaces/<id:id>/delete", WorkspaceViewSet.as_view({"post": "delete"})),

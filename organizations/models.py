@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Deployment, User
+from accounts.names import ABNORMAL_DOMAIN, DomainField, IsNfc, ascii_domain
 from audit.triggers import audited
 from database.constraints import ForeignKeyConstraint
 from database.fields import MetadataField, TimeStamped, is_json_object, is_list_of_texts
@@ -118,6 +122,82 @@ class Organization(Place):
             *audited(naming=["name"]),
             *invalidates("organization", deployment="changed.deployment_id", inserts=False),
         ]
+
+
+class OrganizationDomain(TimeStamped):
+    """A domain that an organization claims; once verified it is that organization's alone.
+
+    The proof is a TXT record. Users with a verified address of a verified domain become members
+    (``memberships.domain_triggers``).
+    """
+
+    deployment_path = "deployment"
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="+", editable=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="domains")
+    fqdn = DomainField("domain", max_length=253, help_text="Addresses of subdomains do not count.")
+    token = models.UUIDField(db_default=RandomUUID(), editable=False, help_text="What the TXT record proves it by.")
+    verified_at = models.DateTimeField(null=True, blank=True, editable=False)
+    verification_attempts = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    last_attempt_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = "domain"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "fqdn"],
+                name="organizations_domain_once",
+                violation_error_message="The organization has this domain already.",
+            ),
+            models.UniqueConstraint(
+                fields=["deployment", "fqdn"],
+                condition=models.Q(verified_at__isnull=False),
+                name="organizations_domain_is_one_organizations",
+                violation_error_message="This domain belongs to another organization.",
+            ),
+            models.CheckConstraint(
+                name="organizations_domain_is_normal",
+                condition=models.Q(IsNfc("fqdn"))
+                & models.Q(fqdn__contains=".")
+                & ~models.Q(fqdn__regex=ABNORMAL_DOMAIN),
+                violation_error_message="It must be a domain such as example.com.",
+            ),
+            ForeignKeyConstraint(
+                name="organizations_domain_is_of_deployment",
+                fields=["organization", "deployment"],
+                to="organizations.Organization",
+                to_fields=["id", "deployment"],
+                violation_error_message="The organization belongs to another deployment.",
+            ),
+        ]
+        indexes = [GinIndex(Words("fqdn"), name="organizations_domain_words")]
+        triggers = [
+            touch(),
+            immutable("deployment", "organization", "fqdn", "token"),
+            *audited(naming=["fqdn"], ignoring=["last_attempt_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.fqdn
+
+    @property
+    def record_name(self) -> str:
+        """The name in the DNS at which the TXT record must stand."""
+        return f"_rollcall-challenge.{ascii_domain(self.fqdn)}"
+
+    @property
+    def record_data(self) -> str:
+        """The text of the record."""
+        return f"rollcall-verification={self.token}"
+
+    def clean_fields(self, exclude: Any = None) -> None:
+        if self.organization_id is not None:
+            self.deployment_id = self.organization.deployment_id
+        super().clean_fields(exclude=exclude)
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        self.deployment_id = self.organization.deployment_id
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
 
 
 class Workspace(Place):

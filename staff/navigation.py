@@ -25,7 +25,7 @@ from accounts.models import (
 )
 from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, WorkspaceMembership
-from organizations.models import Organization, OrganizationRole, Segment, Workspace, WorkspaceRole
+from organizations.models import Organization, OrganizationDomain, OrganizationRole, Segment, Workspace, WorkspaceRole
 from staff.models import StaffAccess
 from staff.toolkit.links import address, plural
 
@@ -56,6 +56,7 @@ SECTIONS: dict[str, list[Entry]] = {
     ],
     "Organizations": [
         Entry(Organization, "apartment"),
+        Entry(OrganizationDomain, "domain_verification"),
         Entry(Workspace, "workspaces"),
         Entry(OrganizationMembership, "badge"),
         Entry(WorkspaceMembership, "group_add"),

@@ -5,6 +5,7 @@ from config.settings.admin import *
 from config.settings.api import *
 from config.settings.core import *
 from config.settings.database import *
+from config.settings.dns import *
 from config.settings.logging import *
 from config.settings.mail import *
 from config.settings.media import *

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from organizations.models import (
     Organization,
+    OrganizationDomain,
     OrganizationRole,
     OrganizationSegment,
     Segment,
@@ -30,6 +31,13 @@ class WorkspaceInline(ListInline):
     verbose_name_plural = "newest workspaces"
     fields = ("name", "member_count", "since")
     readonly_fields = ("member_count", "since")
+
+
+class DomainInline(ListInline):
+    model = OrganizationDomain
+    verbose_name_plural = "newest domains"
+    fields = ("fqdn", "verified_at", "since")
+    readonly_fields = ("verified_at", "since")
 
 
 class OrganizationRoleInline(ListInline):
@@ -102,6 +110,7 @@ class OrganizationAdmin(PlaceAdmin):
     autocomplete_fields = ("deployment", "auto_assigned_workspace")
     inlines = (
         WorkspaceInline,
+        DomainInline,
         OrganizationRoleInline,
         _segments_of(OrganizationSegment, "organization"),
         OrganizationMemberInline,
@@ -131,6 +140,34 @@ class OrganizationAdmin(PlaceAdmin):
 
     def label(self, obj: Organization) -> str:
         return f"{obj} ({obj.deployment})"
+
+
+@admin.register(OrganizationDomain)
+class OrganizationDomainAdmin(StaffAdmin):
+    identity = ("organization", "fqdn")
+    shown = ("verified_at", "record_name", "record_data", "verification_attempts", "last_attempt_at")
+    readonly_fields = (*StaffAdmin.readonly_fields, *shown)
+    on_change_only = (*StaffAdmin.on_change_only, *shown)
+    list_display = ("fqdn", "organization", "deployment", "verified_at", "verification_attempts", "created_at")
+    list_filter = (("verified_at", admin.EmptyFieldListFilter), ("deployment", RelatedFilter))
+    list_select_related = ("organization", "deployment")
+    search_fields = ("fqdn", "organization")
+    search_help_text = "Domain, name of the organization, or id"
+    autocomplete_fields = ("organization",)
+    fieldsets = (
+        (
+            None,
+            {
+                "description": "Administrators of the organization verify it once the TXT record stands in the DNS. "
+                "From then on users with a verified address of the domain become members.",
+                "fields": ["organization", "fqdn", *shown, "see_also"],
+            },
+        ),
+        DATES,
+    )
+
+    def label(self, obj: OrganizationDomain) -> str:
+        return f"{obj} ({obj.organization}, {obj.deployment})"
 
 
 @admin.register(Workspace)

@@ -18,12 +18,13 @@ from audit.models import AuditEntry
 from memberships.last_admin import let_go
 from memberships.models import (
     ActiveMembership,
+    EndedMembership,
     OrganizationMembership,
     OrganizationMembershipRole,
     WorkspaceMembership,
     WorkspaceMembershipRole,
 )
-from organizations.models import OrganizationSegment, UserSegment, WorkspaceSegment
+from organizations.models import OrganizationDomain, OrganizationSegment, UserSegment, WorkspaceSegment
 from staff.models import StaffAccess, StaffAuthenticator, StaffBackupCodes
 from tests.support.database import Insert, Update, each_insert, each_update, execute, refused
 from tests.support.factories import (
@@ -410,6 +411,8 @@ def fill(branch: Branch) -> None:
         deployment=deployment, organization=organization, permissions=["organization:admin"]
     )
     organization_membership = join_organization(user, organization, role)
+    OrganizationDomain.objects.get_or_create(organization=organization, fqdn="firm.example.com")
+    EndedMembership.objects.get_or_create(organization=organization, user=user)
     role_ = WorkspaceRoleFactory.create(deployment=deployment, organization=organization, workspace=workspace)
     workspace_membership = join(user, workspace, role_)
     ActiveMembership.objects.create(
@@ -451,7 +454,10 @@ def test_with_an_organization_membership_its_roles_and_workspaces_end(world: Wor
         [own.organization.pk, own.user.pk],
     )
     left = row_counts("memberships")
-    assert left == before | {ActiveMembership: before[ActiveMembership] + 1}
+    assert left == before | {
+        ActiveMembership: before[ActiveMembership] + 1,
+        EndedMembership: before[EndedMembership] + 1,
+    }
     active = ActiveMembership.objects.get(user=own.user)
     assert (active.organization_membership, active.workspace_membership) == (None, None)
     assert own.workspace.memberships.get().user == world.sibling.user

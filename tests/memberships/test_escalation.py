@@ -54,6 +54,10 @@ TABLE: dict[str, tuple[int, ...]] = {
     "GET organizations/{id}/roles": MEMBERS,
     "POST organizations/{id}/roles": ADMINS,
     "POST organizations/{id}/roles/{role_id}/remove": ADMINS,
+    "GET organizations/{id}/domains": ADMINS,
+    "POST organizations/{id}/domains": ADMINS,
+    "POST organizations/{id}/domains/{domain_id}/verify": ADMINS,
+    "POST organizations/{id}/domains/{domain_id}/delete": ADMINS,
     "POST workspaces": ADMINS,
     "POST workspaces/{id}/update": WORKSPACE_ADMINS,
     "POST workspaces/{id}/delete": WORKSPACE_ADMINS,
@@ -70,6 +74,7 @@ BODIES: dict[str, Callable[[Firm], dict[str, Any]]] = {
     "POST organizations": lambda _: {"name": "New"},
     "POST organizations/{id}/update": lambda _: {"name": "New"},
     "POST organizations/{id}/roles": lambda _: {"name": "New", "permissions[0]": "organization:admin"},
+    "POST organizations/{id}/domains": lambda _: {"domain": "new.example"},
     "POST workspaces": lambda firm: {"name": "New", "organization_id": firm.organization.pk},
     "POST workspaces/{id}/update": lambda _: {"name": "New"},
     "POST workspaces/{id}/roles": lambda _: {"name": "New", "permissions": ["workspace:admin"]},
@@ -128,6 +133,7 @@ def ask(firm: Firm, client: ApiClient, endpoint: str, **ids: int) -> Any:
             "id": (firm.workspace if in_workspace else firm.organization).pk,
             "member_id": (firm.in_workspace if in_workspace else firm.membership)(firm.member).pk,
             "role_id": (firm.workspace_role if in_workspace else firm.role).pk,
+            "domain_id": firm.domain.pk,
         }
         | ids
     )
@@ -162,8 +168,8 @@ def test_a_place_of_others_is_answered_as_one_that_never_existed(
     assert error_code(ask(firm, clients[who], endpoint, id=never)) == (40404 if in_workspace else 40403)
 
 
-@pytest.mark.parametrize("endpoint", [one for one in TABLE if "{member_id}" in one or "{role_id}" in one])
-def test_members_and_roles_of_others_do_not_exist_for_an_admin(
+@pytest.mark.parametrize("endpoint", [one for one in TABLE if one.count("{") > 1])
+def test_members_roles_and_domains_of_others_do_not_exist_for_an_admin(
     firm: Firm, clients: dict[str, ApiClient], endpoint: str
 ) -> None:
     neighbouring = Firm(firm.deployment)
@@ -174,6 +180,7 @@ def test_members_and_roles_of_others_do_not_exist_for_an_admin(
             10**12,
         ),
         "role_id": ((neighbouring.workspace_role if in_workspace else neighbouring.role).pk, 10**12),
+        "domain_id": (neighbouring.domain.pk, 10**12),
     }.items():
         if f"{{{name}}}" in endpoint:
             answers = [ask(firm, clients["admin"], endpoint, **{name: pk}) for pk in (theirs, never)]

@@ -19,6 +19,7 @@ from memberships.models import (
 )
 from organizations.models import (
     Organization,
+    OrganizationDomain,
     OrganizationRole,
     OrganizationSegment,
     Segment,
@@ -162,7 +163,7 @@ def test_rights_are_offered_to_staff_who_have_none(admin_client: Client, world: 
 def test_every_field_of_a_form_declares_its_choices(db: None) -> None:
     """But the first of a row, by which the others go: what it belongs to."""
     first = {(model, "deployment") for model in (User, MailText, SignUpInvitation, Organization, Segment)} | {
-        (Workspace, "organization"),
+        *((model, "organization") for model in (Workspace, OrganizationDomain)),
         (StaffAccess, "deployments"),
     }
     found = set()

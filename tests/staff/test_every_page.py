@@ -27,7 +27,14 @@ from accounts.models import (
     User,
 )
 from audit.models import AuditEntry
-from memberships.models import AdministeringRole, AdministeringUser, Administrator
+from memberships.models import (
+    AdministeringRole,
+    AdministeringUser,
+    Administrator,
+    EndedMembership,
+    JoiningAddress,
+    JoiningDomain,
+)
 from organizations.models import Organization, Segment, Workspace, WorkspaceRole
 from staff.models import StaffAuthenticator, StaffBackupCodes, StaffDeployment
 from staff.toolkit.inlines import INLINE_ROWS
@@ -70,6 +77,7 @@ def test_every_model_has_pages_or_a_place_on_anothers(app: str) -> None:
         StaffAuthenticator,
         StaffBackupCodes,
         *(Administrator, AdministeringRole, AdministeringUser),
+        *(EndedMembership, JoiningAddress, JoiningDomain),
     }  # hashes and numbers; a choice on the page of StaffAccess; one's own MFA; what triggers keep
     assert set(apps.get_app_config(app).get_models()) <= {*PAGES, *inlines, *of_no_interest}
 

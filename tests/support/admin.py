@@ -33,7 +33,7 @@ from memberships.models import (
     WorkspaceMembership,
     WorkspaceMembershipRole,
 )
-from organizations.models import Organization, OrganizationRole, Segment, Workspace, WorkspaceRole
+from organizations.models import Organization, OrganizationDomain, OrganizationRole, Segment, Workspace, WorkspaceRole
 from staff.models import StaffAccess
 from tests.support.factories import (
     DeploymentFactory,
@@ -71,6 +71,11 @@ def _workspace_role() -> WorkspaceRole:
     return WorkspaceRoleFactory.create(
         deployment=organization.deployment, organization=organization, workspace=workspace
     )
+
+
+def _domain() -> OrganizationDomain:
+    organization = OrganizationFactory.create()
+    return OrganizationDomain.objects.create(organization=organization, fqdn=f"firm{organization.pk}.example")
 
 
 def _organization_role() -> OrganizationRole:
@@ -125,6 +130,7 @@ NEW_ROW: dict[type[Model], Callable[[], Model]] = {
     MailText: _mail_text,
     Segment: SegmentFactory.create,
     Organization: OrganizationFactory.create,
+    OrganizationDomain: _domain,
     Workspace: WorkspaceFactory.create,
     OrganizationRole: _organization_role,
     WorkspaceRole: _workspace_role,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils import timezone
+
 from accounts.models import Deployment, User
 from memberships.models import OrganizationMembership, WorkspaceMembership
-from organizations.models import Organization, OrganizationRole, Workspace, WorkspaceRole
+from organizations.models import Organization, OrganizationDomain, OrganizationRole, Workspace, WorkspaceRole
 from tests.support.api import ApiClient
 from tests.support.factories import (
     DeploymentFactory,
@@ -65,6 +67,11 @@ class Firm:
         self.role = OrganizationRoleFactory.create(deployment=deployment, organization=self.organization)
         self.workspace_role = WorkspaceRoleFactory.create(
             deployment=deployment, organization=self.organization, workspace=self.workspace
+        )
+        self.domain = OrganizationDomain.objects.create(
+            organization=self.organization,
+            fqdn=f"firm{self.organization.pk}.example.com",
+            verified_at=timezone.now(),
         )
 
     def membership(self, user: User) -> OrganizationMembership:
