@@ -26,6 +26,7 @@ def mails(request: HttpRequest) -> HttpResponse:
 def _shown(row: Mail) -> dict[str, str]:
     text, values = mail.rendered(row)
     return {
+        "id": str(row.pk),
         "to": row.to,
         "state": row.state,
         "subject": text.subject_with(values),

@@ -65,5 +65,5 @@ mail.send(deployment, to="ada@demo.example", template=Template.SIGN_IN_CODE, val
 def test_a_visitor_of_the_playground_reads_the_mail(page: Page, demo: Demo, demo_env: dict[str, str]) -> None:
     manage("shell", "-v0", "-c", WRITE, env=demo_env)
     page.goto(demo.base_url)
-    page.get_by_text("Sign in to Demo (to ada@demo.example").click()
+    page.get_by_text("Sign in to Demo to ada@demo.example").click()
     expect(page.locator(".mails pre")).to_contain_text("492039")

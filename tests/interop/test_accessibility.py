@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.interop.conftest import MODULES
 from tests.support.browser import Demo, in_a_browser, sign_in_as_staff
+from tests.support.playground import open_account, set_up_an_authenticator, sign_in
 from tests.support.server import PATIENCE
 
 PAGES = {
@@ -94,3 +95,34 @@ def test_a_page_for_staff_is_accessible(staff_page: Page, demo: Demo, address: s
     assert response is not None
     assert response.status == 200
     assert violations(staff_page) == []
+
+
+@in_a_browser
+@pytest.mark.usefixtures("node")
+@each_scheme
+def test_the_playground_is_accessible(page: Page, demo: Demo, scheme: Scheme) -> None:
+    page.emulate_media(color_scheme=scheme)
+    for view in ("sign-in", "sign-up", "forgotten"):
+        page.goto(f"{demo.base_url}/#{view}")
+        expect(page.locator(f"#{view}-title")).to_be_visible()
+        assert violations(page) == []
+    form = page.locator("#forgotten-form")
+    form.get_by_label("E-mail address").fill("chioma@demo.example")
+    form.get_by_role("button").click()
+    expect(page.locator("#mail-list pre").first).to_contain_text("Enter this code")
+    assert violations(page) == []
+    sign_in(page, demo, "ada", "wrong")
+    expect(page.get_by_role("status")).to_contain_text("(40108)")
+    assert violations(page) == []
+    sign_in(page, demo, {"light": "elodie", "dark": "chioma"}[scheme])
+    expect(page.locator(".card").first).to_be_visible()
+    assert violations(page) == []
+    open_account(page)
+    set_up_an_authenticator(page)
+    page.get_by_role("button", name="Make backup codes").click()
+    expect(page.locator("#backup-codes li")).to_have_count(10)
+    page.locator("#deletion summary").click()
+    assert violations(page) == []
+    page.get_by_role("button", name="Make new backup codes").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert violations(page) == []

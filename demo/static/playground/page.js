@@ -1,0 +1,68 @@
+// The page: its elements, its forms and buttons, and the line that says how an action went.
+
+import { ApiError } from "./api.js";
+
+export const $ = (id) => document.getElementById(id);
+
+export function element(tag, { text, className, ...properties } = {}, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  if (text !== undefined) node.textContent = text;
+  if (className) node.className = className;
+  node.append(...children);
+  return node;
+}
+
+export function time(text) {
+  const written = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
+  return element("time", { dateTime: text, text: written });
+}
+
+export function notify(text, isError = false) {
+  $("notice").textContent = text;
+  $("notice").classList.toggle("error", isError);
+}
+
+/** Thrown by an action that the user has called off: nothing more is to be said. */
+export class CalledOff extends Error {}
+
+// These are 401 and leave the session as it was: a wrong name, code or password, the end of a reset.
+const ABOUT_INPUT = [40108, 40109, 40113, 40117];
+let onLostSession = () => {};
+
+export function whenSessionIsLost(action) {
+  onLostSession = action;
+}
+
+export function described(error) {
+  return error instanceof ApiError ? `${error.message} (${error.code})` : "The service cannot be reached; try again.";
+}
+
+/** Run an action of the user; how it fails is shown. */
+export async function attempt(action) {
+  notify("");
+  try {
+    await action();
+  } catch (error) {
+    if (error instanceof CalledOff) return;
+    notify(described(error), true);
+    if (error.status === 401 && !ABOUT_INPUT.includes(error.code)) await onLostSession();
+    if (!(error instanceof ApiError)) console.error(error);
+  }
+}
+
+/** `action(fields, form)` when `form` is sent; not again before it has ended. */
+export function onSubmit(form, action) {
+  $(form).addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const { target } = event;
+    if (target.ariaBusy === "true") return;
+    target.ariaBusy = "true";
+    await attempt(() => action(Object.fromEntries(new FormData(target)), target));
+    target.ariaBusy = "false";
+  });
+}
+
+export function onClick(button, action) {
+  const node = typeof button === "string" ? $(button) : button;
+  node.addEventListener("click", () => attempt(action));
+}

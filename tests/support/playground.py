@@ -1,0 +1,64 @@
+"""What people do on the playground."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pyotp
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import Demo
+
+
+def sign_in(page: Page, demo: Demo, name: str, password: str | None = None) -> None:
+    page.goto(demo.base_url)
+    type_credentials(page, name, demo.password if password is None else password)
+
+
+def type_credentials(page: Page, name: str, password: str) -> None:
+    page.get_by_label("E-mail address or username").fill(name)
+    page.get_by_role("textbox", name="Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def open_account(page: Page) -> None:
+    page.get_by_role("link", name="Account", exact=True).click()
+    expect(page.locator("#account-title")).to_be_focused()
+
+
+def set_up_an_authenticator(page: Page) -> pyotp.TOTP:
+    """On the page of the account."""
+    page.get_by_role("button", name="Set up an").click()
+    expect(page.locator("#secret")).not_to_be_empty()
+    totp, now = pyotp.TOTP(page.locator("#secret").inner_text()), time.time()
+    page.get_by_label("A code", exact=True).fill(totp.at(int(now) - 30))
+    page.get_by_label("The code after it").fill(totp.at(int(now)))
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_role("status")).to_contain_text("Your authenticator is set up.")
+    return totp
+
+
+def code_of_the_mail(page: Page, subject: str, address: str) -> str:
+    """The code in the newest mail of the demo, to which the page leads its reader."""
+    mail = page.locator("#mail-list li").first
+    expect(mail.locator("summary")).to_contain_text(f"{subject} Demo to {address},")
+    page.get_by_role("button", name="Read the mail").click()
+    expect(mail.locator("summary")).to_be_focused()
+    found = re.search(r"\b\d{6}\b", mail.locator("pre").inner_text())
+    assert found is not None
+    return found[0]
+
+
+def sign_up(page: Page, demo: Demo, address: str, password: str, **names: str) -> None:
+    """To the page of a new user, who is signed in."""
+    page.goto(demo.base_url)
+    page.get_by_role("link", name="Create an account").click()
+    form = page.locator("#sign-up-form")
+    for label, value in (names | {"E-mail address": address, "Password": password}).items():
+        form.get_by_label(label).fill(value)
+    form.get_by_role("button").click()
+    code = code_of_the_mail(page, "Your code for", address)
+    page.get_by_role("textbox", name="Code of the mail").fill(code)
+    page.get_by_role("button", name="Verify the address").click()
+    expect(page.locator("#memberships-title")).to_be_focused()
