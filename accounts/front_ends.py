@@ -23,6 +23,7 @@ PAGES = {
     "organization_profile_url": "/organization",
     "create_organization_url": "/organization/new",
     "after_create_organization_redirect_url": "/",
+    "accept_invitation_url": "/accept-invitation",
     "waitlist_page_url": "/sign-in",
     "support_page_url": "/",
 }

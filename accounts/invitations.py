@@ -1,6 +1,7 @@
-"""Invitations to sign up, which staff send: the link has a token, good for some days and for one user.
+"""Invitations by mail: the link has a token, good for some days and for the address that was invited.
 
 Only a keyed hash of the token is kept. To send an invitation again makes a new one, since the old cannot be known.
+``SignUpInvitation`` is sent by staff; ``memberships.invitations`` has those to organizations.
 """
 
 from __future__ import annotations
@@ -8,20 +9,24 @@ from __future__ import annotations
 import enum
 import secrets
 from datetime import timedelta
+from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts import front_ends, mail, throttling
 from accounts.mail_texts import Template
-from accounts.models import Deployment, SignUpInvitation
+from accounts.models import Deployment, Invitation, SignUpInvitation
 
 DAYS = 7
 MAX_TOKEN = 100
 PARAMETER = "invite_token"
-"""The parameter of the sign-up page, and the field of the sign-up, as the public client libraries name them."""
+"""The parameter of the pages that links lead to, and the field of the sign-up, as the public client libraries name
+them.
+"""
 
 
 class Refusal(enum.Enum):
@@ -30,49 +35,70 @@ class Refusal(enum.Enum):
     UNKNOWN = "This invitation is not known here; ask for a new one."
     EXPIRED = "This invitation has expired; ask for a new one."
     ACCEPTED = "This invitation has been accepted already; sign in."
+    DISCARDED = "This invitation was withdrawn; ask for a new one."
+    VOID = "Whoever invited you may not do so any more; ask for a new invitation."
+
+
+AnyInvitation = TypeVar("AnyInvitation", bound=Invitation)
 
 
 @transaction.atomic
 def send(invitation: SignUpInvitation) -> None:
     """Save ``invitation``, which may be new, and mail its link; a link that was sent before is void."""
-    token = secrets.token_urlsafe(32)
-    invitation.token_hash = _hash(token)
-    invitation.expires_at = timezone.now() + timedelta(days=DAYS)
+    token = renew(invitation)
     invitation.save()
     mail.send(
         invitation.deployment,
         to=invitation.email,
         template=Template.SIGN_UP_INVITATION,
-        values={"link": _link(invitation.deployment, token), "days": str(DAYS)},
+        values={"link": link(invitation.deployment, "sign_up_page_url", token), "days": str(DAYS)},
     )
 
 
+def renew(invitation: Invitation) -> str:
+    """A new token for ``invitation``, which is to be saved then; the token before is void with that."""
+    token = secrets.token_urlsafe(32)
+    invitation.token_hash = _hash(token)
+    invitation.expires_at = timezone.now() + timedelta(days=DAYS)
+    return token
+
+
 def find(deployment: Deployment, token: str) -> SignUpInvitation | Refusal:
-    """The invitation that may be accepted with ``token``, or the reason why there is none."""
-    invitation = SignUpInvitation.objects.filter(deployment=deployment, token_hash=_hash(token)).first()
+    """The invitation to sign up that may be accepted with ``token``, or the reason why there is none."""
+    invitation = with_token(SignUpInvitation.objects.filter(deployment=deployment), token)
+    return refusal_of(invitation) or invitation or Refusal.UNKNOWN
+
+
+def with_token(rows: QuerySet[AnyInvitation], token: str) -> AnyInvitation | None:
+    """The one of ``rows`` that has ``token``."""
+    return rows.filter(token_hash=_hash(token)).first()
+
+
+def refusal_of(invitation: Invitation | None) -> Refusal | None:
+    """The reason why ``invitation`` cannot be accepted, None if it can."""
     if invitation is None:
         return Refusal.UNKNOWN
     if invitation.accepted_at is not None:
         return Refusal.ACCEPTED
-    return Refusal.EXPIRED if invitation.expires_at <= timezone.now() else invitation
+    return Refusal.EXPIRED if invitation.expires_at <= timezone.now() else None
 
 
-def is_for(invitation: SignUpInvitation, email: str) -> bool:
+def is_for(invitation: Invitation, email: str) -> bool:
     """Whether ``email`` is the address that was invited."""
     return throttling.folded(invitation.email) == throttling.folded(email)
 
 
 def accept(invitation_id: int) -> bool:
-    """Whether the invitation was still open; with that it is accepted."""
+    """Whether the invitation to sign up was still open; with that it is accepted."""
     open_one = SignUpInvitation.objects.filter(pk=invitation_id, accepted_at__isnull=True)
     return open_one.update(accepted_at=timezone.now()) == 1
 
 
-def _link(deployment: Deployment, token: str) -> str:
-    """The sign-up page with the token in its query, which stands before a fragment."""
-    page = urlsplit(front_ends.ui_settings(deployment)["sign_up_page_url"])
-    query = "&".join(filter(None, [page.query, urlencode({PARAMETER: token})]))
-    return page._replace(query=query).geturl()
+def link(deployment: Deployment, page: str, token: str) -> str:
+    """The ``page`` of ``ui_settings`` with the token in its query, which stands before a fragment."""
+    address = urlsplit(front_ends.ui_settings(deployment)[page])
+    query = "&".join(filter(None, [address.query, urlencode({PARAMETER: token})]))
+    return address._replace(query=query).geturl()
 
 
 def _hash(token: str) -> str:

@@ -675,24 +675,39 @@ class SignInAttempt(TimeStamped):
         return self.method == self.Method.EMAIL_CODE and self.code_taken_at is None and self.completed_at is None
 
 
-class SignUpInvitation(TimeStamped):
-    """An address that staff have invited to sign up; the link of the mail has the token (``accounts.invitations``)."""
+class Invitation(TimeStamped):
+    """The base of what people are invited to by mail; the link has the token (``accounts.invitations``)."""
 
-    deployment_path = "deployment"
-
-    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="sign_up_invitations")
     email = AddressField(max_length=254)
-    first_name = models.CharField(max_length=150, blank=True, db_default="")
-    last_name = models.CharField(max_length=150, blank=True, db_default="")
     token_hash = models.CharField(max_length=64, editable=False)
     expires_at = models.DateTimeField(editable=False)
     accepted_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
+        abstract = True
+        constraints = [
+            models.UniqueConstraint(fields=["token_hash"], name="%(app_label)s_%(class)s_token_is_unique"),
+            *is_normal("email"),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class SignUpInvitation(Invitation):
+    """An address that staff have invited to sign up."""
+
+    deployment_path = "deployment"
+
+    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="sign_up_invitations")
+    first_name = models.CharField(max_length=150, blank=True, db_default="")
+    last_name = models.CharField(max_length=150, blank=True, db_default="")
+
+    class Meta:
         verbose_name = "sign-up invitation"
         constraints = [
+            *Invitation.Meta.constraints,
             models.UniqueConstraint(fields=["id", "deployment"], name="accounts_signupinvitation_with_deployment"),
-            models.UniqueConstraint(fields=["token_hash"], name="accounts_signupinvitation_token_is_unique"),
             models.UniqueConstraint(
                 "deployment",
                 Lower("email"),
@@ -700,12 +715,8 @@ class SignUpInvitation(TimeStamped):
                 name="accounts_signupinvitation_one_is_open",
                 violation_error_message="This address has an open invitation: send that one again.",
             ),
-            *is_normal("email"),
         ]
         triggers = [touch(), immutable("deployment", "email"), *audited(naming=["email"], secret=["token_hash"])]
-
-    def __str__(self) -> str:
-        return self.email
 
 
 class SignUpAttempt(TimeStamped):
@@ -720,6 +731,13 @@ class SignUpAttempt(TimeStamped):
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="+", editable=False)
     session = models.ForeignKey(Session, models.CASCADE, related_name="sign_up_attempts")
     invitation = models.ForeignKey(SignUpInvitation, models.CASCADE, null=True, related_name="attempts")
+    invitation_hash = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text="Of the token of an invitation to more than sign-up, such as to an organization.",
+    )
     email = AddressField(max_length=254)
     username = NameField(max_length=150, blank=True, db_default="")
     first_name = models.CharField(max_length=150, blank=True, db_default="")
@@ -738,7 +756,7 @@ class SignUpAttempt(TimeStamped):
             *is_normal("email", "username"),
         ]
         indexes = [models.Index(fields=["expires_at"], name="accounts_signup_to_sweep")]
-        triggers = [touch(), immutable("deployment", "session", "email", "invitation")]
+        triggers = [touch(), immutable("deployment", "session", "email", "invitation", "invitation_hash")]
 
     def __str__(self) -> str:
         return f"sign-up attempt {self.pk}"

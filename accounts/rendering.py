@@ -15,10 +15,10 @@ from accounts.models import (
     Authenticator,
     Deployment,
     EmailAddress,
+    Invitation,
     SignIn,
     SignInAttempt,
     SignUpAttempt,
-    SignUpInvitation,
     User,
 )
 from accounts.profile import SECOND_FACTOR_POLICY
@@ -201,11 +201,12 @@ def sent_code(attempt: SignInAttempt | SignUpAttempt) -> JsonObject:
     return {"otp_sent": True, "masked_email": f"{local[:1]}***@{domain}", "verification_method": "email_otp"}
 
 
-def invitation(found: SignUpInvitation | Refusal) -> JsonObject:
-    """An invitation to sign up, or the reason why it is not good."""
+def invitation(found: Invitation | Refusal) -> JsonObject:
+    """An invitation with which somebody may sign up, or the reason why it is not good."""
     if isinstance(found, Refusal):
         return {"valid": False, "message": found.value, "error_code": f"invitation_{found.name.lower()}"}
-    return {"valid": True, "first_name": found.first_name, "last_name": found.last_name, "email": found.email}
+    names = {name: getattr(found, name, "") for name in ("first_name", "last_name")}
+    return {"valid": True, **names, "email": found.email}
 
 
 def publishable_key(base_url: str, mode: str) -> str:

@@ -123,7 +123,10 @@ invitation = endpoint(
     "ValidateDeploymentInvitation",
     "Whether an invitation to sign up is good",
     tag="Sign-up",
-    description="For the form to which the link of the mail leads. The token goes on to `/auth/signup`.",
+    description=(
+        "For the form to which the link of the mail leads. The token goes on to `/auth/signup`. An invitation to an "
+        "organization is one to sign up, too."
+    ),
     parameters=[OpenApiParameter("token", str, description="The `invite_token` of the link.")],
     answers=envelope("InvitationResponse", InvitationSerializer()),
     examples={

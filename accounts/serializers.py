@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from accounts.challenges import MAX_TOKEN
 from accounts.forgotten_passwords import MAX_TOKEN as MAX_RESET_TOKEN
+from accounts.invitations import Refusal
 from accounts.models import Deployment, SignInAttempt
 from accounts.person_fields import MAX_EMAIL, MAX_NAME
 from accounts.profile import SECOND_FACTOR_POLICY
@@ -193,12 +194,14 @@ class SignUpRequestSerializer(serializers.Serializer):
     email = TextField(max_length=MAX_EMAIL)
     username = OptionalTextField(max_length=MAX_NAME, help_text="No spaces, no @, and not a number.")
     password = TextField()
-    invite_token = OptionalTextField(help_text="That of the invitation's link, where only the invited may sign up.")
+    invite_token = OptionalTextField(
+        help_text="That of an invitation's link: where only the invited may sign up, or to join an organization."
+    )
     challenge_token = challenge_token_field()
 
 
 class InvitationSerializer(serializers.Serializer):
-    """An invitation to sign up, if it is good; else the reason why it is not."""
+    """An invitation with which to sign up, if it is good; else the reason why it is not."""
 
     valid = serializers.BooleanField()
     first_name = serializers.CharField(required=False)
@@ -206,7 +209,7 @@ class InvitationSerializer(serializers.Serializer):
     email = serializers.CharField(required=False, help_text="The address that was invited: no other may sign up.")
     message = serializers.CharField(required=False)
     error_code = serializers.ChoiceField(
-        required=False, choices=["invitation_unknown", "invitation_expired", "invitation_accepted"]
+        required=False, choices=[f"invitation_{refusal.name.lower()}" for refusal in Refusal]
     )
 
 

@@ -7,6 +7,7 @@ who have proven an address, and costs them nothing but that username.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -18,7 +19,7 @@ from django.utils import timezone
 from accounts import addresses, codes, invitations, mail, passwords, sessions, signing_in, throttling
 from accounts.invitations import Refusal
 from accounts.mail_texts import Template
-from accounts.models import Deployment, SignUpAttempt, SignUpInvitation, User
+from accounts.models import Deployment, Invitation, SignUpAttempt, SignUpInvitation, User
 from accounts.sessions import Caller
 from accounts.signing_in import Client, SignInResult
 from accounts.users import user_with
@@ -38,10 +39,15 @@ class Person:
     first_name: str
     last_name: str
     password: str = field(repr=False)
-    invite_token: str = field(default="", repr=False)
+    invitation: Invitation | Refusal | None = None
+    """The one whose token they have sent along."""
 
 
-def check(deployment: Deployment, person: Person) -> SignUpInvitation | None:
+Join = Callable[[User, str], bool]
+"""Accepts, for the new user, the invitation whose token has that hash; whether it was still good."""
+
+
+def check(deployment: Deployment, person: Person) -> Invitation | None:
     """The invitation of ``person``, if they need or have one.
 
     Raises ``ApiError`` (400, 403) if they may not sign up, or not with this password.
@@ -54,13 +60,13 @@ def check(deployment: Deployment, person: Person) -> SignUpInvitation | None:
     return invitation
 
 
-def _invitation(deployment: Deployment, person: Person) -> SignUpInvitation | None:
+def _invitation(deployment: Deployment, person: Person) -> Invitation | None:
     """The invitation that ``person`` has sent along, for their address.
 
     Where everybody may sign up, one that is not good is as good as none. Raises ``ApiError`` (403) elsewhere.
     """
-    found = invitations.find(deployment, person.invite_token) if person.invite_token else None
-    if isinstance(found, SignUpInvitation) and invitations.is_for(found, person.email):
+    found = person.invitation
+    if isinstance(found, Invitation) and invitations.is_for(found, person.email):
         return found
     if deployment.sign_up_mode == Deployment.SignUpMode.OPEN:
         return None
@@ -70,18 +76,20 @@ def _invitation(deployment: Deployment, person: Person) -> SignUpInvitation | No
     raise ApiError(Problem.INVITATION_REQUIRED, text)
 
 
-def begin(caller: Caller, client: Client, person: Person, invitation: SignUpInvitation | None) -> SignInResult:
+def begin(caller: Caller, client: Client, person: Person, invitation: Invitation | None) -> SignInResult:
     """The session with an attempt that awaits the code of a mail; ``check`` gives the ``invitation``.
 
     Raises ``ApiError`` (429) if sign-ups were begun too often with the address, or by this client.
     """
     signing_in.count_use(caller, client, f"begin to sign up: {throttling.folded(person.email)}")
     password = hashers.make_password(person.password)
+    to_sign_up = invitation if isinstance(invitation, SignUpInvitation) else None
     with transaction.atomic():
         session = signing_in.own_session(caller)
         session.sign_up_attempts.create(
             deployment_id=session.deployment_id,
-            invitation=invitation,
+            invitation=to_sign_up,
+            invitation_hash="" if invitation is None or to_sign_up else invitation.token_hash,
             email=person.email,
             username=person.username,
             first_name=person.first_name,
@@ -121,8 +129,8 @@ def mail_code(caller: Caller, client: Client, *, attempt_id: int) -> SignUpAttem
     return attempt
 
 
-def complete(caller: Caller, client: Client, *, attempt_id: int, code: str) -> SignInResult:
-    """The session in which the new user is signed in now.
+def complete(caller: Caller, client: Client, *, attempt_id: int, code: str, join: Join) -> SignInResult:
+    """The session in which the new user is signed in now, a member by ``join`` of what they were invited to.
 
     A username that somebody has got meanwhile, or had before, is left out, and is among the ``missing`` fields. Raises
     ``ApiError``: 401 if there is no such attempt in the caller's session, or ``code`` is wrong; 429 after too many.
@@ -143,6 +151,10 @@ def complete(caller: Caller, client: Client, *, attempt_id: int, code: str) -> S
             raise ApiError(Problem.SIGN_UP_ATTEMPT_OVER)
         user = _new_user(attempt, password)
         result = signing_in.complete(caller, caller.session, user, client)
+        # After the sign-in, so that the audit log names the user.
+        has_joined = attempt.invitation_hash == "" or join(user, attempt.invitation_hash)
+        if not has_joined and caller.deployment.sign_up_mode == Deployment.SignUpMode.INVITATION:
+            raise ApiError(Problem.SIGN_UP_ATTEMPT_OVER)
     attempt.username = user.username
     return replace(result, attempt=attempt, missing=() if user.username == wanted else ("username",))
 
@@ -170,7 +182,7 @@ def _open_attempt(caller: Caller, attempt_id: int) -> SignUpAttempt:
         attempt = _open(timezone.now()).filter(pk=attempt_id, session=caller.session).first()
     if attempt is None:
         raise ApiError(Problem.SIGN_UP_ATTEMPT_OVER)
-    if mode == Deployment.SignUpMode.INVITATION and attempt.invitation_id is None:
+    if mode == Deployment.SignUpMode.INVITATION and attempt.invitation_id is None and attempt.invitation_hash == "":
         raise ApiError(Problem.INVITATION_REQUIRED)
     return attempt
 

@@ -58,15 +58,12 @@ def code_limits(deployment: Deployment, *, subject: str, address: Address | None
     ]
 
 
-def change_limits(deployment: Deployment, *, account: User, address: Address | None) -> list[Limit]:
-    """The limits on changes that ``account`` makes to places of theirs."""
-    by_account, by_address = _limits(
-        str(deployment.pk), "change", f"user {account.pk}", address, source_kind="change address"
-    )
-    return [
-        Limit(by_account.key, settings.CHANGES_PER_ACCOUNT),
-        Limit(by_address.key, settings.CHANGES_PER_ADDRESS),
-    ]
+def change_limits(deployment: Deployment, *, account: User | None, address: Address | None) -> list[Limit]:
+    """The limits on changes that ``account``, None for a visitor, makes to places of theirs."""
+    name = "" if account is None else f"user {account.pk}"
+    by_account, by_address = _limits(str(deployment.pk), "change", name, address, source_kind="change address")
+    found = [Limit(by_address.key, settings.CHANGES_PER_ADDRESS)]
+    return found if account is None else [Limit(by_account.key, settings.CHANGES_PER_ACCOUNT), *found]
 
 
 def corrections(challenge: str) -> list[Limit]:

@@ -9,7 +9,7 @@ from accounts.account_views import AccountViewSet, OwnSignInsViewSet, PasswordVi
 from accounts.address_views import EmailAddressViewSet
 from accounts.challenge_views import ChallengeViewSet, IdentifyViewSet
 from accounts.picture_views import picture
-from accounts.views import InvitationViewSet, JwksViewSet, MfaViewSet
+from accounts.views import JwksViewSet, MfaViewSet
 
 urlpatterns = [
     re_path(rf"^media/(?P<name>{pictures.NAME})$", picture),
@@ -32,7 +32,6 @@ urlpatterns = [
     path("me/account/delete", AccountViewSet.as_view({"post": "delete"})),
     path("me/signins", OwnSignInsViewSet.as_view({"get": "list"})),
     path("me/signins/<id:id>/signout", OwnSignInsViewSet.as_view({"post": "sign_out"})),
-    path("deployment/invitations/validate", InvitationViewSet.as_view({"get": "validate"})),
     path("auth/identify", IdentifyViewSet.as_view({"post": "identify"})),
     path("captcha/challenge", ChallengeViewSet.as_view({"post": "new"})),
     path("captcha/redeem", ChallengeViewSet.as_view({"post": "redeem"})),

@@ -1,4 +1,4 @@
-"""The deployment, its public keys and its invitations, for everybody, and the MFA of the signed-in user."""
+"""The deployment and its public keys, for everybody, and the MFA of the signed-in user."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import current_deployment, invitations, keys, mfa, rendering, schema, step_up
+from accounts import current_deployment, keys, mfa, rendering, schema, step_up
 from accounts.account_views import proof_of
 from accounts.cached_deployments import deployment_of
-from accounts.sessions import Caller, SignedIn
-from accounts.viewsets import PolledViewSet, SessionViewSet, VisitorViewSet
+from accounts.sessions import SignedIn
+from accounts.viewsets import PolledViewSet, SessionViewSet
 from api.answers import answer, json_answer
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem
-from api.requests import body_of, single_parameter, text_field, texts_field
+from api.requests import body_of, text_field, texts_field
 from api.viewsets import ApiViewSet
 
 
@@ -28,21 +28,6 @@ class DeploymentViewSet(PolledViewSet):
     @schema.deployment
     def retrieve(self, request: Request) -> HttpResponse:
         return self.polled(request)
-
-
-class InvitationViewSet(VisitorViewSet):
-    """An invitation to sign up, for whoever has its link."""
-
-    @schema.invitation
-    def validate(self, request: Request) -> HttpResponse:
-        caller = cast(Caller, request.auth)
-        found = invitations.find(caller.deployment, single_parameter(request, "token"))
-        return answer(
-            request,
-            message="Your invitation.",
-            data=rendering.invitation(found),
-            session=caller.session_summary,
-        )
 
 
 class JwksViewSet(ApiViewSet):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 from django.http import HttpResponse
@@ -20,7 +21,7 @@ from api.bounds import MAX_PICTURE
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem
 from api.requests import body_of, file_field, id_parameter, single_parameter, text_field
-from memberships import access_token, active, current_user, schema, session_state, sign_in_schema
+from memberships import access_token, active, current_user, invitations, schema, session_state, sign_in_schema
 from memberships.session_state import session_data
 
 
@@ -136,10 +137,15 @@ class SignInViewSet(VisitorViewSet):
     def attempt_verification(self, request: Request) -> HttpResponse:
         caller = cast(Caller, request.auth)
         require_settled(request)
-        take_code = signing_up.complete if _is_sign_up(request) else signing_in.sign_in_with_code
+        is_sign_up = _is_sign_up(request)
         attempt_id = _attempt_id(request)
         code = text_field(body_of(request), "verification_code", max_length=50)
-        result = take_code(caller, client_of(request), attempt_id=attempt_id, code=code)
+        client = client_of(request)
+        if is_sign_up:
+            join = partial(invitations.accept_by_hash, caller.deployment)
+            result = signing_up.complete(caller, client, attempt_id=attempt_id, code=code, join=join)
+        else:
+            result = signing_in.sign_in_with_code(caller, client, attempt_id=attempt_id, code=code)
         return signed_in_answer(request, caller, result)
 
 

@@ -1,4 +1,4 @@
-"""Signing up, and forgotten passwords."""
+"""Signing up, the invitations to that, and forgotten passwords."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import challenges, forgotten_passwords, invitations, signing_up
+from accounts import challenges, forgotten_passwords, rendering, signing_up
+from accounts import schema as accounts_schema
+from accounts.invitations import PARAMETER
 from accounts.person_fields import email_field, person_field, username_field
 from accounts.sessions import Caller
 from accounts.signing_up import Person
 from accounts.viewsets import VisitorViewSet
 from api.answers import answer
-from api.requests import body_of, optional_text_field, text_field
+from api.requests import body_of, optional_text_field, single_parameter, text_field
+from memberships import invitations
 from memberships import sign_in_schema as schema
 from memberships.session_views import client_of, signed_in_answer
 
@@ -25,19 +28,32 @@ class SignUpViewSet(VisitorViewSet):
     def sign_up(self, request: Request) -> HttpResponse:
         caller = cast(Caller, request.auth)
         body = body_of(request)
+        token = optional_text_field(body, PARAMETER)
         person = Person(
             email=email_field(body),
             username=username_field(body),
             first_name=person_field(body, "first_name"),
             last_name=person_field(body, "last_name"),
             password=text_field(body, "password"),
-            invite_token=optional_text_field(body, invitations.PARAMETER),
+            invitation=invitations.find(caller.deployment, token) if token else None,
         )
         # Before the challenge is spent: clients solve one, and a person may need several tries at a good password.
         invitation = signing_up.check(caller.deployment, person)
         with challenges.spending(caller.deployment, body):
             result = signing_up.begin(caller, client_of(request), person, invitation)
         return signed_in_answer(request, caller, result)
+
+
+class InvitationViewSet(VisitorViewSet):
+    """An invitation with which to sign up, for whoever has its link."""
+
+    @accounts_schema.invitation
+    def validate(self, request: Request) -> HttpResponse:
+        caller = cast(Caller, request.auth)
+        found = invitations.find(caller.deployment, single_parameter(request, "token"))
+        return answer(
+            request, message="Your invitation.", data=rendering.invitation(found), session=caller.session_summary
+        )
 
 
 class ForgottenPasswordViewSet(VisitorViewSet):

@@ -86,6 +86,24 @@ _IN_WORKSPACE = Statement(f"""
     WHERE workspace.id = %(place)s::bigint AND organization.deployment_id = %(deployment)s::bigint
 """)
 
+_OF_A_MEMBER = Statement(f"""
+    SELECT {_permissions("organization")}, {_permissions("workspace")}
+    FROM memberships_organizationmembership organization_membership
+    JOIN accounts_user member ON member.id = organization_membership.user_id AND NOT member.disabled
+    LEFT JOIN memberships_workspacemembership workspace_membership
+        ON workspace_membership.workspace_id = %(workspace)s::bigint
+        AND workspace_membership.user_id = organization_membership.user_id
+    WHERE organization_membership.id = %(membership)s::bigint
+""")
+
+
+def rights_of_member(organization_membership_id: int, workspace_id: int | None) -> Rights:
+    """The rights that a member has now in their organization and in a workspace of it; none once they are disabled."""
+    values = {"membership": number(organization_membership_id), "workspace": number(workspace_id)}
+    for row in read(_OF_A_MEMBER, values).rows():
+        return Rights(*(None if permissions is None else frozenset(permissions) for permissions in row))
+    return Rights(None)
+
 
 def in_organization(caller: SignedIn, organization_id: int, action: Action, *, address: Address | None) -> Standing:
     """The caller's standing in the organization, where they may do ``action`` from ``address``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from memberships.self_service.domain_views import OrganizationDomainViewSet
+from memberships.self_service.invitation_views import AcceptanceViewSet, OrganizationInvitationViewSet
 from memberships.self_service.views import (
     OrganizationMemberViewSet,
     OrganizationRoleViewSet,
@@ -14,12 +15,13 @@ from memberships.self_service.views import (
     WorkspaceViewSet,
 )
 from memberships.session_views import CurrentUserViewSet, SignInViewSet, SignOutViewSet, SwitchViewSet
-from memberships.sign_up_views import ForgottenPasswordViewSet, SignUpViewSet
+from memberships.sign_up_views import ForgottenPasswordViewSet, InvitationViewSet, SignUpViewSet
 
 urlpatterns = [
     path("me/profile-picture", CurrentUserViewSet.as_view({"post": "update_picture"})),
     path("auth/signin", SignInViewSet.as_view({"post": "sign_in"})),
     path("auth/signup", SignUpViewSet.as_view({"post": "sign_up"})),
+    path("deployment/invitations/validate", InvitationViewSet.as_view({"get": "validate"})),
     path("auth/forgot-password", ForgottenPasswordViewSet.as_view({"post": "forgot"})),
     path("auth/reset-password", ForgottenPasswordViewSet.as_view({"post": "reset"})),
     path("auth/prepare-verification", SignInViewSet.as_view({"post": "prepare_verification"})),
@@ -49,6 +51,15 @@ urlpatterns = [
         path(f"organizations/<id:id>/domains/<id:domain_id>/{step}", OrganizationDomainViewSet.as_view({"post": step}))
         for step in ("verify", "delete")
     ),
+    path("organizations/<id:id>/invitations", OrganizationInvitationViewSet.as_view({"get": "list", "post": "create"})),
+    *(
+        path(
+            f"organizations/<id:id>/invitations/<id:invitation_id>/{action}",
+            OrganizationInvitationViewSet.as_view({"post": action}),
+        )
+        for action in ("discard", "resend")
+    ),
+    path("organizations/invitations/accept", AcceptanceViewSet.as_view({"post": "accept"})),
     path("workspaces", WorkspaceViewSet.as_view({"post": "create"})),
     path("workspaces/<id:id>/update", WorkspaceViewSet.as_view({"post": "update"})),
     path("workspaces/<id:id>/delete", WorkspaceViewSet.as_view({"post": "delete"})),

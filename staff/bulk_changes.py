@@ -12,7 +12,9 @@ from django.utils import timezone
 from accounts import invitations, mail, sessions
 from accounts.keys import create_signing_key, published_keys
 from accounts.models import Deployment, Mail, Session, SignIn, SigningKey, SignUpInvitation, User
+from memberships import invitations as organization_invitations
 from memberships.models import (
+    OrganizationInvitation,
     OrganizationMembership,
     OrganizationMembershipRole,
     WorkspaceMembership,
@@ -249,6 +251,23 @@ def invite_again(rows: Sequence[SignUpInvitation]) -> list[Change]:
     for row in rows:
         invitations.send(row)
     return [Change(row, "gets a new link; the one before is void") for row in rows]
+
+
+def invite_to_organization_again(rows: Sequence[OrganizationInvitation]) -> list[Change]:
+    """Mail a new link to each; the one before is void."""
+    _refuse(f"{row} has accepted the invitation." for row in rows if row.accepted_at is not None)
+    _refuse(f"The invitation of {row} is discarded." for row in rows if row.discarded_at is not None)
+    for row in rows:
+        organization_invitations.send(row)
+    return [Change(row, "gets a new link; the one before is void") for row in rows]
+
+
+def discard_invitations(rows: Sequence[OrganizationInvitation]) -> list[Change]:
+    """Withdraw those of the invitations that are open: their links are void."""
+    open_ones = [row for row in rows if row.accepted_at is None and row.discarded_at is None]
+    still_open = OrganizationInvitation.objects.filter(accepted_at__isnull=True, discarded_at__isnull=True)
+    still_open.filter(pk__in=[row.pk for row in open_ones]).update(discarded_at=timezone.now())
+    return [Change(row, "can no longer accept" if row in open_ones else "") for row in rows]
 
 
 def send_again(mails: Sequence[Mail]) -> list[Change]:

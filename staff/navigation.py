@@ -24,7 +24,7 @@ from accounts.models import (
     User,
 )
 from audit.models import AuditEntry
-from memberships.models import OrganizationMembership, WorkspaceMembership
+from memberships.models import OrganizationInvitation, OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, OrganizationDomain, OrganizationRole, Segment, Workspace, WorkspaceRole
 from staff.models import StaffAccess
 from staff.toolkit.links import address, plural
@@ -60,6 +60,7 @@ SECTIONS: dict[str, list[Entry]] = {
         Entry(Workspace, "workspaces"),
         Entry(OrganizationMembership, "badge"),
         Entry(WorkspaceMembership, "group_add"),
+        Entry(OrganizationInvitation, "mark_email_unread"),
         Entry(WorkspaceMembership, "upload", "Import memberships", page="import_csv"),
     ],
     "Roles & permissions": [

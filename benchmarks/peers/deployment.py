@@ -34,6 +34,7 @@ _OFF = {"enabled": False, "required": False}
 _PAGES = {
     "sign_in_page_url": "/sign-in",
     "sign_up_page_url": "/sign-up",
+    "accept_invitation_url": "/accept-invitation",
     "waitlist_page_url": "/sign-in",
     "user_profile_url": "/profile",
     "organization_profile_url": "/organization",

@@ -15,6 +15,7 @@ from api.errors import ApiError, Problem
 from api.requests import boolean_field, id_field, list_field, optional_text_field, text_field
 from memberships import last_admin
 from memberships.models import (
+    OrganizationInvitation,
     OrganizationMembership,
     OrganizationMembershipRole,
     WorkspaceMembership,
@@ -109,6 +110,8 @@ def delete_organization(standing: Standing) -> None:
     if not standing.caller.deployment.allow_org_deletion:
         raise ApiError(Problem.FORBIDDEN, "Organizations are deleted by the operator here; ask there.")
     with transaction.atomic():
+        # Before the organization is locked: whoever accepts one locks it first, too.
+        OrganizationInvitation.objects.filter(organization=standing.organization_id).delete()
         organization = _locked_organization(standing)
         # The memberships by the database: Django would load each of them.
         with connection.cursor() as cursor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -45,9 +45,14 @@ def organization(standing: Standing) -> Any:
 def workspace(standing: Standing) -> Any:
     """The ``Workspace``."""
     assert standing.workspace_id is not None  # noqa: S101
-    (place,) = read_afresh([_key(standing.workspace_id)], [], []).workspaces.values()
+    return workspaces(standing, [standing.workspace_id])[standing.workspace_id]
+
+
+def workspaces(standing: Standing, workspace_ids: Collection[int]) -> dict[int, Any]:
+    """The ``Workspace``s by id, to whoever may see all of them."""
+    places = read_afresh([_key(id_) for id_ in workspace_ids], [], []).workspaces
     shows = shows_private_metadata(standing.caller.deployment, is_admin=standing.rights.is_workspace_admin)
-    return orjson.Fragment(place.shown if shows else place.hidden)
+    return {int(key): orjson.Fragment(place.shown if shows else place.hidden) for key, place in places.items()}
 
 
 def organization_members(standing: Standing, membership_ids: Sequence[int]) -> list[JsonObject]:

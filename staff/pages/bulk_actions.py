@@ -171,3 +171,18 @@ INVITATION_ACTIONS = (
         related=("deployment",),
     ),
 )
+ORGANIZATION_INVITATION_ACTIONS = (
+    _action(
+        "send_again",
+        "Send again",
+        "memberships.change_organizationinvitation",
+        change=bulk_changes.invite_to_organization_again,
+        related=("organization__deployment", "workspace", "inviter__user"),
+    ),
+    _action(
+        "discard",
+        "Discard",
+        "memberships.change_organizationinvitation",
+        change=bulk_changes.discard_invitations,
+    ),
+)

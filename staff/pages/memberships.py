@@ -132,21 +132,23 @@ class ActiveMembershipInline(ReadOnlyInline):
     select_related = ("organization_membership", "workspace_membership")
 
 
-def _of_organization(pk: Any) -> Q:
+def of_organization(pk: Any) -> Q:
+    """The roles that can be given in an organization or, of those of workspaces, in some of its workspaces."""
     return Q(deployment__organizations=pk) & (Q(organization=None) | Q(organization=pk))
 
 
-def _of_workspace(pk: Any) -> Q:
+def of_workspace(pk: Any) -> Q:
+    """The roles that can be given in a workspace."""
     organization = Q(organization=None) | Q(organization__workspaces=pk)
     return Q(deployment__organizations__workspaces=pk) & organization & (Q(workspace=None) | Q(workspace=pk))
 
 
 def _of_members_organization(pk: int) -> Q:
-    return _of_organization(Subquery(OrganizationMembership.objects.filter(pk=pk).values("organization")))
+    return of_organization(Subquery(OrganizationMembership.objects.filter(pk=pk).values("organization")))
 
 
 def _of_members_workspace(pk: int) -> Q:
-    return _of_workspace(Subquery(WorkspaceMembership.objects.filter(pk=pk).values("workspace")))
+    return of_workspace(Subquery(WorkspaceMembership.objects.filter(pk=pk).values("workspace")))
 
 
 fits(OrganizationMembership, "organization", user="deployment__users", deployment="deployment")
@@ -169,7 +171,7 @@ fits(
     OrganizationMembershipRole,
     "role",
     membership=_of_members_organization,
-    organization=_of_organization,
+    organization=of_organization,
     user="deployment__users",
     deployment="deployment",
 )
@@ -177,8 +179,8 @@ fits(
     WorkspaceMembershipRole,
     "role",
     membership=_of_members_workspace,
-    workspace=_of_workspace,
-    organization=lambda pk: _of_organization(pk) & Q(workspace=None),
+    workspace=of_workspace,
+    organization=lambda pk: of_organization(pk) & Q(workspace=None),
     user="deployment__users",
     deployment="deployment",
 )

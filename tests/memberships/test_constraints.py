@@ -19,6 +19,7 @@ from memberships.last_admin import let_go
 from memberships.models import (
     ActiveMembership,
     EndedMembership,
+    OrganizationInvitation,
     OrganizationMembership,
     OrganizationMembershipRole,
     WorkspaceMembership,
@@ -421,6 +422,15 @@ def fill(branch: Branch) -> None:
         organization_membership=organization_membership,
         workspace_membership=workspace_membership,
     )
+    organization.invitations.create(
+        email=f"new{user.pk}@example.com",
+        token_hash=str(user.pk),
+        expires_at=session.expires_at,
+        inviter=organization_membership,
+        role=role,
+        workspace=workspace,
+        workspace_role=role_,
+    )
     organization.auto_assigned_workspace = workspace
     organization.save()
     UserSegment.objects.create(user=user, segment=SegmentFactory.create(deployment=deployment, type="user"))
@@ -454,10 +464,9 @@ def test_with_an_organization_membership_its_roles_and_workspaces_end(world: Wor
         [own.organization.pk, own.user.pk],
     )
     left = row_counts("memberships")
-    assert left == before | {
-        ActiveMembership: before[ActiveMembership] + 1,
-        EndedMembership: before[EndedMembership] + 1,
-    }
+    left_alone = (ActiveMembership, EndedMembership, OrganizationInvitation)
+    assert left == before | {model: before[model] + 1 for model in left_alone}
+    assert OrganizationInvitation.objects.filter(inviter=None).count() == 1
     active = ActiveMembership.objects.get(user=own.user)
     assert (active.organization_membership, active.workspace_membership) == (None, None)
     assert own.workspace.memberships.get().user == world.sibling.user

@@ -33,8 +33,10 @@ WHO = (
 )
 """``foreigner``: of another deployment; ``neighbour``: of another organization; ``outsider``: of the workspace."""
 
-# The statuses in the order of WHO. 401 for the foreigners: their tokens are another deployment's.
+# The statuses in the order of WHO. 401 for the foreigners: their tokens are another deployment's. To visitors they
+# are visitors, too.
 CREATES = (401, 401, 401, 200, 200, 200, 200, 200, 200)
+VISITORS = (200,) * 9
 MEMBERS = (401, 401, 401, 404, 404, 200, 200, 200, 200)
 ADMINS = (401, 401, 401, 404, 404, 403, 403, 403, 200)
 WORKSPACE_MEMBERS = (401, 401, 401, 404, 404, 404, 200, 200, 200)
@@ -58,6 +60,11 @@ TABLE: dict[str, tuple[int, ...]] = {
     "POST organizations/{id}/domains": ADMINS,
     "POST organizations/{id}/domains/{domain_id}/verify": ADMINS,
     "POST organizations/{id}/domains/{domain_id}/delete": ADMINS,
+    "GET organizations/{id}/invitations": ADMINS,
+    "POST organizations/{id}/invitations": ADMINS,
+    "POST organizations/{id}/invitations/{invitation_id}/discard": ADMINS,
+    "POST organizations/{id}/invitations/{invitation_id}/resend": ADMINS,
+    "POST organizations/invitations/accept": VISITORS,
     "POST workspaces": ADMINS,
     "POST workspaces/{id}/update": WORKSPACE_ADMINS,
     "POST workspaces/{id}/delete": WORKSPACE_ADMINS,
@@ -75,6 +82,8 @@ BODIES: dict[str, Callable[[Firm], dict[str, Any]]] = {
     "POST organizations/{id}/update": lambda _: {"name": "New"},
     "POST organizations/{id}/roles": lambda _: {"name": "New", "permissions[0]": "organization:admin"},
     "POST organizations/{id}/domains": lambda _: {"domain": "new.example"},
+    "POST organizations/{id}/invitations": lambda firm: {"email": "new@example.com", "role_id": firm.role.pk},
+    "POST organizations/invitations/accept": lambda _: {"token": "forged"},
     "POST workspaces": lambda firm: {"name": "New", "organization_id": firm.organization.pk},
     "POST workspaces/{id}/update": lambda _: {"name": "New"},
     "POST workspaces/{id}/roles": lambda _: {"name": "New", "permissions": ["workspace:admin"]},
@@ -134,6 +143,7 @@ def ask(firm: Firm, client: ApiClient, endpoint: str, **ids: int) -> Any:
             "member_id": (firm.in_workspace if in_workspace else firm.membership)(firm.member).pk,
             "role_id": (firm.workspace_role if in_workspace else firm.role).pk,
             "domain_id": firm.domain.pk,
+            "invitation_id": firm.invitation.pk,
         }
         | ids
     )
@@ -169,7 +179,7 @@ def test_a_place_of_others_is_answered_as_one_that_never_existed(
 
 
 @pytest.mark.parametrize("endpoint", [one for one in TABLE if one.count("{") > 1])
-def test_members_roles_and_domains_of_others_do_not_exist_for_an_admin(
+def test_parts_of_other_organizations_do_not_exist_for_an_admin(
     firm: Firm, clients: dict[str, ApiClient], endpoint: str
 ) -> None:
     neighbouring = Firm(firm.deployment)
@@ -181,6 +191,7 @@ def test_members_roles_and_domains_of_others_do_not_exist_for_an_admin(
         ),
         "role_id": ((neighbouring.workspace_role if in_workspace else neighbouring.role).pk, 10**12),
         "domain_id": (neighbouring.domain.pk, 10**12),
+        "invitation_id": (neighbouring.invitation.pk, 10**12),
     }.items():
         if f"{{{name}}}" in endpoint:
             answers = [ask(firm, clients["admin"], endpoint, **{name: pk}) for pk in (theirs, never)]

@@ -12,6 +12,7 @@ from django.test import Client
 
 from accounts.models import Deployment, MailText, SignUpInvitation, User
 from memberships.models import (
+    OrganizationInvitation,
     OrganizationMembership,
     OrganizationMembershipRole,
     WorkspaceMembership,
@@ -163,7 +164,7 @@ def test_rights_are_offered_to_staff_who_have_none(admin_client: Client, world: 
 def test_every_field_of_a_form_declares_its_choices(db: None) -> None:
     """But the first of a row, by which the others go: what it belongs to."""
     first = {(model, "deployment") for model in (User, MailText, SignUpInvitation, Organization, Segment)} | {
-        *((model, "organization") for model in (Workspace, OrganizationDomain)),
+        *((model, "organization") for model in (Workspace, OrganizationDomain, OrganizationInvitation)),
         (StaffAccess, "deployments"),
     }
     found = set()

@@ -1,4 +1,4 @@
-"""The pages for staff of invitations to sign up."""
+"""The pages for staff of invitations to sign up, and to organizations."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Deployment, Mail, SignUpInvitation
+from memberships.models import OrganizationInvitation
 from tests.support.admin import errors, go_on, saved, send, url
-from tests.support.factories import DeploymentFactory, UserFactory, invitation
+from tests.support.factories import DeploymentFactory, OrganizationRoleFactory, UserFactory, invitation
+from tests.support.self_service import Firm
 
 
 @pytest.fixture
@@ -54,3 +56,51 @@ def test_an_accepted_invitation_is_not_sent_again(admin_client: Client, inviting
     row = invitation(inviting, accepted_at=timezone.now())
     go_on(admin_client, "send_again", row)
     assert Mail.objects.count() == 1
+
+
+@pytest.fixture
+def firm(inviting: Deployment) -> Firm:
+    return Firm(inviting)
+
+
+def test_staff_invite_to_an_organization_with_any_role(admin_client: Client, firm: Firm) -> None:
+    role = OrganizationRoleFactory.create(deployment=firm.deployment, permissions=["billing:pay"])
+    add = url(OrganizationInvitation, "add")
+    values = {"organization": firm.organization.pk, "role": role.pk, "workspace": firm.workspace.pk}
+    assert "A member with this address is there" in errors(
+        send(admin_client, add, **values, email=firm.member.email, workspace_role="")
+    )
+    foreign = {"workspace": "", "workspace_role": firm.workspace_role.pk}
+    assert "takes a workspace" in errors(send(admin_client, add, **values | foreign, email="ada@example.com"))
+    assert saved(send(admin_client, add, **values, email="ada@example.com", workspace_role=firm.workspace_role.pk))
+    row = OrganizationInvitation.objects.get(email="ada@example.com")
+    assert (row.is_by_staff, row.inviter, row.deployment_id) == (True, None, firm.deployment.pk)
+    assert (row.role, row.workspace, row.workspace_role) == (role, firm.workspace, firm.workspace_role)
+    assert Mail.objects.filter(to="ada@example.com", template="invitation").exists()
+    page = admin_client.get(url(row, "change")).content.decode()
+    assert row.token_hash not in page
+    assert admin_client.get(url(OrganizationInvitation, "changelist")).content.decode().count("staff") > 0
+
+
+def test_staff_see_who_invited_whom_and_as_what(admin_client: Client, firm: Firm) -> None:
+    firm.invite("ada@example.com", role=firm.role, workspace=firm.workspace, workspace_role=firm.workspace_role)
+    page = admin_client.get(url(OrganizationInvitation, "changelist")).content.decode()
+    for shown in ("ada@example.com", firm.admin, firm.organization, firm.role, firm.workspace, firm.workspace_role):
+        assert str(shown) in page
+
+
+def test_staff_discard_open_invitations_and_send_them_again(admin_client: Client, firm: Firm) -> None:
+    row = firm.invitation
+    before = row.token_hash
+    go_on(admin_client, "send_again", row)
+    row.refresh_from_db()
+    assert row.token_hash != before
+    assert row.inviter == firm.admin_membership
+    go_on(admin_client, "discard", row)
+    row.refresh_from_db()
+    assert row.discarded_at is not None
+    token = row.token_hash
+    go_on(admin_client, "send_again", row)
+    row.refresh_from_db()
+    assert row.token_hash == token
+    assert "discarded" in admin_client.get(url(OrganizationInvitation, "changelist")).content.decode()

@@ -46,6 +46,7 @@ from tests.support.factories import (
     confirmed_authenticator,
     invitation,
     join,
+    organization_invitation,
     session_of,
     staff,
 )
@@ -92,6 +93,7 @@ def world_of(name: str) -> dict[type[Model], Any]:
         *(confirmed_authenticator(user), backup_code(user), AuditEntry.objects.filter(deployment_id=deployment.pk)[0]),
         *(*membership.given_roles.all(), *in_organization.given_roles.all()),
         invitation(deployment, email=f"invited@{name}.example"),
+        organization_invitation(organization, email=f"guest@{name}.example", workspace=workspace),
         mail.send(deployment, to=user.email, template=Template.ADDRESS_TAKEN, values={}),
         MailText.objects.create(deployment=deployment, template="address_taken", subject=f"{name} subject", text=name),
     ]

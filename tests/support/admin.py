@@ -28,6 +28,7 @@ from accounts.models import (
 )
 from audit.models import AuditEntry
 from memberships.models import (
+    OrganizationInvitation,
     OrganizationMembership,
     OrganizationMembershipRole,
     WorkspaceMembership,
@@ -47,6 +48,7 @@ from tests.support.factories import (
     confirmed_authenticator,
     invitation,
     member_of_new_workspace,
+    organization_invitation,
     session_of,
     staff,
 )
@@ -125,6 +127,7 @@ NEW_ROW: dict[type[Model], Callable[[], Model]] = {
     BackupCode: lambda: backup_code(UserFactory.create()),
     Session: lambda: session_of(UserFactory.create()),
     SignUpInvitation: lambda: invitation(DeploymentFactory.create()),
+    OrganizationInvitation: lambda: organization_invitation(OrganizationFactory.create()),
     SignIn: lambda: session_of(UserFactory.create()).sign_ins.get(),
     Mail: _mail,
     MailText: _mail_text,

@@ -16,7 +16,9 @@ from accounts import invitations
 from accounts.keys import create_signing_key
 from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SignUpInvitation, User
 from accounts.tokens import sign_session_token
+from memberships import invitations as organization_invitations
 from memberships.models import (
+    OrganizationInvitation,
     OrganizationMembership,
     OrganizationMembershipRole,
     WorkspaceMembership,
@@ -125,6 +127,15 @@ def invitation(deployment: Deployment, **values: Any) -> SignUpInvitation:
     """An invitation to sign up at ``deployment``, which is on its way by mail."""
     row = SignUpInvitation(deployment=deployment, **({"email": "ada@example.com"} | values))
     invitations.send(row)
+    return row
+
+
+def organization_invitation(organization: Organization, **values: Any) -> OrganizationInvitation:
+    """An invitation of staff to ``organization``, which is on its way by mail."""
+    row = OrganizationInvitation(
+        **{"organization": organization, "email": "ada@example.com", "is_by_staff": True} | values
+    )
+    organization_invitations.send(row)
     return row
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import Deployment, User
-from memberships.models import OrganizationMembership, WorkspaceMembership
+from memberships.models import OrganizationInvitation, OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, OrganizationDomain, OrganizationRole, Workspace, WorkspaceRole
 from tests.support.api import ApiClient
 from tests.support.factories import (
@@ -20,6 +20,7 @@ from tests.support.factories import (
     WorkspaceRoleFactory,
     join,
     join_organization,
+    organization_invitation,
 )
 
 
@@ -73,6 +74,12 @@ class Firm:
             fqdn=f"firm{self.organization.pk}.example.com",
             verified_at=timezone.now(),
         )
+        self.invitation = self.invite("invited@example.com")
+
+    def invite(self, email: str, **values: Any) -> OrganizationInvitation:
+        """An invitation by the administrator, which is on its way by mail."""
+        sender = {"inviter": self.admin_membership, "is_by_staff": False}
+        return organization_invitation(self.organization, **{"email": email, **sender} | values)
 
     def membership(self, user: User) -> OrganizationMembership:
         return OrganizationMembership.objects.get(organization=self.organization, user=user)

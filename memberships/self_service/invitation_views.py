@@ -1,0 +1,74 @@
+"""The endpoints of invitations to organizations."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from accounts import sessions, throttling
+from accounts.authentication import require_settled
+from accounts.invitations import MAX_TOKEN
+from accounts.sessions import Caller
+from accounts.viewsets import VisitorViewSet
+from api.answers import answer
+from api.client_address import client_address_of
+from api.requests import body_of, id_parameter, optional_text_field, single_parameter
+from memberships.models import OrganizationInvitation
+from memberships.permissions import Action
+from memberships.self_service import invitation_schema as schema
+from memberships.self_service import invitations
+from memberships.self_service.views import PlaceViewSet
+from memberships.standing import Standing
+
+
+class OrganizationInvitationViewSet(PlaceViewSet):
+    """The invitations of an organization."""
+
+    @schema.invitations
+    def list(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+        workspace_id = id_parameter(request, "workspace_id")
+        standing = self.in_organization(request, id, Action.LIST_INVITATIONS)
+        return self.answer(request, "The open invitations.", invitations.open_ones(standing, workspace_id))
+
+    @schema.invite
+    def create(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+        standing = self.in_organization(request, id, Action.INVITE)
+        row = invitations.invite(standing, body_of(request), client=client_address_of(request))
+        return self._shown(request, "The invitation is on its way.", standing, row)
+
+    @schema.discard_invitation
+    def discard(self, request: Request, id: int, invitation_id: int) -> HttpResponse:  # noqa: A002
+        standing = self.in_organization(request, id, Action.INVITE)
+        row = invitations.discard(standing, invitation_id)
+        return self._shown(request, "The invitation is withdrawn.", standing, row)
+
+    @schema.resend_invitation
+    def resend(self, request: Request, id: int, invitation_id: int) -> HttpResponse:  # noqa: A002
+        standing = self.in_organization(request, id, Action.INVITE)
+        row = invitations.resend(standing, invitation_id, client=client_address_of(request))
+        return self._shown(request, "The invitation is on its way again.", standing, row)
+
+    def _shown(self, request: Request, message: str, standing: Standing, row: OrganizationInvitation) -> HttpResponse:
+        row.refresh_from_db(fields=["created_at", "updated_at"])
+        (data,) = invitations.shown(standing, [row])
+        return self.answer(request, message, data)
+
+
+class AcceptanceViewSet(VisitorViewSet):
+    """Accepting an invitation, by whoever has its link."""
+
+    @schema.accept_invitation
+    def accept(self, request: Request) -> HttpResponse:
+        caller = cast(Caller, request.auth)
+        require_settled(request)
+        user = sessions.signed_in(caller).user if sessions.is_signed_in(caller) else None
+        throttling.count_use(
+            throttling.change_limits(caller.deployment, account=user, address=client_address_of(request))
+        )
+        token = single_parameter(request, "token") or optional_text_field(
+            body_of(request), "token", max_length=MAX_TOKEN
+        )
+        data = invitations.accept(caller, token)
+        return answer(request, message=data["message"], data=data, session=caller.session_summary)
