@@ -81,8 +81,13 @@ class CurrentUserBaseSerializer(PublicUserDataSerializer):
     public_metadata = MetadataField()
 
 
+@extend_schema_field({"type": "string", "format": "binary"})
+class UploadField(serializers.FileField):
+    """A file in a form. Django REST framework's own is described as the address that answers give a file."""
+
+
 class PictureSerializer(serializers.Serializer):
-    file = serializers.FileField(allow_empty_file=True)
+    file = UploadField(allow_empty_file=True)
 
 
 class UpdateUserSerializer(serializers.Serializer):

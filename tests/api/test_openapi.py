@@ -131,6 +131,12 @@ def test_every_body_of_a_request_has_an_example_that_fits_its_schema(name: str, 
             validator.validate(example["value"])
 
 
+def test_a_file_of_a_form_is_described_as_bytes() -> None:
+    """Not as the address that an answer gives a file."""
+    schemas = document()["components"]["schemas"]
+    assert schemas["Picture"]["properties"]["file"] == {"type": "string", "format": "binary"}
+
+
 def test_every_error_is_explained() -> None:
     for problem in Problem:
         assert str(problem.code) in document()["info"]["description"]
