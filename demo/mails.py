@@ -10,7 +10,7 @@ from accounts.cached_deployments import deployment_of
 from accounts.models import Mail
 from api.exceptions import reads_only
 
-SHOWN = 10
+SHOWN = 5
 
 
 @reads_only

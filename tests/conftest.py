@@ -43,6 +43,7 @@ LONGEST = [
     "staff/test_scope.py",
     "api/test_docs_page.py",
     "demo/test_playground.py",
+    "demo/test_own_account.py",
     "memberships/test_overlapping_writers.py",
     "accounts/test_concurrency.py",
     "api/test_failures.py",

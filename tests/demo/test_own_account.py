@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.support.browser import Demo, in_a_browser
 from tests.support.playground import (
     code_of_the_mail,
+    confirm_the_authenticator,
     open_account,
     set_up_an_authenticator,
     sign_in,
@@ -235,6 +238,12 @@ def test_signing_out_leaves_nothing_of_the_user_in_the_page(page: Page, demo: De
     values = page.evaluate("[...document.querySelectorAll('input')].map((input) => input.value).filter(Boolean)")
     assert values == []
 
+    type_credentials(page, "dmitri", demo.password)
+    open_account(page)
+    page.get_by_role("button", name=re.compile("^Sign out: .*, this browser$")).click()
+    said(page, "You are signed out.")
+    expect(page.locator("#sign-in-title")).to_be_focused()
+
 
 @in_a_browser
 def test_an_abandoned_sign_up_goes_on_after_a_reload(page: Page, demo: Demo) -> None:
@@ -262,3 +271,49 @@ def test_the_last_administrator_reads_why_they_cannot_go(page: Page, demo: Demo)
     said(page, "an organization cannot lose its last one. (40901)")
     page.reload()
     expect(page.locator("#who-name")).to_have_text("Élodie Šimůnková")
+
+
+@in_a_browser
+def test_changes_a_while_after_signing_in_take_a_password_or_code(page: Page, demo: Demo) -> None:
+    sign_in(page, demo, "bo")
+    open_account(page)
+    sign_in_long_ago(demo)
+    field(page, "Another address").fill("bo@home.example")
+    page.get_by_role("button", name="Add", exact=True).click()
+    proof = page.get_by_role("dialog").get_by_label("Your password, once more")
+    proof.fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("The password is wrong. (40113)")
+    proof.fill(demo.password)
+    page.keyboard.press("Enter")
+    said(page, "We have sent a code to bo@home.example.")
+    page.get_by_role("button", name="Remove: bo@home.example").click()
+    said(page, "bo@home.example is removed.")
+
+    field(page, "Current password").fill("wrong")
+    field(page, "New password").fill(FIRST)
+    page.get_by_role("button", name="Change the password").click()
+    said(page, "(40113)")
+    field(page, "Current password").fill(demo.password)
+    page.get_by_role("button", name="Change the password").click()
+    said(page, "Your password is changed")
+
+    page.get_by_role("button", name="Set up an authenticator").click()
+    page.get_by_role("dialog").get_by_label("Your password, once more").fill(FIRST)
+    page.get_by_role("button", name="Go on").click()
+    totp = confirm_the_authenticator(page)
+    sign_in_long_ago(demo)
+    field(page, "Another address").fill("bo@home.example")
+    page.get_by_role("button", name="Add", exact=True).click()
+    proof = page.get_by_role("dialog").get_by_label("A code of your authenticator, or a backup code")
+    expect(proof).to_be_focused()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Remove the authenticator").click()
+    proof.fill(totp.at(int(time.time()) + 30))
+    page.keyboard.press("Enter")
+    said(page, "Your authenticator and its backup codes are removed.")
+    expect(page.get_by_role("button", name="Set up an authenticator")).to_be_focused()
+
+
+def sign_in_long_ago(demo: Demo) -> None:
+    demo.sql("UPDATE accounts_signin SET created_at = created_at - interval '11 minutes'")

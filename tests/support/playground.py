@@ -30,6 +30,10 @@ def open_account(page: Page) -> None:
 def set_up_an_authenticator(page: Page) -> pyotp.TOTP:
     """On the page of the account."""
     page.get_by_role("button", name="Set up an").click()
+    return confirm_the_authenticator(page)
+
+
+def confirm_the_authenticator(page: Page) -> pyotp.TOTP:
     expect(page.locator("#secret")).not_to_be_empty()
     totp, now = pyotp.TOTP(page.locator("#secret").inner_text()), time.time()
     page.get_by_label("A code", exact=True).fill(totp.at(int(now) - 30))

@@ -50,19 +50,24 @@ export async function attempt(action) {
   }
 }
 
-/** `action(fields, form)` when `form` is sent; not again before it has ended. */
+/** As `attempt`, but not again on the same node before it has ended: a second click asks for no second mail. */
+async function attemptOnce(node, action) {
+  if (node.ariaBusy === "true") return;
+  node.ariaBusy = "true";
+  await attempt(action);
+  node.ariaBusy = "false";
+}
+
+/** `action(fields, form)` when `form` is sent. */
 export function onSubmit(form, action) {
-  $(form).addEventListener("submit", async (event) => {
+  $(form).addEventListener("submit", (event) => {
     event.preventDefault();
-    const { target } = event;
-    if (target.ariaBusy === "true") return;
-    target.ariaBusy = "true";
-    await attempt(() => action(Object.fromEntries(new FormData(target)), target));
-    target.ariaBusy = "false";
+    const fields = Object.fromEntries(new FormData(event.target));
+    attemptOnce(event.target, () => action(fields, event.target));
   });
 }
 
 export function onClick(button, action) {
   const node = typeof button === "string" ? $(button) : button;
-  node.addEventListener("click", () => attempt(action));
+  node.addEventListener("click", () => attemptOnce(node, action));
 }
