@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts import mail
 from accounts.models import Deployment, User
 from audit.models import AuditEntry
+from memberships import invitations
 from memberships.models import (
     OrganizationInvitation,
     OrganizationMembership,
@@ -534,6 +535,16 @@ def test_a_role_or_workspace_that_goes_takes_only_what_was_its_own(firm: Firm) -
         cursor.execute("DELETE FROM memberships_workspacemembership WHERE workspace_id = %s", [firm.workspace.pk])
         cursor.execute("DELETE FROM organizations_workspace WHERE id = %s", [firm.workspace.pk])
     assert not OrganizationInvitation.objects.filter(pk=row.pk).exists()
+
+
+@pytest.mark.parametrize("change", ["accepted_at", "discarded_at", "token_hash"])
+def test_an_invitation_that_changes_at_the_last_moment_gives_nothing(firm: Firm, change: str) -> None:
+    user = UserFactory.create(deployment=firm.deployment, email=ADDRESS)
+    row = firm.invite(ADDRESS)
+    value = "another" if change == "token_hash" else timezone.now()
+    OrganizationInvitation.objects.filter(pk=row.pk).update(**{change: value})
+    assert invitations.accept(row, user) is None
+    assert in_organization(firm, user) is None
 
 
 @pytest.mark.django_db(transaction=True)
