@@ -39,7 +39,7 @@ class OrganizationMembership(TimeStamped):
     deployment_path = "deployment"
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="+", editable=False)
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="memberships")
+    organization = models.ForeignKey(Organization, models.CASCADE, db_index=False, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="organization_memberships")
     roles = models.ManyToManyField(OrganizationRole, through="OrganizationMembershipRole", related_name="memberships")
     public_metadata = MetadataField()
@@ -64,7 +64,10 @@ class OrganizationMembership(TimeStamped):
             ),
             *is_json_object("public_metadata"),
         ]
-        indexes = [models.Index(fields=["user", "created_at", "id"], name="memberships_org_by_user")]
+        indexes = [
+            models.Index(fields=["user", "created_at", "id"], name="memberships_org_by_user"),
+            models.Index(fields=["organization", "created_at", "id"], name="memberships_org_members"),
+        ]
         triggers = [
             touch(),
             immutable("deployment", "organization", "user"),
@@ -94,7 +97,7 @@ class WorkspaceMembership(TimeStamped):
     deployment_path = "organization__deployment"
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+", editable=False)
-    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
+    workspace = models.ForeignKey(Workspace, models.CASCADE, db_index=False, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="workspace_memberships")
     roles = models.ManyToManyField(WorkspaceRole, through="WorkspaceMembershipRole", related_name="memberships")
     public_metadata = MetadataField()
@@ -120,7 +123,10 @@ class WorkspaceMembership(TimeStamped):
             ),
             *is_json_object("public_metadata"),
         ]
-        indexes = [models.Index(fields=["user", "created_at", "id"], name="memberships_workspace_by_user")]
+        indexes = [
+            models.Index(fields=["user", "created_at", "id"], name="memberships_workspace_by_user"),
+            models.Index(fields=["workspace", "created_at", "id"], name="memberships_workspace_members"),
+        ]
         triggers = [
             touch(),
             immutable("organization", "workspace", "user"),

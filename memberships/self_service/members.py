@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 
+from accounts.names import searched
 from api.errors import ApiError, Problem
+from database.prepared import Statement, number, read
+from database.words import words_begin
 from memberships import last_admin
 from memberships.models import (
     OrganizationMembership,
@@ -17,32 +22,103 @@ from memberships.models import (
 )
 from memberships.self_service.roles import NO_ROLE, role_of
 from memberships.standing import Standing
-from organizations.models import Organization, Workspace
 
 Membership = OrganizationMembership | WorkspaceMembership
 
 NO_MEMBER = "There is no such member here."
 
 
+MOST_FOUND = 500
+"""The number of members that a search finds and counts. Who has more of them types more of the name."""
+_SEARCHED = ("user__email", "user__username", "user__first_name", "user__last_name")
+
+
+def _page(level: str) -> Statement:
+    """Reads a page's ids and the number of all from an index of (place, created_at, id) alone, from its nearer end.
+
+    Of the two ends one has a LIMIT of 0, which reads nothing.
+    """
+    found = f"FROM memberships_{level}membership WHERE {level}_id = %(place)s::bigint"
+    is_early = "%(first)s::bigint <= place.total / 2"
+    return Statement(f"""
+        WITH place AS MATERIALIZED (
+            SELECT member_count::bigint AS total FROM organizations_{level} WHERE id = %(place)s::bigint
+        )
+        SELECT place.total, ARRAY(
+            SELECT id FROM (
+                (
+                    SELECT id, created_at {found} ORDER BY created_at, id OFFSET %(first)s::bigint
+                    LIMIT CASE WHEN {is_early} THEN %(limit)s::bigint ELSE 0 END
+                ) UNION ALL (
+                    SELECT id, created_at {found} ORDER BY created_at DESC, id DESC
+                    OFFSET greatest(place.total - %(first)s::bigint - %(limit)s::bigint, 0)
+                    LIMIT CASE
+                        WHEN {is_early} THEN 0
+                        ELSE greatest(least(%(limit)s::bigint, place.total - %(first)s::bigint), 0)
+                    END
+                )
+            ) found ORDER BY created_at, id
+        )
+        FROM place
+    """)
+
+
+PAGES = {"organization": _page("organization"), "workspace": _page("workspace")}
+
+
 def page_of(standing: Standing, *, page: int, limit: int, search: str) -> tuple[list[int], int]:
     """The ids of the memberships on ``page`` (from 1), in the order of joining, and the number of all.
 
-    ``search`` is a part of a name, a username or an e-mail address; "" finds all.
+    ``search`` is the beginning of a word, or of several, in a name, a username or an e-mail address; "" finds all. Of
+    more than MOST_FOUND members it finds as many, and does not look for the rest.
     """
-    rows: Any = _memberships(standing)
-    if search:
-        fields = ("first_name", "last_name", "username", "email")
-        conditions = Q()
-        for word in search.split():
-            conditions &= Q(*((f"user__{field}__icontains", word) for field in fields), _connector=Q.OR)
-        rows = rows.filter(conditions)
-        total = rows.count()
-    elif standing.workspace_id is not None:
-        total = Workspace.objects.values_list("member_count", flat=True).get(pk=standing.workspace_id)
-    else:
-        total = Organization.objects.values_list("member_count", flat=True).get(pk=standing.organization_id)
     first = (page - 1) * limit
-    return list(rows.order_by("created_at", "id").values_list("pk", flat=True)[first : first + limit]), total
+    if search:
+        ids = _found(standing, search)
+        return ids[first : first + limit], len(ids)
+    level, place = (
+        ("organization", standing.organization_id)
+        if standing.workspace_id is None
+        else ("workspace", standing.workspace_id)
+    )
+    values = {"place": number(place), "first": number(first), "limit": number(limit)}
+    rows = read(PAGES[level], values).rows()
+    if not rows:  # the place was just deleted
+        return [], 0
+    ((total, ids),) = rows
+    return ids, total
+
+
+def _found(standing: Standing, search: str) -> list[int]:
+    """The ids of the memberships that ``search`` finds, in the order of joining."""
+    matches = matching(standing, search)
+    if matches is None:
+        return []
+    with without_workers():
+        found = list(matches.values_list("created_at", "pk")[:MOST_FOUND])
+    return [pk for _, pk in sorted(found)]
+
+
+@contextmanager
+def without_workers() -> Iterator[None]:
+    """A transaction whose statements PostgreSQL executes in one process: to start others takes longer than a search."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+        yield
+
+
+def matching(standing: Standing, search: str) -> QuerySet[Any] | None:
+    """The memberships that ``search`` finds, in no order; None if it has no words.
+
+    The index of words has the ids that outside issuers know users by as well, which other members do not see.
+    """
+    text = searched(search)
+    by_index = words_begin((*_SEARCHED, "user__external_id"), text)
+    by_what_is_seen = words_begin(_SEARCHED, text)
+    if by_index is None or by_what_is_seen is None:
+        return None
+    seen = Q(user__external_id="") | Q(by_what_is_seen)
+    return _memberships(standing).filter(by_index).filter(seen).order_by()
 
 
 def member(standing: Standing, membership_id: int) -> Any:

@@ -49,7 +49,10 @@ _PAGE = [
     OpenApiParameter(
         "search",
         {"type": "string", "maxLength": 100},
-        description="A part of a name, a username or an e-mail address.",
+        description=(
+            "The beginning of a word, or of several, in a name, a username or the primary e-mail address. "
+            "It finds and counts 500 members at most."
+        ),
     ),
 ]
 _TO_ADMINISTRATORS = "Only to administrators of the organization."

@@ -31,8 +31,8 @@ def _members(level: str, roles: str) -> Statement:
     """)
 
 
-_ORGANIZATION_MEMBERS = _members("organization", ORGANIZATION_ROLES)
-_WORKSPACE_MEMBERS = _members("workspace", WORKSPACE_ROLES)
+ORGANIZATION_MEMBERS = _members("organization", ORGANIZATION_ROLES)
+WORKSPACE_MEMBERS = _members("workspace", WORKSPACE_ROLES)
 
 
 def organization(standing: Standing) -> Any:
@@ -60,7 +60,7 @@ def organization_members(standing: Standing, membership_ids: Sequence[int]) -> l
     place = organization(standing)
     return [
         {"id": id_, "organization": place, **_own(standing, user, roles, metadata, created_at, updated_at)}
-        for id_, _, metadata, created_at, updated_at, roles, user in _read(_ORGANIZATION_MEMBERS, membership_ids)
+        for id_, _, metadata, created_at, updated_at, roles, user in _read(ORGANIZATION_MEMBERS, membership_ids)
     ]
 
 
@@ -76,7 +76,7 @@ def workspace_members(standing: Standing, membership_ids: Sequence[int]) -> list
             "organization": above,
             **_own(standing, user, roles, metadata, created_at, updated_at),
         }
-        for id_, user_id, metadata, created_at, updated_at, roles, user in _read(_WORKSPACE_MEMBERS, membership_ids)
+        for id_, user_id, metadata, created_at, updated_at, roles, user in _read(WORKSPACE_MEMBERS, membership_ids)
     ]
 
 

@@ -1,0 +1,136 @@
+"""The database's time for the members of an organization and of a workspace in which all users at scale are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from benchmarks.report import Verdict
+
+if TYPE_CHECKING:
+    from benchmarks.data import Data
+    from memberships.standing import Standing
+
+MOST_MS = 20.0
+LIMIT = 100
+"""Members on a page: as many as there can be."""
+NAME = "Everybody"
+SEARCHES = {
+    "an address": "user-004242@scale.example",
+    "the beginning of some": "user-0012",
+    "a first name": "Ada",
+    "what all have": "example",
+    "what nobody has": "zzzz",
+}
+
+
+def places(data: Data) -> Iterator[Standing]:
+    """The standing of a member in the organization that all users are in, and in its workspace."""
+    from django.db import connection, transaction
+
+    from accounts.models import Deployment
+    from memberships.permissions import Rights
+    from memberships.standing import Standing
+    from organizations.models import Organization, Workspace
+
+    deployment = Deployment.objects.get(pk=data.deployment_id)
+    organization = Organization.objects.filter(deployment=deployment, name=NAME).first()
+    if organization is None:
+        with transaction.atomic():
+            organization = Organization.objects.create(deployment=deployment, name=NAME)
+            organization.auto_assigned_workspace = Workspace.objects.create(organization=organization, name=NAME)
+            organization.save()
+            _fill(deployment.pk, organization.pk)
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")
+            cursor.execute("VACUUM ANALYZE")
+            cursor.execute("RESET statement_timeout")
+    for workspace_id in (None, organization.auto_assigned_workspace_id):
+        caller: Any = None  # the standing is not of any request
+        yield Standing(caller, organization.pk, 0, workspace_id, 0, Rights(frozenset()))
+
+
+def _fill(deployment_id: int, organization_id: int) -> None:
+    """All users join, at times that have nothing to do with their ids; the workspace they are assigned as well."""
+    from django.db import connection
+
+    from audit import triggers
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(triggers.PAUSE_AUDIT)
+        cursor.execute(
+            """
+            INSERT INTO memberships_organizationmembership (deployment_id, organization_id, user_id, created_at)
+            SELECT deployment_id, %s, id, now() - abs(hashint8(id)::bigint) %% 10000000 * interval '1 second'
+            FROM accounts_user WHERE deployment_id = %s
+            """,
+            [organization_id, deployment_id],
+        )
+        cursor.execute(
+            """
+            UPDATE memberships_workspacemembership here SET created_at = above.created_at
+            FROM memberships_organizationmembership above
+            WHERE here.organization_id = %s AND above.organization_id = %s AND above.user_id = here.user_id
+            """,
+            [organization_id, organization_id],
+        )
+
+
+def measure(data: Data) -> Iterator[Verdict]:
+    """What each page and search takes, as EXPLAIN (ANALYZE) has it, the look-up of what is shown included."""
+    from memberships.self_service import members, shown
+
+    for standing in places(data):
+        level, place, statement = (
+            ("organization", standing.organization_id, shown.ORGANIZATION_MEMBERS)
+            if standing.workspace_id is None
+            else ("workspace", standing.workspace_id, shown.WORKSPACE_MEMBERS)
+        )
+        _, total = members.page_of(standing, page=1, limit=LIMIT, search="")
+        last = -(-total // LIMIT)
+        for name, number in {"first": 1, "deepest": last // 2, "last": last, "beyond the last": last + 1}.items():
+            ids, _ = members.page_of(standing, page=number, limit=LIMIT, search="")
+            values = {"place": place, "first": (number - 1) * LIMIT, "limit": LIMIT}
+            took = _took(members.PAGES[level], values) + _took(statement, {"ids": ids})
+            yield _verdict(f"{level} of {total:,}: {name} page", took, len(ids))
+        for name, text in SEARCHES.items():
+            ids, found = members.page_of(standing, page=1, limit=LIMIT, search=text)
+            took = _search_took(standing, text) + _took(statement, {"ids": ids})
+            yield _verdict(f"{level} of {total:,}: search for {name} ({text})", took, found)
+
+
+def _verdict(name: str, milliseconds: float, found: int) -> Verdict:
+    text = f"{name}: {milliseconds:.1f} ms (at most {MOST_MS:.0f} ms), {found} found"
+    return Verdict(milliseconds <= MOST_MS, text)
+
+
+def _took(statement: Any, values: dict[str, Any]) -> float:
+    """Milliseconds that PostgreSQL executes the prepared statement, the best of five."""
+    from django.db import connection
+
+    session: Any = connection.connection
+    session.execute(b"PREPARE measured AS " + statement.sql)
+    call = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE measured ({})").format(
+        sql.SQL(", ").join(sql.Literal(values[name]) for name in statement.parameters)
+    )
+    times: list[float] = [session.execute(call).fetchone()[0][0]["Execution Time"] for _ in range(5)]
+    session.execute("DEALLOCATE measured")
+    return min(times)
+
+
+def _search_took(standing: Standing, text: str) -> float:
+    """The same for a search, which is planned each time, and that counts too."""
+    import orjson
+
+    from memberships.self_service import members
+
+    matches = members.matching(standing, text)
+    assert matches is not None  # noqa: S101
+    rows = matches.values_list("created_at", "pk")[: members.MOST_FOUND]
+    with members.without_workers():
+        plans = [orjson.loads(rows.explain(analyze=True, format="JSON"))[0] for _ in range(5)]
+    times: list[float] = [plan["Planning Time"] + plan["Execution Time"] for plan in plans]
+    return min(times)
