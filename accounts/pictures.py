@@ -1,4 +1,4 @@
-"""Profile pictures: taken as files of many kinds, kept as small ones of one kind, under names that nobody can guess.
+"""Pictures: taken as files of many kinds, kept as small ones of one kind, under names that nobody can guess.
 
 A file is never changed: another picture has another name, so that browsers may keep each for good.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
 from typing import IO
@@ -22,7 +24,8 @@ from accounts.models import Deployment, User
 from api.errors import ApiError, Problem
 
 FOLDER = "pictures"
-NAME = rf"{FOLDER}/[0-9a-f]{{32}}\.webp"
+"""The folder of users' pictures. Others have folders below it."""
+NAME = rf"{FOLDER}/(?:[a-z]+/)?[0-9a-f]{{32}}\.webp"
 """A pattern of the names that files have in the storage."""
 MAX_PIXELS = 25_000_000
 SIDE = 512
@@ -37,22 +40,31 @@ def change(user: User, file: IO[bytes] | None) -> None:
 
     Raises ``ApiError`` (400) if it is no picture, or too large a one.
     """
-    name = "" if file is None else _save(encoded(file))
+    with saved(file, FOLDER) as name, transaction.atomic():
+        user = mfa.lock(user)
+        forget(user)
+        user.picture = name
+        user.save(update_fields=["picture"])
+
+
+@contextmanager
+def saved(file: IO[bytes] | None, folder: str) -> Iterator[str]:
+    """The name of the picture in ``file``, once it is kept in ``folder``; "" for None.
+
+    It is deleted again if the block fails. Raises ``ApiError`` (400) if it is no picture, or too large a one.
+    """
+    name = "" if file is None else _save(encoded(file), folder)
     try:
-        with transaction.atomic():
-            user = mfa.lock(user)
-            forget(user)
-            user.picture = name
-            user.save(update_fields=["picture"])
+        yield name
     except BaseException:
-        _delete(name)
+        delete(name)
         raise
 
 
 def forget(user: User) -> None:
     """Delete the file of the picture of ``user`` once the present transaction is committed."""
     name = user.picture
-    transaction.on_commit(lambda: _delete(name), robust=True)
+    transaction.on_commit(lambda: delete(name), robust=True)
 
 
 def url_of(deployment: Deployment, name: str) -> str:
@@ -97,24 +109,31 @@ def _encoded(image: Image.Image) -> bytes:
     return written.getvalue()
 
 
-def _save(content: bytes) -> str:
-    return default_storage.save(f"{FOLDER}/{secrets.token_hex(16)}.webp", ContentFile(content))
+def _save(content: bytes, folder: str) -> str:
+    return default_storage.save(f"{folder}/{secrets.token_hex(16)}.webp", ContentFile(content))
 
 
-def _delete(name: str) -> None:
+def delete(name: str) -> None:
     if name:
         default_storage.delete(name)
 
 
 def sweep(*, before: datetime) -> int:
-    """Delete the files from before ``before`` that are nobody's picture: staff delete users too, and processes die."""
+    """Delete the files from before ``before`` that are no user's picture: staff delete users too, and processes die."""
+    return sweep_folder(
+        FOLDER, lambda: set(User.objects.exclude(picture="").values_list("picture", flat=True)), before=before
+    )
+
+
+def sweep_folder(folder: str, used: Callable[[], set[str]], *, before: datetime) -> int:
+    """Delete the files of ``folder`` from before ``before`` whose names are not in ``used``; returns their number."""
     try:
-        _, files = default_storage.listdir(FOLDER)
+        _, files = default_storage.listdir(folder)
     except FileNotFoundError:
         return 0
-    names = [f"{FOLDER}/{file}" for file in files]
-    used = set(User.objects.exclude(picture="").values_list("picture", flat=True))
-    left = [name for name in names if name not in used and default_storage.get_modified_time(name) < before]
+    names = [f"{folder}/{file}" for file in files]
+    still_used = used()
+    left = [name for name in names if name not in still_used and default_storage.get_modified_time(name) < before]
     for name in left:
-        _delete(name)
+        delete(name)
     return len(left)

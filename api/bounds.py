@@ -11,8 +11,8 @@ MAX_BODY = 64 * 1024
 """Bytes that an endpoint of the API takes."""
 MAX_PICTURE = 5 * 2**20
 """Bytes of the file of a picture."""
-UPLOADS = {"/me/profile-picture": MAX_PICTURE + MAX_BODY}
-"""Addresses of the API that take more than ``MAX_BODY``, and how many bytes."""
+_WITH_PICTURE = re.compile(r"/(me/profile-picture|(organizations|workspaces)(/[0-9]+/update)?)")
+"""Addresses of the API that take a picture."""
 MAX_CONTENT_TYPE = 1000
 """Characters. The longest that anybody needs names a boundary of 70 (RFC 2046, 5.1.1)."""
 MAX_ETAGS = 8 * 1024
@@ -48,4 +48,6 @@ def tidy(environ: dict[str, Any]) -> None:
 def limit_at(path: str) -> int:
     """The number of bytes that anybody may send to ``path``."""
     staff: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    return staff if path.startswith("/admin/") else UPLOADS.get(path, MAX_BODY)
+    if path.startswith("/admin/"):
+        return staff
+    return MAX_PICTURE + MAX_BODY if _WITH_PICTURE.fullmatch(path) else MAX_BODY

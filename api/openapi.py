@@ -162,6 +162,18 @@ def _body(request: Any, examples: Mapping[str, Any]) -> OpenApiRequest:
     return OpenApiRequest(request, examples=[OpenApiExample(name, value=value) for name, value in examples.items()])
 
 
+def body_with_file(
+    fields: Any, form: Any, examples: Mapping[str, Any], with_file: Mapping[str, Any]
+) -> dict[str, OpenApiRequest]:
+    """The body of a request: ``fields`` of any media type, or a multipart ``form``, which may hold a file as well."""
+    without = _body(fields, examples)
+    return {
+        "application/json": without,
+        "application/x-www-form-urlencoded": without,
+        "multipart/form-data": _body(form, {**examples, "a file": with_file}),
+    }
+
+
 def enveloped(data: Any, message: str) -> dict[str, Any]:
     """An example of a whole answer with ``data``."""
     session = {"id": "88121", "created_at": EXAMPLE_TIME, "updated_at": EXAMPLE_TIME}

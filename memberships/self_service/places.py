@@ -23,6 +23,7 @@ from memberships.models import (
 )
 from memberships.permissions import Rights
 from memberships.standing import Standing
+from organizations import images
 from organizations.models import ORGANIZATION_ADMIN, WORKSPACE_ADMIN, Organization, Workspace
 
 MAX_NAME = 200
@@ -39,11 +40,12 @@ def create_organization(caller: SignedIn, body: Mapping[str, Any]) -> Standing:
         raise ApiError(Problem.FORBIDDEN, "Organizations are set up by the operator here; ask there for one.")
     organization = Organization(deployment=deployment, **_texts(body, needs_name=True))
     _require_valid(organization)
-    with transaction.atomic():
+    with images.sent_in(body, deployment) as image, transaction.atomic():
         user = mfa.lock(caller.user)  # one at a time, so that no number at once passes the limit
         limit = deployment.org_creation_per_user_count
         if limit is not None and user.organization_memberships.exclude(administrator=None).count() >= limit:
             raise ApiError(Problem.LIMIT_REACHED, "You have as many organizations as you may; ask the operator.")
+        organization.image_url = image.get("image_url", "")
         organization.save()
         membership = OrganizationMembership.objects.create(organization=organization, user=user)
         roles = [_creator_role(deployment, "org", ORGANIZATION_ADMIN)]
@@ -69,11 +71,11 @@ def create_workspace(standing: Standing, body: Mapping[str, Any]) -> Standing:
     limit = deployment.workspaces_per_org_count
     if not deployment.workspaces_enabled or limit == 0:
         raise ApiError(Problem.FORBIDDEN, "Workspaces are set up by the operator here; ask there for one.")
-    with transaction.atomic():
+    with images.sent_in(body, deployment) as image, transaction.atomic():
         organization = _locked_organization(standing)
         if limit is not None and organization.workspaces.count() >= limit:
             raise ApiError(Problem.LIMIT_REACHED, "The organization has as many workspaces as it may.")
-        workspace = Workspace(organization=organization, **_texts(body, needs_name=True))
+        workspace = Workspace(organization=organization, **_texts(body, needs_name=True), **image)
         _require_valid(workspace)
         workspace.save()
         membership = WorkspaceMembership.objects.create(workspace=workspace, user=caller.user)
@@ -91,18 +93,20 @@ def create_workspace(standing: Standing, body: Mapping[str, Any]) -> Standing:
 
 def update_organization(standing: Standing, body: Mapping[str, Any]) -> None:
     """Change those of the organization's fields that ``body`` has; raises ``ApiError`` (400)."""
-    with transaction.atomic():
+    deployment = standing.caller.deployment
+    with images.sent_in(body, deployment) as image, transaction.atomic():
         organization = _locked_organization(standing)
-        values = _texts(body) | _rules(body, "enforce_mfa")
+        values = _texts(body) | _rules(body, "enforce_mfa") | image
         if "auto_assigned_workspace_id" in body:
             values["auto_assigned_workspace"] = _own_workspace(organization, body)
-        _update(organization, values)
+        _update(deployment, organization, values)
 
 
 def update_workspace(standing: Standing, body: Mapping[str, Any]) -> None:
     """Change those of the workspace's fields that ``body`` has; raises ``ApiError`` (400)."""
-    with transaction.atomic():
-        _update(_locked_workspace(standing), _texts(body) | _rules(body, "enforce_2fa"))
+    deployment = standing.caller.deployment
+    with images.sent_in(body, deployment) as image, transaction.atomic():
+        _update(deployment, _locked_workspace(standing), _texts(body) | _rules(body, "enforce_2fa") | image)
 
 
 def delete_organization(standing: Standing) -> None:
@@ -113,6 +117,8 @@ def delete_organization(standing: Standing) -> None:
         # Before the organization is locked: whoever accepts one locks it first, too.
         OrganizationInvitation.objects.filter(organization=standing.organization_id).delete()
         organization = _locked_organization(standing)
+        workspaces = organization.workspaces.values_list("image_url", flat=True)
+        images.forget(standing.caller.deployment, [organization.image_url, *workspaces])
         # The memberships by the database: Django would load each of them.
         with connection.cursor() as cursor:
             cursor.execute(
@@ -128,6 +134,7 @@ def delete_workspace(standing: Standing) -> None:
     with transaction.atomic():
         _locked_organization(standing)  # in the order in which those lock them who join
         workspace = _locked_workspace(standing)
+        images.forget(standing.caller.deployment, [workspace.image_url])
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM memberships_workspacemembership WHERE workspace_id = %s", [workspace.pk])
         workspace.delete()
@@ -177,8 +184,6 @@ def _texts(body: Mapping[str, Any], *, needs_name: bool = False) -> dict[str, An
         values["name"] = text_field(body, "name", max_length=MAX_NAME).strip()
     if "description" in body:
         values["description"] = optional_text_field(body, "description", max_length=MAX_DESCRIPTION)
-    if body.get("image"):
-        raise ApiError(Problem.INVALID_FIELD, "Pictures cannot be uploaded here yet; leave the picture out.")
     return values
 
 
@@ -201,7 +206,9 @@ def _own_workspace(organization: Organization, body: Mapping[str, Any]) -> Works
     return found
 
 
-def _update(place: Organization | Workspace, values: Mapping[str, Any]) -> None:
+def _update(deployment: Deployment, place: Organization | Workspace, values: Mapping[str, Any]) -> None:
+    if "image_url" in values:
+        images.forget(deployment, [place.image_url])
     for name, value in values.items():
         setattr(place, name, value)
     if values:

@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter
 
 from api.errors import Problem
-from api.openapi import NEEDING_A_SESSION, endpoint, envelope, enveloped, id_in_path
+from api.openapi import NEEDING_A_SESSION, body_with_file, endpoint, envelope, enveloped, id_in_path
 from memberships.schema import (
     ORGANIZATION_EXAMPLE,
     ORGANIZATION_MEMBERSHIP_EXAMPLE,
@@ -18,13 +18,17 @@ from memberships.schema import (
 from memberships.self_service.serializers import (
     CreatedOrganizationSerializer,
     CreatedWorkspaceSerializer,
+    NewOrganizationFormSerializer,
     NewOrganizationSerializer,
     NewRoleSerializer,
+    NewWorkspaceFormSerializer,
     NewWorkspaceSerializer,
     OrganizationMemberSerializer,
     OrganizationMembersSerializer,
     SuccessSerializer,
+    UpdatedOrganizationFormSerializer,
     UpdatedOrganizationSerializer,
+    UpdatedWorkspaceFormSerializer,
     UpdatedWorkspaceSerializer,
     WorkspaceMembersSerializer,
 )
@@ -55,6 +59,7 @@ _PAGE = [
         ),
     ),
 ]
+_FILE = "the bytes of a picture"
 _TO_ADMINISTRATORS = "Only to administrators of the organization."
 _TO_WORKSPACE_ADMINISTRATORS = "Only to administrators of the workspace or its organization."
 
@@ -131,8 +136,12 @@ create_organization = endpoint(
     tag="Organizations",
     method="POST",
     description="If the deployment lets users (`allow_users_to_create_orgs`). The user becomes its administrator.",
-    request=NewOrganizationSerializer,
-    requests={"an organization": {"name": "Nordlys Logistikk", "description": "Freight by rail and sea"}},
+    request=body_with_file(
+        NewOrganizationSerializer,
+        NewOrganizationFormSerializer,
+        {"an organization": {"name": "Nordlys Logistikk", "description": "Freight by rail and sea"}},
+        {"name": "Nordlys Logistikk", "image": _FILE},
+    ),
     answers=envelope("CreateOrganizationResponse", CreatedOrganizationSerializer()),
     examples={
         "done": enveloped({"organization": ORGANIZATION_EXAMPLE, "membership": _MEMBER}, "The organization is created.")
@@ -151,12 +160,19 @@ update_organization = in_organization(
     description=f"Only the fields that are sent. {_TO_ADMINISTRATORS}",
     method="POST",
     parameters=[_ORGANIZATION_ID],
-    request=UpdatedOrganizationSerializer,
-    requests={
-        "another name": {"name": "Nordlys"},
-        "an allow-list": {"enable_ip_restriction": True, "whitelisted_ips": ["198.51.100.0/24", "2001:db8:40::/48"]},
-        "an auto-assigned workspace": {"auto_assigned_workspace_id": "311"},
-    },
+    request=body_with_file(
+        UpdatedOrganizationSerializer,
+        UpdatedOrganizationFormSerializer,
+        {
+            "another name": {"name": "Nordlys"},
+            "an allow-list": {
+                "enable_ip_restriction": True,
+                "whitelisted_ips": ["198.51.100.0/24", "2001:db8:40::/48"],
+            },
+            "an auto-assigned workspace": {"auto_assigned_workspace_id": "311"},
+        },
+        {"image": _FILE},
+    ),
     answers=_ORGANIZATION,
     message="The organization is updated.",
     data=ORGANIZATION_EXAMPLE,
@@ -267,8 +283,12 @@ create_workspace = in_organization(
         "(`workspaces_per_org_count`). The user becomes its administrator."
     ),
     method="POST",
-    request=NewWorkspaceSerializer,
-    requests={"a workspace": {"organization_id": "92", "name": "Field Operations", "description": "Crews and shifts"}},
+    request=body_with_file(
+        NewWorkspaceSerializer,
+        NewWorkspaceFormSerializer,
+        {"a workspace": {"organization_id": "92", "name": "Field Operations", "description": "Crews and shifts"}},
+        {"organization_id": "92", "name": "Field Operations", "image": _FILE},
+    ),
     answers=envelope("CreateWorkspaceResponse", CreatedWorkspaceSerializer()),
     message="The workspace is created.",
     data={"workspace": WORKSPACE_EXAMPLE, "membership": _IN_WORKSPACE},
@@ -280,8 +300,12 @@ update_workspace = in_workspace(
     description=f"Only the fields that are sent. {_TO_WORKSPACE_ADMINISTRATORS}",
     method="POST",
     parameters=[_WORKSPACE_ID],
-    request=UpdatedWorkspaceSerializer,
-    requests={"another name": {"name": "Field Operations North"}, "MFA for all": {"enforce_2fa": True}},
+    request=body_with_file(
+        UpdatedWorkspaceSerializer,
+        UpdatedWorkspaceFormSerializer,
+        {"another name": {"name": "Field Operations North"}, "MFA for all": {"enforce_2fa": True}},
+        {"image": _FILE},
+    ),
     answers=_WORKSPACE,
     message="The workspace is updated.",
     data=WORKSPACE_EXAMPLE,

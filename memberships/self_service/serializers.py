@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from accounts.serializers import PublicUserDataSerializer, TextField
+from accounts.serializers import PublicUserDataSerializer, TextField, UploadField
 from memberships.self_service.places import MAX_DESCRIPTION, MAX_NAME
 from memberships.serializers import (
     MembershipSerializer,
@@ -99,6 +99,30 @@ class UpdatedOrganizationSerializer(UpdatedPlaceSerializer):
 
 class UpdatedWorkspaceSerializer(UpdatedPlaceSerializer):
     enforce_2fa = serializers.BooleanField(required=False)
+
+
+class WithPictureSerializer(serializers.Serializer):
+    image = UploadField(
+        required=False,
+        allow_empty_file=True,
+        help_text="A JPEG, PNG, WebP or GIF of 5 MB and 25 million pixels at most; an empty one for none.",
+    )
+
+
+class NewOrganizationFormSerializer(WithPictureSerializer, NewOrganizationSerializer):
+    pass
+
+
+class NewWorkspaceFormSerializer(WithPictureSerializer, NewWorkspaceSerializer):
+    pass
+
+
+class UpdatedOrganizationFormSerializer(WithPictureSerializer, UpdatedOrganizationSerializer):
+    pass
+
+
+class UpdatedWorkspaceFormSerializer(WithPictureSerializer, UpdatedWorkspaceSerializer):
+    pass
 
 
 class NewRoleSerializer(serializers.Serializer):

@@ -15,13 +15,14 @@ from django.core.management import call_command
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from accounts import pictures
 from accounts.models import Deployment, User
 from api.bounds import MAX_PICTURE
 from tests.support.api import JSON, ApiClient, data_of, error_code
 from tests.support.factories import OrganizationFactory, UserFactory, join_organization
+from tests.support.pictures import drawn
 
 INVALID_FIELD = 40004
 BODY_TOO_LARGE = 41301
@@ -39,15 +40,6 @@ def media(settings: Any, tmp_path: Path) -> Path:
 @pytest.fixture
 def client(user: User) -> ApiClient:
     return ApiClient(user.deployment, user)
-
-
-def drawn(size: tuple[int, int] = (300, 200), kind: str = "PNG", mode: str = "RGB", **options: Any) -> bytes:
-    """A picture that is red on the left and blue on the right."""
-    image = Image.new(mode, size, "blue")
-    ImageDraw.Draw(image).rectangle((0, 0, size[0] // 2 - 1, size[1]), fill="red")
-    written = io.BytesIO()
-    image.save(written, kind, **options)
-    return written.getvalue()
 
 
 def multipart(content: bytes, *, filename: str = "me.png", as_type: str = "image/png") -> bytes:

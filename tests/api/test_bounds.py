@@ -115,6 +115,14 @@ def test_odd_cookies_of_others_do_not_hide_the_session(deployment: Deployment, o
         ("/auth/signin", 64 * 1024),
         ("/me/workspace-memberships", 64 * 1024),
         ("/session/sign-out", 64 * 1024),
+        ("/organizations/1/delete", 64 * 1024),
+        ("/organizations/1/roles", 64 * 1024),
+        ("/workspaces/1/delete", 64 * 1024),
+        ("/me/profile-picture", 5 * MIB + 64 * 1024),
+        ("/organizations", 5 * MIB + 64 * 1024),
+        ("/organizations/1/update", 5 * MIB + 64 * 1024),
+        ("/workspaces", 5 * MIB + 64 * 1024),
+        ("/workspaces/0012/update", 5 * MIB + 64 * 1024),
         ("/admin/", 2_621_440),
         ("/admin/login/", 2_621_440),
         ("/admin/accounts/user/add/", 2_621_440),
@@ -129,6 +137,13 @@ def test_a_longer_body_than_the_address_takes_is_refused_unread(deployment: Depl
     assert status == 413
     assert body.was_read == 0
     assert b"too large" in content
+
+
+@pytest.mark.parametrize(
+    "path", ["/organizations/x/update", "/organizations/", "/workspaces/1/update\n", "/a/workspaces"]
+)
+def test_other_addresses_take_no_picture(path: str) -> None:
+    assert bounds.limit_at(path) == 64 * 1024
 
 
 @pytest.mark.parametrize("length", ["x", "-1x", "9" * 5000, "²"])

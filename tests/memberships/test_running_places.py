@@ -90,7 +90,7 @@ def test_without_a_role_that_administers_nobody_can_create() -> None:
         ({"name": "a" * 201}, "name"),
         ({"name": 5}, "name"),
         ({"name": "New", "description": "a" * 2001}, "description"),
-        ({"name": "New", "image": "x"}, "Pictures"),
+        ({"name": "New", "image": "x"}, "image must be a file"),
     ],
 )
 def test_a_place_needs_a_name_that_can_be_stored(admin: ApiClient, firm: Firm, body: Any, names: str) -> None:

@@ -102,6 +102,27 @@ def test_the_service_gets_the_host_with_the_port_that_the_client_names(
             assert b"\r\nHost: accounts.example.com:8443\r\n" in taken.recv(65536)
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/me/profile-picture", "/organizations", "/organizations/92/update", "/workspaces", "/workspaces/311/update"],
+)
+def test_a_picture_reaches_the_service(service: socket.socket, port: int, path: str) -> None:
+    with connect(port) as client:
+        head = f"POST {path} HTTP/1.1\r\nHost: accounts.example.com\r\nContent-Length: 5242880\r\n\r\n"
+        client.sendall(head.encode() + b"x" * 5_242_880)
+        taken, _ = service.accept()
+        with taken:
+            assert taken.recv(65536).startswith(f"POST {path} ".encode())
+
+
+@pytest.mark.parametrize("path", ["/organizations/92/roles", "/organizations/92/updates", "/auth/signin"])
+def test_a_long_body_goes_nowhere_else(service: socket.socket, port: int, path: str) -> None:
+    with connect(port) as client:
+        head = f"POST {path} HTTP/1.1\r\nHost: accounts.example.com\r\nContent-Length: 5242880\r\n\r\n"
+        client.sendall(head.encode())
+        assert client.recv(4096).split()[1] == b"413"
+
+
 def test_an_overlong_head_never_reaches_the_service(service: socket.socket, port: int) -> None:
     with connect(port) as client:
         client.sendall(GET + b"Cookie: a=" + b"x" * 40_000 + b"\r\n\r\n")

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts import codes, mail, outside_issuers, pictures, sessions, signing_up, throttling
 from database.models import sweep as sweep_invalidation_log
+from organizations import images
 
 
 class Command(BaseCommand):
@@ -33,6 +34,8 @@ class Command(BaseCommand):
         signing_up.sweep()
         throttling.sweep()
         outside_issuers.sweep()
-        pictures.sweep(before=timezone.now() - timedelta(days=1))
+        day_before = timezone.now() - timedelta(days=1)
+        pictures.sweep(before=day_before)
+        images.sweep(before=day_before)
         sweep_invalidation_log()
         self.stdout.write(f"{number} sessions deleted")
