@@ -244,7 +244,7 @@ class Problem(enum.Enum):
     DOMAIN_TAKEN = (
         40904,
         "This domain belongs to another organization already; ask the operator if it should be yours.",
-        "Another organization of the deployment has verified the domain. Only who proves it by the record learns this.",
+        "Another organization of the deployment has verified the domain. Nobody learns this without the right record.",
     )
     PRECONDITION_FAILED = (
         41201,

@@ -17,7 +17,7 @@ SECONDS = 3.0
 """For the whole of a look-up."""
 SECONDS_A_TRY = 1.0
 TURNS = 1
-"""Look-ups at once in a process: whoever's name servers are silent holds no more of its few threads."""
+"""Look-ups at once in a process: silent name servers hold no more of its few threads."""
 
 _logger = logging.getLogger(__name__)
 _turns = BoundedSemaphore(TURNS)

@@ -82,7 +82,7 @@ def verify(standing: Standing, domain_id: int) -> OrganizationDomain:
 
 
 def delete(standing: Standing, domain_id: int) -> OrganizationDomain:
-    """Remove the domain; who joined by it stays a member. Raises ``ApiError`` (404)."""
+    """Remove the domain; users who joined by it stay members. Raises ``ApiError`` (404)."""
     domain = domain_of(standing, domain_id)
     OrganizationDomain.objects.filter(pk=domain.pk).delete()
     return domain

@@ -29,7 +29,7 @@ NO_MEMBER = "There is no such member here."
 
 
 MOST_FOUND = 500
-"""The number of members that a search finds and counts. Who has more of them types more of the name."""
+"""The number of members that a search finds and counts. To find others, the user types more of the name."""
 _SEARCHED = ("user__email", "user__username", "user__first_name", "user__last_name")
 
 
