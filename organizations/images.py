@@ -38,10 +38,12 @@ def sent_in(body: Mapping[str, Any], deployment: Deployment) -> Iterator[dict[st
 
 
 def forget(deployment: Deployment, image_urls: Iterable[str]) -> None:
-    """Delete the files at ``image_urls`` once the present transaction is committed, if no place shows them any more:
-    staff may have copied an address.
+    """Delete the files at ``image_urls`` once the present transaction is committed, if no place shows them any more.
+
+    Staff may have copied an address, be it another deployment's; the sweep finds files of a host that has changed.
     """
-    names = {url: name for url in image_urls if (name := _name_in(url))}
+    named = {url: _name_in(url) for url in image_urls}
+    names = {url: name for url, name in named.items() if name and url == pictures.url_of(deployment, name)}
     if names:
         transaction.on_commit(lambda: _delete_unused(deployment, names), robust=True)
 

@@ -191,6 +191,15 @@ def test_a_file_stays_while_another_place_shows_it(admin: ApiClient, firm: Firm,
 
 
 @committing
+def test_no_file_of_another_deployment_goes_with_a_place(admin: ApiClient, firm: Firm, media: Path) -> None:
+    other = Firm()
+    url = data_of(upload(other.client(other.admin), paths_of(other)[0], drawn()))["image_url"]
+    Organization.objects.filter(pk=firm.organization.pk).update(image_url=url)
+    upload(admin, paths_of(firm)[0], b"")
+    assert files(media) == {name_of(url)}
+
+
+@committing
 def test_no_file_of_a_user_goes_with_a_place(admin: ApiClient, firm: Firm, media: Path) -> None:
     """Whose address staff copied."""
     picture = {"file": sent(drawn())}
