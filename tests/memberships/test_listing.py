@@ -99,9 +99,6 @@ def test_every_field_of_the_contract_is_there_with_its_value(db: None) -> None:
         whitelisted_ips=["198.51.100.7"],
         **times(2),
     )
-    organization.auto_assigned_workspace = workspace
-    organization.save()
-    organization.refresh_from_db()
     for number, segment_type, link, member in (
         (6, Segment.Type.ORGANIZATION, OrganizationSegment, {"organization": organization}),
         (5, Segment.Type.ORGANIZATION, OrganizationSegment, {"organization": organization}),
@@ -124,6 +121,9 @@ def test_every_field_of_the_contract_is_there_with_its_value(db: None) -> None:
         WorkspaceMembershipRole.objects.create(membership=membership, role=role)
     join(UserFactory.create(deployment=deployment), workspace)
     join_organization(UserFactory.create(deployment=deployment), organization)
+    organization.auto_assigned_workspace = workspace  # last: who joins afterwards is a member of it
+    organization.save()
+    organization.refresh_from_db()
 
     (item,) = memberships(user, REMOTE_ADDR="192.0.2.1")
 
