@@ -15,7 +15,7 @@ from django.core import signing
 from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from accounts import addresses, codes, mail, mfa, passwords, signing_in, throttling
+from accounts import addresses, codes, mail, passwords, signing_in, throttling
 from accounts.mail_texts import Template
 from accounts.models import Deployment, EmailAddress, SignInAttempt, User
 from accounts.sessions import Caller
@@ -77,12 +77,14 @@ def reset(caller: Caller, client: Client, *, token: str, password: str) -> SignI
     """
     address_id, state = _read(caller.deployment, token)
     with transaction.atomic():
-        address = EmailAddress.objects.filter(pk=address_id, deployment=caller.deployment).first()
-        if address is None:
-            raise ApiError(Problem.RESET_OVER)
         # Of several uses at once the first changes the password, and with it the state that the others need.
-        user = mfa.lock(User(pk=address.user_id))
-        if user.disabled or not constant_time_compare(_state_of(user, address), state):
+        owner = User.objects.filter(deployment=caller.deployment, email_addresses=address_id)
+        user = owner.select_for_update(of=("self",), no_key=True).first()
+        # Read once the user is locked: until then they may remove it.
+        address = None if user is None else user.email_addresses.filter(pk=address_id).first()
+        if user is None or address is None or user.disabled:
+            raise ApiError(Problem.RESET_OVER)
+        if not constant_time_compare(_state_of(user, address), state):
             raise ApiError(Problem.RESET_OVER)
         passwords.require_good(password, user)
         passwords.change(user, password, address=client.address)

@@ -70,7 +70,11 @@ def sign_in_with_password(
 
 @transaction.atomic
 def go_on(caller: Caller, client: Client, user: User, method: SignInAttempt.Method) -> SignInResult:
-    """The session in which ``user``, whose password is proven, is signed in now, or which awaits their MFA code."""
+    """The session in which ``user``, whose password is proven, is signed in now, or which awaits their MFA code.
+
+    Raises ``ApiError`` (401) if the password has changed since ``user`` was read: it proves nothing any more.
+    """
+    _require_unchanged(user)
     if mfa.available_methods(user):
         session = caller.session if not caller.is_visitor and _may_join(caller) else _new_session(caller)
         _new_attempt(session, user, method)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -10,10 +11,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import check_password
 from django.core import mail as django_mail
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts import forgotten_passwords, mail
+from accounts import forgotten_passwords, mail, mfa
 from accounts.models import Deployment, Mail, MailedCode, SignIn, SignInAttempt, User
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory, UserFactory, session_of, token_of
@@ -307,6 +308,47 @@ def test_a_mail_server_that_refuses_loses_nothing(browser: ApiClient, ada: User,
     assert body is not None
     (code,) = re.findall(r"(?m)^(\d{6})\r?$", body.get_content())
     assert exchange(browser, code).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("gone", ["user", "address"])
+def test_a_user_or_address_deleted_while_a_reset_waits_ends_the_token(gone: str) -> None:
+    deployment = DeploymentFactory.create()
+    ada = user_with_password(deployment, email="ada@example.com")
+    ada.email_addresses.create(deployment=deployment, email="other@example.com", verified_at=timezone.now())
+    browser = ApiClient(deployment)
+    token = token_by_mail(browser, "other@example.com")
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            mfa.lock(ada)
+            waiting = pool.submit(reset_and_close, browser, token)
+            wait_for_a_lock()
+            if gone == "user":
+                ada.delete()
+            else:
+                ada.email_addresses.filter(email="other@example.com").delete()
+        assert error_code(waiting.result()) == RESET_OVER
+
+
+def reset_and_close(client: ApiClient, token: str) -> Any:
+    try:
+        return reset(client, token)
+    finally:
+        connection.close()
+
+
+def wait_for_a_lock() -> None:
+    """Until another connection waits for a row that this one holds."""
+    for _ in range(100):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone():
+                return
+        time.sleep(0.05)
+    raise AssertionError("nobody waits")
 
 
 def at_once(use: Any) -> int:

@@ -10,7 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from accounts import mfa
+from accounts import mfa, signing_in
 from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
 from accounts.sessions import MAX_SIGN_INS
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, encode, error_code
@@ -593,3 +593,26 @@ def test_a_dead_session_is_not_brought_back_to_life(ada: User, ends: dict[str, A
     dead = session_data(client)["id"]
     Session.objects.update(**ends)
     assert data_of(sign_in(client, ada))["id"] != dead
+
+
+@pytest.mark.parametrize("mfa_too", [False, True])
+@pytest.mark.parametrize("change", ["password", "deletion"])
+def test_a_user_changed_while_the_password_is_checked_gets_no_further(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, change: str, mfa_too: bool
+) -> None:
+    """With MFA, too: else the former password and a code would sign in after a reset."""
+    user = (user_with_mfa if mfa_too else user_with_password)(deployment, email="eve@example.com")
+    has_password = signing_in._has_password
+
+    def slowly(found: User | None, password: str) -> bool:
+        is_right = has_password(found, password)
+        if change == "deletion":
+            User.objects.get(pk=user.pk).delete()
+        else:
+            User.objects.filter(pk=user.pk).update(password="another")
+        return is_right
+
+    monkeypatch.setattr(signing_in, "_has_password", slowly)
+    monkeypatch.setattr(mfa, "available_methods", lambda _: ["authenticator"] if mfa_too else [])
+    assert error_code(sign_in(ApiClient(deployment), user)) == WRONG_CREDENTIALS
+    assert not SignInAttempt.objects.exists()
