@@ -284,7 +284,7 @@ class Problem(enum.Enum):
     UNAVAILABLE = (
         50301,
         "The service is briefly unavailable; try again in a few seconds.",
-        "The database cannot be reached or did not answer in time, or too many requests wait.",
+        "The database cannot be reached or is late, too many requests wait, or a thing was deleted at the same moment.",
     )
 
     def __init__(self, code: int, message: str, cause: str) -> None:

@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views import csrf, defaults
 from django.views.decorators.csrf import csrf_exempt
-from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.errors import ForeignKeyViolation, ReadOnlySqlTransaction
 from rest_framework import exceptions as drf
 from rest_framework.views import set_rollback
 
@@ -56,8 +56,8 @@ def to_response(exception: Exception, context: dict[str, Any]) -> HttpResponse:
 
 def problem_of(exception: BaseException | None) -> Problem:
     """The catalogue's entry for an exception of Django, Django REST framework or the database."""
-    # A standby, or a server under maintenance.
-    if isinstance(getattr(exception, "__cause__", None), ReadOnlySqlTransaction):
+    # A standby or a server under maintenance; or somebody deleted what the request was about to refer to.
+    if isinstance(getattr(exception, "__cause__", None), (ReadOnlySqlTransaction, ForeignKeyViolation)):
         return Problem.UNAVAILABLE
     if is_refusal(exception, LAST_ADMIN):
         return Problem.LAST_ADMINISTRATOR

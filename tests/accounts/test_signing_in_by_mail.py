@@ -10,7 +10,9 @@ import pytest
 from django.core import mail as django_mail
 from django.db import connection
 
+from accounts import signing_in
 from accounts.models import Deployment, Mail, MailedCode, SignInAttempt, User
+from accounts.users import user_with
 from tests.support.api import MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory
 from tests.support.sign_in import (
@@ -27,6 +29,7 @@ from tests.support.sign_in import (
 PREPARE = "/auth/prepare-verification"
 INVALID_PARAMETER, INVALID_FIELD = 40003, 40004
 WRONG_CODE, SIGN_IN_ATTEMPT_OVER, TOO_MANY_REQUESTS = 40109, 40110, 42901
+UNAVAILABLE = 50301
 
 
 @pytest.fixture
@@ -184,3 +187,17 @@ def test_of_fifty_uses_of_one_code_at_once_one_signs_in() -> None:
     with ThreadPoolExecutor(16) as pool:
         assert sum(pool.map(use, range(50))) == 1
     assert not MailedCode.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_user_deleted_while_a_sign_in_begins_has_it_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment = DeploymentFactory.create(sign_in_by_code=True)
+    user_with_password(deployment, email="ada@example.com")
+
+    def found_and_lost(*args: Any) -> User | None:
+        user = user_with(*args)
+        User.objects.all().delete()
+        return user
+
+    monkeypatch.setattr(signing_in, "user_with", found_and_lost)
+    assert error_code(begin(ApiClient(deployment))) == UNAVAILABLE
