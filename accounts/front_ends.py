@@ -40,6 +40,10 @@ MAX_LENGTH = 1000
 LOOPING = (
     "The page after signing in must be another than the page for signing in or up: browsers would go round for ever."
 )
+LOOPING_WAITLIST = (
+    "The waitlist page must be another than the page for signing up, which sends people without an invitation there: "
+    "browsers would go round for ever."
+)
 
 _URL = re.compile(r"https?://[^\s/?#\\]+([/?#][^\s\\]*)?", re.IGNORECASE)
 

@@ -20,7 +20,7 @@ from accounts import encryption
 from accounts.address_models import EmailAddress as EmailAddress
 from accounts.address_models import keeps_primary_address
 from accounts.browser_origins import ORIGIN_LINES, as_browsers_write, is_origin
-from accounts.front_ends import LOOPING, ui_settings, validate_ui_settings
+from accounts.front_ends import LOOPING, LOOPING_WAITLIST, ui_settings, validate_ui_settings
 from accounts.mail_texts import Template, problems_of
 from accounts.names import AddressField, NameField, is_normal
 from audit.triggers import audited, audited_ends
@@ -304,6 +304,8 @@ class Deployment(TimeStamped):
         shown = ui_settings(self)
         if shown["after_signin_redirect_url"] in (shown["sign_in_page_url"], shown["sign_up_page_url"]):
             raise ValidationError(LOOPING)
+        if shown["waitlist_page_url"] == shown["sign_up_page_url"]:
+            raise ValidationError(LOOPING_WAITLIST)
 
     @property
     def issuer(self) -> str:

@@ -312,7 +312,6 @@ _OFF = {"enabled": False, "required": False}
 _ON = {"enabled": True, "required": False}
 
 _AUTH_SETTINGS: JsonObject = {
-    "email_address": _ON,
     "phone_number": _OFF,
     "username": _ON,
     "first_name": _ON,
@@ -320,7 +319,7 @@ _AUTH_SETTINGS: JsonObject = {
     "password": {"enabled": True, "required": True},
     "backup_code": _ON,
     "web3_wallet": _OFF,
-    "password_policy": _OFF,
+    "password_policy": {"enabled": True, "required": True},
     "magic_link": _OFF,
     "passkey": {"enabled": False, "prompt_registration_on_auth": False, "allow_autofill": False},
     "auth_factors_enabled": {
@@ -333,7 +332,6 @@ _AUTH_SETTINGS: JsonObject = {
         "backup_code": True,
         "authenticator": True,
     },
-    "verification_policy": {"phone_number": False, "email": False},
     "second_factor_policy": "optional",
     "first_factor": "email_password",
     "second_factor": "authenticator",
@@ -348,11 +346,16 @@ _AUTH_SETTINGS: JsonObject = {
 
 
 def _auth_settings(row: Deployment) -> JsonObject:
+    signs_up = row.sign_up_mode != Deployment.SignUpMode.CLOSED
+    settings = _AUTH_SETTINGS | {
+        "email_address": {"enabled": True, "required": signs_up},
+        "verification_policy": {"phone_number": False, "email": signs_up},
+    }
     if not row.sign_in_by_code:
-        return _AUTH_SETTINGS
-    return _AUTH_SETTINGS | {
-        "auth_factors_enabled": _AUTH_SETTINGS["auth_factors_enabled"] | {"email_otp": True},
-        "alternate_first_factors": [*_AUTH_SETTINGS["alternate_first_factors"], "email_otp"],
+        return settings
+    return settings | {
+        "auth_factors_enabled": settings["auth_factors_enabled"] | {"email_otp": True},
+        "alternate_first_factors": [*settings["alternate_first_factors"], "email_otp"],
     }
 
 

@@ -369,8 +369,8 @@ class DeploymentSerializer(serializers.Serializer):
     mode = serializers.ChoiceField(choices=Deployment.Mode.choices)
     social_connections = serializers.ListField(child=MetadataField())
     b2b_settings = B2BSettingsSerializer()
-    auth_settings = MetadataField(help_text="The ways to sign in; the same for every deployment.")
-    restrictions = MetadataField(help_text="The ways to sign up: nobody can by themselves.")
+    auth_settings = MetadataField(help_text="The ways to sign in, and the fields of a sign-up.")
+    restrictions = MetadataField(help_text="Who may sign up.")
     ui_settings = MetadataField(help_text="Names and addresses for the front-end.")
 
 

@@ -82,6 +82,23 @@ def test_the_page_after_signing_in_is_not_the_one_for_it(
     assert "round for ever" in errors(response)
 
 
+def test_people_without_an_invitation_are_not_sent_to_the_page_they_come_from(
+    admin_client: Client, deployment: Deployment
+) -> None:
+    same = ui_settings(deployment)["sign_up_page_url"]
+    response = send(admin_client, url(deployment, "change"), waitlist_page_url=same)
+    assert "round for ever" in errors(response)
+    assert saved(send(admin_client, url(deployment, "change"), waitlist_page_url="https://example.com/waitlist"))
+
+
+@pytest.mark.parametrize(("mode", "required"), [("closed", False), ("invitation", True), ("open", True)])
+def test_an_address_is_required_wherever_people_sign_up(db: None, mode: str, required: bool) -> None:
+    settings = shown(DeploymentFactory.create(sign_up_mode=mode))["auth_settings"]
+    assert settings["email_address"] == {"enabled": True, "required": required}
+    assert settings["verification_policy"] == {"phone_number": False, "email": required}
+    assert settings["password_policy"] == {"enabled": True, "required": True}
+
+
 @pytest.mark.parametrize("difficulty", [0, 7])
 def test_a_challenge_that_nobody_could_solve_is_refused(deployment: Deployment, difficulty: int) -> None:
     with refused("accounts_deployment_challenge_can_be_solved"):
