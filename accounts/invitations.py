@@ -14,12 +14,13 @@ from urllib.parse import urlencode, urlsplit
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts import front_ends, mail, throttling
 from accounts.mail_texts import Template
-from accounts.models import Deployment, Invitation, SignUpInvitation
+from accounts.models import Deployment, Invitation, SignUpInvitation, User
 
 DAYS = 7
 MAX_TOKEN = 100
@@ -92,6 +93,13 @@ def accept(invitation_id: int) -> bool:
     """Whether the invitation to sign up was still open; with that it is accepted."""
     open_one = SignUpInvitation.objects.filter(pk=invitation_id, accepted_at__isnull=True)
     return open_one.update(accepted_at=timezone.now()) == 1
+
+
+def forget_accepted(user: User) -> None:
+    """Delete the invitations that were accepted with the addresses of ``user``: they have a name and an address."""
+    own = user.email_addresses.annotate(lowered=Lower("email")).values("lowered")
+    accepted = SignUpInvitation.objects.filter(deployment=user.deployment_id, accepted_at__isnull=False)
+    accepted.annotate(lowered=Lower("email")).filter(lowered__in=own).delete()
 
 
 def link(deployment: Deployment, page: str, token: str) -> str:

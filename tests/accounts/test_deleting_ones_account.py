@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts import mfa
 from accounts.mail_texts import Template
-from accounts.models import Deployment, EmailAddress, Mail, Session, SignIn, User
+from accounts.models import Deployment, EmailAddress, Mail, Session, SignIn, SignUpInvitation, User
 from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import ORGANIZATION_ADMIN
@@ -56,6 +56,21 @@ def late(user: User) -> ApiClient:
     client = ApiClient(user.deployment, user)
     SignIn.objects.filter(user=user).update(created_at=timezone.now() - timedelta(minutes=10))
     return client
+
+
+def test_the_invitation_that_the_user_accepted_goes_with_them(ada: User) -> None:
+    """It has their name and address. One that somebody else accepted, and an open one, stay."""
+    for name, accepted_at in (("ADA", timezone.now()), ("bob", timezone.now()), ("ada", None)):
+        SignUpInvitation.objects.create(
+            deployment=ada.deployment,
+            email=f"{name}@example.com",
+            token_hash=name,
+            expires_at=timezone.now(),
+            accepted_at=accepted_at,
+        )
+    assert signed_in(ada).post(DELETE, {"password": PASSWORD}).status_code == 200
+    left = SignUpInvitation.objects.values_list("token_hash", flat=True)
+    assert sorted(left) == ["ada", "bob"]
 
 
 @pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART], ids=["json", "form", "multipart"])
