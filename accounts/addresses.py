@@ -30,9 +30,10 @@ def addresses_of(user: User) -> QuerySet[EmailAddress]:
 def add(caller: SignedIn, proof: Proof, email: str) -> EmailAddress:
     """A new address of the caller's user, not verified; the one that they have already if it is that.
 
-    Raises ``ApiError``: 400 if they have too many; 401, 403, 429 for the ``proof``, without which anybody who has a
-    copy of the session could have passwords sent to an address of their own.
+    Raises ``ApiError``: 400 if they have too many; 429 after too many changes; 401, 403, 429 for the ``proof``, without
+    which anybody who has a copy of the session could have passwords sent to an address of their own.
     """
+    throttling.count_use(throttling.change_limits(caller.deployment, account=caller.user, address=proof.address))
 
     def make(user: User) -> EmailAddress:
         present = _called(user, email).first()

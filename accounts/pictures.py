@@ -19,7 +19,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from PIL import Image, ImageOps
 
-from accounts import mfa
+from accounts import mfa, throttling
 from accounts.models import Deployment, User
 from api.errors import ApiError, Problem
 
@@ -28,18 +28,22 @@ FOLDER = "pictures"
 NAME = rf"{FOLDER}/(?:[a-z]+/)?[0-9a-f]{{32}}\.webp"
 """A pattern of the names that files have in the storage."""
 MAX_PIXELS = 25_000_000
+"""Of a JPEG, such as a camera's; it is made smaller while it is decoded."""
+MAX_PIXELS_DECODED = 9_000_000
+"""Of the other kinds, which are decoded as they are: the screen of a computer has so many at most."""
 SIDE = 512
 """Pixels of the longer side of a picture that is kept, at most."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 _ONE_AT_A_TIME = threading.Lock()
-"""The largest take 105 MB of memory while they are decoded as RGB, 200 with transparency and 385 as WebP; a JPEG 10."""
+"""The largest take 145 MB of memory while they are decoded as WebP; a progressive JPEG or a PNG 80, a plain JPEG 10."""
 
 
 def change(user: User, file: IO[bytes] | None) -> None:
     """Give ``user`` the picture in ``file``, or none; the file of the one before is deleted after the commit.
 
-    Raises ``ApiError`` (400) if it is no picture, or too large a one.
+    Raises ``ApiError``: 400 if it is no picture, or too large a one; 429 after too many.
     """
+    throttling.count_use(throttling.upload_limits(user))
     with saved(file, FOLDER) as name, transaction.atomic():
         user = mfa.lock(user)
         forget(user)
@@ -84,7 +88,8 @@ def encoded(file: IO[bytes]) -> bytes:
     """
     try:
         with _ONE_AT_A_TIME, Image.open(file, formats=_FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
+            most = MAX_PIXELS if image.format == "JPEG" else MAX_PIXELS_DECODED
+            if image.width * image.height > most:
                 raise ApiError(Problem.INVALID_FIELD, "The picture has too many pixels; send a smaller one.")
             return _encoded(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -7,37 +7,57 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from accounts import mfa
+from accounts import mfa, throttling
 from accounts.models import User
 from accounts.names import normal_name
 from accounts.person_fields import person_field, username_field
 from api.errors import ApiError, Problem
+from api.networks import Address
 from database.constraints import violated_by
 
 SECOND_FACTOR_POLICY = "optional"
 """Of every user: signing in takes a code if they have an authenticator. They set one up or remove it instead."""
 
 
-def update(user: User, body: Mapping[str, Any]) -> None:
-    """Change those of the names that ``body`` has. Raises ``ApiError`` (400) if one cannot be taken, or is taken."""
+def update(user: User, body: Mapping[str, Any], *, address: Address | None) -> None:
+    """Change those of the names that ``body`` has; ``address`` is the client's.
+
+    Raises ``ApiError``: 400 if one cannot be taken, or is taken; 429 after too many changes, or taken usernames.
+    """
     if body.get("second_factor_policy", SECOND_FACTOR_POLICY) != SECOND_FACTOR_POLICY:
         raise ApiError(
             Problem.INVALID_FIELD,
             "Set up an authenticator or remove it: signing in takes a code as long as you have one.",
         )
+    throttling.count_use(throttling.change_limits(user.deployment, account=user, address=address))
+    with transaction.atomic():
+        user = mfa.lock(user)
+        changed = {name: value for name, value in _names(user, body).items() if value != getattr(user, name)}
+        if not (changed.get("username", user.username) or user.email):
+            raise ApiError(Problem.INVALID_FIELD, "You need a username, because you have no e-mail address.")
+        limits = throttling.limits(user.deployment, kind="username", account=user, address=address)
+        if "username" in changed:
+            throttling.require_within(limits)
+        is_taken = not _save(user, changed)
+        if is_taken:
+            # Under the lock, so that no number of tries at once gets more of them.
+            throttling.count_failure(limits)
+    if is_taken:  # not within the transaction, which has counted it
+        raise ApiError(Problem.INVALID_FIELD, "This username is taken; choose another.")
+
+
+def _save(user: User, changed: Mapping[str, str]) -> bool:
+    """Whether nobody else has the username in ``changed``; with that the names are saved."""
+    for name, value in changed.items():
+        setattr(user, name, value)
     try:
         with transaction.atomic():
-            user = mfa.lock(user)
-            changed = {name: value for name, value in _names(user, body).items() if value != getattr(user, name)}
-            if not (changed.get("username", user.username) or user.email):
-                raise ApiError(Problem.INVALID_FIELD, "You need a username, because you have no e-mail address.")
-            for name, value in changed.items():
-                setattr(user, name, value)
             user.save(update_fields=list(changed))
     except IntegrityError as error:
         if violated_by(error) != "accounts_user_username_is_unique":
             raise
-        raise ApiError(Problem.INVALID_FIELD, "This username is taken; choose another.") from error
+        return False
+    return True
 
 
 def _names(user: User, body: Mapping[str, Any]) -> dict[str, str]:

@@ -25,6 +25,8 @@ from api.networks import Address
 
 MAX_CORRECTIONS = 4
 """Wrong passwords that give a challenge's token back."""
+MAX_UPLOADS = 30
+"""Pictures that one user sends in a window: each takes a processor for up to a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,16 @@ def code_limits(deployment: Deployment, *, subject: str, address: Address | None
 
 
 def change_limits(deployment: Deployment, *, account: User | None, address: Address | None) -> list[Limit]:
-    """The limits on changes that ``account``, None for a visitor, makes to places of theirs."""
+    """The limits on changes that ``account``, None for a visitor, makes to places, or to their names and addresses."""
     name = "" if account is None else f"user {account.pk}"
     by_account, by_address = _limits(str(deployment.pk), "change", name, address, source_kind="change address")
     found = [Limit(by_address.key, settings.CHANGES_PER_ADDRESS)]
     return found if account is None else [Limit(by_account.key, settings.CHANGES_PER_ACCOUNT), *found]
+
+
+def upload_limits(account: User) -> list[Limit]:
+    """The limit on pictures that ``account`` sends."""
+    return [Limit(_key(str(account.deployment_id), "upload", f"user {account.pk}"), MAX_UPLOADS)]
 
 
 def corrections(challenge: str) -> list[Limit]:

@@ -234,7 +234,7 @@ update_current_user = endpoint(
     },
     answers=_CURRENT_USER,
     examples={"a user": enveloped(_USER, "You.")},
-    fails_with=[*NEEDING_A_SESSION, Problem.INVALID_FIELD],
+    fails_with=[*NEEDING_A_SESSION, Problem.INVALID_FIELD, Problem.TOO_MANY_REQUESTS],
 )
 
 _PICTURE = "https://accounts.example.com/media/pictures/0f8ba885c9e684d15f5c5fafbd307928.webp"
@@ -245,8 +245,9 @@ update_picture = endpoint(
     tag="Me",
     method="POST",
     description=(
-        "A JPEG, PNG, WebP or GIF of 5 MB and 25 million pixels at most, as the file of a multipart form. It is kept "
-        "as a WebP of 512 pixels at most, without what the file says of place and camera. An empty file removes it."
+        "A JPEG of 25 million pixels at most, or a PNG, WebP or GIF of 9 million, in a file of 5 MB at most of a "
+        "multipart form. It is kept as a WebP of 512 pixels at most, without what the file says of place and camera. "
+        "An empty file removes it."
     ),
     request={
         "multipart/form-data": OpenApiRequest(
@@ -255,7 +256,7 @@ update_picture = endpoint(
     },
     answers=_CURRENT_USER,
     examples={"a user": enveloped(_USER | {"has_profile_picture": "true", "profile_picture_url": _PICTURE}, "You.")},
-    fails_with=[*NEEDING_A_SESSION, Problem.INVALID_FIELD],
+    fails_with=[*NEEDING_A_SESSION, Problem.INVALID_FIELD, Problem.TOO_MANY_REQUESTS],
 )
 
 current_session = endpoint(

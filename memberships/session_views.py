@@ -161,7 +161,7 @@ class CurrentUserViewSet(PolledViewSet):
     @schema.update_current_user
     def update(self, request: Request) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
-        profile.update(caller.user, body_of(request))
+        profile.update(caller.user, body_of(request), address=client_address_of(request))
         return current_user_answer(request, caller)
 
     @schema.update_picture

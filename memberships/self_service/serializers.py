@@ -105,7 +105,7 @@ class WithPictureSerializer(serializers.Serializer):
     image = UploadField(
         required=False,
         allow_empty_file=True,
-        help_text="A JPEG, PNG, WebP or GIF of 5 MB and 25 million pixels at most; an empty one for none.",
+        help_text="A JPEG of 25 million pixels, or a PNG, WebP or GIF of 9, and 5 MB at most; an empty one for none.",
     )
 
 

@@ -135,6 +135,22 @@ def test_a_username_of_somebody_else_is_refused(ada: User) -> None:
     assert data_of(ApiClient(elsewhere.deployment, elsewhere).post("/me", {"username": other.username}))
 
 
+def test_usernames_are_not_probed_without_end(ada: User, settings: Any) -> None:
+    settings.SIGN_IN_FAILURES_PER_ACCOUNT = 3
+    UserFactory.create(deployment=ada.deployment, username="grace")
+    client = ApiClient(ada.deployment, ada)
+    tries = [error_code(client.post("/me", {"username": "grace"})) for _ in range(4)]
+    assert tries == [INVALID_FIELD] * 3 + [TOO_MANY_REQUESTS]
+    assert error_code(client.post("/me", {"username": "free"})) == TOO_MANY_REQUESTS
+    assert data_of(client.post("/me", {"first_name": "Ada", "username": "ada"}))["username"] == "ada"
+
+
+def test_names_are_not_changed_without_end(ada: User, settings: Any) -> None:
+    settings.CHANGES_PER_ACCOUNT = 2
+    client = ApiClient(ada.deployment, ada)
+    assert [client.post("/me", {"first_name": name}).status_code for name in "abc"] == [200, 200, 429]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_take_one_username_at_once_one_gets_it() -> None:
     deployment = DeploymentFactory.create()

@@ -17,7 +17,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
-from accounts import pictures
+from accounts import pictures, throttling
 from accounts.models import Deployment, User
 from api.bounds import MAX_PICTURE
 from tests.support.api import JSON, ApiClient, data_of, error_code
@@ -92,6 +92,19 @@ def test_a_large_picture_is_made_smaller(client: ApiClient) -> None:
     assert shown(data["profile_picture_url"]).size == (512, 128)
 
 
+def test_a_photo_may_have_more_pixels_than_what_is_decoded_whole(client: ApiClient) -> None:
+    data = data_of(upload(client, drawn((5000, 5000), "JPEG"), filename="a.jpg", as_type="image/jpeg"))
+    assert shown(data["profile_picture_url"]).size == (512, 512)
+    assert data_of(upload(client, drawn((3000, 3000), "WEBP")))["has_profile_picture"] == "true"
+    assert error_code(upload(client, drawn((3001, 3000), "WEBP"))) == INVALID_FIELD
+
+
+def test_pictures_are_not_uploaded_without_end(client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttling, "MAX_UPLOADS", 2)
+    assert [upload(client, drawn()).status_code for _ in range(3)] == [200, 200, 429]
+    assert client.get("/me").status_code == 200
+
+
 def test_transparency_stays(client: ApiClient) -> None:
     written = io.BytesIO()
     Image.new("RGBA", (10, 10), (0, 0, 0, 0)).save(written, "PNG")
@@ -138,10 +151,25 @@ def test_place_camera_and_comments_are_not_kept(client: ApiClient, media: Path) 
         (drawn(kind="BMP"), "me.png"),
         (os.urandom(1000), "me.png"),
         (png_of(20_000, 20_000), "bomb.png"),
-        (png_of(5001, 5000), "me.png"),
+        (png_of(3001, 3000), "me.png"),
+        (drawn((5001, 5000), "JPEG"), "me.jpg"),
         (png_of(2**31 - 1, 2**31 - 1), "bomb.png"),
     ],
-    ids=["svg", "html", "pdf", "head", "cut-png", "cut-jpeg", "tiff", "bmp", "noise", "bomb", "large", "huge"],
+    ids=[
+        "svg",
+        "html",
+        "pdf",
+        "head",
+        "cut-png",
+        "cut-jpeg",
+        "tiff",
+        "bmp",
+        "noise",
+        "bomb",
+        "large",
+        "large-jpeg",
+        "huge",
+    ],
 )
 def test_a_file_that_is_no_picture_or_too_large_a_one_is_refused(
     client: ApiClient, user: User, media: Path, content: bytes, name: str
