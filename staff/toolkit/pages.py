@@ -101,6 +101,10 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
         super().save_related(request, form, formsets, change)
         settle(request)
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The row, or None. An empty parameter ``_to_field`` is as good as none; Django takes it for a field's name."""
+        return super().get_object(request, object_id, from_field or None)
+
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
         """Ask again, with the reason, if the database refuses."""
         try:

@@ -109,6 +109,12 @@ def test_no_query_breaks_the_choices_of_a_field(admin_client: Client, model: typ
         status(admin_client, "/admin/autocomplete/", *query.items())
 
 
+@each_page
+def test_an_empty_name_of_a_field_breaks_no_page(admin_client: Client, model: type[Model]) -> None:
+    for page in ("change", "delete"):
+        status(admin_client, f"/admin/{model._meta.app_label}/{model._meta.model_name}/1/{page}/", ("_to_field", ""))
+
+
 def routes(patterns: Any, prefix: str = "") -> Iterator[str]:
     for pattern in patterns:
         route = prefix + str(pattern.pattern)
