@@ -255,9 +255,11 @@ def test_an_abandoned_sign_up_goes_on_after_a_reload(page: Page, demo: Demo) -> 
     said(page, "We have sent a code")
     page.reload()
     expect(page.locator("#verify-address")).to_have_text("lena@people.example")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     page.get_by_role("button", name="Send another code").evaluate("button => { button.click(); button.click(); }")
     said(page, "We have sent another code")
-    assert demo.sql("SELECT count(*) FROM accounts_mail WHERE \"to\" = 'lena@people.example'") == [(2,)]
+    assert len(sent) == 1
     page.get_by_role("button", name="Start again").filter(visible=True).click()
     expect(page.locator("#sign-in-title")).to_be_focused()
 
