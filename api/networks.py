@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -62,3 +63,18 @@ def _contains(entry: str, address: Address) -> bool:
         return address in parse_network(entry)
     except ValueError:
         return False
+
+
+def name_server(text: str) -> tuple[str, int]:
+    """The IP address and the port that ``text`` names: ``192.0.2.53``, ``192.0.2.53:5353``, ``2001:db8::53`` or
+    ``[2001:db8::53]:5353``. Raises ``ValueError`` with the reason.
+    """
+    try:
+        return str(ipaddress.ip_address(text)), 53
+    except ValueError:
+        pass
+    try:
+        parts = urlsplit(f"//{text}")
+        return str(ipaddress.ip_address(parts.hostname or "")), parts.port or 53
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no IP address, with a port or without") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -24,15 +23,12 @@ env.read_env(os.environ.get("ENV_FILE") or BASE_DIR / ".env", recurse=False)
 NAMES = {"ENV_FILE"}
 """Every variable that was read."""
 
-
 _HOW = {
     "SECRET_KEY": "make one by python3 -c 'import secrets; print(secrets.token_urlsafe(48))'",
     "KEY_ENCRYPTION_KEYS": (
         "make one by python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
     ),
-    "DATABASE_URL": (
-        "set it to postgresql://user:password@host:port/name, or install requirements/local.txt for a first look"
-    ),
+    "DATABASE_URL": "set it to postgresql://user:password@host:port/name, or install requirements/local.txt",
 }
 """Hints for making the variables that have no default."""
 
@@ -118,9 +114,10 @@ def mail_settings(url: str) -> dict[str, Any]:
         raise ValueError(
             "it must look like smtp://user:password@host:587, smtps://user:password@host:465, console: or file:///folder"
         )
-    if parts.query not in ("", "starttls=no") or (parts.query and parts.scheme == "smtps"):
+    is_tls = parts.scheme == "smtps"
+    if parts.query and (is_tls or parts.query != "starttls=no"):
         raise ValueError("after the ? only starttls=no can stand, and only with smtp://")
-    is_tls, is_local = parts.scheme == "smtps", parts.hostname in ("localhost", "127.0.0.1", "::1")
+    is_local = parts.hostname in ("localhost", "127.0.0.1", "::1")
     return {
         "EMAIL_HOST": parts.hostname,
         "EMAIL_PORT": parts.port or (465 if is_tls else 25 if is_local else 587),  # raises ValueError, too
@@ -129,21 +126,6 @@ def mail_settings(url: str) -> dict[str, Any]:
         "EMAIL_USE_TLS": not (is_tls or is_local or parts.query),
         "EMAIL_USE_SSL": is_tls,
     }
-
-
-def name_server(text: str) -> tuple[str, int]:
-    """The IP address and the port that ``text`` names: ``192.0.2.53``, ``192.0.2.53:5353``, ``2001:db8::53`` or
-    ``[2001:db8::53]:5353``. Raises ``ValueError`` with the reason.
-    """
-    try:
-        return str(ip_address(text)), 53
-    except ValueError:
-        pass
-    try:
-        parts = urlsplit(f"//{text}")
-        return str(ip_address(parts.hostname or "")), parts.port or 53
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no IP address, with a port or without") from error
 
 
 def between(low: int, high: int) -> Any:

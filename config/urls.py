@@ -1,7 +1,4 @@
-"""The addresses of the service: those that are polled, and those that each room has besides.
-
-The probes alone are elsewhere (``server.health``).
-"""
+"""The addresses of the service, but for the probes' (``server.health``): the polled ones, and each room's others."""
 
 from typing import Any
 

@@ -1,6 +1,7 @@
 """The name servers that look up the domains of organizations; the machine's own unless DNS_SERVERS names others."""
 
-from config.environment import name_server, read, refuse
+from api.networks import name_server
+from config.environment import read, refuse
 
 DNS_SERVERS = []
 try:

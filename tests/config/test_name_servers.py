@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from config.environment import name_server
+from api.networks import name_server
 
 
 @pytest.mark.parametrize(
