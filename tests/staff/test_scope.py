@@ -25,6 +25,7 @@ from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, OrganizationMembershipRole
 from organizations.models import (
     Organization,
+    OrganizationDomain,
     OrganizationRole,
     OrganizationSegment,
     Segment,
@@ -94,6 +95,7 @@ def world_of(name: str) -> dict[type[Model], Any]:
         *(*membership.given_roles.all(), *in_organization.given_roles.all()),
         invitation(deployment, email=f"invited@{name}.example"),
         organization_invitation(organization, email=f"guest@{name}.example", workspace=workspace),
+        OrganizationDomain.objects.create(organization=organization, fqdn=f"{name}.example"),
         mail.send(deployment, to=user.email, template=Template.ADDRESS_TAKEN, values={}),
         MailText.objects.create(deployment=deployment, template="address_taken", subject=f"{name} subject", text=name),
     ]
