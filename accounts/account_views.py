@@ -59,7 +59,7 @@ class OwnSignInsViewSet(SessionViewSet):
 
 
 def leave_if_over(request: Request, caller: Caller) -> None:
-    """Have the browser of a ``caller`` whose session has just ended forget it."""
+    """Give the browser of a ``caller`` whose session has just ended a visitor's token."""
     if caller.is_visitor:
         end_all_sessions(request)
         send_visitors_token(request, caller)

@@ -18,7 +18,7 @@ def delete_account(caller: SignedIn, proof: Proof) -> Caller:
 
     def make(user: User) -> None:
         sessions.sign_out_everywhere([user])
-        pictures.forget(user)
+        pictures.discard(user)
         invitations.forget_accepted(user)
         notices.send(user, Template.ACCOUNT_DELETED, address=proof.address)
         user.delete()

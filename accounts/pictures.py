@@ -46,7 +46,7 @@ def change(user: User, file: IO[bytes] | None) -> None:
     throttling.count_use(throttling.upload_limits(user))
     with saved(file, FOLDER) as name, transaction.atomic():
         user = mfa.lock(user)
-        forget(user)
+        discard(user)
         user.picture = name
         user.save(update_fields=["picture"])
 
@@ -65,7 +65,7 @@ def saved(file: IO[bytes] | None, folder: str) -> Iterator[str]:
         raise
 
 
-def forget(user: User) -> None:
+def discard(user: User) -> None:
     """Delete the file of the picture of ``user`` once the present transaction is committed."""
     name = user.picture
     transaction.on_commit(lambda: delete(name), robust=True)

@@ -33,7 +33,7 @@ ID_PATTERN = _digits_up_to(MAX_ID)
 
 
 def django_request(request: Request | HttpRequest) -> Any:
-    """Django's own request below that of Django REST framework: what is noted on it, the middleware sees."""
+    """Django's own request below that of Django REST framework: what is set on it, the middleware sees."""
     return request._request if isinstance(request, Request) else request
 
 

@@ -97,8 +97,8 @@ def check_differences() -> None:
         b"[{": [b"[{}, {"],
         b'"a"': [b'"b"'],
     }
-    for old, news in changes.items():
-        for new in news:
+    for old, values in changes.items():
+        for new in values:
             changed = text.replace(old, new)
             for one, other in itertools.permutations([text, changed]):
                 assert difference(one, other), (one, other)  # noqa: S101

@@ -80,7 +80,7 @@ class _Line:
         self._sent: deque[tuple[_Task | None, Statement | None]] = deque()
         self._failed: dict[_Task, DatabaseError | None] = {}
         self.batches = 0
-        self.heard_at = 0.0
+        self.answered_at = 0.0
         self._socket = self._pgconn.socket
         self._is_writing = False
         self._pgconn.nonblocking = 1
@@ -88,12 +88,12 @@ class _Line:
         pipelines.loop.add_reader(self._socket, self._readable)
 
     def is_held_up(self, now: float) -> bool:
-        return bool(self.batches) and now - self.heard_at > HELD_UP
+        return bool(self.batches) and now - self.answered_at > HELD_UP
 
     def send(self, tasks: list[_Task]) -> None:
         """Send the queries of ``tasks``, in one batch."""
         if not self.batches:
-            self.heard_at = self._pipelines.loop.time()
+            self.answered_at = self._pipelines.loop.time()
         try:
             for task in tasks:
                 task.results = []
@@ -141,7 +141,7 @@ class _Line:
     def _readable(self) -> None:
         try:
             self._pgconn.consume_input()
-            self.heard_at = self._pipelines.heard_at = self._pipelines.loop.time()
+            self.answered_at = self._pipelines.answered_at = self._pipelines.loop.time()
             while self._sent and not self._pgconn.is_busy():
                 result = self._pgconn.get_result()
                 if result is not None:
@@ -228,7 +228,7 @@ class Pipelines:
         self._tasks: dict[_Task, None] = {}
         self._connecting: asyncio.Task[None] | None = None
         self._next_attempt = 0.0
-        self.heard_at = loop.time()
+        self.answered_at = loop.time()
         """When the server last gave a sign."""
         self._is_sending_soon = self._is_expiring = False
 
@@ -325,12 +325,12 @@ class Pipelines:
             self._connecting = None
             self._next_attempt = self.loop.time() + BACKOFF
             if not isinstance(error, TimeoutError):
-                self.heard_at = self.loop.time()
+                self.answered_at = self.loop.time()
             if not self._lines:
                 self._fail_all(_as_djangos(error))
             return
         self._connecting = None
-        self.heard_at = self.loop.time()
+        self.answered_at = self.loop.time()
         cache.clear()  # it may be another server
         self._lines.append(_Line(self, session))
         self.connect()
@@ -352,9 +352,9 @@ class Pipelines:
         """Fail what is over its deadline, and give up the connections that are silent."""
         now = self.loop.time()
         for line in list(self._lines):
-            if line.batches and now - line.heard_at > DEADLINE:
+            if line.batches and now - line.answered_at > DEADLINE:
                 line.close(OperationalError("the database does not answer"))
-        patience = 0 if now - self.heard_at > SILENCE else LONGEST - DEADLINE
+        patience = 0 if now - self.answered_at > SILENCE else LONGEST - DEADLINE
         for task in [task for task in self._tasks if task.deadline + patience <= now]:
             self.failed(task, OperationalError("the database did not answer in time"))
         self._is_expiring = False

@@ -37,7 +37,7 @@ def sent_in(body: Mapping[str, Any], deployment: Deployment) -> Iterator[dict[st
         yield {"image_url": pictures.url_of(deployment, name)}
 
 
-def forget(deployment: Deployment, image_urls: Iterable[str]) -> None:
+def discard(deployment: Deployment, image_urls: Iterable[str]) -> None:
     """Delete the files at ``image_urls`` once the present transaction is committed, if no place shows them any more.
 
     Staff may have copied an address, be it another deployment's; the sweep finds files of a host that has changed.

@@ -148,13 +148,13 @@ class LoopService:
         kept = {connection: connection.check(now) for connection in list(self._connections)}
         self._give_up_the_slowest(kept)
         late = [exchange for exchange in self._threads.exchanges.values() if now - exchange.asked_at > SLOW]
-        heard_at = self.pipelines.heard_at
-        if self._frozen_at is not None and heard_at > self._frozen_at:
+        answered_at = self.pipelines.answered_at
+        if self._frozen_at is not None and answered_at > self._frozen_at:
             self._frozen_at = None
         if (late or self._frozen_at is not None) and self._pinged_at is None:
             self._pinged_at = now
             self.pipelines.read(_ping(), self._ponged)
-        if self._pinged_at is not None and now - max(self._pinged_at, heard_at) > FROZEN:
+        if self._pinged_at is not None and now - max(self._pinged_at, answered_at) > FROZEN:
             self._frozen_at = now
         for exchange in late:
             is_hopeless = self._frozen_at is not None and self._frozen_at - exchange.asked_at < LONG
@@ -184,6 +184,6 @@ def _tidied(head: Head) -> Head:
 
 
 def _ping() -> Generator[Query, list[Result], None]:
-    """Learn whether the database gives a sign (``Pipelines.heard_at``)."""
+    """Learn whether the database gives a sign (``Pipelines.answered_at``)."""
     with suppress(DatabaseError):
         yield [(_PING, {})]

@@ -118,7 +118,7 @@ def delete_organization(standing: Standing) -> None:
         OrganizationInvitation.objects.filter(organization=standing.organization_id).delete()
         organization = _locked_organization(standing)
         workspaces = organization.workspaces.values_list("image_url", flat=True)
-        images.forget(standing.caller.deployment, [organization.image_url, *workspaces])
+        images.discard(standing.caller.deployment, [organization.image_url, *workspaces])
         # The memberships by the database: Django would load each of them.
         with connection.cursor() as cursor:
             cursor.execute(
@@ -134,7 +134,7 @@ def delete_workspace(standing: Standing) -> None:
     with transaction.atomic():
         _locked_organization(standing)  # in the order in which those lock them who join
         workspace = _locked_workspace(standing)
-        images.forget(standing.caller.deployment, [workspace.image_url])
+        images.discard(standing.caller.deployment, [workspace.image_url])
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM memberships_workspacemembership WHERE workspace_id = %s", [workspace.pk])
         workspace.delete()
@@ -208,7 +208,7 @@ def _own_workspace(organization: Organization, body: Mapping[str, Any]) -> Works
 
 def _update(deployment: Deployment, place: Organization | Workspace, values: Mapping[str, Any]) -> None:
     if "image_url" in values:
-        images.forget(deployment, [place.image_url])
+        images.discard(deployment, [place.image_url])
     for name, value in values.items():
         setattr(place, name, value)
     if values:

@@ -83,7 +83,7 @@ def test_an_item_that_replaces_another_replaces_its_weight_too(things: Cache[Thi
 def test_only_items_that_the_log_names_are_evicted(things: Cache[Thing]) -> None:
     applied(None)
     gone, kept = put(things, b"1"), put(things, b"2")
-    applied("workspace:1,organization:2,unheard of:2")
+    applied("workspace:1,organization:2,unknown kind:2")
     assert (gone.is_current, kept.is_current) == (False, True)
     applied("everything:0")
     assert not kept.is_current

@@ -70,7 +70,7 @@ def test_the_server_sends_what_was_written_before_it_started(env: dict[str, str]
     server = ServerProcess(env)
     try:
         wait_until(lambda: mails.messages, "the mail is sent")
-        wait_until(lambda: sql(env, "SELECT state FROM accounts_mail") == ("sent",), "it is noted")
+        wait_until(lambda: sql(env, "SELECT state FROM accounts_mail") == ("sent",), "its row says so")
     finally:
         server.close()
     assert mails.recipients == ["ada@example.com"]
