@@ -84,9 +84,10 @@ update_password = done(
     "UpdatePassword",
     "Change one's own password",
     description=(
-        "Other sessions of the user end, and a mail tells them. A new password has at least twelve characters, is no "
-        "common one and not like the user's names or address. A user without a password gives none to set a first one: "
-        "a code, if they have an authenticator, else they need to have signed in within the last ten minutes."
+        "Other sessions of the user end, and the user is informed by mail. A new password has at least twelve "
+        "characters, is no common one and not like the user's names or address. A user without a password gives none "
+        "to set a first one: a code, if they have an authenticator, else they need to have signed in within the last "
+        "ten minutes."
     ),
     request=UpdatePasswordSerializer,
     requests={
@@ -111,9 +112,9 @@ delete_account = done(
     "DeleteAccount",
     "Delete one's own account",
     description=(
-        "The user is deleted with all that belongs to them: sign-ins, addresses, MFA, memberships. A mail tells them. "
-        "It takes the password, and a code of users who have an authenticator; a user with neither needs to have "
-        "signed in within the last ten minutes. The last administrator of an organization cannot go."
+        "The user is deleted with all that belongs to them: sign-ins, addresses, MFA, memberships; a mail informs "
+        "them. It takes the password, and a code of users who have an authenticator; a user with neither needs to "
+        "have signed in within the last ten minutes. The last administrator of an organization cannot go."
     ),
     request=DeleteAccountSerializer,
     requests={

@@ -120,8 +120,8 @@ attempt_verification = _about_one(
     "AttemptEmailVerification",
     "Verify an e-mail address with the code",
     description=(
-        "In the query, or in the body. If another user of the deployment has the address, the right code says so. A "
-        "mail tells the primary address of the new one."
+        "In the query, or in the body. If another user of the deployment has the address, the right code says so. "
+        "The primary address gets a mail about the new one."
     ),
     parameters=[*_ID, OpenApiParameter("code", str, description="The code of the mail.")],
     request=AddressCodeSerializer,
@@ -134,7 +134,7 @@ attempt_verification = _about_one(
 make_primary = _about_one(
     "MakeEmailPrimary",
     "Make an e-mail address the primary one",
-    description=f"It must be verified. A mail tells the one that was. {_RECENT}",
+    description=f"It must be verified. The former main address gets a mail about it. {_RECENT}",
     request=RecentSerializer,
     requests={"just after signing in": {}, "later": {"password": "correct horse battery staple"}},
     shown=_VERIFIED._replace(is_primary=True),

@@ -106,7 +106,7 @@ def confirm_authenticator(
 ) -> bool:
     """Confirm ``authenticator`` if ``codes`` are two successive codes of it, current ones; return whether they were.
 
-    It replaces an earlier one, and the user is signed out everywhere but in the session ``keep``. A mail tells them.
+    It replaces an earlier one. The user is signed out everywhere but in the session ``keep``, and informed by mail.
     """
     if len(codes) != 2:
         return False
@@ -141,7 +141,7 @@ def _confirm(authenticator: Authenticator, last_step: int, keep: Session | None,
 def remove_authenticator(
     user: User, authenticator_id: int, *, keep: Session | None = None, address: Address | None = None
 ) -> None:
-    """Delete an authenticator of ``user``; with the confirmed one the backup codes go, and a mail tells them.
+    """Delete an authenticator of ``user``; with the confirmed one the backup codes go; the user is informed by mail.
 
     They are signed out everywhere but in the session ``keep``. Raises ``ApiError`` (404) if they have no such one.
     """
@@ -157,7 +157,7 @@ def remove_authenticator(
 
 
 def new_backup_codes(user: User, *, keep: Session | None = None, address: Address | None = None) -> list[str]:
-    """Fresh backup codes, in clear for this once; those before them are void, and a mail tells the user.
+    """Fresh backup codes, in clear for this once; those before them are void. The user is informed by mail.
 
     They are signed out everywhere but in the session ``keep``. Raises ``ApiError`` (403) if they have no
     authenticator that the codes could stand in for.

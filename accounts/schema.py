@@ -241,8 +241,8 @@ delete_authenticator = endpoint(
     tag="Me",
     method="POST",
     description=(
-        "Signing in takes no code from then on, and the backup codes are gone. Other sessions of the user end, and a "
-        f"mail tells them. {_STEP_UP}"
+        "Signing in takes no code from then on, and the backup codes are gone. Other sessions of the user end, and the "
+        f"user is informed by mail. {_STEP_UP}"
     ),
     parameters=[id_in_path("The id of the authenticator.")],
     request=StepUpSerializer,

@@ -80,7 +80,7 @@ def _fill(deployment_id: int, organization_id: int) -> None:
 
 
 def measure(data: Data) -> Iterator[Verdict]:
-    """What each page and search takes, as EXPLAIN (ANALYZE) has it, the look-up of what is shown included."""
+    """The database time of each page and search by EXPLAIN (ANALYZE), with the look-up of the rows that are shown."""
     from memberships.self_service import members, shown
 
     for standing in places(data):

@@ -1,4 +1,4 @@
-"""Who may do what in organizations and workspaces. Pure: ``memberships.standing`` reads what it is decided by.
+"""Permissions in organizations and workspaces, as pure functions; ``memberships.standing`` reads their input.
 
 Organization administrators act in their organization and in all of its workspaces, workspace administrators in their
 own workspace only. To whom a place is strange, it does not exist.
@@ -14,7 +14,7 @@ from organizations.models import ORGANIZATION_ADMIN, WORKSPACE_ADMIN
 
 
 class Needs(Enum):
-    """What an action takes."""
+    """The standing that an action takes."""
 
     MEMBERSHIP = "to be a member of the organization"
     ORGANIZATION_ADMIN = "to administer the organization"

@@ -103,7 +103,8 @@ def test_the_audit_log_says_that_the_user_did_it(ada: User) -> None:
 def test_the_address_and_username_are_free_again(ada: User) -> None:
     User.objects.filter(pk=ada.pk).update(username="ada")
     data_of(ApiClient(ada.deployment, ada).post(DELETE, {"password": PASSWORD}))
-    UserFactory.create(deployment=ada.deployment, email="ada@example.com", username="ada")
+    new = UserFactory.create(deployment=ada.deployment, email="ada@example.com", username="ada")
+    assert list(User.objects.all()) == [new]
 
 
 def test_somebody_else_in_the_session_stays_signed_in(ada: User) -> None:
