@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -19,6 +20,8 @@ from rest_framework import serializers
 
 from api.errors import Problem, error_body
 from api.requests import ID_PATTERN
+
+View = TypeVar("View", bound=type)
 
 EVERYWHERE = (
     Problem.MALFORMED_REQUEST,
@@ -156,6 +159,28 @@ def endpoint(
             **error_responses(*problems),
         },
     )
+
+
+def described(**endpoints: Callable[..., Any]) -> Callable[[View], View]:
+    """The decorator that describes methods that a ViewSet has from its base, each by the ``endpoint`` of its name.
+
+    The base may serve several ViewSets, so each gets methods of its own.
+    """
+
+    def describe_methods(view: View) -> View:
+        for name, description in endpoints.items():
+            setattr(view, name, description(_copy(getattr(view, name))))
+        return view
+
+    return describe_methods
+
+
+def _copy(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def own(*args: Any, **kwargs: Any) -> Any:
+        return method(*args, **kwargs)
+
+    return own
 
 
 def _body(request: Any, examples: Mapping[str, Any]) -> OpenApiRequest:

@@ -75,5 +75,5 @@ urlpatterns = [
         WorkspaceMemberViewSet.as_view({"post": "remove_role"}),
     ),
     path("workspaces/<id:id>/roles", WorkspaceRoleViewSet.as_view({"get": "list", "post": "create"})),
-    path("workspaces/<id:id>/roles/<id:role_id>/delete", WorkspaceRoleViewSet.as_view({"post": "delete"})),
+    path("workspaces/<id:id>/roles/<id:role_id>/delete", WorkspaceRoleViewSet.as_view({"post": "remove"})),
 ]

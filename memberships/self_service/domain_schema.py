@@ -9,7 +9,7 @@ from api.errors import Problem
 from api.openapi import envelope, id_in_path
 from memberships.schema import ORGANIZATION_EXAMPLE
 from memberships.self_service.domains import INTERVAL, MAX_LENGTH
-from memberships.self_service.schema import in_organization
+from memberships.self_service.schema import ORGANIZATION_ID, TO_ADMINISTRATORS, in_organization
 
 
 class OrganizationDomainSerializer(serializers.Serializer):
@@ -31,10 +31,8 @@ class NewDomainSerializer(serializers.Serializer):
     domain = TextField(max_length=MAX_LENGTH)
 
 
-_ORGANIZATION_ID = id_in_path("The id of the organization.")
 _DOMAIN_ID = id_in_path("The id of the domain.", "domain_id")
 _DOMAIN = envelope("OrganizationDomainResponse", OrganizationDomainSerializer())
-_TO_ADMINISTRATORS = "Only to administrators of the organization."
 _NEW = {
     "id": "15",
     "organization_id": ORGANIZATION_EXAMPLE["id"],
@@ -52,8 +50,8 @@ _VERIFIED = _NEW | {"verified": True, "verification_attempts": 1}
 domains = in_organization(
     "GetOrganizationDomains",
     "List the domains of an organization",
-    description=_TO_ADMINISTRATORS,
-    parameters=[_ORGANIZATION_ID],
+    description=TO_ADMINISTRATORS,
+    parameters=[ORGANIZATION_ID],
     answers=envelope("OrganizationDomainsResponse", OrganizationDomainSerializer(many=True)),
     message="The domains.",
     data=[_VERIFIED],
@@ -61,9 +59,9 @@ domains = in_organization(
 create_domain = in_organization(
     "CreateOrganizationDomain",
     "Claim a domain",
-    description=f"It counts once it is verified by the record that the answer states. {_TO_ADMINISTRATORS}",
+    description=f"It counts once it is verified by the record that the answer states. {TO_ADMINISTRATORS}",
     method="POST",
-    parameters=[_ORGANIZATION_ID],
+    parameters=[ORGANIZATION_ID],
     request=NewDomainSerializer,
     requests={"a domain": {"domain": "nordlys.example"}},
     answers=_DOMAIN,
@@ -76,10 +74,10 @@ verify_domain = in_organization(
     "Verify a domain by its TXT record",
     description=(
         "Asks the DNS. From then on users with a verified e-mail address of the domain are members. "
-        f"One attempt every {INTERVAL.seconds} seconds. {_TO_ADMINISTRATORS}"
+        f"One attempt every {INTERVAL.seconds} seconds. {TO_ADMINISTRATORS}"
     ),
     method="POST",
-    parameters=[_ORGANIZATION_ID, _DOMAIN_ID],
+    parameters=[ORGANIZATION_ID, _DOMAIN_ID],
     answers=_DOMAIN,
     message="The domain is verified.",
     data=_VERIFIED,
@@ -88,9 +86,9 @@ verify_domain = in_organization(
 delete_domain = in_organization(
     "DeleteOrganizationDomain",
     "Remove a domain",
-    description=f"Members stay. {_TO_ADMINISTRATORS}",
+    description=f"Members stay. {TO_ADMINISTRATORS}",
     method="POST",
-    parameters=[_ORGANIZATION_ID, _DOMAIN_ID],
+    parameters=[ORGANIZATION_ID, _DOMAIN_ID],
     answers=_DOMAIN,
     message="The domain is removed.",
     data=_VERIFIED,

@@ -18,7 +18,12 @@ from memberships.schema import (
     WORKSPACE_MEMBERSHIP_EXAMPLE,
     id_query,
 )
-from memberships.self_service.schema import in_organization
+from memberships.self_service.schema import (
+    ORGANIZATION_ID,
+    ORGANIZATION_MEMBER_EXAMPLE,
+    TO_ADMINISTRATORS,
+    in_organization,
+)
 from memberships.self_service.serializers import OrganizationMemberSerializer
 from memberships.serializers import OrganizationRoleSerializer, WorkspaceRoleSerializer, WorkspaceSerializer
 
@@ -80,9 +85,7 @@ class AcceptInvitationSerializer(serializers.Serializer):
     token = OptionalTextField(max_length=MAX_TOKEN, help_text="The `invite_token` of the link.")
 
 
-_ORGANIZATION_ID = id_in_path("The id of the organization.")
 _INVITATION_ID = id_in_path("The id of the invitation.", "invitation_id")
-_TO_ADMINISTRATORS = "Only to administrators of the organization."
 _INVITATION = envelope("OrganizationInvitationResponse", OrganizationInvitationSerializer())
 _EXAMPLE: dict[str, Any] = {
     "id": "5120",
@@ -91,9 +94,7 @@ _EXAMPLE: dict[str, Any] = {
     "organization_id": "92",
     "email": "grace@example.com",
     "initial_organization_role": ORGANIZATION_MEMBERSHIP_EXAMPLE["roles"][0],
-    "inviter": {
-        name: value for name, value in ORGANIZATION_MEMBERSHIP_EXAMPLE.items() if name != "eligibility_restriction"
-    },
+    "inviter": ORGANIZATION_MEMBER_EXAMPLE,
     "workspace": WORKSPACE_EXAMPLE,
     "initial_workspace_role": WORKSPACE_MEMBERSHIP_EXAMPLE["roles"][0],
     "expired": False,
@@ -102,8 +103,8 @@ _EXAMPLE: dict[str, Any] = {
 invitations = in_organization(
     "GetOrganizationInvitations",
     "List the open invitations of an organization",
-    description=f"Those that are neither accepted nor discarded, expired ones too. {_TO_ADMINISTRATORS}",
-    parameters=[_ORGANIZATION_ID, id_query("workspace_id", "Only invitations to this workspace.")],
+    description=f"Those that are neither accepted nor discarded, expired ones too. {TO_ADMINISTRATORS}",
+    parameters=[ORGANIZATION_ID, id_query("workspace_id", "Only invitations to this workspace.")],
     answers=envelope("OrganizationInvitationsResponse", OrganizationInvitationSerializer(many=True)),
     message="The open invitations.",
     data=[_EXAMPLE],
@@ -115,10 +116,10 @@ invite = in_organization(
     description=(
         f"By mail, with a link that is good for {DAYS} days, once, and for that address. Whoever accepts gets the "
         "roles, which must allow no more than the administrator may do, now and at the time of the acceptance. "
-        f"{_TO_ADMINISTRATORS}"
+        f"{TO_ADMINISTRATORS}"
     ),
     method="POST",
-    parameters=[_ORGANIZATION_ID],
+    parameters=[ORGANIZATION_ID],
     request=NewInvitationSerializer,
     requests={
         "to the organization": {"email": "grace@example.com", "role_id": "1"},
@@ -137,9 +138,9 @@ invite = in_organization(
 discard_invitation = in_organization(
     "DiscardOrganizationInvitation",
     "Withdraw an open invitation",
-    description=f"Its link is void with that. {_TO_ADMINISTRATORS}",
+    description=f"Its link is void with that. {TO_ADMINISTRATORS}",
     method="POST",
-    parameters=[_ORGANIZATION_ID, _INVITATION_ID],
+    parameters=[ORGANIZATION_ID, _INVITATION_ID],
     answers=_INVITATION,
     message="The invitation is withdrawn.",
     data=_EXAMPLE,
@@ -150,10 +151,10 @@ resend_invitation = in_organization(
     "Send an open invitation again",
     description=(
         "With a new link; the one before is void. The administrator is its inviter from then on, so they must be able "
-        f"to give its roles. {_TO_ADMINISTRATORS}"
+        f"to give its roles. {TO_ADMINISTRATORS}"
     ),
     method="POST",
-    parameters=[_ORGANIZATION_ID, _INVITATION_ID],
+    parameters=[ORGANIZATION_ID, _INVITATION_ID],
     answers=_INVITATION,
     message="The invitation is on its way again.",
     data=_EXAMPLE,

@@ -29,24 +29,24 @@ class OrganizationInvitationViewSet(PlaceViewSet):
     @schema.invitations
     def list(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
         workspace_id = id_parameter(request, "workspace_id")
-        standing = self.in_organization(request, id, Action.LIST_INVITATIONS)
+        standing = self.enter(request, id, Action.LIST_INVITATIONS)
         return self.answer(request, "The open invitations.", invitations.open_ones(standing, workspace_id))
 
     @schema.invite
     def create(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_organization(request, id, Action.INVITE)
+        standing = self.enter(request, id, Action.INVITE)
         row = invitations.invite(standing, body_of(request), client=client_address_of(request))
         return self._shown(request, "The invitation is on its way.", standing, row)
 
     @schema.discard_invitation
     def discard(self, request: Request, id: int, invitation_id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_organization(request, id, Action.INVITE)
+        standing = self.enter(request, id, Action.INVITE)
         row = invitations.discard(standing, invitation_id)
         return self._shown(request, "The invitation is withdrawn.", standing, row)
 
     @schema.resend_invitation
     def resend(self, request: Request, id: int, invitation_id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_organization(request, id, Action.INVITE)
+        standing = self.enter(request, id, Action.INVITE)
         row = invitations.resend(standing, invitation_id, client=client_address_of(request))
         return self._shown(request, "The invitation is on its way again.", standing, row)
 

@@ -91,26 +91,44 @@ def create_workspace(standing: Standing, body: Mapping[str, Any]) -> Standing:
     )
 
 
-def update_organization(standing: Standing, body: Mapping[str, Any]) -> None:
-    """Change those of the organization's fields that ``body`` has; raises ``ApiError`` (400)."""
+def update(standing: Standing, body: Mapping[str, Any]) -> None:
+    """Change those of the place's fields that ``body`` has; raises ``ApiError`` (400)."""
     deployment = standing.caller.deployment
     with images.sent_in(body, deployment) as image, transaction.atomic():
-        organization = _locked_organization(standing)
-        values = _texts(body) | _rules(body, "enforce_mfa") | image
-        if "auto_assigned_workspace_id" in body:
-            values["auto_assigned_workspace"] = _own_workspace(organization, body)
-        _update(deployment, organization, values)
+        place: Organization | Workspace
+        if standing.workspace_id is None:
+            place = _locked_organization(standing)
+            values = _texts(body) | _rules(body, "enforce_mfa") | image
+            if "auto_assigned_workspace_id" in body:
+                values["auto_assigned_workspace"] = _own_workspace(place, body)
+        else:
+            place = _locked_workspace(standing)
+            values = _texts(body) | _rules(body, "enforce_2fa") | image
+        _update(deployment, place, values)
 
 
-def update_workspace(standing: Standing, body: Mapping[str, Any]) -> None:
-    """Change those of the workspace's fields that ``body`` has; raises ``ApiError`` (400)."""
-    deployment = standing.caller.deployment
-    with images.sent_in(body, deployment) as image, transaction.atomic():
-        _update(deployment, _locked_workspace(standing), _texts(body) | _rules(body, "enforce_2fa") | image)
+def delete(standing: Standing) -> None:
+    """Delete the place with all that it has; raises ``ApiError`` (403) if the deployment does not let them."""
+    if standing.workspace_id is None:
+        _delete_organization(standing)
+    else:
+        _delete_workspace(standing)
 
 
-def delete_organization(standing: Standing) -> None:
-    """Delete the organization with all that it has; raises ``ApiError`` (403) if the deployment does not let them."""
+def leave(standing: Standing) -> None:
+    """End the caller's membership, and with one of an organization those of its workspaces.
+
+    An organization's last administrator cannot leave: ``IntegrityError``, which is answered by 409.
+    """
+    with transaction.atomic():
+        if standing.workspace_id is None:
+            OrganizationMembership.objects.filter(pk=standing.organization_membership_id).delete()
+            last_admin.check()
+        else:
+            WorkspaceMembership.objects.filter(pk=standing.workspace_membership_id or 0).delete()
+
+
+def _delete_organization(standing: Standing) -> None:
     if not standing.caller.deployment.allow_org_deletion:
         raise ApiError(Problem.FORBIDDEN, "Organizations are deleted by the operator here; ask there.")
     with transaction.atomic():
@@ -127,8 +145,7 @@ def delete_organization(standing: Standing) -> None:
         organization.delete()
 
 
-def delete_workspace(standing: Standing) -> None:
-    """Delete the workspace with all that it has; raises ``ApiError`` (403) if the deployment does not let them."""
+def _delete_workspace(standing: Standing) -> None:
     if not standing.caller.deployment.allow_workspace_deletion:
         raise ApiError(Problem.FORBIDDEN, "Workspaces are deleted by the operator here; ask there.")
     with transaction.atomic():
@@ -138,21 +155,6 @@ def delete_workspace(standing: Standing) -> None:
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM memberships_workspacemembership WHERE workspace_id = %s", [workspace.pk])
         workspace.delete()
-
-
-def leave_organization(standing: Standing) -> None:
-    """End the caller's membership, and with it those of the organization's workspaces.
-
-    The last administrator cannot leave: ``IntegrityError``, which is answered by 409.
-    """
-    with transaction.atomic():
-        OrganizationMembership.objects.filter(pk=standing.organization_membership_id).delete()
-        last_admin.check()
-
-
-def leave_workspace(standing: Standing) -> None:
-    """End the caller's membership of the workspace."""
-    WorkspaceMembership.objects.filter(pk=standing.workspace_membership_id or 0).delete()
 
 
 def _creator_role(deployment: Deployment, level: str, permission: str) -> Any:

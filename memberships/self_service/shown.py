@@ -55,22 +55,33 @@ def workspaces(standing: Standing, workspace_ids: Collection[int]) -> dict[int, 
     return {int(key): orjson.Fragment(place.shown if shows else place.hidden) for key, place in places.items()}
 
 
+def place(standing: Standing) -> Any:
+    """The ``Workspace`` or the ``Organization`` that the standing is in."""
+    return organization(standing) if standing.workspace_id is None else workspace(standing)
+
+
+def members(standing: Standing, membership_ids: Sequence[int]) -> list[JsonObject]:
+    """The ``WorkspaceMembership``s or ``OrganizationMembership``s of that place, in the order of joining."""
+    found = organization_members if standing.workspace_id is None else workspace_members
+    return found(standing, membership_ids)
+
+
 def organization_members(standing: Standing, membership_ids: Sequence[int]) -> list[JsonObject]:
     """``OrganizationMembership``s, in the order of joining."""
-    place = organization(standing)
+    above = organization(standing)
     return [
-        {"id": id_, "organization": place, **_own(standing, user, roles, metadata, created_at, updated_at)}
+        {"id": id_, "organization": above, **_own(standing, user, roles, metadata, created_at, updated_at)}
         for id_, _, metadata, created_at, updated_at, roles, user in _read(ORGANIZATION_MEMBERS, membership_ids)
     ]
 
 
 def workspace_members(standing: Standing, membership_ids: Sequence[int]) -> list[JsonObject]:
     """``WorkspaceMembership``s, in the order of joining."""
-    place, above = workspace(standing), organization(standing)
+    inner, above = workspace(standing), organization(standing)
     return [
         {
             "id": id_,
-            "workspace": place,
+            "workspace": inner,
             "organization_id": str(standing.organization_id),
             "user_id": user_id,
             "organization": above,

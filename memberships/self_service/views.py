@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple, cast
 
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -13,10 +14,12 @@ from accounts.viewsets import SessionViewSet
 from api.answers import answer
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem
+from api.openapi import described
 from api.requests import body_of, id_field, is_storable, number_parameter, single_parameter
 from memberships import standing as standings
 from memberships.permissions import Action
-from memberships.self_service import members, places, roles, schema, shown
+from memberships.self_service import members, places, roles, shown
+from memberships.self_service.place_schema import ORGANIZATIONS, WORKSPACES, create_organization, create_workspace
 from memberships.standing import Standing
 
 MAX_PAGE = 1_000_000
@@ -37,13 +40,10 @@ class PlaceViewSet(SessionViewSet):
             )
         return caller
 
-    def in_organization(self, request: Request, organization_id: int, action: Action) -> Standing:
-        address = client_address_of(request)
-        return standings.in_organization(self.caller(request), organization_id, action, address=address)
-
-    def in_workspace(self, request: Request, workspace_id: int, action: Action) -> Standing:
-        address = client_address_of(request)
-        return standings.in_workspace(self.caller(request), workspace_id, action, address=address)
+    def enter(self, request: Request, place_id: int, action: Action) -> Standing:
+        """The caller's standing in the organization or the workspace, whichever ``action`` is about."""
+        door = standings.in_workspace if action.needs.is_in_workspace else standings.in_organization
+        return door(self.caller(request), place_id, action, address=client_address_of(request))
 
     def answer(self, request: Request, message: str, data: Any) -> HttpResponse:
         return answer(request, message=message, data=data, session=cast(SignedIn, request.auth).session_summary)
@@ -52,167 +52,165 @@ class PlaceViewSet(SessionViewSet):
         return self.answer(request, message, {"success": True, "message": message})
 
 
-class OrganizationViewSet(PlaceViewSet):
+class RunningViewSet(PlaceViewSet):
+    """What organizations and workspaces have in common: they are updated, deleted and left."""
+
+    place: ClassVar[str]
+    updating: ClassVar[Action]
+    deleting: ClassVar[Action]
+    leaving: ClassVar[Action]
+
+    def update(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+        standing = self.enter(request, id, self.updating)
+        places.update(standing, body_of(request))
+        return self.answer(request, f"The {self.place} is updated.", shown.place(standing))
+
+    def delete(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+        places.delete(self.enter(request, id, self.deleting))
+        return self.done(request, f"The {self.place} is deleted.")
+
+    def leave(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+        places.leave(self.enter(request, id, self.leaving))
+        return self.done(request, f"You have left the {self.place}.")
+
+
+@described(update=ORGANIZATIONS.update, delete=ORGANIZATIONS.delete, leave=ORGANIZATIONS.leave)
+class OrganizationViewSet(RunningViewSet):
     """Organizations."""
 
-    @schema.create_organization
+    place = "organization"
+    updating, deleting = Action.UPDATE_ORGANIZATION, Action.DELETE_ORGANIZATION
+    leaving = Action.LEAVE_ORGANIZATION
+
+    @create_organization
     def create(self, request: Request) -> HttpResponse:
         new = places.create_organization(self.caller(request), body_of(request))
         (membership,) = shown.organization_members(new, [new.organization_membership_id])
         data = {"organization": membership["organization"], "membership": membership}
         return self.answer(request, "The organization is created.", data)
 
-    @schema.update_organization
-    def update(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_organization(request, id, Action.UPDATE_ORGANIZATION)
-        places.update_organization(standing, body_of(request))
-        return self.answer(request, "The organization is updated.", shown.organization(standing))
 
-    @schema.delete_organization
-    def delete(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
-        places.delete_organization(self.in_organization(request, id, Action.DELETE_ORGANIZATION))
-        return self.done(request, "The organization is deleted.")
-
-    @schema.leave_organization
-    def leave(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
-        places.leave_organization(self.in_organization(request, id, Action.LEAVE_ORGANIZATION))
-        return self.done(request, "You have left the organization.")
-
-
-class OrganizationMemberViewSet(PlaceViewSet):
-    """The members of an organization."""
-
-    @schema.organization_members
-    def list(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
-        query = page_query(request)
-        standing = self.in_organization(request, id, Action.LIST_ORGANIZATION_MEMBERS)
-        ids, total = members.page_of(standing, **query._asdict())
-        return self.answer(request, "The members.", page(query, total, shown.organization_members(standing, ids)))
-
-    @schema.remove_organization_member
-    def remove(self, request: Request, id: int, member_id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_organization(request, id, Action.REMOVE_ORGANIZATION_MEMBERS)
-        membership = members.member(standing, member_id)
-        (data,) = shown.organization_members(standing, [membership.pk])
-        members.remove(standing, membership)
-        return self.answer(request, "The member is removed.", data)
-
-    @schema.add_organization_member_role
-    def add_role(self, request: Request, id: int, member_id: int, role_id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_organization(request, id, Action.CHANGE_ORGANIZATION_MEMBERS_ROLES)
-        membership = members.member(standing, member_id)
-        members.add_role(standing, membership, role_id)
-        return self._changed(request, standing, membership)
-
-    @schema.remove_organization_member_role
-    def remove_role(self, request: Request, id: int, member_id: int, role_id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_organization(request, id, Action.CHANGE_ORGANIZATION_MEMBERS_ROLES)
-        membership = members.member(standing, member_id)
-        members.remove_role(standing, membership, role_id)
-        return self._changed(request, standing, membership)
-
-    def _changed(self, request: Request, standing: Standing, membership: Any) -> HttpResponse:
-        (data,) = shown.organization_members(standing, [membership.pk])
-        return self.answer(request, "The member's roles are changed.", data)
-
-
-class OrganizationRoleViewSet(PlaceViewSet):
-    """The roles of an organization."""
-
-    @schema.organization_roles
-    def list(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_organization(request, id, Action.LIST_ORGANIZATION_ROLES)
-        return self.answer(request, "The roles.", roles.roles(standing))
-
-    @schema.create_organization_role
-    def create(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_organization(request, id, Action.CHANGE_ORGANIZATION_ROLES)
-        return self.answer(request, "The role is created.", roles.shown(roles.create(standing, body_of(request))))
-
-    @schema.remove_organization_role
-    def remove(self, request: Request, id: int, role_id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_organization(request, id, Action.CHANGE_ORGANIZATION_ROLES)
-        return self.answer(request, "The role is removed.", roles.shown(roles.remove(standing, role_id)))
-
-
-class WorkspaceViewSet(PlaceViewSet):
+@described(update=WORKSPACES.update, delete=WORKSPACES.delete, leave=WORKSPACES.leave)
+class WorkspaceViewSet(RunningViewSet):
     """Workspaces."""
 
-    @schema.create_workspace
+    place = "workspace"
+    updating, deleting, leaving = Action.UPDATE_WORKSPACE, Action.DELETE_WORKSPACE, Action.LEAVE_WORKSPACE
+
+    @create_workspace
     def create(self, request: Request) -> HttpResponse:
         organization_id = id_field(body_of(request), "organization_id")
         if organization_id is None:
             raise ApiError(Problem.INVALID_FIELD, "organization_id must be the id of the workspace's organization.")
-        standing = self.in_organization(request, organization_id, Action.CREATE_WORKSPACE)
+        standing = self.enter(request, organization_id, Action.CREATE_WORKSPACE)
         new = places.create_workspace(standing, body_of(request))
         assert new.workspace_membership_id is not None  # noqa: S101
         (membership,) = shown.workspace_members(new, [new.workspace_membership_id])
         data = {"workspace": membership["workspace"], "membership": membership}
         return self.answer(request, "The workspace is created.", data)
 
-    @schema.update_workspace
-    def update(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_workspace(request, id, Action.UPDATE_WORKSPACE)
-        places.update_workspace(standing, body_of(request))
-        return self.answer(request, "The workspace is updated.", shown.workspace(standing))
 
-    @schema.delete_workspace
-    def delete(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
-        places.delete_workspace(self.in_workspace(request, id, Action.DELETE_WORKSPACE))
-        return self.done(request, "The workspace is deleted.")
+class MemberViewSet(PlaceViewSet):
+    """The members of an organization or a workspace."""
 
-    @schema.leave_workspace
-    def leave(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
-        places.leave_workspace(self.in_workspace(request, id, Action.LEAVE_WORKSPACE))
-        return self.done(request, "You have left the workspace.")
+    listing: ClassVar[Action]
+    removing: ClassVar[Action]
+    changing_roles: ClassVar[Action]
+    shows_changed: ClassVar[bool]
+    """Whether changes are answered by the member."""
 
-
-class WorkspaceMemberViewSet(PlaceViewSet):
-    """The members of a workspace."""
-
-    @schema.workspace_members
     def list(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
         query = page_query(request)
-        standing = self.in_workspace(request, id, Action.LIST_WORKSPACE_MEMBERS)
+        standing = self.enter(request, id, self.listing)
         ids, total = members.page_of(standing, **query._asdict())
-        return self.answer(request, "The members.", page(query, total, shown.workspace_members(standing, ids)))
+        return self.answer(request, "The members.", page(query, total, shown.members(standing, ids)))
 
-    @schema.remove_workspace_member
     def remove(self, request: Request, id: int, member_id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_workspace(request, id, Action.REMOVE_WORKSPACE_MEMBERS)
-        members.remove(standing, members.member(standing, member_id))
-        return self.done(request, "The member is removed.")
+        standing = self.enter(request, id, self.removing)
+        membership = members.member(standing, member_id)
+        data = self._shown(standing, membership)
+        members.remove(standing, membership)
+        return self._changed(request, "The member is removed.", data)
 
-    @schema.add_workspace_member_role
     def add_role(self, request: Request, id: int, member_id: int, role_id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_workspace(request, id, Action.CHANGE_WORKSPACE_MEMBERS_ROLES)
-        members.add_role(standing, members.member(standing, member_id), role_id)
-        return self.done(request, "The member's roles are changed.")
+        return self._change_roles(request, id, member_id, role_id, members.add_role)
 
-    @schema.remove_workspace_member_role
     def remove_role(self, request: Request, id: int, member_id: int, role_id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_workspace(request, id, Action.CHANGE_WORKSPACE_MEMBERS_ROLES)
-        members.remove_role(standing, members.member(standing, member_id), role_id)
-        return self.done(request, "The member's roles are changed.")
+        return self._change_roles(request, id, member_id, role_id, members.remove_role)
+
+    def _change_roles(
+        self, request: Request, place_id: int, member_id: int, role_id: int, change: Callable[..., None]
+    ) -> HttpResponse:
+        standing = self.enter(request, place_id, self.changing_roles)
+        membership = members.member(standing, member_id)
+        change(standing, membership, role_id)
+        return self._changed(request, "The member's roles are changed.", self._shown(standing, membership))
+
+    def _shown(self, standing: Standing, membership: members.Membership) -> Any:
+        return shown.members(standing, [membership.pk])[0] if self.shows_changed else None
+
+    def _changed(self, request: Request, message: str, data: Any) -> HttpResponse:
+        return self.answer(request, message, data) if self.shows_changed else self.done(request, message)
 
 
-class WorkspaceRoleViewSet(PlaceViewSet):
-    """The roles of a workspace."""
+@described(
+    list=ORGANIZATIONS.members,
+    remove=ORGANIZATIONS.remove_member,
+    add_role=ORGANIZATIONS.add_member_role,
+    remove_role=ORGANIZATIONS.remove_member_role,
+)
+class OrganizationMemberViewSet(MemberViewSet):
+    """The members of an organization."""
 
-    @schema.workspace_roles
+    listing, removing = Action.LIST_ORGANIZATION_MEMBERS, Action.REMOVE_ORGANIZATION_MEMBERS
+    changing_roles = Action.CHANGE_ORGANIZATION_MEMBERS_ROLES
+    shows_changed = True
+
+
+@described(
+    list=WORKSPACES.members,
+    remove=WORKSPACES.remove_member,
+    add_role=WORKSPACES.add_member_role,
+    remove_role=WORKSPACES.remove_member_role,
+)
+class WorkspaceMemberViewSet(MemberViewSet):
+    """The members of a workspace."""
+
+    listing, removing = Action.LIST_WORKSPACE_MEMBERS, Action.REMOVE_WORKSPACE_MEMBERS
+    changing_roles = Action.CHANGE_WORKSPACE_MEMBERS_ROLES
+    shows_changed = False
+
+
+class RoleViewSet(PlaceViewSet):
+    """The roles of an organization or a workspace."""
+
+    listing: ClassVar[Action]
+    changing: ClassVar[Action]
+
     def list(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_workspace(request, id, Action.LIST_WORKSPACE_ROLES)
-        return self.answer(request, "The roles.", roles.roles(standing))
+        return self.answer(request, "The roles.", roles.roles(self.enter(request, id, self.listing)))
 
-    @schema.create_workspace_role
     def create(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_workspace(request, id, Action.CHANGE_WORKSPACE_ROLES)
+        standing = self.enter(request, id, self.changing)
         return self.answer(request, "The role is created.", roles.shown(roles.create(standing, body_of(request))))
 
-    @schema.delete_workspace_role
-    def delete(self, request: Request, id: int, role_id: int) -> HttpResponse:  # noqa: A002
-        standing = self.in_workspace(request, id, Action.CHANGE_WORKSPACE_ROLES)
+    def remove(self, request: Request, id: int, role_id: int) -> HttpResponse:  # noqa: A002
+        standing = self.enter(request, id, self.changing)
         return self.answer(request, "The role is removed.", roles.shown(roles.remove(standing, role_id)))
+
+
+@described(list=ORGANIZATIONS.roles, create=ORGANIZATIONS.create_role, remove=ORGANIZATIONS.remove_role)
+class OrganizationRoleViewSet(RoleViewSet):
+    """The roles of an organization."""
+
+    listing, changing = Action.LIST_ORGANIZATION_ROLES, Action.CHANGE_ORGANIZATION_ROLES
+
+
+@described(list=WORKSPACES.roles, create=WORKSPACES.create_role, remove=WORKSPACES.remove_role)
+class WorkspaceRoleViewSet(RoleViewSet):
+    """The roles of a workspace."""
+
+    listing, changing = Action.LIST_WORKSPACE_ROLES, Action.CHANGE_WORKSPACE_ROLES
 
 
 class PageQuery(NamedTuple):
