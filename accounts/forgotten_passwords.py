@@ -59,12 +59,11 @@ def token_for(deployment: Deployment, client: Client, *, email: str, code: str) 
     Raises ``ApiError``: 401 if the code is wrong, or nobody may have one; 429 after too many.
     """
     limits = throttling.limits(deployment, kind="reset", account=email, address=client.address)
-    throttling.require_within(limits)
-    address = _address_of(deployment, email)
-    is_right = codes.take(deployment, codes.Purpose.RESET_PASSWORD, _subject(address, email), code)
-    if address is None or not is_right:
-        throttling.count_failure(limits)
-        raise ApiError(Problem.WRONG_CODE, "The code is wrong or too old; have a new one sent.")
+    with throttling.attempt(limits):
+        address = _address_of(deployment, email)
+        is_right = codes.take(deployment, codes.Purpose.RESET_PASSWORD, _subject(address, email), code)
+        if address is None or not is_right:
+            raise ApiError(Problem.WRONG_CODE, "The code is wrong or too old; have a new one sent.")
     addresses.set_verified(address.user, address.email)
     return signing.dumps([deployment.pk, address.pk, _state_of(address.user, address)], salt=_SALT)
 

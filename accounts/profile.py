@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -30,20 +31,15 @@ def update(user: User, body: Mapping[str, Any], *, address: Address | None) -> N
             "Set up an authenticator or remove it: signing in takes a code as long as you have one.",
         )
     throttling.count_use(throttling.change_limits(user.deployment, account=user, address=address))
-    with transaction.atomic():
+    names = _names(user, body)
+    limits = throttling.limits(user.deployment, kind="username", account=user, address=address)
+    with throttling.attempt(limits) if "username" in names else nullcontext(), transaction.atomic():
         user = mfa.lock(user)
-        changed = {name: value for name, value in _names(user, body).items() if value != getattr(user, name)}
+        changed = {name: value for name, value in names.items() if value != getattr(user, name)}
         if not (changed.get("username", user.username) or user.email):
             raise ApiError(Problem.INVALID_FIELD, "You need a username, because you have no e-mail address.")
-        limits = throttling.limits(user.deployment, kind="username", account=user, address=address)
-        if "username" in changed:
-            throttling.require_within(limits)
-        is_taken = not _save(user, changed)
-        if is_taken:
-            # Under the lock, so that no number of tries at once gets more of them.
-            throttling.count_failure(limits)
-    if is_taken:  # not within the transaction, which has counted it
-        raise ApiError(Problem.INVALID_FIELD, "This username is taken; choose another.")
+        if not _save(user, changed):
+            raise ApiError(Problem.INVALID_FIELD, "This username is taken; choose another.")
 
 
 def _save(user: User, changed: Mapping[str, str]) -> bool:

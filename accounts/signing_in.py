@@ -59,10 +59,9 @@ def sign_in_with_password(
     name = normal_name(name)
     user = user_with(caller.deployment, "email" if method == SignInAttempt.Method.EMAIL else "username", name)
     limits = throttling.limits(caller.deployment, account=user or name, address=client.address)
-    throttling.require_within(limits)
-    if not _has_password(user, password) or user is None:
-        throttling.count_failure(limits)
-        raise ApiError(Problem.WRONG_CREDENTIALS)
+    with throttling.attempt(limits):
+        if not _has_password(user, password) or user is None:
+            raise ApiError(Problem.WRONG_CREDENTIALS)
     if user.disabled:
         raise ApiError(Problem.USER_DISABLED)
     return go_on(caller, client, user, method)
@@ -165,15 +164,14 @@ def sign_in_with_code(caller: Caller, client: Client, *, attempt_id: int, code: 
     attempt = _open_attempt(caller, attempt_id)
     account = attempt.user or attempt.email
     limits = throttling.limits(caller.deployment, kind="mfa", account=account, address=client.address)
-    throttling.require_within(limits)
-    # One try is taken before the code is looked at, so that no number of tries at once gets more of them.
-    tries = SignInAttempt.objects.filter(pk=attempt.pk, completed_at__isnull=True, failures__lt=MAX_CODE_FAILURES)
-    if tries.update(failures=F("failures") + 1) == 0:
-        raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
     awaited_mail = attempt.awaits_mailed_code
-    if not _takes(caller, attempt, code) or attempt.user is None:
-        throttling.count_failure(limits)
-        raise ApiError(Problem.WRONG_CODE)
+    tries = SignInAttempt.objects.filter(pk=attempt.pk, completed_at__isnull=True, failures__lt=MAX_CODE_FAILURES)
+    with throttling.attempt(limits):
+        # One try is taken before the code is looked at, so that no number of tries at once gets more of them.
+        if tries.update(failures=F("failures") + 1) == 0:
+            raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
+        if not _takes(caller, attempt, code) or attempt.user is None:
+            raise ApiError(Problem.WRONG_CODE)
     if awaited_mail and not attempt.user.disabled and mfa.available_methods(attempt.user):
         tries.update(code_taken_at=timezone.now(), failures=0)
         return SignInResult(caller.session, is_complete=False)

@@ -137,10 +137,9 @@ def complete(caller: Caller, client: Client, *, attempt_id: int, code: str, join
     """
     attempt = _open_attempt(caller, attempt_id)
     limits = throttling.limits(caller.deployment, kind="sign up", account=attempt.email, address=client.address)
-    throttling.require_within(limits)
-    if not codes.take(caller.deployment, codes.Purpose.SIGN_UP, str(attempt.pk), code):
-        throttling.count_failure(limits)
-        raise ApiError(Problem.WRONG_CODE)
+    with throttling.attempt(limits):
+        if not codes.take(caller.deployment, codes.Purpose.SIGN_UP, str(attempt.pk), code):
+            raise ApiError(Problem.WRONG_CODE)
     wanted, password = attempt.username, attempt.password
     with transaction.atomic():
         attempt.completed_at = timezone.now()

@@ -122,11 +122,13 @@ def _refusal_of(
     wrong: ApiError,
 ) -> ApiError | None:
     limits = throttling.limits(caller.deployment, kind=kind, account=user, address=proof.address)
-    throttling.require_within(limits)
-    if is_right(user, sent):
-        return None
-    throttling.count_failure(limits)
-    return wrong
+    try:
+        with throttling.attempt(limits):
+            if not is_right(user, sent):
+                raise wrong
+    except ApiError as refusal:
+        return refusal
+    return None
 
 
 def _has_password(user: User, password: str) -> bool:

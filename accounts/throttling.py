@@ -2,13 +2,14 @@
 hold over all processes.
 
 The window of a count begins with its first failure. A user is one account, whichever of their names is typed; a name
-that no user has is an account of its own, under the same limits, so that these do not say who exists. Successes do not
-count.
+that no user has is an account of its own, under the same limits, so that these do not say who exists. An attempt counts
+before it is checked, so that no number of attempts at once gets more of them; the count of a success is taken back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
@@ -33,6 +34,12 @@ MAX_UPLOADS = 30
 class Limit:
     key: str
     failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    number: int
+    window_ends_at: datetime
 
 
 def limits(
@@ -97,52 +104,47 @@ def _key(realm: str, kind: str, value: str) -> str:
     return salted_hmac("accounts.throttling", f"{realm}:{kind}:{value}", algorithm="sha256").hexdigest()
 
 
-def require_within(limits: list[Limit]) -> None:
-    """Raise ``ApiError`` (429, with Retry-After) if one of ``limits`` is reached."""
-    now = timezone.now()
-    counts = {
-        count.key: count
-        for count in FailureCount.objects.filter(key__in=[limit.key for limit in limits], window_ends_at__gt=now)
-    }
-    _refuse_until(
-        counts[limit.key].window_ends_at
-        for limit in limits
-        if limit.key in counts and counts[limit.key].failures >= limit.failures
-    )
+@contextmanager
+def attempt(limits: list[Limit]) -> Iterator[None]:
+    """Count the block as a failure against each of ``limits``, unless it comes to its end.
 
-
-def count_failure(limits: list[Limit]) -> None:
-    """Count one failure against each of ``limits``."""
-    _count(limits)
+    Raises ``ApiError`` (429, with Retry-After) in place of the block if that is one too many, which does not count.
+    """
+    counts = _count(limits)
+    try:
+        _refuse_above(limits, counts)
+    except ApiError:
+        _take_back(counts)
+        raise
+    yield
+    _take_back(counts)
 
 
 def count_use(limits: list[Limit]) -> None:
     """Count one use against each of ``limits``; raises ``ApiError`` (429, with Retry-After) if that is one too many.
 
-    Counted first and then looked at, so that no number of uses at once gets more of them. One too many counts as well.
+    One too many counts as well.
     """
-    counts = _count(limits)
-    _refuse_until(counts[limit.key][1] for limit in limits if counts[limit.key][0] > limit.failures)
+    _refuse_above(limits, _count(limits))
 
 
 def is_within(limits: list[Limit]) -> bool:
     """Count one use against each of ``limits``; whether that was not one too many."""
     counts = _count(limits)
-    return all(counts[limit.key][0] <= limit.failures for limit in limits)
+    return all(counts[limit.key].number <= limit.failures for limit in limits)
 
 
-def _refuse_until(ends: Iterable[datetime]) -> None:
-    """Raise ``ApiError`` (429) until the last of ``ends``, if there are any."""
-    end = max(ends, default=None)
+def _refuse_above(limits: list[Limit], counts: dict[str, Count]) -> None:
+    """Raise ``ApiError`` (429) if one of ``counts`` is above its limit, until the last of these windows ends."""
+    above = (counts[limit.key] for limit in limits if counts[limit.key].number > limit.failures)
+    end = max((count.window_ends_at for count in above), default=None)
     if end is not None:
         seconds = max(1, ceil((end - timezone.now()).total_seconds()))
         raise ApiError(Problem.TOO_MANY_REQUESTS, headers={"Retry-After": str(seconds)})
 
 
-def _count(limits: list[Limit]) -> dict[str, tuple[int, datetime]]:
-    """Count one more against each of ``limits``, in one atomic statement; gives the counts and the ends of their
-    windows by key.
-    """
+def _count(limits: list[Limit]) -> dict[str, Count]:
+    """Count one more against each of ``limits``, in one atomic statement; gives the counts by key."""
     now = timezone.now()
     rows = [
         value for key in sorted(limit.key for limit in limits) for value in (key, now + settings.SIGN_IN_FAILURE_WINDOW)
@@ -161,7 +163,32 @@ def _count(limits: list[Limit]) -> dict[str, tuple[int, datetime]]:
             """,
             [*rows, now, now],
         )
-        return {key: (failures, window_ends_at) for key, failures, window_ends_at in cursor.fetchall()}
+        return {key: Count(*count) for key, *count in cursor.fetchall()}
+
+
+def _take_back(counts: dict[str, Count]) -> None:
+    """Count one less in each of the windows of ``counts``; nothing in one that began since.
+
+    A count of nothing goes: the window begins with the first failure.
+    """
+    windows = [value for key, count in counts.items() for value in (key, count.window_ends_at)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH counted AS (
+                SELECT key, failures FROM accounts_failurecount
+                WHERE (key, window_ends_at) IN ({", ".join(["(%s, %s)"] * len(counts))})
+                ORDER BY key FOR UPDATE  -- in the order of _count, against deadlocks
+            ),
+            gone AS (
+                DELETE FROM accounts_failurecount count USING counted
+                WHERE count.key = counted.key AND counted.failures = 1
+            )
+            UPDATE accounts_failurecount count SET failures = count.failures - 1 FROM counted
+            WHERE count.key = counted.key AND counted.failures > 1
+            """,
+            windows,
+        )
 
 
 def sweep() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from math import ceil
 from typing import Any, TypeVar, cast
 
@@ -33,20 +33,16 @@ class CountedForm(forms.Form):
     def counting_failures(self, request: HttpRequest, account: str) -> Iterator[None]:
         """Count a ``ValidationError`` of the block as a failure; raise one if there have been too many."""
         limits = throttling.staff_limits(account=account, address=client_address_of(request))
-        try:
-            throttling.require_within(limits)
-        except ApiError as error:
-            self.retry_after = error.headers["Retry-After"]
-            minutes = ceil(int(self.retry_after) / 60)
-            raise ValidationError(
-                f"Too many failures. Try again in {minutes} minute{'' if minutes == 1 else 's'}."
-            ) from error
-        try:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(throttling.attempt(limits))
+            except ApiError as error:
+                self.retry_after = error.headers["Retry-After"]
+                minutes = ceil(int(self.retry_after) / 60)
+                raise ValidationError(
+                    f"Too many failures. Try again in {minutes} minute{'' if minutes == 1 else 's'}."
+                ) from error
             yield
-        except ValidationError as error:
-            if getattr(error, "code", "") != "code_required":
-                throttling.count_failure(limits)
-            raise
 
 
 def with_retry_after(response: Response, form: Any) -> Response:
@@ -74,17 +70,13 @@ class StaffLoginForm(CountedForm, AuthenticationForm):
         request = cast(HttpRequest, self.request)
         with self.counting_failures(request, self.cleaned_data.get("username") or ""):
             cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-            self._check_code()
-        return cleaned
-
-    def _check_code(self) -> None:
-        """Raise ``ValidationError`` unless the code is one of the user's, or they have no MFA yet."""
-        user: Any = self.get_user()
-        if user is None or not any(devices_for_user(user)):
-            return
-        code = normal_code(self.cleaned_data.get("code", ""))
-        if not code:
+            user: Any = self.get_user()
+            has_mfa = user is not None and any(devices_for_user(user))
+            code = normal_code(cleaned.get("code", ""))
+            if has_mfa and code:
+                user.otp_device = take_code(user, code)
+                if user.otp_device is None:
+                    raise ValidationError("This code is wrong, or was used before.", code="wrong_code")
+        if has_mfa and not code:
             raise ValidationError("Enter a code of your authenticator, or a backup code.", code="code_required")
-        user.otp_device = take_code(user, code)
-        if user.otp_device is None:
-            raise ValidationError("This code is wrong, or was used before.", code="wrong_code")
+        return cleaned

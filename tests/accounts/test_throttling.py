@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -282,17 +284,47 @@ def test_neither_names_nor_addresses_are_kept(ada: User) -> None:
     assert "192.0.2.1" not in kept
 
 
+def _at_once(number: int, action: Callable[[], int]) -> list[int]:
+    """The results of as many calls, in threads with connections of their own."""
+
+    def in_a_thread(_: int) -> int:
+        try:
+            return action()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(in_a_thread, range(number)))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_number_of_passwords_at_once_gets_more_of_them_checked() -> None:
+    ada = user_with_password(DeploymentFactory.create())
+    codes = _at_once(12, lambda: error_code(sign_in(ApiClient(ada.deployment), ada, "wrong")))
+    assert sorted(codes) == [WRONG_CREDENTIALS] * 3 + [TOO_MANY_REQUESTS] * 9
+    assert set(FailureCount.objects.values_list("failures", flat=True)) == {3}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_attempts_and_successes_at_once_leave_the_count_of_the_failures(settings: Any) -> None:
+    settings.SIGN_IN_FAILURES_PER_ACCOUNT = settings.SIGN_IN_FAILURES_PER_ADDRESS = 50
+    limits = throttling.limits(DeploymentFactory.create(), account="somebody", address=None)
+    results = iter([0, 1] * 20)
+
+    def attempt() -> int:
+        for _ in range(2):
+            with suppress(ZeroDivisionError), throttling.attempt(limits):
+                1 // next(results)
+        return 0
+
+    _at_once(20, attempt)
+    assert set(FailureCount.objects.values_list("failures", flat=True)) == {20}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_counts_hold_over_all_connections() -> None:
     """They are committed although the answer is an error."""
     ada = user_with_password(DeploymentFactory.create())
     fail(ada, 3)
 
-    def is_throttled_elsewhere() -> bool:
-        try:
-            return is_throttled(ada)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(1) as other:
-        assert other.submit(is_throttled_elsewhere).result()
+    assert _at_once(1, lambda: is_throttled(ada)) == [True]
