@@ -116,6 +116,11 @@ def of_same(shared: str, field: str, to: str, *, error: str | None = None) -> Fo
     )
 
 
+def goes_with(field: str, to: str, *, name: str, on_delete: OnDelete = "CASCADE") -> ForeignKeyConstraint:
+    """The foreign key ``field``, whose rows PostgreSQL itself deletes or clears, for raw SQL too."""
+    return ForeignKeyConstraint(name=name, fields=[field], to=to, to_fields=["id"], on_delete=on_delete)
+
+
 def violated_by(error: IntegrityError) -> str:
     """The name of the constraint that the database named when it raised ``error``, "" if it named none."""
     diagnostics: Any = getattr(error.__cause__, "diag", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -21,6 +21,28 @@ class TimeStamped(models.Model):
 
     class Meta:
         abstract = True
+
+
+class OfParent(models.Model):
+    """A row with a key of the row above it, which constraints compare: ``copied`` is that of the ``parent``."""
+
+    parent: ClassVar[str]
+    copied: ClassVar[str]
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        self._copy()
+        super().save(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+
+    def clean_fields(self, exclude: Any = None) -> None:
+        if getattr(self, f"{self.parent}_id") is not None:
+            self._copy()
+        super().clean_fields(exclude=exclude)
+
+    def _copy(self) -> None:
+        setattr(self, f"{self.copied}_id", getattr(getattr(self, self.parent), f"{self.copied}_id"))
 
 
 class MetadataField(models.JSONField):

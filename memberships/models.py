@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import pgtrigger
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
-from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Deployment, EmailAddress, Invitation, SignIn, User
+from accounts.models import Deployment, EmailAddress, SignIn, User
 from audit.triggers import audited
-from database.constraints import ForeignKeyConstraint
-from database.fields import MetadataField, TimeStamped, is_json_object
+from database.constraints import ForeignKeyConstraint, goes_with
+from database.fields import MetadataField, OfParent, TimeStamped, is_json_object
 from database.triggers import count_rows_in, immutable, invalidates, must_match, touch
 from memberships.domain_triggers import joins_by_address, joins_by_domain, leaves_a_mark
+from memberships.invitation_models import OrganizationInvitation as OrganizationInvitation
 from memberships.triggers import (
     joins_auto_assigned_workspace,
     keeps_an_administrator,
@@ -33,16 +33,28 @@ from organizations.models import (
 )
 
 
-class OrganizationMembership(TimeStamped):
+class Membership(OfParent, TimeStamped):
+    """The membership of a user in its ``parent``, which is an organization or a workspace."""
+
+    public_metadata = MetadataField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.user} in {getattr(self, self.parent)}"  # type: ignore[attr-defined]  # the subclass has it
+
+
+class OrganizationMembership(Membership):
     """The membership of a user in an organization of the same deployment."""
 
     deployment_path = "deployment"
+    parent, copied = "organization", "deployment"
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="+", editable=False)
     organization = models.ForeignKey(Organization, models.CASCADE, db_index=False, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="organization_memberships")
     roles = models.ManyToManyField(OrganizationRole, through="OrganizationMembershipRole", related_name="memberships")
-    public_metadata = MetadataField()
 
     class Meta:
         constraints = [
@@ -78,29 +90,17 @@ class OrganizationMembership(TimeStamped):
             leaves_a_mark(),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.user} in {self.organization}"
 
-    def clean_fields(self, exclude: Any = None) -> None:
-        if self.organization_id is not None:
-            self.deployment_id = self.organization.deployment_id
-        super().clean_fields(exclude=exclude)
-
-    def save(self, *args: object, **kwargs: object) -> None:
-        self.deployment_id = self.organization.deployment_id
-        super().save(*args, **kwargs)  # type: ignore[arg-type]
-
-
-class WorkspaceMembership(TimeStamped):
+class WorkspaceMembership(Membership):
     """The membership of a user in a workspace; it ends with the membership in the workspace's organization."""
 
     deployment_path = "organization__deployment"
+    parent, copied = "workspace", "organization"
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+", editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, db_index=False, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="workspace_memberships")
     roles = models.ManyToManyField(WorkspaceRole, through="WorkspaceMembershipRole", related_name="memberships")
-    public_metadata = MetadataField()
 
     class Meta:
         constraints = [
@@ -135,23 +135,22 @@ class WorkspaceMembership(TimeStamped):
             *invalidates("user", "user_id", deployment=deployment_of_organization("changed")),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.user} in {self.workspace}"
-
-    def clean_fields(self, exclude: Any = None) -> None:
-        if self.workspace_id is not None:
-            self.organization_id = self.workspace.organization_id
-        super().clean_fields(exclude=exclude)
-
-    def save(self, *args: object, **kwargs: object) -> None:
-        self.organization_id = self.workspace.organization_id
-        super().save(*args, **kwargs)  # type: ignore[arg-type]
-
 
 def _invalidates_the_member(table: str, *, deployment: str) -> list[pgtrigger.Trigger]:
     """A role that goes with its membership needs no log row: the membership's own trigger writes one."""
     joining = f"JOIN {table} member ON member.id = changed.membership_id"
     return invalidates("user", "member.user_id", joining=joining, deployment=deployment)
+
+
+def _given_once(level: Literal["organization", "workspace"]) -> list[models.BaseConstraint]:
+    return [
+        models.UniqueConstraint(fields=["membership", "role"], name=f"memberships_{level}role_once"),
+        goes_with(
+            "membership",
+            f"memberships.{level.capitalize()}Membership",
+            name=f"memberships_{level}role_goes_with_membership",
+        ),
+    ]
 
 
 class GivenRole(models.Model):
@@ -191,16 +190,7 @@ class OrganizationMembershipRole(GivenRole):
     role = models.ForeignKey(OrganizationRole, models.CASCADE, related_name="given_roles")
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["membership", "role"], name="memberships_organizationrole_once"),
-            ForeignKeyConstraint(
-                name="memberships_organizationrole_goes_with_membership",
-                fields=["membership"],
-                to="memberships.OrganizationMembership",
-                to_fields=["id"],
-                on_delete="CASCADE",
-            ),
-        ]
+        constraints = _given_once("organization")
         triggers = [
             must_match(
                 "role_fits",
@@ -240,12 +230,10 @@ class Administrator(models.Model):
     class Meta:
         default_permissions = ()
         constraints = [
-            ForeignKeyConstraint(
+            goes_with(
+                "membership",
+                "memberships.OrganizationMembership",
                 name="memberships_administrator_goes_with_membership",
-                fields=["membership"],
-                to="memberships.OrganizationMembership",
-                to_fields=["id"],
-                on_delete="CASCADE",
             ),
         ]
         triggers = keeps_an_administrator()
@@ -290,20 +278,8 @@ class EndedMembership(models.Model):
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(fields=["organization", "user"], name="memberships_ended_once"),
-            ForeignKeyConstraint(
-                name="memberships_ended_goes_with_organization",
-                fields=["organization"],
-                to="organizations.Organization",
-                to_fields=["id"],
-                on_delete="CASCADE",
-            ),
-            ForeignKeyConstraint(
-                name="memberships_ended_goes_with_user",
-                fields=["user"],
-                to="accounts.User",
-                to_fields=["id"],
-                on_delete="CASCADE",
-            ),
+            goes_with("organization", "organizations.Organization", name="memberships_ended_goes_with_organization"),
+            goes_with("user", "accounts.User", name="memberships_ended_goes_with_user"),
         ]
 
     def __str__(self) -> str:
@@ -335,16 +311,7 @@ class WorkspaceMembershipRole(GivenRole):
     role = models.ForeignKey(WorkspaceRole, models.CASCADE, related_name="given_roles")
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["membership", "role"], name="memberships_workspacerole_once"),
-            ForeignKeyConstraint(
-                name="memberships_workspacerole_goes_with_membership",
-                fields=["membership"],
-                to="memberships.WorkspaceMembership",
-                to_fields=["id"],
-                on_delete="CASCADE",
-            ),
-        ]
+        constraints = _given_once("workspace")
         triggers = [
             must_match(
                 "role_fits",
@@ -408,132 +375,3 @@ class ActiveMembership(TimeStamped):
 
     def __str__(self) -> str:
         return f"active for sign-in {self.sign_in_id}"
-
-
-class OrganizationInvitation(Invitation):
-    """An address that is invited to an organization and, if one is named, to a workspace of it.
-
-    The roles are given to whoever accepts, if the inviter could still give them then (``memberships.invitations``).
-    """
-
-    deployment_path = "deployment"
-
-    deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="+", editable=False)
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="invitations")
-    role = models.ForeignKey(
-        OrganizationRole, models.SET_NULL, null=True, blank=True, db_constraint=False, related_name="+"
-    )
-    workspace = models.ForeignKey(Workspace, models.CASCADE, null=True, blank=True, related_name="invitations")
-    workspace_role = models.ForeignKey(
-        WorkspaceRole, models.SET_NULL, null=True, blank=True, db_constraint=False, related_name="+"
-    )
-    inviter = models.ForeignKey(
-        OrganizationMembership,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        db_constraint=False,
-        related_name="sent_invitations",
-    )
-    is_by_staff = models.BooleanField(default=False, db_default=False, editable=False)
-    discarded_at = models.DateTimeField(null=True, editable=False)
-
-    class Meta:
-        verbose_name = "invitation"
-        constraints = [
-            *Invitation.Meta.constraints,
-            models.UniqueConstraint(
-                "organization",
-                "workspace",
-                Lower("email"),
-                condition=models.Q(accepted_at__isnull=True, discarded_at__isnull=True),
-                nulls_distinct=False,
-                name="memberships_invitation_one_is_open",
-                violation_error_message="This address has an open invitation: send that one again, or discard it.",
-            ),
-            ForeignKeyConstraint(
-                name="memberships_invitation_organization_is_of_deployment",
-                fields=["organization", "deployment"],
-                to="organizations.Organization",
-                to_fields=["id", "deployment"],
-                on_delete="CASCADE",
-                violation_error_message="The organization belongs to another deployment.",
-            ),
-            ForeignKeyConstraint(
-                name="memberships_invitation_workspace_is_of_organization",
-                fields=["workspace", "organization"],
-                to="organizations.Workspace",
-                to_fields=["id", "organization"],
-                on_delete="CASCADE",
-                violation_error_message="The workspace belongs to another organization.",
-            ),
-            *(
-                ForeignKeyConstraint(
-                    name=f"memberships_invitation_{field}_is_of_deployment",
-                    fields=[field, "deployment"],
-                    to=to,
-                    to_fields=["id", "deployment"],
-                    on_delete="SET NULL",
-                    violation_error_message="The role belongs to another deployment.",
-                )
-                for field, to in (
-                    ("role", "organizations.OrganizationRole"),
-                    ("workspace_role", "organizations.WorkspaceRole"),
-                )
-            ),
-            ForeignKeyConstraint(
-                name="memberships_invitation_inviter_is_a_member",
-                fields=["inviter"],
-                to="memberships.OrganizationMembership",
-                to_fields=["id"],
-                on_delete="SET NULL",
-            ),
-            models.CheckConstraint(
-                name="memberships_invitation_role_has_its_workspace",
-                condition=models.Q(workspace_role__isnull=True) | models.Q(workspace__isnull=False),
-                violation_error_message="A role in a workspace takes a workspace.",
-            ),
-            models.CheckConstraint(
-                name="memberships_invitation_is_by_a_member_or_staff",
-                condition=models.Q(inviter__isnull=True) | models.Q(is_by_staff=False),
-            ),
-            models.CheckConstraint(
-                name="memberships_invitation_ends_once",
-                condition=models.Q(accepted_at__isnull=True) | models.Q(discarded_at__isnull=True),
-            ),
-        ]
-        triggers = [
-            touch(),
-            immutable("deployment", "organization", "workspace", "email"),
-            must_match(
-                "invitation_fits",
-                """
-                SELECT 1
-                WHERE (NEW.role_id IS NULL OR EXISTS (
-                    SELECT 1 FROM organizations_organizationrole role
-                    WHERE role.id = NEW.role_id
-                        AND coalesce(role.organization_id, NEW.organization_id) = NEW.organization_id
-                )) AND (NEW.workspace_role_id IS NULL OR EXISTS (
-                    SELECT 1 FROM organizations_workspacerole role
-                    WHERE role.id = NEW.workspace_role_id
-                        AND coalesce(role.organization_id, NEW.organization_id) = NEW.organization_id
-                        AND coalesce(role.workspace_id, NEW.workspace_id) = NEW.workspace_id
-                )) AND (NEW.inviter_id IS NULL OR EXISTS (
-                    SELECT 1 FROM memberships_organizationmembership inviter
-                    WHERE inviter.id = NEW.inviter_id AND inviter.organization_id = NEW.organization_id
-                ))
-                """,
-                "the roles and the inviter must be of the same organization or workspace",
-            ),
-            *audited(naming=["email"], secret=["token_hash"]),
-        ]
-
-    def clean_fields(self, exclude: Any = None) -> None:
-        if self.organization_id is not None:
-            self.deployment_id = self.organization.deployment_id
-        super().clean_fields(exclude=exclude)
-
-    def save(self, *args: object, **kwargs: object) -> None:
-        self.deployment_id = self.organization.deployment_id
-        super().save(*args, **kwargs)  # type: ignore[arg-type]

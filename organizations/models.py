@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
@@ -16,7 +14,7 @@ from accounts.models import Deployment, User
 from accounts.names import ABNORMAL_DOMAIN, DomainField, IsNfc, ascii_domain
 from audit.triggers import audited
 from database.constraints import ForeignKeyConstraint
-from database.fields import MetadataField, TimeStamped, is_json_object, is_list_of_texts
+from database.fields import MetadataField, OfParent, TimeStamped, is_json_object, is_list_of_texts
 from database.triggers import immutable, invalidates, must_match, own_member_count, touch
 from database.words import Words
 from organizations.allow_lists import AllowListField, allow_list_is_valid
@@ -124,7 +122,7 @@ class Organization(Place):
         ]
 
 
-class OrganizationDomain(TimeStamped):
+class OrganizationDomain(OfParent, TimeStamped):
     """A domain that an organization claims; once verified it is that organization's alone.
 
     The proof is a TXT record. Users with a verified address of a verified domain become members
@@ -132,6 +130,7 @@ class OrganizationDomain(TimeStamped):
     """
 
     deployment_path = "deployment"
+    parent, copied = "organization", "deployment"
 
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="+", editable=False)
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="domains")
@@ -189,15 +188,6 @@ class OrganizationDomain(TimeStamped):
     def record_data(self) -> str:
         """The text of the record."""
         return f"rollcall-verification={self.token}"
-
-    def clean_fields(self, exclude: Any = None) -> None:
-        if self.organization_id is not None:
-            self.deployment_id = self.organization.deployment_id
-        super().clean_fields(exclude=exclude)
-
-    def save(self, *args: object, **kwargs: object) -> None:
-        self.deployment_id = self.organization.deployment_id
-        super().save(*args, **kwargs)  # type: ignore[arg-type]
 
 
 class Workspace(Place):
