@@ -1,17 +1,22 @@
-"""The actor, sent to the database with each change, so that its triggers can write it into the audit log.
+"""The actor and the action, sent to the database with each change, so that its triggers can write them into the log.
 
-The actor travels in the same round trip as the statement that changes something, as a setting that is local to the
-transaction; reading costs nothing. Without an actor, the triggers name the database role.
+Both travel in the same round trip as the statement that changes something, as settings that are local to the
+transaction; reading costs nothing. Without an actor, the triggers name the database role, and the changes of one
+transaction are one action. Entries of the same action have the same ``group_id``; ``audit.groups`` names it.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cached_property
 from typing import Any, TypedDict, cast
+from uuid import UUID
 
 import psycopg
 from django.db import transaction
@@ -21,6 +26,7 @@ from django.http.response import HttpResponseBase
 from django.utils.functional import LazyObject, empty
 
 _SET = "SELECT set_config('rollcall.actor', {}, true)"
+_SET_GROUP = ", set_config('rollcall.group', '{}', true)"
 _CHANGES = re.compile(
     r"\s*(INSERT|UPDATE|DELETE|MERGE|TRUNCATE|WITH\b.*\b(INSERT\s+INTO|UPDATE\s.*\bSET|DELETE\s+FROM|MERGE\s+INTO))\b",
     re.IGNORECASE | re.DOTALL,
@@ -36,17 +42,36 @@ class Actor(TypedDict):
     address: str | None
 
 
-_current: ContextVar[Callable[[], Actor] | None] = ContextVar("actor", default=None)
+class _Action:
+    """An action, such as a request; most change nothing, so its id is made when the first change needs it."""
+
+    def __init__(self, actor: Callable[[], Actor]) -> None:
+        self.actor = actor
+
+    @cached_property
+    def group_id(self) -> UUID:
+        """A UUID of version 7 (RFC 9562, 5.7): the ids of one time lie together in the index."""
+        value = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
+        return UUID(int=value & ~(0xF << 76) & ~(3 << 62) | 7 << 76 | 2 << 62)
+
+
+_current: ContextVar[_Action | None] = ContextVar("action", default=None)
 
 
 @contextmanager
 def acting(actor: Callable[[], Actor]) -> Iterator[None]:
-    """Within the block, all changes are logged under the actor that ``actor`` gives at that moment."""
-    token = _current.set(actor)
+    """The block is one action: all its changes are logged as such, under the actor that ``actor`` gives by then."""
+    token = _current.set(_Action(actor))
     try:
         yield
     finally:
         _current.reset(token)
+
+
+def current_group() -> UUID | None:
+    """The ``group_id`` of the changes of the present action; None if nobody acts."""
+    action = _current.get()
+    return None if action is None else action.group_id
 
 
 def command(name: str) -> Callable[[], Actor]:
@@ -82,12 +107,18 @@ class ActorMiddleware:
 def tell_database(connection: BaseDatabaseWrapper) -> None:
     """Send the actor to the database for the rest of the transaction: for COPY, which passes by Django's cursors."""
     with connection.cursor() as cursor:
-        cursor.execute(_SET.format("%s"), [_said()])
+        cursor.execute(_statement("%s"), [_said()])
 
 
 def _said() -> str:
-    actor = _current.get()
-    return "" if actor is None else json.dumps(actor())
+    action = _current.get()
+    return "" if action is None else json.dumps(action.actor())
+
+
+def _statement(said: str) -> str:
+    """The statement that sends ``said``; where nobody acts, the changes of a transaction stay together."""
+    action = _current.get()
+    return _SET.format(said) + ("" if action is None else _SET_GROUP.format(action.group_id))
 
 
 def on_connection_created(connection: BaseDatabaseWrapper, **_: Any) -> None:
@@ -104,12 +135,12 @@ def _with_actor(execute: Any, sql: Any, params: Any, many: bool, context: dict[s
     if many or not isinstance(cursor.cursor, psycopg.ClientCursor):
         # Several statements in one are sent only with the values in their text.
         with transaction.atomic(using=connection.alias, savepoint=False):
-            cursor.execute(_SET.format("%s"), [said])
+            cursor.execute(_statement("%s"), [said])
             return execute(sql, params, many, context)
     literal = cursor.cursor.mogrify("%s", [said])
     if params is not None:
         literal = literal.replace("%", "%%")
-    result = execute(f"{_SET.format(literal)};{sql}", params, many, context)
+    result = execute(f"{_statement(literal)};{sql}", params, many, context)
     cursor.nextset()
     return result
 

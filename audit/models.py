@@ -4,11 +4,41 @@ from __future__ import annotations
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import BrinIndex, GinIndex, OpClass
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Lower, Now
 
 from database.triggers import refuse
+
+
+class CurrentGroupId(models.Func):
+    """The group of the present action: the application's (``audit.actors``), else one of the transaction."""
+
+    function = "audit_group"
+    arity = 0
+    output_field = models.UUIDField()
+
+
+class AuditGroup(models.Model):
+    """The name of an action, as ``AuditEntry.group_id``; an action without one is named by its entries.
+
+    ``deployment_id`` is null where an action has changed rows of several deployments, or of none.
+    """
+
+    deployment_path = "deployment_id"
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    name = models.TextField(editable=False)
+    deployment_id = models.BigIntegerField(null=True, editable=False)
+    undoes = models.UUIDField(
+        null=True, editable=False, db_index=True, help_text="The group that this action undid, or a part of it."
+    )
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class AuditEntry(models.Model):
@@ -45,6 +75,9 @@ class AuditEntry(models.Model):
     actor_id = models.BigIntegerField(null=True, editable=False)
     actor_name = models.TextField(editable=False)
     address = models.GenericIPAddressField(null=True, editable=False)
+    group_id = models.UUIDField(
+        null=True, db_default=CurrentGroupId(), editable=False, help_text="The same for all entries of one action."
+    )
     before = models.JSONField(null=True, editable=False)
     after = models.JSONField(null=True, editable=False)
 
@@ -62,7 +95,10 @@ class AuditEntry(models.Model):
                 name="audit_auditentry_by_name",
                 condition=~models.Q(name=""),
             ),
-            BrinIndex(fields=["at"], name="audit_auditentry_by_time"),
+            models.Index(fields=["group_id", "id"], name="audit_auditentry_of_group"),
+            models.Index(fields=["object_id", "id"], name="audit_auditentry_of_object"),
+            models.Index(fields=["model", "-id"], name="audit_auditentry_of_model"),
+            models.Index(fields=["at"], name="audit_auditentry_by_time"),
         ]
         triggers = [
             pgtrigger.Trigger(

@@ -8,6 +8,7 @@ made the functions ``audit_actor`` and ``audit_difference``, too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import pgtrigger
@@ -183,6 +184,13 @@ def _path(model: Any) -> str:
 def audited_models() -> list[type[Model]]:
     """The models whose changes are in the log."""
     return [model for model in apps.get_models() if _audits(model)]
+
+
+@cache
+def deployments() -> type[Model]:
+    """The model of the deployments, which are in a room above."""
+    (model,) = (model for model in apps.get_models() if _path(model) == "pk")
+    return model
 
 
 def is_named(model: type[Model]) -> bool:

@@ -70,7 +70,7 @@ def _latest_changes(request: HttpRequest) -> list[dict[str, Any]]:
     if not page.has_view_permission(request):
         return []
     entries = list(page.get_queryset(request).order_by("-pk")[:LATEST])
-    page.name_subjects(entries)
+    page.prepare(request, entries)
     return [
         {
             "at": entry.at,

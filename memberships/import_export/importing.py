@@ -17,6 +17,7 @@ from django.utils.text import capfirst
 from accounts.models import Deployment, DeploymentAlias
 from api.errors import LAST_ADMIN
 from api.exceptions import is_refusal
+from audit import groups
 from memberships import last_admin
 from memberships.import_export.checking import CHECKS, check, discard_bad_lines, errors
 from memberships.import_export.reading import UnreadableFile, read
@@ -54,14 +55,17 @@ class Report:
         return len({error.line for error in self.errors})
 
     @property
+    def rows(self) -> str:
+        return "1 row" if self.lines == 1 else f"{self.lines:,} rows"
+
+    @property
     def finding(self) -> str:
         """One sentence for people: how many rows have errors."""
         if not self.lines:
             return "The file was not imported." if self.errors else "The file has no rows below the column names."
-        rows = "1 row" if self.lines == 1 else f"{self.lines:,} rows"
         if not self.errors:
-            return f"{rows}, no errors."
-        return f"{self.bad_lines:,} of {rows} {'has' if self.bad_lines == 1 else 'have'} errors."
+            return f"{self.rows}, no errors."
+        return f"{self.bad_lines:,} of {self.rows} {'has' if self.bad_lines == 1 else 'have'} errors."
 
     @property
     def outcome(self) -> str:
@@ -81,12 +85,13 @@ def run_import(
     dry_run: bool = False,
     skips_bad_lines: bool = False,
     without_admin: bool = False,
+    name: str = "a file",
 ) -> Iterator[Progress | Report]:
     """Import ``file`` into ``deployments``; yields progress, and last the ``Report``.
 
     A line that names no host belongs to ``default``, or to the only deployment. ``skips_bad_lines`` saves the good
-    ones. ``without_admin`` lets organizations lose their last administrators. A caller that closes the iterator early
-    stops the import, and nothing is saved.
+    ones. ``without_admin`` lets organizations lose their last administrators. The audit log calls the import by
+    ``name``, which is the file's. A caller that closes the iterator early stops the import, and nothing is saved.
     """
     try:
         with transaction.atomic():
@@ -94,6 +99,8 @@ def run_import(
                 last_admin.let_go()
             hosts = _hosts(deployments, default)
             report = yield from _run(file, hosts, dry_run=dry_run, skips_bad_lines=skips_bad_lines)
+            if report.saved:
+                groups.name(f"Import of {name}, {report.rows}")
     except UnreadableFile as error:
         report = _nothing(LineError(error.line, str(error)))
     except (IntegrityError, OperationalError) as error:

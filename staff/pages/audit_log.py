@@ -4,67 +4,66 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import BooleanField, OuterRef, Q, QuerySet, Subquery, Value
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db.models import BooleanField, Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
 from accounts.models import Deployment
-from audit.models import AuditEntry
-from audit.names import model_of, name_subjects, referred_to
-from audit.triggers import audited_models
+from audit.groups import name_groups
+from audit.models import AuditEntry, AuditGroup
+from audit.names import deployment_of, model_of, name_subjects, referred_to
 from staff.access.permissions import PRIVATE_METADATA, visible_to
-from staff.toolkit.filters import WhenFilter
+from staff.pages.audit_export import KINDS, export_page
+from staff.pages.audit_filters import (
+    ActorFilter,
+    DeploymentFilter,
+    EntryTimeFilter,
+    GroupFilter,
+    ModelFilter,
+    ObjectFilter,
+    PersonFilter,
+    as_uuid,
+)
 from staff.toolkit.links import address, link_to
 from staff.toolkit.pages import ReadOnlyAdmin
 
+UNNAMED = "one action"
 HIDDEN = "(hidden)"
 """Stands for a value that the reader may not see."""
 
 
-class ModelFilter(admin.SimpleListFilter):
-    title = "kind of object"
-    parameter_name = "model"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
-        return [(model._meta.label_lower, capfirst(str(model._meta.verbose_name))) for model in audited_models()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return queryset.filter(model=self.value()) if self.value() else queryset
-
-
-class DeploymentFilter(admin.SimpleListFilter):
-    """By one of the deployments that still exist. With very many, each has its history on its own page."""
-
-    title = "deployment"
-    parameter_name = "deployment"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        rows = visible_to(request.user, Deployment.objects.order_by("name"))
-        return [(str(row.pk), str(row)) for row in rows[:50]]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        value = self.value() or ""
-        return queryset.filter(deployment_id=int(value)) if value.isascii() and value.isdigit() else queryset
-
-
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ("when", "who", "action", "what", "deployment", "differences")
+    list_display = ("when", "who", "action", "what", "deployment", "differences", "group")
     list_display_links = ("when",)
-    list_before_template: Any = "staff/history_of.html"
-    list_filter = ("action", "actor_kind", ModelFilter, DeploymentFilter, ("at", WhenFilter))
+    list_before_template: Any = "staff/audit_log_head.html"
+    list_filter = (
+        GroupFilter,
+        PersonFilter,
+        ObjectFilter,
+        ActorFilter,
+        ("at", EntryTimeFilter),
+        "action",
+        "actor_kind",
+        ModelFilter,
+        DeploymentFilter,
+    )
     search_fields = ("name",)  # shows the field; see get_search_results
     search_help_text = "Object's name or id, or who changed it"
     actions = None
-    fields = readonly_fields = ("when", "who", "action", "what", "deployment", "differences")
+    fields = readonly_fields = ("when", "who", "action", "what", "deployment", "differences", "group")
     sortable_by = ()
-    name_subjects = staticmethod(name_subjects)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -77,11 +76,14 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             entries = entries.filter(deployment_id=row.pk)
         elif row is not None:
             entries = entries.filter(subjects__contains=[AuditEntry.subject(row)])
-        deployments = Deployment.objects.filter(pk=OuterRef("deployment_id"))
-        return entries.annotate(
-            deployment_name=Subquery(deployments.values("name")),
-            is_censored=Value(not request.user.has_perm(PRIVATE_METADATA), BooleanField()),
-        )
+        return entries.annotate(is_censored=Value(not request.user.has_perm(PRIVATE_METADATA), BooleanField()))
+
+    def prepare(self, request: HttpRequest, entries: Iterable[AuditEntry]) -> None:
+        """Read what the columns of the list need: the names of subjects and actions."""
+        entries = list(entries)
+        name_subjects(entries)
+        groups = AuditGroup.objects.filter(pk__in={entry.group_id for entry in entries})
+        name_groups(entries, visible_to(request.user, groups))
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         term = search_term.strip()
@@ -91,9 +93,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             return queryset, False
         found = Q(lowered__startswith=term.lower(), name__gt="") | Q(actor_name=term)
         if term.isascii() and term.isdigit() and len(term) < 19:
-            # Not by object_id alone, which has no index: every change pays for each index of the log.
-            subjects = [f"{model._meta.label_lower}:{int(term)}" for model in audited_models()]
-            found |= Q(subjects__overlap=subjects, object_id=int(term)) | Q(pk=int(term))
+            found |= Q(object_id=int(term)) | Q(pk=int(term))
         return queryset.alias(lowered=Lower("name")).filter(found), False
 
     def history_of(self, request: HttpRequest, row: Any) -> HttpResponse:
@@ -109,14 +109,39 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes = super().get_changelist_instance(request)
-        name_subjects(changes.result_list)
+        self.prepare(request, changes.result_list)
         return changes
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         entry = super().get_object(request, object_id, from_field)
         if entry is not None:
-            name_subjects([entry])
+            self.prepare(request, [entry])
         return entry
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """With the name of the action, where the list is one action's, and links to export what is filtered."""
+        query = request.GET.urlencode()
+        context: dict[str, Any] = {
+            "exports": [(name, f"{address(AuditEntry, kind)}?{query}") for kind, name in KINDS.items()]
+        }
+        if group_id := as_uuid(request.GET.get(GroupFilter.parameter_name, "")):
+            context["group"] = visible_to(request.user, AuditGroup.objects.filter(pk=group_id)).first() or UNNAMED
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.export)
+        own = [path(f"export/{kind}/", view, {"kind": kind}, name=f"audit_auditentry_{kind}") for kind in KINDS]
+        return [*own, *super().get_urls()]
+
+    def export(self, request: HttpRequest, kind: str) -> HttpResponseBase:
+        """The entries that the list has for the same query, as a file to save."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            entries = super().get_changelist_instance(request).queryset
+        except IncorrectLookupParameters as error:
+            raise BadRequest(str(error)) from error
+        return export_page(entries, kind, prepare=partial(self.prepare, request))
 
     @admin.display(description="when (UTC)")
     def when(self, entry: AuditEntry) -> str:
@@ -134,7 +159,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         model = model_of(entry.model)
         kind = capfirst(str(model._meta.verbose_name)) if model else entry.model
         text = f"{kind} {entry.name or entry.object_id}"
-        if not entry.name and (names := _names(entry).values()):
+        names = [name for subject, name in _names(entry).items() if subject != deployment_of(entry)]
+        if not entry.name and names:
             text += f" ({', '.join(names)})"
         if model is None or entry.action == AuditEntry.Action.DELETED or not self.admin_site.is_registered(model):
             return text
@@ -142,7 +168,14 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="deployment")
     def deployment(self, entry: Any) -> str:
-        return entry.deployment_name or entry.deployment_id or "-"
+        return _names(entry).get(deployment_of(entry)) or entry.deployment_id or "-"
+
+    @admin.display(description="part of")
+    def group(self, entry: Any) -> SafeString | str:
+        """A link to all entries of the same action."""
+        if entry.group_id is None:
+            return "-"
+        return link_to(f"{address(AuditEntry, 'changelist')}?group={entry.group_id}", str(entry.group or UNNAMED))
 
     @admin.display(description="before → after")
     def differences(self, entry: Any) -> SafeString:

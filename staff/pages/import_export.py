@@ -94,9 +94,13 @@ def import_page(page: admin.ModelAdmin, request: HttpRequest) -> HttpResponseBas
     if request.method != "POST" or not form.is_valid():
         status = 200 if request.method != "POST" else 422
         return TemplateResponse(request, "staff/import.html", context, status=status)
-    file, default = form.cleaned_data["file"].file, form.cleaned_data["deployment"]
-    options = {"dry_run": "check" in request.POST, "without_admin": form.cleaned_data["without_admin"]}
-    steps = _steps(request, file, deployments=deployments, default=default, **options)
+    upload, default = form.cleaned_data["file"], form.cleaned_data["deployment"]
+    options = {
+        "dry_run": "check" in request.POST,
+        "without_admin": form.cleaned_data["without_admin"],
+        "name": upload.name,
+    }
+    steps = _steps(request, upload.file, deployments=deployments, default=default, **options)
     if not request.headers.get("X-Steps-Only"):
         before, after = render_to_string("staff/import.html", context | {"streams": True}, request).split(END)
         steps = _around(before, steps, after)

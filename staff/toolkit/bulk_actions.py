@@ -20,7 +20,9 @@ from django.template.response import TemplateResponse
 
 from api.errors import LAST_ADMIN
 from api.exceptions import is_refusal
+from audit import groups
 from staff.bulk_changes import Change, Refused
+from staff.toolkit.links import counted
 from staff.toolkit.refusals import WITHOUT_ADMIN, refusal_of, settle
 
 MAX_ROWS = 10_000
@@ -106,6 +108,7 @@ class BulkAction:
             with transaction.atomic():
                 changes = self.run(rows, data)
                 settle(request)
+                groups.name(f"{self.description}: {counted(type(rows[0]), len(rows))}")
                 if not saves:
                     transaction.set_rollback(True)
                 return changes

@@ -37,11 +37,16 @@ class WhenFilter(RangeDateTimeFilter):
     form_class = _WhenForm
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        for lookup, moment in self.bounds():
+            queryset = queryset.filter(**{f"{self.field_path}__{lookup}": moment})
+        return queryset
+
+    def bounds(self) -> Iterator[tuple[str, datetime]]:
+        """The ends that are given: ``gte`` or ``lte``, and the moment."""
         for end, lookup, default in (("from", "gte", "00:00"), ("to", "lte", "23:59:59.999999")):
             day, time = (str(self.used_parameters.get(f"{self.field_path}_{end}_{part}") or "") for part in (0, 1))
             if moment := _moment(f"{day} {time or default}"):
-                queryset = queryset.filter(**{f"{self.field_path}__{lookup}": moment})
-        return queryset
+                yield lookup, moment
 
 
 def _moment(text: str) -> datetime | None:

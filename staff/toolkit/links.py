@@ -31,5 +31,10 @@ def plural(model: type[models.Model]) -> str:
     return capfirst(str(model._meta.verbose_name_plural))
 
 
+def counted(model: type[models.Model], number: int) -> str:
+    """Such as "1 user" or "1,000 users"."""
+    return f"{number:,} {model._meta.verbose_name if number == 1 else model._meta.verbose_name_plural}"
+
+
 def names(rows: Iterable[models.Model]) -> str:
     return ", ".join(sorted(map(str, rows)))

@@ -15,10 +15,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, checkbox
 
+from audit import groups
 from staff.toolkit.bulk_actions import BulkAction, offered
 from staff.toolkit.choices import fix
 from staff.toolkit.forms import StaffFields, StaffForm
-from staff.toolkit.links import address, link_to, plural
+from staff.toolkit.links import address, counted, link_to, plural
 from staff.toolkit.lists import COUNTED, CappedPaginator, StaffChangeList
 from staff.toolkit.refusals import refusal_of, settle, way_out
 from staff.toolkit.scope import ScopedPage
@@ -100,6 +101,7 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         settle(request)
+        groups.name(f"{'Change' if change else 'Add'} {self.opts.verbose_name} “{form.instance}”")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """The row, or None. An empty parameter ``_to_field`` is as good as none; Django takes it for a field's name."""
@@ -115,13 +117,17 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
             return super().delete_view(request, object_id, refusal | (extra_context or {}))
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        name = f"Delete {self.opts.verbose_name} “{obj}”"
         super().delete_model(request, obj)
         settle(request)
+        groups.name(name)
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         with transaction.atomic():
+            name = f"Delete {counted(self.model, queryset.count())}"
             super().delete_queryset(request, queryset)
             settle(request)
+            groups.name(name)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """The values that a link fills into the form. Raises ``BadRequest`` if a related row's is no id."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import re
 from typing import Any
 
 import pytest
@@ -12,11 +16,13 @@ from audit import actors
 from audit.models import AuditEntry
 from organizations.models import Organization
 from staff.models import StaffAccess
+from staff.pages import audit_export
 from tests.support.admin import saved, send, url
 from tests.support.database import execute
 from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
+    UserFactory,
     WorkspaceRoleFactory,
     join,
     new_branch,
@@ -99,6 +105,79 @@ def test_the_trail_is_found_by_object_actor_action_and_deployment(admin_client: 
         assert other_key not in found(admin_client, **query), query
     assert found(admin_client, action__exact="deleted") == set()
     assert {key, other_key} <= found(admin_client, action__exact="added", model="organizations.organization")
+
+
+def test_the_log_is_found_by_a_person_and_names_them_after_they_are_gone(admin_client: Client) -> None:
+    branch = new_branch()
+    membership = join(branch.user, branch.workspace)
+    address, pk = branch.user.email, membership.pk
+    key = ("memberships.workspacemembership", pk)
+    UserFactory.create(deployment=branch.deployment)
+    for query in (address.upper(), str(branch.user.pk)):
+        assert key in found(admin_client, person=query)
+        assert not [model for model, _ in found(admin_client, person=query) if model.startswith("organizations.")]
+    branch.organization.name = "Renamed"
+    branch.organization.save()
+    branch.user.delete()
+    branch.organization.delete()
+    page = text(admin_client.get(TRAIL, {"person": address, "model": "memberships.workspacemembership"}))
+    assert f"Workspace membership {pk} (Renamed, {branch.workspace}, {address})" in page  # its end
+    assert re.search(
+        rf"Workspace membership {pk} \(Organization \d+, {branch.workspace}, {address}\)", page
+    )  # its beginning
+    assert key in found(admin_client, person=address, action__exact="deleted")
+    assert found(admin_client, person="nobody@example.com") == set()
+
+
+def test_filters_of_the_log_hold_together(admin_client: Client) -> None:
+    with actors.acting(actors.command("nightly")):
+        organization = OrganizationFactory.create(name="Nordlys Logistikk")
+    key = ("organizations.organization", organization.pk)
+    today = f"{timezone.now():%Y-%m-%d}"
+    query = {"actor": "nightly", "object": "nordlys", "at_from_0": today, "at_to_0": today}
+    assert found(admin_client, **query) == {key}
+    assert found(admin_client, **query | {"object": str(organization.pk)}) >= {key}
+    for other in (
+        {"actor": "daily"},
+        {"object": "logistikk"},
+        {"at_from_0": "2099-01-01"},
+        {"action__exact": "deleted"},
+    ):
+        assert found(admin_client, **query | other) == set(), other
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_an_export_has_the_entries_that_are_filtered(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(audit_export, "CHUNK", 2)
+    with actors.acting(actors.command("nightly")):
+        for number in range(5):
+            row = OrganizationFactory.create(name=f"=cmd {number}", private_metadata={"note": "weggesperrt"})
+    OrganizationFactory.create(name="Other")
+    query = {"actor": "nightly", "model": "organizations.organization"}
+    content = _exported(admin_client, kind, **query)
+    rows: Any = [json.loads(line) for line in content.splitlines()] if kind == "jsonl" else _read_csv(content)
+    guard = "'" if kind == "csv" else ""
+    assert [row["object"] for row in rows] == [f"{guard}=cmd {number}" for number in (4, 3, 2, 1, 0)]
+    after = rows[0]["after"] if kind == "jsonl" else json.loads(rows[0]["after"])
+    assert after["private_metadata"] == {"note": "weggesperrt"}
+    assert rows[0]["deployment"] == str(row.deployment)
+    reader = Client()
+    reader.force_login(staff(row.deployment, role=StaffAccess.Role.SUPPORT))
+    content = _exported(reader, kind, **query)
+    assert "=cmd 4" in content
+    assert "=cmd 3" not in content  # of another deployment
+    assert "weggesperrt" not in content
+
+
+def _exported(client: Client, kind: str, **query: str) -> str:
+    response: Any = client.get(url(AuditEntry, kind), query)
+    return b"".join(response.streaming_content).decode("utf-8-sig")
+
+
+def _read_csv(content: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content)))
 
 
 def test_the_trail_is_found_by_time(admin_client: Client) -> None:

@@ -60,6 +60,7 @@ class Command(BaseCommand):
                 dry_run=options["dry_run"],
                 skips_bad_lines=options["skip_rejected"],
                 without_admin=options["without_admin"],
+                name=options["file"].name,
             )
             report = self._follow(steps)
             self.stdout.write(f"{report.finding} {report.outcome}")

@@ -1,0 +1,143 @@
+"""The filters of the audit log. Each is a search in one of its indexes, or bounds the others by a range of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+from django.http import HttpRequest
+from django.utils.text import capfirst
+from unfold.contrib.filters.admin import TextFilter
+
+from accounts.models import Deployment, User
+from audit.models import AuditEntry
+from audit.triggers import audited_models
+from staff.access.permissions import visible_to
+from staff.toolkit.filters import WhenFilter
+from staff.toolkit.search import is_id
+
+MAX_PEOPLE = 50
+"""People whom one name may have meant over the years."""
+LONGEST_STATEMENT = timedelta(hours=1)
+"""An entry has the time at which its statement began, and gets its id while that runs."""
+
+
+class ModelFilter(admin.SimpleListFilter):
+    title = "kind of object"
+    parameter_name = "model"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
+        return [(model._meta.label_lower, capfirst(str(model._meta.verbose_name))) for model in audited_models()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(model=self.value()) if self.value() else queryset
+
+
+class DeploymentFilter(admin.SimpleListFilter):
+    """By one of the deployments that still exist. With very many, each has its history on its own page."""
+
+    title = "deployment"
+    parameter_name = "deployment"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        rows = visible_to(request.user, Deployment.objects.order_by("name"))
+        return [(str(row.pk), str(row)) for row in rows[:50]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        value = self.value() or ""
+        return queryset.filter(deployment_id=int(value)) if is_id(value) else queryset
+
+
+class _Typed(TextFilter):
+    """By a text that is typed; without a NUL, which no text in the database has."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        text = (self.value() or "").strip()
+        if "\0" in text:
+            return queryset.none()
+        found: QuerySet = self.matching(request, queryset, text) if text else queryset
+        return found
+
+    def matching(self, request: HttpRequest, queryset: Any, text: str) -> Any:
+        raise NotImplementedError
+
+
+class PersonFilter(_Typed):
+    """The changes of a user and of all that refers to them, by an address, username or id that they have or had."""
+
+    title = "person (email address, username or id)"
+    parameter_name = "person"
+
+    def matching(self, request: HttpRequest, queryset: Any, text: str) -> Any:
+        names = Q(email__iexact=text) | Q(username__iexact=text)
+        ids = set(visible_to(request.user, User.objects.filter(names)).values_list("pk", flat=True)[:MAX_PEOPLE])
+        kept = AuditEntry.objects.alias(lowered=Lower("name")).filter(
+            lowered=text.lower(), model=User._meta.label_lower
+        )
+        ids |= set(
+            visible_to(request.user, kept).order_by().values_list("object_id", flat=True).distinct()[:MAX_PEOPLE]
+        )
+        if is_id(text):
+            ids.add(int(text))
+        return queryset.filter(subjects__overlap=[f"{User._meta.label_lower}:{pk}" for pk in sorted(ids)])
+
+
+class ObjectFilter(_Typed):
+    title = "object (the beginning of its name, or its id)"
+    parameter_name = "object"
+
+    def matching(self, request: HttpRequest, queryset: Any, text: str) -> Any:
+        if is_id(text):
+            return queryset.filter(object_id=int(text))
+        return queryset.alias(lowered=Lower("name")).filter(lowered__startswith=text.lower(), name__gt="")
+
+
+class ActorFilter(_Typed):
+    title = "actor (staff, user, command or database role)"
+    parameter_name = "actor"
+
+    def matching(self, request: HttpRequest, queryset: Any, text: str) -> Any:
+        return queryset.filter(actor_name=text)
+
+
+class GroupFilter(_Typed):
+    """The entries of one action; links lead to it, nobody types it."""
+
+    title = "action as a whole"
+    parameter_name = "group"
+
+    def has_output(self) -> bool:
+        return self.value() is not None
+
+    def matching(self, request: HttpRequest, queryset: Any, text: str) -> Any:
+        group_id = as_uuid(text)
+        return queryset.none() if group_id is None else queryset.filter(group_id=group_id)
+
+
+class EntryTimeFilter(WhenFilter):
+    """The ids grow with the time, so the time also bounds the ids, in which all other indexes are ordered."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        for lookup, moment in self.bounds():
+            queryset = queryset.filter(**{f"at__{lookup}": moment}, **_ids(lookup, moment))
+        return queryset
+
+
+def _ids(lookup: str, moment: datetime) -> dict[str, int]:
+    if lookup == "gte":
+        entry = AuditEntry.objects.filter(at__lt=moment - LONGEST_STATEMENT).order_by("-at").first()
+        return {"pk__gt": entry.pk} if entry else {}
+    entry = AuditEntry.objects.filter(at__gt=moment + LONGEST_STATEMENT).order_by("at").first()
+    return {"pk__lt": entry.pk} if entry else {}
+
+
+def as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
