@@ -1,14 +1,17 @@
-"""The page “Why can't they enter?”: staff enter an address and see the user's answer, and its reasons."""
+"""“Why can't they enter?”: which workspaces a user may enter with an address and a session, why not, and the cure."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -17,7 +20,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from accounts.models import Session, SignIn, User
 from api.networks import Address, parse_address
 from memberships.eligibility import Outcome
-from memberships.explaining import Explanation, Finding, explain
+from memberships.explaining import Decision, Explanation, Finding, explain
+from organizations.models import Organization, Workspace
 from staff.access.permissions import PRIVATE_METADATA, visible_to
 
 SIGN_INS = 20
@@ -79,6 +83,8 @@ def why_not_page(page: admin.ModelAdmin, request: HttpRequest, user_id: int, wor
     address = sign_ins[0].ip_address if sign_ins else None
     asked = request.GET if "address" in request.GET else {"address": address or "", "session": _id(live)}
     form = WhyNotForm(sign_ins, asked)
+    if request.method == "POST" and form.is_valid() and form.cleaned_data["address"]:
+        return _add_to_allow_list(page, request, user, form.cleaned_data["address"])
     context = {
         **page.admin_site.each_context(request),
         "title": "Why can't they enter?",
@@ -87,6 +93,7 @@ def why_not_page(page: admin.ModelAdmin, request: HttpRequest, user_id: int, wor
         "user_asked_for": user,
         "form": form,
         "sign_ins": [(sign_in, state(sign_in)) for sign_in in sign_ins],
+        "link_to_result": f"?{urlencode({name: asked.get(name) or '' for name in form.fields})}",
         "media": page.media + form.media,
     }
     if form.is_valid():
@@ -96,15 +103,77 @@ def why_not_page(page: admin.ModelAdmin, request: HttpRequest, user_id: int, wor
             address=form.cleaned_data["address"],
             session=Session.objects.get(pk=session) if session else None,
         )
-        context |= _shown(explanation, workspace_id, request)
+        context |= _shown(explanation, workspace_id, form.cleaned_data["address"], request)
     return TemplateResponse(request, "staff/why_not.html", context)
+
+
+PLACES: dict[str, type[Organization | Workspace]] = {"organization": Organization, "workspace": Workspace}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule for a workspace: its outcome, the reason in words, and the place whose rule it is."""
+
+    finding: Finding
+    reason: str
+    place_id: str
+    may_change: bool
+
+    @property
+    def is_unmet(self) -> bool:
+        return self.finding.outcome is Outcome.UNMET
+
+
+class DecisionRow:
+    """The decision on a workspace as the page shows it: the outcome, the rules that decide it, and the others."""
+
+    def __init__(self, decision: Decision, explanation: Explanation, request: HttpRequest) -> None:
+        self.decision = decision
+        self.may_enter = decision.restriction["type"] == "none"
+        rules = [
+            Rule(
+                finding,
+                reason(finding, explanation.has_mfa),
+                decision.membership[finding.level.kind]["id"],
+                request.user.has_perm(f"organizations.change_{finding.level.kind}"),
+            )
+            for finding in decision.findings
+        ]
+        self.deciding = [] if self.may_enter else [rule for rule in rules if rule.is_unmet]
+        self.needs_mfa = any(rule.finding.rule == "MFA" for rule in self.deciding)
+        self.others = [rule for rule in rules if rule not in self.deciding]
+
+
+def _add_to_allow_list(page: admin.ModelAdmin, request: HttpRequest, user: User, address: Address) -> HttpResponse:
+    """Add ``address`` to the allow-list of the place of ``user`` that the form names, such as "workspace 5"."""
+    kind, _, place_id = request.POST.get("add_to", "").partition(" ")
+    if kind not in PLACES or not place_id.isdecimal():
+        raise PermissionDenied
+    if not request.user.has_perm(f"organizations.change_{kind}"):
+        raise PermissionDenied
+    with transaction.atomic():
+        places = PLACES[kind]._default_manager.filter(memberships__user=user).select_for_update(no_key=True)
+        place = get_object_or_404(places, pk=place_id)
+        if str(address) not in place.whitelisted_ips:
+            place.whitelisted_ips = [*place.whitelisted_ips, str(address)]
+            place.full_clean()
+            place.save()
+    messages.success(request, f"Added {address} to the allow-list of the {kind} “{place.name}”.")
+    return HttpResponseRedirect(request.get_full_path())
 
 
 def _id(live: list[SignIn]) -> str:
     return str(live[0].session_id) if live else ""
 
 
-def _shown(explanation: Explanation, workspace_id: int | None, request: HttpRequest) -> dict[str, Any]:
+def _shown(
+    explanation: Explanation, workspace_id: int | None, address: Address | None, request: HttpRequest
+) -> dict[str, Any]:
+    rows = [
+        DecisionRow(decision, explanation, request)
+        for decision in explanation.decisions
+        if workspace_id is None or decision.membership["workspace"]["id"] == str(workspace_id)
+    ]
     hides = not request.user.has_perm(PRIVATE_METADATA)
     body = orjson.loads(explanation.answer.body)
     if hides:
@@ -112,11 +181,10 @@ def _shown(explanation: Explanation, workspace_id: int | None, request: HttpRequ
             membership["workspace"]["private_metadata"] = membership["organization"]["private_metadata"] = {}
     return {
         "explanation": explanation,
-        "decisions": [
-            (decision, [(finding, reason(finding, explanation.has_mfa)) for finding in decision.findings])
-            for decision in explanation.decisions
-            if workspace_id is None or decision.membership["workspace"]["id"] == str(workspace_id)
-        ],
+        "address": address,
+        "headings": ["Workspace", "Outcome", "Reason", "Cure"],
+        "rows": sorted(rows, key=lambda row: row.may_enter),
+        "entered": sum(row.may_enter for row in rows),
         "json": orjson.dumps(body, option=orjson.OPT_INDENT_2).decode(),
         "hides_private_metadata": hides,
         "bytes": len(explanation.answer.body),

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import Deployment, Session, SignIn, User
 from api.networks import parse_address
+from audit.models import AuditEntry
 from memberships.eligibility import Outcome
 from memberships.explaining import Explanation, explain
 from memberships.models import OrganizationMembership, OrganizationMembershipRole, WorkspaceMembership
@@ -145,10 +146,8 @@ def test_the_page_shows_the_decision_its_reasons_and_the_json(admin_client: Clie
     session = session_of(user)
     response = admin_client.get(PAGE.format(user.pk), {"address": HERE, "session": str(session.pk)})
     text = " ".join(html.unescape(response.content.decode()).split())
-    assert (
-        "Access denied (<code>ip_not_allowed</code>): Connect from a network that the workspace “Vault” allows." in text
-    )
-    assert "The address is not in 10.0.0.0/8." in text
+    assert "Can enter 0 of 1 workspace " in text
+    assert "IP rule of the workspace “Vault”:</strong> The address is not in 10.0.0.0/8." in text
     assert shown_json(response)["session"]["id"] == str(session.pk)
     assert shown_json(response)["data"][0]["eligibility_restriction"]["type"] == "ip_not_allowed"
     response = admin_client.get(PAGE.format(user.pk), {"address": "10.1.2.3", "session": ""})
@@ -160,10 +159,10 @@ def test_the_users_and_the_memberships_pages_lead_there(admin_client: Client, us
     for row in (user, one):
         assert "Why can&#x27;t they enter?" in admin_client.get(url(row, "change")).content.decode()
     response = admin_client.get(f"/admin/accounts/user/{user.pk}/why-not", follow=True)
-    assert len(response.context["decisions"]) == 2
+    assert len(response.context["rows"]) == 2
     response = admin_client.get(f"/admin/memberships/workspacemembership/{other.pk}/why-not", follow=True)
-    ((decision, _),) = response.context["decisions"]
-    assert decision.membership["workspace"]["name"] == "Other"
+    (row,) = response.context["rows"]
+    assert row.decision.membership["workspace"]["name"] == "Other"
 
 
 def test_a_text_that_is_no_address_is_refused(admin_client: Client, user: User) -> None:
@@ -178,7 +177,7 @@ def test_missing_mfa_and_a_disabled_user_are_explained(admin_client: Client, use
     assert "and the user has set up MFA." in admin_client.get(PAGE.format(user.pk), {"address": ""}).content.decode()
     User.objects.update(disabled=True)
     text = admin_client.get(PAGE.format(user.pk), {"address": ""}).content.decode()
-    assert "Refused before any rule applies (401)" in text
+    assert "Refused everywhere (401): " in text
     assert "40106" in text
 
 
@@ -205,3 +204,60 @@ def test_staff_without_rights_may_not_ask(user: User) -> None:
     client = Client()
     client.force_login(staff(role="support"))
     assert client.get(PAGE.format(user.pk)).status_code == 403
+
+
+def test_workspaces_that_keep_the_user_out_come_first(admin_client: Client, user: User) -> None:
+    for name, entries in (("One", []), ("Shut", ["10.0.0.0/8"]), ("Other", [])):
+        member_of_new_workspace(user, name=name, enable_ip_restriction=True, whitelisted_ips=entries)
+    response = admin_client.get(PAGE.format(user.pk), {"address": HERE})
+    assert "Can enter 2 of 3 workspaces" in response.content.decode()
+    names = [row.decision.membership["workspace"]["name"] for row in response.context["rows"]]
+    assert names[0] == "Shut"
+
+
+@pytest.mark.parametrize("level", ["organization", "workspace"])
+def test_the_cure_lets_the_user_in(admin_client: Client, user: User, level: str) -> None:
+    membership = member_of_new_workspace(user)
+    restrict(membership, level, enable_ip_restriction=True, whitelisted_ips=["10.0.0.0/8"])
+    page = f"{PAGE.format(user.pk)}?address={HERE}"
+    (rule,) = admin_client.get(page).context["rows"][0].deciding
+    cure = {"add_to": f"{level} {rule.place_id}"}
+    response = admin_client.post(page, cure, follow=True)
+    assert (response.context["entered"], response.redirect_chain) == (1, [(page, 302)])
+    admin_client.post(page, cure)  # a second click changes nothing
+    place = getattr(membership, level)
+    place.refresh_from_db()
+    assert place.whitelisted_ips == ["10.0.0.0/8", HERE]
+    assert AuditEntry.objects.filter(
+        action="changed", model=place._meta.label_lower, object_id=place.pk, actor_kind="staff"
+    ).exists()
+
+
+@pytest.mark.parametrize(
+    "add_to", ["", "organization", "organization x", "user 1", "organization 0", "workspace 99999"]
+)
+def test_a_cure_of_no_place_of_the_user_is_refused(admin_client: Client, user: User, add_to: str) -> None:
+    member_of_new_workspace(user)
+    response = admin_client.post(f"{PAGE.format(user.pk)}?address={HERE}", {"add_to": add_to})
+    assert response.status_code in (403, 404)
+
+
+def test_support_reads_the_cure_and_cannot_apply_it(user: User) -> None:
+    membership = member_of_new_workspace(user, enable_ip_restriction=True, whitelisted_ips=["10.0.0.0/8"])
+    client = Client()
+    client.force_login(staff(user.deployment, role="support"))
+    page = f"{PAGE.format(user.pk)}?address={HERE}"
+    text = " ".join(html.unescape(client.get(page).content.decode()).split())
+    assert f"Add {HERE} to the allow-list of the workspace" in text
+    assert "add_to" not in text
+    assert client.post(page, {"add_to": f"workspace {membership.workspace_id}"}).status_code == 403
+
+
+def test_the_link_gives_the_same_result_to_a_colleague(admin_client: Client, user: User) -> None:
+    member_of_new_workspace(user)
+    session = session_of(user)
+    response = admin_client.get(PAGE.format(user.pk), {"address": HERE, "session": str(session.pk)})
+    assert response.context["link_to_result"] == f"?address={HERE}&session={session.pk}"
+    SignIn.objects.update(ip_address="203.0.113.9")
+    response = admin_client.get(PAGE.format(user.pk))  # the newest sign-in's, which another one may replace
+    assert response.context["link_to_result"] == f"?address=203.0.113.9&session={session.pk}"
