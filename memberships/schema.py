@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -297,38 +298,30 @@ switch_sign_in = endpoint(
     ],
 )
 
-switch_organization = endpoint(
-    "SwitchOrganization",
-    "Act in another organization",
-    tag="Session",
-    method="POST",
-    description="It becomes the active one of this sign-in, and of the user's next. A workspace of another is left.",
-    parameters=[id_query("organization_id", "The organization to act in. Empty is none.")],
-    answers=SESSION,
-    examples=_SIGNED_IN_EXAMPLE,
-    fails_with=[
-        *NEEDING_A_SESSION,
-        Problem.INVALID_PARAMETER,
-        Problem.ENTRY_RESTRICTED,
-        Problem.NOT_A_MEMBER,
-    ],
-)
 
-switch_workspace = endpoint(
-    "SwitchWorkspace",
-    "Act in another workspace",
-    tag="Session",
-    method="POST",
-    description="It and its organization become the active ones of this sign-in, and of the user's next.",
-    parameters=[id_query("workspace_id", "The workspace to act in. Empty is none.")],
-    answers=SESSION,
-    examples=_SIGNED_IN_EXAMPLE,
-    fails_with=[
-        *NEEDING_A_SESSION,
-        Problem.INVALID_PARAMETER,
-        Problem.ENTRY_RESTRICTED,
-        Problem.NOT_FOUND,
-    ],
+def _switch(place: str, becomes: str, strange: Problem) -> Callable[..., Any]:
+    return endpoint(
+        f"Switch{place.capitalize()}",
+        f"Act in another {place}",
+        tag="Session",
+        method="POST",
+        description=becomes,
+        parameters=[id_query(f"{place}_id", f"The {place} to act in. Empty is none.")],
+        answers=SESSION,
+        examples=_SIGNED_IN_EXAMPLE,
+        fails_with=[*NEEDING_A_SESSION, Problem.INVALID_PARAMETER, Problem.ENTRY_RESTRICTED, strange],
+    )
+
+
+switch_organization = _switch(
+    "organization",
+    "It becomes the active one of this sign-in, and of the user's next. A workspace of another is left.",
+    Problem.NOT_A_MEMBER,
+)
+switch_workspace = _switch(
+    "workspace",
+    "It and its organization become the active ones of this sign-in, and of the user's next.",
+    Problem.NOT_FOUND,
 )
 
 access_token = endpoint(

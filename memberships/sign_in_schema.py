@@ -33,6 +33,11 @@ _SIGNING_UP = SignUpAttemptRow(
 )
 _SIGNED_UP = accounts_rendering.sign_up_attempt(_SIGNING_UP._replace(is_completed=True))
 
+_ATTEMPT = [
+    id_query("attempt_identifier", "The id of the attempt.", required=True),
+    one_of("identifier_type", "", "signin", "signup", description="`signup` for a sign-up, else `signin` or empty."),
+]
+
 # In demo mode the example of a sign-in is one that works; the playground shows the same password.
 _EMAIL, _USERNAME = ("chioma@demo.example", "chioma") if settings.DEMO else ("ada@example.com", "ada")
 _PASSWORD = settings.DEMO_PASSWORD if settings.DEMO else "correct horse battery staple"
@@ -84,10 +89,7 @@ prepare_verification = endpoint(
         "address; somebody who signs up with one that has an account gets a mail that says so, without a code."
     ),
     parameters=[
-        id_query("attempt_identifier", "The id of the attempt.", required=True),
-        one_of(
-            "identifier_type", "", "signin", "signup", description="`signup` for a sign-up, else `signin` or empty."
-        ),
+        *_ATTEMPT,
         one_of("strategy", "", "email_otp", description="`email_otp`, or empty."),
     ],
     answers=envelope("PrepareVerificationResponse", SentCodeSerializer()),
@@ -118,12 +120,7 @@ attempt_verification = endpoint(
         "With its code a sign-up becomes a user, who is signed in. A username that somebody else has is left out, and "
         "is then among the attempt's `missing_fields`."
     ),
-    parameters=[
-        id_query("attempt_identifier", "The id of the attempt.", required=True),
-        one_of(
-            "identifier_type", "", "signin", "signup", description="`signup` for a sign-up, else `signin` or empty."
-        ),
-    ],
+    parameters=_ATTEMPT,
     request=VerifyOTPRequestSerializer,
     requests={"a code": {"verification_code": "492039"}, "a backup code": {"verification_code": "k7mq2vxt9a"}},
     answers=SESSION,
