@@ -37,6 +37,7 @@ class Refusal(enum.Enum):
     EXPIRED = "This invitation has expired; ask for a new one."
     ACCEPTED = "This invitation has been accepted already; sign in."
     DISCARDED = "This invitation was withdrawn; ask for a new one."
+    FULL = "There are as many members as there may be; ask whoever invited you."
     VOID = "Whoever invited you may not do so any more; ask for a new invitation."
 
 

@@ -75,6 +75,16 @@ def _permissions(level: str, help_text: str) -> ArrayField[Any, Any]:
     )
 
 
+def _most_members(of: str) -> models.PositiveIntegerField[Any, Any]:
+    return models.PositiveIntegerField(
+        f"members of {of}",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="The number up to which people can join by themselves or by invitation. Empty: no limit.",
+    )
+
+
 def _default_role(kind: str, help_text: str) -> models.ForeignKey[Any, Any]:
     """Named by a string: roles are in a room above, which puts their rules into the database."""
     return models.ForeignKey(
@@ -184,6 +194,8 @@ class Deployment(TimeStamped):
         db_default=0,
         help_text="The number up to which an organization's administrators may create workspaces. Empty: no limit.",
     )
+    max_allowed_org_members = _most_members("an organization")
+    max_allowed_workspace_members = _most_members("a workspace")
     allow_org_deletion = models.BooleanField("administrators may delete organizations", default=False, db_default=False)
     allow_workspace_deletion = models.BooleanField(
         "administrators may delete workspaces", default=False, db_default=False
@@ -255,6 +267,11 @@ class Deployment(TimeStamped):
                 name="accounts_deployment_challenge_can_be_solved",
                 condition=models.Q(challenge_difficulty__gte=1, challenge_difficulty__lte=6),
                 violation_error_message="The difficulty of the challenge must be 1 to 6.",
+            ),
+            models.CheckConstraint(
+                name="accounts_deployment_members_are_some",
+                condition=~models.Q(max_allowed_org_members=0) & ~models.Q(max_allowed_workspace_members=0),
+                violation_error_message="An organization or a workspace has one member at least.",
             ),
             _host_is_normalised(),
             models.CheckConstraint(

@@ -19,24 +19,47 @@ def _join(table: str, verified: str, lock: str) -> str:
     """Have users join for the ``verified`` rows (SQL) of ``table``, which is "address" or "domain".
 
     Of an address and its domain that are verified at once, the ``lock`` on the deployment has the later one wait: the
-    one for addresses is shared. The statement after it sees what was committed meanwhile.
+    one for addresses is shared. The statement after it sees what was committed meanwhile. An organization that has as
+    many members as the deployment allows gets no more; its row is locked then, so that of those who join at once each
+    counts.
+    """
+    to_join = f"""
+        SELECT DISTINCT domain.deployment_id, domain.organization_id, address.user_id
+        FROM organizations_organizationdomain domain
+        JOIN accounts_emailaddress address
+            ON address.deployment_id = domain.deployment_id AND {_DOMAIN_OF_ADDRESS} = domain.fqdn
+        WHERE {table}.id IN (SELECT id FROM ({verified}) changed)
+            AND domain.verified_at IS NOT NULL AND address.verified_at IS NOT NULL
+            AND NOT EXISTS (
+                SELECT 1 FROM memberships_endedmembership ended
+                WHERE ended.organization_id = domain.organization_id AND ended.user_id = address.user_id
+            )
     """
     return f"""
         deployments := ARRAY(SELECT DISTINCT deployment_id FROM ({verified}) changed ORDER BY 1);
         IF cardinality(deployments) = 0 THEN RETURN NULL; END IF;
         PERFORM {lock}(hashtextextended('domains of deployment ' || id, 0)) FROM unnest(deployments) id;
-        WITH changed AS ({verified}), joined AS (
+        PERFORM 1 FROM organizations_organization organization
+            JOIN accounts_deployment deployment ON deployment.id = organization.deployment_id
+            WHERE organization.id IN (SELECT organization_id FROM ({to_join}) found)
+                AND deployment.max_allowed_org_members IS NOT NULL
+            ORDER BY organization.id FOR NO KEY UPDATE OF organization;
+        WITH newcomers AS (
+            SELECT found.deployment_id, found.organization_id, found.user_id,
+                organization.member_count
+                    + row_number() OVER (PARTITION BY organization.id ORDER BY found.user_id) AS number,
+                deployment.max_allowed_org_members AS most
+            FROM ({to_join}) found
+            JOIN organizations_organization organization ON organization.id = found.organization_id
+            JOIN accounts_deployment deployment ON deployment.id = found.deployment_id
+            WHERE NOT EXISTS (
+                SELECT 1 FROM memberships_organizationmembership present
+                WHERE present.organization_id = found.organization_id AND present.user_id = found.user_id
+            )
+        ), joined AS (
             INSERT INTO memberships_organizationmembership (deployment_id, organization_id, user_id)
-            SELECT DISTINCT domain.deployment_id, domain.organization_id, address.user_id
-            FROM organizations_organizationdomain domain
-            JOIN accounts_emailaddress address
-                ON address.deployment_id = domain.deployment_id AND {_DOMAIN_OF_ADDRESS} = domain.fqdn
-            WHERE {table}.id IN (SELECT id FROM changed)
-                AND domain.verified_at IS NOT NULL AND address.verified_at IS NOT NULL
-                AND NOT EXISTS (
-                    SELECT 1 FROM memberships_endedmembership ended
-                    WHERE ended.organization_id = domain.organization_id AND ended.user_id = address.user_id
-                )
+            SELECT deployment_id, organization_id, user_id FROM newcomers
+            WHERE most IS NULL OR number <= most
             ORDER BY 1, 2, 3
             ON CONFLICT (organization_id, user_id) DO NOTHING
             RETURNING id

@@ -17,6 +17,8 @@ from accounts import invitations, mail
 from accounts.invitations import Refusal
 from accounts.mail_texts import Template
 from accounts.models import Deployment, Invitation, User
+from api.errors import ApiError
+from memberships import member_limits
 from memberships.models import (
     OrganizationInvitation,
     OrganizationMembership,
@@ -33,7 +35,15 @@ def find(deployment: Deployment, token: str) -> Invitation | Refusal:
     invitation = with_token(deployment, token)
     if invitation is None:
         return invitations.find(deployment, token)
-    return refusal_of(invitation) or invitation
+    return refusal_of(invitation) or (Refusal.FULL if _is_full(invitation) else invitation)
+
+
+def _is_full(invitation: OrganizationInvitation) -> bool:
+    """Whether there is no room for somebody who is no member of the organization."""
+    workspace, deployment = invitation.workspace, invitation.deployment
+    return member_limits.is_full(invitation.organization, deployment) or (
+        workspace is not None and member_limits.is_full(workspace, deployment)
+    )
 
 
 def with_token(deployment: Deployment, token: str) -> OrganizationInvitation | None:
@@ -122,7 +132,10 @@ def accept_by_hash(deployment: Deployment, user: User, token_hash: str) -> bool:
     invitation = _of(deployment).filter(token_hash=token_hash).first()
     if invitation is None or refusal_of(invitation) is not None or not invitations.is_for(invitation, user.email):
         return False
-    return accept(invitation, user) is not None
+    try:
+        return accept(invitation, user) is not None
+    except ApiError:  # others have taken the last room
+        return False
 
 
 @transaction.atomic
@@ -130,7 +143,7 @@ def accept(invitation: OrganizationInvitation, user: User) -> bool | None:
     """Make ``user`` a member by ``invitation``, which has no ``refusal_of``; whether they got anything by that.
 
     None if it is open no longer: of many at once, one gets it. The roles are initial ones: somebody who is a member
-    already keeps what they have.
+    already keeps what they have. Raises ``ApiError`` (409) where there is no room for a further member.
     """
     still_open = OrganizationInvitation.objects.filter(
         pk=invitation.pk, token_hash=invitation.token_hash, accepted_at__isnull=True, discarded_at__isnull=True
@@ -141,12 +154,16 @@ def accept(invitation: OrganizationInvitation, user: User) -> bool | None:
         invitation.workspace is None
         or WorkspaceMembership.objects.filter(workspace=invitation.workspace, user=user).exists()
     )
-    membership, is_new = OrganizationMembership.objects.get_or_create(organization=invitation.organization, user=user)
-    if is_new and invitation.role is not None:
-        OrganizationMembershipRole.objects.create(membership=membership, role=invitation.role)
-    if invitation.workspace is not None and not is_in_workspace:
+    organization, workspace, deployment = invitation.organization, invitation.workspace, invitation.deployment
+    membership, is_new = OrganizationMembership.objects.get_or_create(organization=organization, user=user)
+    if is_new:
+        member_limits.require_kept(organization, deployment)
+        if invitation.role is not None:
+            OrganizationMembershipRole.objects.create(membership=membership, role=invitation.role)
+    if workspace is not None and not is_in_workspace:
         # If it is the auto-assigned one, they have joined it with the organization.
-        place, _ = WorkspaceMembership.objects.get_or_create(workspace=invitation.workspace, user=user)
+        place, _ = WorkspaceMembership.objects.get_or_create(workspace=workspace, user=user)
+        member_limits.require_kept(workspace, deployment)
         if invitation.workspace_role is not None:
             WorkspaceMembershipRole.objects.get_or_create(membership=place, role=invitation.workspace_role)
     return is_new or not is_in_workspace

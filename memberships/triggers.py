@@ -198,18 +198,35 @@ def joins_auto_assigned_workspace() -> pgtrigger.Trigger:
     """For memberships of organizations: a new member joins the auto-assigned workspace too.
 
     There they have the deployment's default role, which must serve all of its workspaces. Users who are there already
-    stay as they are.
+    stay as they are. A workspace that has as many members as the deployment allows gets no more; its row is locked
+    then, so that of those who join at once each counts.
     """
     return after_statement(
         "join_auto_assigned_workspace",
         pgtrigger.Insert,
         """
-        WITH joined AS (
-            INSERT INTO memberships_workspacemembership (organization_id, workspace_id, user_id)
-            SELECT organization.id, organization.auto_assigned_workspace_id, inserted.user_id
+        PERFORM 1 FROM organizations_workspace workspace
+            JOIN organizations_organization organization ON organization.auto_assigned_workspace_id = workspace.id
+            JOIN accounts_deployment deployment ON deployment.id = organization.deployment_id
+            WHERE organization.id IN (SELECT organization_id FROM inserted)
+                AND deployment.max_allowed_workspace_members IS NOT NULL
+            ORDER BY workspace.id FOR NO KEY UPDATE OF workspace;
+        WITH newcomers AS (
+            SELECT inserted.id, inserted.user_id, workspace.organization_id, workspace.id AS workspace_id,
+                workspace.member_count + row_number() OVER (PARTITION BY workspace.id ORDER BY inserted.id) AS number,
+                deployment.max_allowed_workspace_members AS most
             FROM inserted JOIN organizations_organization organization ON organization.id = inserted.organization_id
-            WHERE organization.auto_assigned_workspace_id IS NOT NULL
-            ORDER BY inserted.id
+            JOIN organizations_workspace workspace ON workspace.id = organization.auto_assigned_workspace_id
+            JOIN accounts_deployment deployment ON deployment.id = organization.deployment_id
+            WHERE NOT EXISTS (
+                SELECT 1 FROM memberships_workspacemembership present
+                WHERE present.workspace_id = workspace.id AND present.user_id = inserted.user_id
+            )
+        ), joined AS (
+            INSERT INTO memberships_workspacemembership (organization_id, workspace_id, user_id)
+            SELECT organization_id, workspace_id, user_id FROM newcomers
+            WHERE most IS NULL OR number <= most
+            ORDER BY id
             ON CONFLICT (workspace_id, user_id) DO NOTHING
             RETURNING id
         )

@@ -158,7 +158,7 @@ resend_invitation = in_organization(
     answers=_INVITATION,
     message="The invitation is on its way again.",
     data=_EXAMPLE,
-    fails_with=[Problem.NOT_FOUND],
+    fails_with=[Problem.NOT_FOUND, Problem.LIMIT_REACHED],
 )
 
 _JOINED = "You are a member of Field Operations now."
@@ -207,5 +207,5 @@ accept_invitation = endpoint(
             Refusal.EXPIRED.value,
         ),
     },
-    fails_with=[*UNSETTLED, Problem.INVALID_FIELD, Problem.TOO_MANY_REQUESTS],
+    fails_with=[*UNSETTLED, Problem.INVALID_FIELD, Problem.LIMIT_REACHED, Problem.TOO_MANY_REQUESTS],
 )

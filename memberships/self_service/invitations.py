@@ -20,8 +20,8 @@ from api.errors import ApiError, Problem
 from api.networks import Address
 from api.requests import id_field
 from database.constraints import violated_by
-from memberships import invitations
-from memberships.models import OrganizationInvitation
+from memberships import invitations, member_limits
+from memberships.models import OrganizationInvitation, OrganizationMembership
 from memberships.self_service import roles
 from memberships.self_service import shown as shown_places
 from memberships.standing import Standing, rights_of_member
@@ -62,6 +62,7 @@ def invite(standing: Standing, body: Mapping[str, Any], *, client: Address | Non
     if user is not None and invitations.is_member(invitation, user):
         place = "workspace" if workspace else "organization"
         raise ApiError(Problem.INVALID_FIELD, f"Somebody with this address is a member of the {place} already.")
+    _require_room(invitation)
     if (
         OrganizationInvitation.objects.filter(
             organization=standing.organization_id, accepted_at__isnull=True, discarded_at__isnull=True
@@ -95,6 +96,7 @@ def resend(standing: Standing, invitation_id: int, *, client: Address | None) ->
     invitation = _open(standing, invitation_id)
     invitation.inviter_id, invitation.is_by_staff = standing.organization_membership_id, False
     _require_may_send(standing, invitation)
+    _require_room(invitation)
     _count_mail(standing, invitation.email, client)
     invitations.send(invitation)
     return invitation
@@ -151,6 +153,17 @@ def _require_may_send(standing: Standing, invitation: OrganizationInvitation) ->
     rights = rights_of_member(standing.organization_membership_id, invitation.workspace_id)
     if not invitations.may_send(invitation, rights):
         raise ApiError(Problem.FORBIDDEN, "You cannot give a role that allows more than you may do yourself.")
+
+
+def _require_room(invitation: OrganizationInvitation) -> None:
+    """Raise ``ApiError`` (409) where there is no room now, for a member of the organization only in the workspace."""
+    deployment = invitation.deployment
+    if invitation.workspace is not None:
+        member_limits.require_room(invitation.workspace, deployment)
+    user = user_with(deployment, "email", invitation.email)
+    members = OrganizationMembership.objects.filter(organization=invitation.organization_id, user=user)
+    if user is None or not members.exists():
+        member_limits.require_room(invitation.organization, deployment)
 
 
 def _count_mail(standing: Standing, email: str, client: Address | None) -> None:

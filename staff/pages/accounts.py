@@ -50,6 +50,8 @@ OWN_ADMINISTRATION = (
     "allow_users_to_create_orgs",
     "org_creation_per_user_count",
     "workspaces_per_org_count",
+    "max_allowed_org_members",
+    "max_allowed_workspace_members",
     "allow_org_deletion",
     "allow_workspace_deletion",
     "custom_org_role_enabled",
