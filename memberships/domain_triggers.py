@@ -19,9 +19,10 @@ def _join(table: str, verified: str, lock: str) -> str:
     """Have users join for the ``verified`` rows (SQL) of ``table``, which is "address" or "domain".
 
     Of an address and its domain that are verified at once, the ``lock`` on the deployment has the later one wait: the
-    one for addresses is shared. The statement after it sees what was committed meanwhile. An organization that has as
-    many members as the deployment allows gets no more; its row is locked then, so that of those who join at once each
-    counts.
+    one for addresses is shared. The statement after it sees what was committed meanwhile. So it is with an organization
+    that is deleted at that moment, and with a membership: who is a member for the statement is not made one, be they
+    removed in that moment or not. An organization that has as many members as the deployment allows gets no more; its
+    row is locked then, so that of those who join at once each counts.
     """
     to_join = f"""
         SELECT DISTINCT domain.deployment_id, domain.organization_id, address.user_id
@@ -39,6 +40,8 @@ def _join(table: str, verified: str, lock: str) -> str:
         deployments := ARRAY(SELECT DISTINCT deployment_id FROM ({verified}) changed ORDER BY 1);
         IF cardinality(deployments) = 0 THEN RETURN NULL; END IF;
         PERFORM {lock}(hashtextextended('domains of deployment ' || id, 0)) FROM unnest(deployments) id;
+        PERFORM 1 FROM organizations_organization WHERE id IN (SELECT organization_id FROM ({to_join}) found)
+            ORDER BY id FOR KEY SHARE;
         PERFORM 1 FROM organizations_organization organization
             JOIN accounts_deployment deployment ON deployment.id = organization.deployment_id
             WHERE organization.id IN (SELECT organization_id FROM ({to_join}) found)

@@ -16,9 +16,10 @@ from api.answers import timestamp
 from api.errors import ApiError, Problem
 from api.requests import text_field
 from database.constraints import violated_by
+from memberships.self_service.places import locked_organization
 from memberships.standing import Standing
 from organizations.dns_records import require_text
-from organizations.models import Organization, OrganizationDomain
+from organizations.models import OrganizationDomain
 
 MAX_DOMAINS = 100
 MAX_LENGTH = 253
@@ -42,9 +43,7 @@ def create(standing: Standing, body: Mapping[str, Any]) -> OrganizationDomain:
     except ValidationError as error:
         raise ApiError(Problem.INVALID_FIELD, "domain must be a domain such as example.com.") from error
     with transaction.atomic():
-        organization = Organization.objects.select_for_update(no_key=True).filter(pk=standing.organization_id).first()
-        if organization is None:  # just deleted
-            raise ApiError(Problem.NOT_A_MEMBER)
+        organization = locked_organization(standing)
         if organization.domains.filter(fqdn=fqdn).exists():
             raise ApiError(Problem.INVALID_FIELD, f"{fqdn} is among the organization's domains already.")
         if organization.domains.count() >= MAX_DOMAINS:
@@ -73,6 +72,7 @@ def verify(standing: Standing, domain_id: int) -> OrganizationDomain:
     require_text(domain.record_name, domain.record_data)  # outside of any transaction: it may take seconds
     try:
         with transaction.atomic():
+            locked_organization(standing)  # before the domain, in the order in which a deletion locks the two
             OrganizationDomain.objects.filter(pk=domain.pk, verified_at=None).update(verified_at=timezone.now())
     except IntegrityError as error:
         if violated_by(error) != "organizations_domain_is_one_organizations":

@@ -72,7 +72,7 @@ def create_workspace(standing: Standing, body: Mapping[str, Any]) -> Standing:
     if not deployment.workspaces_enabled or limit == 0:
         raise ApiError(Problem.FORBIDDEN, "Workspaces are set up by the operator here; ask there for one.")
     with images.sent_in(body, deployment) as image, transaction.atomic():
-        organization = _locked_organization(standing)
+        organization = locked_organization(standing)
         if limit is not None and organization.workspaces.count() >= limit:
             raise ApiError(Problem.LIMIT_REACHED, "The organization has as many workspaces as it may.")
         workspace = Workspace(organization=organization, **_texts(body, needs_name=True), **image)
@@ -97,7 +97,7 @@ def update(standing: Standing, body: Mapping[str, Any]) -> None:
     with images.sent_in(body, deployment) as image, transaction.atomic():
         place: Organization | Workspace
         if standing.workspace_id is None:
-            place = _locked_organization(standing)
+            place = locked_organization(standing)
             values = _texts(body) | _rules(body, "enforce_mfa") | image
             if "auto_assigned_workspace_id" in body:
                 values["auto_assigned_workspace"] = _own_workspace(place, body)
@@ -134,7 +134,7 @@ def _delete_organization(standing: Standing) -> None:
     with transaction.atomic():
         # Before the organization is locked: whoever accepts one locks it first, too.
         OrganizationInvitation.objects.filter(organization=standing.organization_id).delete()
-        organization = _locked_organization(standing)
+        organization = locked_organization(standing, no_key=False)  # those who join by a domain wait here
         workspaces = organization.workspaces.values_list("image_url", flat=True)
         images.discard(standing.caller.deployment, [organization.image_url, *workspaces])
         # The memberships by the database: Django would load each of them.
@@ -149,7 +149,7 @@ def _delete_workspace(standing: Standing) -> None:
     if not standing.caller.deployment.allow_workspace_deletion:
         raise ApiError(Problem.FORBIDDEN, "Workspaces are deleted by the operator here; ask there.")
     with transaction.atomic():
-        _locked_organization(standing)  # in the order in which those lock them who join
+        locked_organization(standing)  # in the order in which those lock them who join
         workspace = _locked_workspace(standing)
         images.discard(standing.caller.deployment, [workspace.image_url])
         with connection.cursor() as cursor:
@@ -165,9 +165,10 @@ def _creator_role(deployment: Deployment, level: str, permission: str) -> Any:
     return role
 
 
-def _locked_organization(standing: Standing) -> Organization:
-    found = Organization.objects.select_for_update(no_key=True).filter(pk=standing.organization_id).first()
-    if found is None:  # just deleted
+def locked_organization(standing: Standing, *, no_key: bool = True) -> Organization:
+    """The organization, locked until the end of the transaction; raises ``ApiError`` (404) if it was just deleted."""
+    found = Organization.objects.select_for_update(no_key=no_key).filter(pk=standing.organization_id).first()
+    if found is None:
         raise ApiError(Problem.NOT_A_MEMBER)
     return found
 
