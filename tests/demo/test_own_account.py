@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import re
 import time
 from typing import Any
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.browser import Demo, in_a_browser
 from tests.support.playground import (
     code_of_the_mail,
     confirm_the_authenticator,
+    fits,
     open_account,
+    picture_file,
+    said,
     set_up_an_authenticator,
     sign_in,
     sign_up,
@@ -26,18 +27,8 @@ FIRST = "seven lazy foxes jump"
 SECOND = "eight quick hounds sleep"
 
 
-def said(page: Page, text: str) -> None:
-    expect(page.get_by_role("status")).to_contain_text(text)
-
-
 def field(page: Page, label: str) -> Locator:
     return page.get_by_role("textbox", name=label)
-
-
-def picture() -> Any:
-    file = io.BytesIO()
-    Image.new("RGB", (40, 30), "teal").save(file, "PNG")
-    return {"name": "me.png", "mimeType": "image/png", "buffer": file.getvalue()}
 
 
 @in_a_browser
@@ -99,7 +90,7 @@ def names(page: Page) -> None:
     form.get_by_role("button").click()
     said(page, "Your names are saved.")
     expect(page.locator("#who-name")).to_have_text("Mária Ferreira")
-    page.get_by_label("Picture", exact=True).set_input_files(picture())
+    page.locator("#picture-file").set_input_files(picture_file())
     said(page, "Your picture is saved.")
     shown = page.locator("#who-picture img")
     expect(shown).to_have_js_property("naturalWidth", 40)
@@ -221,11 +212,6 @@ def press_tab_until(page: Page, target: Locator, *, backwards: bool = False) -> 
     pytest.fail("the keyboard does not get there")
 
 
-def fits(page: Page) -> None:
-    """Nothing is wider than the window."""
-    assert page.evaluate("document.documentElement.scrollWidth") == page.evaluate("innerWidth")
-
-
 @in_a_browser
 def test_signing_out_leaves_nothing_of_the_user_in_the_page(page: Page, demo: Demo) -> None:
     sign_in(page, demo, "dmitri")
@@ -235,7 +221,9 @@ def test_signing_out_leaves_nothing_of_the_user_in_the_page(page: Page, demo: De
     page.get_by_role("button", name="Sign out", exact=True).click()
     said(page, "You are signed out.")
     assert "dmitri@demo.example" not in page.content()
-    values = page.evaluate("[...document.querySelectorAll('input')].map((input) => input.value).filter(Boolean)")
+    values = page.evaluate(
+        "[...document.querySelectorAll('input:not([type=checkbox])')].map((input) => input.value).filter(Boolean)"
+    )
     assert values == []
 
     type_credentials(page, "dmitri", demo.password)

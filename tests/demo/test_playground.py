@@ -83,7 +83,7 @@ def test_an_authenticator_is_asked_for_after_the_password(page: Page, demo: Demo
 def test_the_list_is_filtered_by_organization(page: Page, demo: Demo) -> None:
     sign_in(page, demo, "dmitri")
     expect(page.locator(".card")).to_have_count(60)
-    page.get_by_label("Organization").select_option(label="Контора 4")
+    page.get_by_role("combobox", name="Organization").select_option(label="Контора 4")
     expect(page.locator(".card")).to_have_count(10)
     expect(page.locator("#request")).to_contain_text("?org_id=")
 
@@ -119,7 +119,7 @@ def test_it_fits_a_phone_and_a_keyboard(browser: Browser, demo: Demo, scheme: An
     expect(page.locator("#memberships-title")).to_be_focused()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     page.keyboard.press("Tab")
-    expect(page.get_by_label("Organization")).to_be_focused()
+    expect(page.get_by_role("combobox", name="Organization")).to_be_focused()
     context.close()
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any
 
 import pyotp
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import Demo
+from tests.support.pictures import drawn
 
 
 def sign_in(page: Page, demo: Demo, name: str, password: str | None = None) -> None:
@@ -66,3 +68,17 @@ def sign_up(page: Page, demo: Demo, address: str, password: str, **names: str) -
     page.get_by_role("textbox", name="Code of the mail").fill(code)
     page.get_by_role("button", name="Verify the address").click()
     expect(page.locator("#memberships-title")).to_be_focused()
+
+
+def said(page: Page, text: str) -> None:
+    expect(page.get_by_role("status")).to_contain_text(text)
+
+
+def fits(page: Page) -> None:
+    """Nothing is wider than the window."""
+    assert page.evaluate("document.documentElement.scrollWidth") == page.evaluate("innerWidth")
+
+
+def picture_file() -> Any:
+    """To choose in a file field; it is 40 pixels wide."""
+    return {"name": "me.png", "mimeType": "image/png", "buffer": drawn((40, 30))}

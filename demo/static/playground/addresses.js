@@ -2,7 +2,7 @@
 
 import { loadAccount, whenLoaded } from "./account-data.js";
 import { call } from "./api.js";
-import { $, element, notify, onClick, onSubmit } from "./page.js";
+import { $, actionButton, element, notify, onClick, onSubmit } from "./page.js";
 import { withProof } from "./proof.js";
 
 let awaited = null; // the address whose code is awaited
@@ -19,17 +19,10 @@ function row(address) {
   if (isMain) chips.append(element("span", { text: "main" }));
   chips.append(element("span", { text: verified ? "verified" : "not verified", className: verified ? "good" : "bad" }));
   const actions = element("span", { className: "actions" });
-  if (!verified) actions.append(action("Verify", email, () => mailCode(address)));
-  if (verified && !isMain) actions.append(action("Make main", email, () => makeMain(address)));
-  if (!isMain) actions.append(action("Remove", email, () => remove(address)));
+  if (!verified) actions.append(actionButton("Verify", email, () => mailCode(address)));
+  if (verified && !isMain) actions.append(actionButton("Make main", email, () => makeMain(address)));
+  if (!isMain) actions.append(actionButton("Remove", email, () => remove(address)));
   return element("li", {}, element("span", { className: "what", text: email }), chips, actions);
-}
-
-function action(text, email, run) {
-  const button = element("button", { type: "button", text, className: "small" });
-  button.setAttribute("aria-label", `${text}: ${email}`);
-  onClick(button, run);
-  return button;
 }
 
 const pathOf = ({ id }, what) => `/me/email-addresses/${encodeURIComponent(id)}/${what}`;

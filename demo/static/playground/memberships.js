@@ -1,13 +1,13 @@
 // The workspaces of the signed-in user: which ones there are, which may be entered, and where they are now.
 
 import { call } from "./api.js";
-import { addView, state } from "./navigation.js";
+import { addView, forUsers, state } from "./navigation.js";
 import { $, attempt, element, notify, onClick } from "./page.js";
 
 const shown = { memberships: [], organization: "" };
 
 addView("memberships", {
-  forUsers: true,
+  isFor: forUsers,
   open: async () => {
     shown.organization = "";
     renderFilter(await call("GET", "/me/organization-memberships"));

@@ -3,24 +3,30 @@
 import { call } from "./api.js";
 import { $, attempt, whenSessionIsLost } from "./page.js";
 
-/** The session, as the API last showed it. */
-export const state = { session: null };
+/** The deployment and the session, as the API last showed them; the invitation whose link was followed. */
+export const state = { deployment: null, session: null, invitation: { token: "", email: "" } };
 
 const views = new Map();
 
 /**
- * A view is the section with the id `name`, whose heading has the id `name-title`.
- * `open` loads what it shows. A step of signing in or up has no address: `isDue(session)` says whether it is next.
+ * A view is the section with the id `name`, whose heading has the id `name-title`. Its address is the name alone, or
+ * with a path after it, such as `place/organizations/92`, and `open(path)` loads what it shows.
+ * `isFor(isSignedIn)` says whose view it is; `under` names the link of the header to which it belongs.
+ * A step of signing in or up has no address: `isDue(session)` says whether it is next.
  */
-export function addView(name, { forUsers = false, isDue = null, open = () => {} } = {}) {
-  views.set(name, { forUsers, isDue, open });
+export function addView(name, { isFor = (isSignedIn) => !isSignedIn, under = name, isDue = null, open = () => {} } = {}) {
+  views.set(name, { isFor, under, isDue, open });
 }
 
-export async function show(name, { focus = true } = {}) {
-  await views.get(name).open();
+export const forUsers = (isSignedIn) => isSignedIn;
+
+export async function show(address, { focus = true } = {}) {
+  const [name, ...path] = address.split("/");
+  const { open, under } = views.get(name);
+  await open(path.join("/"));
   for (const other of views.keys()) $(other).hidden = other !== name;
   for (const link of document.querySelectorAll("nav a[href^='#']")) {
-    link.ariaCurrent = link.hash === `#${name}` ? "page" : null;
+    link.ariaCurrent = link.hash === `#${under}` ? "page" : null;
   }
   showUser();
   if (!focus) return;
@@ -28,9 +34,9 @@ export async function show(name, { focus = true } = {}) {
   $(`${name}-title`).focus({ preventScroll: true });
 }
 
-export async function go(name) {
-  if (location.hash !== `#${name}`) history.pushState(null, "", `#${name}`);
-  await show(name);
+export async function go(address) {
+  await show(address);
+  if (location.hash !== `#${address}`) history.pushState(null, "", `#${address}`);
 }
 
 /** Go on with a session that the API has answered with. */
@@ -38,9 +44,14 @@ export async function enter(session, options) {
   state.session = session;
   const isStep = ([, view]) => !session.active_signin && view.isDue?.(session);
   const [step] = [...views].find(isStep) ?? [];
-  const name = step ?? addressed();
-  history.replaceState(null, "", step ? location.pathname : `#${name}`);
-  await show(name, options);
+  const address = step ?? addressed();
+  history.replaceState(null, "", step ? location.pathname + location.search : `#${address}`);
+  try {
+    await show(address, options);
+  } catch (error) {
+    if (address !== home()) await go(home()); // a place of the address may be none of theirs
+    throw error;
+  }
 }
 
 export async function reload(options) {
@@ -48,12 +59,17 @@ export async function reload(options) {
 }
 
 function addressed() {
-  const isSignedIn = Boolean(state.session.active_signin);
-  const name = location.hash.slice(1);
-  const view = views.get(name);
-  if (view && !view.isDue && view.forUsers === isSignedIn) return name;
-  return isSignedIn ? "memberships" : "sign-in";
+  const address = location.hash.slice(1);
+  const view = views.get(address.split("/")[0]);
+  return view && !view.isDue && view.isFor(isSignedIn()) ? address : home();
 }
+
+function home() {
+  if (state.invitation.token) return "invitation";
+  return isSignedIn() ? "memberships" : "sign-in";
+}
+
+export const isSignedIn = () => Boolean(state.session.active_signin);
 
 /** A person's name, as far as they have one. */
 export function nameOf(user) {
@@ -61,13 +77,12 @@ export function nameOf(user) {
   return name || user.username || user.primary_email_address.email;
 }
 
-/** Show a picture, or the first letter of the name in its place. */
-export function showPicture(node, user) {
-  node.textContent = user.profile_picture_url ? "" : [...nameOf(user)].slice(0, 1).join("").toUpperCase();
-  if (!user.profile_picture_url) return;
+/** Show a picture that the service keeps, or the first letter of the name in its place. */
+export function showPicture(node, url, name) {
   // This page may be open at another name of the service's than that in the picture's address.
-  const { pathname, href } = new URL(user.profile_picture_url);
-  node.append(Object.assign(new Image(), { src: pathname.startsWith("/media/") ? pathname : href, alt: "" }));
+  const path = url && new URL(url).pathname;
+  const isKept = path.startsWith("/media/");
+  node.replaceChildren(isKept ? Object.assign(new Image(), { src: path, alt: "" }) : [...name][0].toUpperCase());
 }
 
 export function showUser() {
@@ -75,7 +90,7 @@ export function showUser() {
   $("who").hidden = $("for-users").hidden = !user;
   if (!user) return;
   $("who-name").textContent = nameOf(user);
-  showPicture($("who-picture"), user);
+  showPicture($("who-picture"), user.profile_picture_url, nameOf(user));
 }
 
 document.addEventListener("click", (event) => {

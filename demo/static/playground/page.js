@@ -12,6 +12,13 @@ export function element(tag, { text, className, ...properties } = {}, ...childre
   return node;
 }
 
+/** A button of a row: what it does is its text, and about what or whom is for those who do not see the row. */
+export function actionButton(text, about, run, className = "") {
+  const button = element("button", { type: "button", text, className: `small ${className}`, ariaLabel: `${text}: ${about}` });
+  onClick(button, run);
+  return button;
+}
+
 export function time(text) {
   const written = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
   return element("time", { dateTime: text, text: written });
@@ -70,4 +77,20 @@ export function onSubmit(form, action) {
 export function onClick(button, action) {
   const node = typeof button === "string" ? $(button) : button;
   node.addEventListener("click", () => attemptOnce(node, action));
+}
+
+/** Ask before what cannot be taken back; throws CalledOff unless the user goes on. */
+export function confirmed(question, answer) {
+  const dialog = $("confirm");
+  $("confirm-question").textContent = question;
+  $("confirm-yes").textContent = answer;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve, reject) => {
+    dialog.onclose = () => {
+      $("confirm-question").textContent = "";
+      if (dialog.returnValue) resolve();
+      else reject(new CalledOff());
+    };
+  });
 }

@@ -6,9 +6,13 @@ import "./profile.js";
 import "./addresses.js";
 import "./mfa.js";
 import "./sign-ins.js";
+import "./organizations.js";
+import "./place.js";
+import "./members.js";
+import "./roles.js";
 import { call, whenAnswered } from "./api.js";
 import { showMails } from "./mails.js";
-import { reload } from "./navigation.js";
+import { reload, state } from "./navigation.js";
 import { $, attempt } from "./page.js";
 
 whenAnswered(({ method, path, status, answer }) => {
@@ -18,6 +22,6 @@ whenAnswered(({ method, path, status, answer }) => {
 
 attempt(async () => {
   showMails({ isFirst: true });
-  await call("GET", "/deployment");
+  state.deployment = await call("GET", "/deployment");
   await reload({ focus: false });
 });

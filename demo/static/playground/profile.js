@@ -3,12 +3,12 @@
 import { loadAccount, showAccount, whenLoaded } from "./account-data.js";
 import { call } from "./api.js";
 import { forgetSecrets } from "./mfa.js";
-import { addView, reload, showPicture } from "./navigation.js";
+import { addView, forUsers, nameOf, reload, showPicture } from "./navigation.js";
 import { $, notify, onClick, onSubmit } from "./page.js";
 import { withProof } from "./proof.js";
 
 addView("account", {
-  forUsers: true,
+  isFor: forUsers,
   open: async () => {
     forgetSecrets();
     await loadAccount();
@@ -18,7 +18,7 @@ addView("account", {
 whenLoaded(({ user }) => {
   const names = $("names-form").elements;
   for (const name of ["first_name", "last_name", "username"]) names[name].value = user[name];
-  showPicture($("picture"), user);
+  showPicture($("picture"), user.profile_picture_url, nameOf(user));
   $("remove-picture").hidden = !user.profile_picture_url;
   requireField($("update-password-form"), "current_password", user.has_password);
   $("password-change").textContent = user.has_password ? "Change the password" : "Set a password";

@@ -3,7 +3,7 @@
 import { loadAccount, whenLoaded } from "./account-data.js";
 import { call } from "./api.js";
 import { reload, state } from "./navigation.js";
-import { $, element, notify, onClick, time } from "./page.js";
+import { $, actionButton, element, notify, onClick, time } from "./page.js";
 
 whenLoaded(({ signIns }) => $("sign-ins").replaceChildren(...signIns.map(row)));
 
@@ -11,9 +11,7 @@ function row(signIn) {
   const isHere = signIn.id === state.session.active_signin.id;
   const where = [signIn.browser || "An unknown program", signIn.device].filter(Boolean).join(" on ");
   const address = signIn.ip_address || "an unknown address";
-  const button = element("button", { type: "button", text: "Sign out", className: "small" });
-  button.setAttribute("aria-label", `Sign out: ${where}, ${address}${isHere ? ", this browser" : ""}`);
-  onClick(button, () => end(signIn));
+  const button = actionButton("Sign out", `${where}, ${address}${isHere ? ", this browser" : ""}`, () => end(signIn));
   const seen = element("small", { className: "muted" }, `${address}, since `, time(signIn.created_at));
   const chips = element("span", { className: "chips" });
   if (isHere) chips.append(element("span", { className: "good", text: "this browser" }));

@@ -126,7 +126,7 @@ onClick("reset-again", async () => {
 /** Whoever uses the browser next finds nothing of the user's in the page. */
 function forgetUser() {
   for (const form of document.querySelectorAll("form")) form.reset();
-  for (const list of ["cards", "addresses", "sign-ins"]) $(list).replaceChildren();
+  for (const node of document.querySelectorAll("main ul, main select, [data-of-user]")) node.replaceChildren();
   forgetSecrets();
   $("deletion").open = false;
   reset.token = "";

@@ -1,0 +1,214 @@
+"""Organizations and workspaces run on the playground, in a real browser against the real server."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.support.browser import Demo, in_a_browser
+from tests.support.playground import fits, picture_file, said, sign_in
+
+
+def open_organization(page: Page, name: str) -> None:
+    page.get_by_role("link", name="Organizations", exact=True).click()
+    page.locator("#organization-cards").get_by_role("link", name=name, exact=True).click()
+    expect(page.locator("#place-title")).to_have_text(name)
+
+
+def panel(page: Page, name: str) -> Locator:
+    return page.locator("#place").get_by_role("region", name=name, exact=True)
+
+
+def member(page: Page, name: str) -> Locator:
+    return page.locator(f'#members > li[data-member="{name}"]')
+
+
+def set_role(page: Page, name: str, role: str) -> Locator:
+    """Click the role's box; returns it."""
+    box = member(page, name).get_by_role("checkbox", name=role, exact=True)
+    if not box.is_visible():
+        member(page, name).locator("summary").click()
+    box.click()
+    return box
+
+
+def confirm(page: Page, answer: str, *, about: str) -> None:
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(about)
+    dialog.get_by_role("button", name=answer, exact=True).click()
+
+
+@in_a_browser
+def test_an_administrator_runs_roles_settings_and_workspaces(page: Page, demo: Demo) -> None:
+    sign_in(page, demo, "elodie")
+    page.get_by_role("link", name="Organizations", exact=True).click()
+    form = page.locator("#new-organization-form")
+    form.get_by_label("Name").fill("Šimůnková & Co")
+    form.get_by_role("button").click()
+    said(page, "Šimůnková & Co is created")
+    expect(page.locator("#place-title")).to_have_text("Šimůnková & Co")
+    expect(page.locator("#place-own-roles")).to_have_text("Admin")
+
+    roles = panel(page, "Roles")
+    roles.get_by_label("Another role").fill("Member")
+    roles.get_by_role("button", name="Create the role").click()
+    said(page, "There is a role called “Member” already; choose another name. (40004)")
+    roles.get_by_label("Another role").fill("Deputy")
+    roles.get_by_role("checkbox", name="organization:admin").check()
+    roles.get_by_role("button", name="Create the role").click()
+    said(page, "There is a role Deputy now.")
+    set_role(page, "Élodie Šimůnková", "Deputy")
+    said(page, "Élodie Šimůnková has the role Deputy now.")
+    remove = roles.get_by_role("button", name="Remove: Deputy")
+    remove.click()
+    confirm(page, "Cancel", about="the role Deputy?")
+    remove.click()
+    confirm(page, "Remove", about="the role Deputy?")
+    said(page, "(40902)")
+    set_role(page, "Élodie Šimůnková", "Admin")
+    said(page, "Élodie Šimůnková has lost the role Admin.")
+    last = set_role(page, "Élodie Šimůnková", "Deputy")
+    said(page, "an organization cannot lose its last one. (40901)")
+    expect(last).to_be_checked()
+
+    panel(page, "Your workspaces here").get_by_label("Another workspace").fill("Atelier")
+    panel(page, "Your workspaces here").get_by_role("button", name="Create").click()
+    said(page, "Atelier is created")
+    settings = panel(page, "Settings")
+    settings.get_by_label("Description").fill("Accounts & audits")
+    settings.get_by_label("Picture", exact=True).set_input_files(picture_file())
+    settings.get_by_label("Who joins the organization joins").select_option("Atelier")
+    settings.get_by_label("Members enter from these networks alone").check()
+    settings.get_by_label("Networks or addresses").fill("192.0.2.0/24\nnowhere")
+    settings.get_by_role("button", name="Save the settings").click()
+    said(page, "nowhere")
+    settings.get_by_label("Networks or addresses").fill("192.0.2.0/24\n2001:db8::/32")
+    settings.get_by_role("button", name="Save the settings").click()
+    said(page, "The settings are saved.")
+    expect(page.locator("#place-picture img")).to_have_js_property("naturalWidth", 40)
+    page.reload()
+    expect(page.locator("#place-description")).to_have_text("Accounts & audits")
+    expect(settings.get_by_label("Networks or addresses")).to_have_value("192.0.2.0/24\n2001:db8::/32")
+    expect(settings.get_by_label("Who joins the organization joins").locator(":checked")).to_have_text("Atelier")
+    settings.get_by_label("Remove the picture").check()
+    settings.get_by_label("Members enter from these networks alone").uncheck()
+    settings.get_by_label("Networks or addresses").fill("")
+    settings.get_by_role("button", name="Save the settings").click()
+    said(page, "The settings are saved.")
+    expect(page.locator("#place-picture")).to_have_text("Š")
+
+    page.get_by_role("link", name="Atelier").click()
+    expect(page.locator("#place-title")).to_have_text("Atelier")
+    panel(page, "Settings").get_by_label("Members need MFA to enter").check()
+    panel(page, "Settings").get_by_role("button", name="Save the settings").click()
+    said(page, "The settings are saved.")
+    assert demo.sql("SELECT enforce_2fa FROM organizations_workspace WHERE name = 'Atelier'") == [(True,)]
+    page.get_by_role("button", name="Delete the workspace").click()
+    confirm(page, "Delete", about="delete Atelier?")
+    said(page, "Atelier is deleted.")
+    expect(page.locator("#workspaces")).to_have_text("None yet.")
+
+    page.get_by_role("button", name="Leave the organization").click()
+    confirm(page, "Leave", about="leave Šimůnková & Co")
+    said(page, "an organization cannot lose its last one. (40901)")
+    page.get_by_role("button", name="Delete the organization").click()
+    confirm(page, "Delete", about="delete Šimůnková & Co?")
+    said(page, "Šimůnková & Co is deleted.")
+    expect(page.locator("#organization-cards")).not_to_contain_text("Šimůnková & Co")
+
+
+@in_a_browser
+def test_members_are_found_by_search_and_page_by_page(page: Page, demo: Demo) -> None:
+    demo.sql("""
+        WITH crew AS (
+            INSERT INTO accounts_user (deployment_id, email, username, first_name, last_name, password)
+            SELECT deployment_id, 'crew' || n || '@demo.example', 'crew' || n, 'Crew', 'Number ' || n, ''
+            FROM accounts_user CROSS JOIN generate_series(1, 19) n WHERE username = 'elodie' RETURNING id, deployment_id
+        )
+        INSERT INTO memberships_organizationmembership (organization_id, user_id, deployment_id)
+        SELECT organization.id, crew.id, crew.deployment_id FROM crew
+        JOIN organizations_organization organization USING (deployment_id) WHERE organization.name = 'Loopback Labs'
+    """)
+    sign_in(page, demo, "elodie")
+    open_organization(page, "Loopback Labs")
+    members = panel(page, "Members")
+    expect(members.locator("#members > li")).to_have_count(10)
+    expect(members.get_by_role("button", name="Page before")).to_be_hidden()
+    members.get_by_role("button", name="Next page").click()
+    expect(members).to_contain_text("11 to 20 of 22")
+    members.get_by_role("button", name="Next page").click()
+    expect(members).to_contain_text("21 to 22 of 22")
+    expect(page.locator("#place-members-title")).to_be_focused()
+    expect(members.get_by_role("button", name="Next page")).to_be_hidden()
+    members.get_by_role("searchbox").fill("fum")
+    page.keyboard.press("Enter")
+    expect(members).to_contain_text("1 to 1 of 1")
+    expect(member(page, "史子 田中")).to_contain_text("fumiko@demo.example")
+    members.get_by_role("searchbox").fill("nobody")
+    page.keyboard.press("Enter")
+    expect(members).to_contain_text("Nobody is found.")
+
+
+@in_a_browser
+def test_members_are_offered_nothing_that_they_may_not_do(page: Page, demo: Demo) -> None:
+    sign_in(page, demo, "ada")
+    open_organization(page, "Nordlys Logistikk")
+    expect(member(page, "Chioma Okafor")).to_be_visible()
+    expect(page.locator("#place").get_by_role("button").filter(visible=True)).to_have_text(
+        ["Search", "Leave the organization"]
+    )
+    page.get_by_role("link", name="Tog · Trains").click()
+    page.get_by_role("button", name="Leave the workspace").click()
+    confirm(page, "Leave", about="leave Tog · Trains?")
+    said(page, "You have left Tog · Trains.")
+    expect(page.locator("#workspaces")).not_to_contain_text("Tog · Trains")
+
+    open_organization(page, "Café Übergröße")
+    expect(page.locator("#place-verdict")).to_contain_text("Connect from a network")
+    expect(page.locator("#place").get_by_role("button").filter(visible=True)).to_have_count(0)
+    page.goto(f"{demo.base_url}/#place/organizations/999999")
+    page.reload()
+    said(page, "You are no member there")
+    expect(page.locator("#memberships-title")).to_be_visible()
+
+
+@in_a_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_organization_fits_a_phone_and_a_keyboard(browser: Browser, demo: Demo, scheme: Any) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 720}, color_scheme=scheme)
+    page = context.new_page()
+    sign_in(page, demo, "elodie")
+    page.get_by_role("link", name="Organizations", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#organizations-title")).to_be_focused()
+    fits(page)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Nordlys Logistikk")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#place-title")).to_be_focused()
+    member(page, "Gus Ødegård").locator("summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    said(page, "Gus Ødegård has the role Admin now.")
+    expect(member(page, "Gus Ødegård").get_by_role("checkbox", name="Admin")).to_be_focused()
+    page.keyboard.press("Space")
+    said(page, "Gus Ødegård has lost the role Admin.")
+    fits(page)
+    page.go_back()
+    expect(page.locator("#organizations-title")).to_be_focused()
+    context.close()
+
+
+@in_a_browser
+def test_signing_out_leaves_nothing_of_an_organization_in_the_page(page: Page, demo: Demo) -> None:
+    sign_in(page, demo, "elodie")
+    open_organization(page, "Nordlys Logistikk")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    said(page, "You are signed out.")
+    assert (
+        re.search("Nordlys|Freight|Chioma", page.locator("body").inner_html().replace('data-user="chioma"', "")) is None
+    )
