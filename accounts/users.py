@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Lower
 
-from accounts.address_models import IS_HELD
 from accounts.models import Deployment, EmailAddress, User
+from accounts.models.addresses import IS_HELD
 from accounts.names import normal_name
 
 

@@ -10,7 +10,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import accounts.models
+import accounts.models.hosts
 import accounts.names
 import database.constraints
 import database.fields
@@ -74,7 +74,10 @@ class Migration(migrations.Migration):
                     "updated_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
-                ("host", models.CharField(max_length=253, unique=True, validators=[accounts.models.validate_host])),
+                (
+                    "host",
+                    models.CharField(max_length=253, unique=True, validators=[accounts.models.hosts.validate_host]),
+                ),
             ],
             options={
                 "verbose_name_plural": "deployment aliases",
@@ -304,7 +307,7 @@ class Migration(migrations.Migration):
                         help_text="The host that clients call, without port. Tokens carry it in their claim iss.",
                         max_length=253,
                         unique=True,
-                        validators=[accounts.models.validate_host],
+                        validators=[accounts.models.hosts.validate_host],
                     ),
                 ),
                 (
@@ -334,7 +337,7 @@ class Migration(migrations.Migration):
                 (
                     "allowed_origins",
                     django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(max_length=300, validators=[accounts.models.validate_origin]),
+                        base_field=models.CharField(max_length=300, validators=[accounts.models.hosts.validate_origin]),
                         blank=True,
                         db_default=[],
                         default=list,

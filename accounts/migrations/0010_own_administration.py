@@ -5,7 +5,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import accounts.models
+import accounts.models.administration
 import database.fields
 
 
@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
                 base_field=models.CharField(max_length=200),
                 blank=True,
                 db_default=["organization:admin", "organization:member"],
-                default=accounts.models._organization_permissions,
+                default=accounts.models.administration._organization_permissions,
                 help_text="The permissions that administrators may give in roles.",
                 size=None,
             ),
@@ -87,7 +87,7 @@ class Migration(migrations.Migration):
                 base_field=models.CharField(max_length=200),
                 blank=True,
                 db_default=["workspace:admin", "workspace:member"],
-                default=accounts.models._workspace_permissions,
+                default=accounts.models.administration._workspace_permissions,
                 help_text="The permissions that administrators may give in roles.",
                 size=None,
             ),

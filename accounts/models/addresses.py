@@ -1,4 +1,4 @@
-"""The e-mail addresses of users. ``accounts.models`` has all models together."""
+"""The e-mail addresses of users."""
 
 from __future__ import annotations
 
