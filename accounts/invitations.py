@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -101,6 +101,12 @@ def forget_accepted(user: User) -> None:
     own = user.email_addresses.annotate(lowered=Lower("email")).values("lowered")
     accepted = SignUpInvitation.objects.filter(deployment=user.deployment_id, accepted_at__isnull=False)
     accepted.annotate(lowered=Lower("email")).filter(lowered__in=own).delete()
+
+
+def sweep(*, before: datetime, rows: QuerySet[AnyInvitation] | None = None) -> int:
+    """Delete the invitations that expired before ``before``, accepted or not, and give their number."""
+    every = SignUpInvitation.objects.all() if rows is None else rows
+    return every.filter(expires_at__lt=before).delete()[0]
 
 
 def link(deployment: Deployment, page: str, token: str) -> str:

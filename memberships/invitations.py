@@ -28,6 +28,7 @@ from memberships.models import (
 )
 from memberships.permissions import Action, Rights, Verdict, may_give, verdict
 from memberships.standing import rights_of_member
+from organizations.models import ORGANIZATION_ADMIN
 
 
 def find(deployment: Deployment, token: str) -> Invitation | Refusal:
@@ -74,15 +75,21 @@ def _is_covered(invitation: OrganizationInvitation) -> bool:
 
 
 def may_send(invitation: OrganizationInvitation, rights: Rights) -> bool:
-    """Whether somebody with ``rights`` may give what ``invitation`` gives. The roles that members have by default are
-    the deployment's own choice, so all who may invite give them.
+    """Whether somebody with ``rights`` may give what ``invitation`` gives.
+
+    The roles that members have by default are the deployment's own choice, so all who may invite give them, unless
+    that of the organization would make administrators there of those whom a workspace's administrator invites.
     """
     deployment = invitation.deployment
     role, workspace_role = invitation.role, invitation.workspace_role
-    gives_role = role is None or role.pk == deployment.default_org_member_role_id
+    action = Action.INVITE if invitation.workspace_id is None else Action.INVITE_TO_WORKSPACE
+    gives_role = role is None or (
+        role.pk == deployment.default_org_member_role_id
+        and (rights.is_organization_admin or ORGANIZATION_ADMIN not in role.permissions)
+    )
     gives_workspace_role = workspace_role is None or workspace_role.pk == deployment.default_workspace_member_role_id
     return (
-        verdict(Action.INVITE, rights) is Verdict.ALLOWED
+        verdict(action, rights) is Verdict.ALLOWED
         and (gives_role or _may_give(role, rights, in_workspace=False, offered=deployment.organization_permissions))
         and (
             gives_workspace_role

@@ -52,6 +52,8 @@ class Action(Enum):
     CHANGE_WORKSPACE_MEMBERS_ROLES = "change the roles of the workspace's members", Needs.WORKSPACE_ADMIN
     LIST_WORKSPACE_ROLES = "list the workspace's roles", Needs.WORKSPACE_ACCESS
     CHANGE_WORKSPACE_ROLES = "change the workspace's roles", Needs.WORKSPACE_ADMIN
+    LIST_WORKSPACE_INVITATIONS = "list the invitations to the workspace", Needs.WORKSPACE_ADMIN
+    INVITE_TO_WORKSPACE = "invite people to the workspace", Needs.WORKSPACE_ADMIN
 
     def __init__(self, does: str, needs: Needs) -> None:
         self.does = does

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -86,6 +86,11 @@ def delete(standing: Standing, domain_id: int) -> OrganizationDomain:
     domain = domain_of(standing, domain_id)
     OrganizationDomain.objects.filter(pk=domain.pk).delete()
     return domain
+
+
+def sweep(*, before: datetime) -> int:
+    """Delete the domains that were not verified, and not tried to be since ``before``; gives their number."""
+    return OrganizationDomain.objects.filter(verified_at=None, updated_at__lt=before).delete()[0]
 
 
 def domain_of(standing: Standing, domain_id: int) -> OrganizationDomain:

@@ -21,7 +21,6 @@ from memberships.schema import (
 from memberships.self_service.schema import (
     ORGANIZATION_ID,
     ORGANIZATION_MEMBER_EXAMPLE,
-    TO_ADMINISTRATORS,
     in_organization,
 )
 from memberships.self_service.serializers import OrganizationMemberSerializer
@@ -86,6 +85,7 @@ class AcceptInvitationSerializer(serializers.Serializer):
 
 
 _INVITATION_ID = id_in_path("The id of the invitation.", "invitation_id")
+_TO_ADMINISTRATORS = "To administrators of the organization; those of a workspace have the invitations to it."
 _INVITATION = envelope("OrganizationInvitationResponse", OrganizationInvitationSerializer())
 _EXAMPLE: dict[str, Any] = {
     "id": "5120",
@@ -103,7 +103,7 @@ _EXAMPLE: dict[str, Any] = {
 invitations = in_organization(
     "GetOrganizationInvitations",
     "List the open invitations of an organization",
-    description=f"Those that are neither accepted nor discarded, expired ones too. {TO_ADMINISTRATORS}",
+    description=f"Those that are neither accepted nor discarded, expired ones too. {_TO_ADMINISTRATORS}",
     parameters=[ORGANIZATION_ID, id_query("workspace_id", "Only invitations to this workspace.")],
     answers=envelope("OrganizationInvitationsResponse", OrganizationInvitationSerializer(many=True)),
     message="The open invitations.",
@@ -116,7 +116,7 @@ invite = in_organization(
     description=(
         f"By mail, with a link that is good for {DAYS} days, once, and for that address. Whoever accepts gets the "
         "roles, which must allow no more than the administrator may do, now and at the time of the acceptance. "
-        f"{TO_ADMINISTRATORS}"
+        f"{_TO_ADMINISTRATORS}"
     ),
     method="POST",
     parameters=[ORGANIZATION_ID],
@@ -138,7 +138,7 @@ invite = in_organization(
 discard_invitation = in_organization(
     "DiscardOrganizationInvitation",
     "Withdraw an open invitation",
-    description=f"Its link is void with that. {TO_ADMINISTRATORS}",
+    description=f"Its link is void with that. {_TO_ADMINISTRATORS}",
     method="POST",
     parameters=[ORGANIZATION_ID, _INVITATION_ID],
     answers=_INVITATION,
@@ -151,7 +151,7 @@ resend_invitation = in_organization(
     "Send an open invitation again",
     description=(
         "With a new link; the one before is void. The administrator is its inviter from then on, so they must be able "
-        f"to give its roles. {TO_ADMINISTRATORS}"
+        f"to give its roles. {_TO_ADMINISTRATORS}"
     ),
     method="POST",
     parameters=[ORGANIZATION_ID, _INVITATION_ID],

@@ -43,6 +43,12 @@ def open_ones(standing: Standing, workspace_id: int | None) -> list[JsonObject]:
     return shown(standing, list(rows.select_related("role", "workspace_role").order_by("created_at", "id")))
 
 
+def workspace_of(organization_id: int, invitation_id: int) -> int | None:
+    """The id of the workspace to which the organization's invitation leads, None if there is no such one."""
+    rows = OrganizationInvitation.objects.filter(organization=organization_id, pk=invitation_id)
+    return rows.values_list("workspace", flat=True).first()
+
+
 def invite(standing: Standing, body: Mapping[str, Any], *, client: Address | None) -> OrganizationInvitation:
     """Invite the address in ``body``. Raises ``ApiError``: 400, also for an address that is a member's or invited
     already; 403 for roles that allow more than the caller may do; 404, 409, and 429 after too many mails.
@@ -141,7 +147,11 @@ def _roles(standing: Standing, body: Mapping[str, Any], workspace: Workspace | N
     role_id, workspace_role_id = id_field(body, "role_id"), id_field(body, "workspace_role_id")
     if workspace is None and workspace_role_id is not None:
         raise ApiError(Problem.INVALID_FIELD, "workspace_role_id takes a workspace_id beside it.")
-    role = deployment.default_org_member_role if role_id is None else roles.role_of(standing, role_id)
+    role = (
+        deployment.default_org_member_role
+        if role_id is None
+        else roles.role_of(replace(standing, workspace_id=None), role_id)
+    )
     if workspace is None or workspace_role_id is None:
         workspace_role = deployment.default_workspace_member_role if workspace else None
     else:

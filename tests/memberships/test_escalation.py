@@ -222,6 +222,51 @@ def test_members_whom_a_rule_keeps_out_cannot_act(
             assert answer.status_code == expected
 
 
+TO_WORKSPACE = (401, 401, 401, 404, 404, 403, 403, 200, 200)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "GET organizations/{id}/invitations?workspace_id={workspace_id}",
+        "POST organizations/{id}/invitations",
+        "POST organizations/{id}/invitations/{invitation_id}/discard",
+        "POST organizations/{id}/invitations/{invitation_id}/resend",
+    ],
+)
+def test_workspace_administrators_have_the_invitations_to_their_workspace(
+    firm: Firm, clients: dict[str, ApiClient], endpoint: str
+) -> None:
+    method, route = endpoint.split(" ")
+    invitation = firm.invite("to-workspace@example.com", workspace=firm.workspace)
+    elsewhere = firm.invite("elsewhere@example.com", workspace=firm.other_workspace)
+    neighbouring = Firm(firm.deployment)
+    theirs = neighbouring.invite("theirs@example.com", workspace=neighbouring.workspace)
+
+    def ask_about(client: ApiClient, workspace_id: int, invitation_id: int) -> Any:
+        path, _, query = f"/{route}".format(
+            id=firm.organization.pk, workspace_id=workspace_id, invitation_id=invitation_id
+        ).partition("?")
+        body = {"email": "new@example.com", "workspace_id": workspace_id}
+        with transaction.atomic():
+            answer = client.get(path, query) if method == "GET" else client.post(path, body, content_type=FORM)
+            transaction.set_rollback(True)
+        return answer
+
+    statuses = tuple(ask_about(client, firm.workspace.pk, invitation.pk).status_code for client in clients.values())
+    assert statuses == TO_WORKSPACE
+    others = [
+        (firm.other_workspace.pk, elsewhere.pk),
+        (neighbouring.workspace.pk, theirs.pk),
+        (10**12, 10**12),
+        (10**12, firm.invitation.pk),
+    ]
+    for who in ("workspace admin", "outsider"):
+        answers = [ask_about(clients[who], *ids) for ids in others]
+        assert {answer.status_code for answer in answers} == {403}
+        assert len({answer.content for answer in answers}) == 1
+
+
 def test_a_change_takes_an_origin_of_the_deployment(firm: Firm) -> None:
     path = f"/organizations/{firm.organization.pk}/update"
     answer = firm.client(firm.admin).post(path, {"name": "New"}, HTTP_ORIGIN="https://elsewhere.example")

@@ -395,12 +395,20 @@ def be_demoted(firm: Firm) -> None:
     firm.admin_membership.given_roles.all().delete()
 
 
+def lose_the_permission(firm: Firm) -> None:
+    """The role with which they administer the organization is to do so no more."""
+    successor = join_organization(UserFactory.create(deployment=firm.deployment), firm.organization)
+    own = OrganizationRoleFactory.create(deployment=firm.deployment, permissions=["organization:admin"])
+    OrganizationMembershipRole.objects.create(membership=successor, role=own)
+    OrganizationRole.objects.filter(pk=admin_role(firm.deployment).pk).update(permissions=["organization:member"])
+
+
 def have_the_role_changed(firm: Firm) -> None:
     """It allows more now than whoever invited may do."""
     OrganizationRole.objects.filter(pk=firm.role.pk).update(permissions=["billing:pay"])
 
 
-@pytest.mark.parametrize("fall", [leave, be_disabled, be_demoted, have_the_role_changed])
+@pytest.mark.parametrize("fall", [leave, be_disabled, be_demoted, lose_the_permission, have_the_role_changed])
 def test_an_inviter_who_could_not_give_the_role_any_more_gives_nothing(firm: Firm, admin: ApiClient, fall: Any) -> None:
     user = UserFactory.create(deployment=firm.deployment, email=ADDRESS)
     data_of(invite(firm, admin, role_id=firm.role.pk, workspace_id=firm.workspace.pk))

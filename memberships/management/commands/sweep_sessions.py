@@ -9,16 +9,18 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts import codes, mail, outside_issuers, pictures, sessions, signing_up, throttling
+from accounts import codes, invitations, mail, outside_issuers, pictures, sessions, signing_up, throttling
 from database.models import sweep as sweep_invalidation_log
+from memberships.models import OrganizationInvitation
+from memberships.self_service import domains
 from organizations import images
 
 
 class Command(BaseCommand):
     help = (
-        "Delete the sessions that ended or expired and the mails that were written some time ago, limits that are "
-        "over, sign-ups, codes and used tokens that have expired, pictures that are nobody's, and old rows of the "
-        "invalidation log. Run it daily."
+        "Delete the sessions that ended or expired, the mails that were written, the invitations that expired and the "
+        "domains that were claimed and never verified some time ago; limits that are over, sign-ups, codes and used "
+        "tokens that have expired, pictures that are nobody's, and old rows of the invalidation log. Run it daily."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,6 +32,9 @@ class Command(BaseCommand):
         before = timezone.now() - timedelta(days=options["days"])
         number = sessions.sweep(before=before)
         mail.sweep(before=before)
+        invitations.sweep(before=before)
+        invitations.sweep(before=before, rows=OrganizationInvitation.objects.all())
+        domains.sweep(before=before)
         codes.sweep()
         signing_up.sweep()
         throttling.sweep()
