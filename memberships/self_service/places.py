@@ -149,6 +149,8 @@ def _delete_workspace(standing: Standing) -> None:
     if not standing.caller.deployment.allow_workspace_deletion:
         raise ApiError(Problem.FORBIDDEN, "Workspaces are deleted by the operator here; ask there.")
     with transaction.atomic():
+        # Before the organization is locked: whoever accepts one locks it first, too.
+        OrganizationInvitation.objects.filter(workspace=standing.workspace_id).delete()
         locked_organization(standing)  # in the order in which those lock them who join
         workspace = _locked_workspace(standing)
         images.discard(standing.caller.deployment, [workspace.image_url])

@@ -1,4 +1,4 @@
-"""A domain or an address is verified at the very moment at which something else happens to the same organization.
+"""People join by a domain or an invitation at the very moment at which something else happens to the same place.
 
 The one who comes second waits for a lock; each test holds the first transaction open until that is so.
 """
@@ -21,6 +21,7 @@ from organizations import images
 from organizations.dns_records import require_text as ask
 from organizations.models import Organization, OrganizationDomain
 from tests.memberships.test_last_admin import wait_until_somebody_waits
+from tests.memberships.test_organization_invitations import accept, mailed_token
 from tests.support.api import error_code
 from tests.support.database import execute
 from tests.support.dns import DnsServer, dns_server
@@ -171,3 +172,23 @@ def test_of_two_organizations_that_verify_a_domain_at_once_one_gets_it(
         assert sorted(one.result(30) for one in asked) == [200, 409]
     winner = OrganizationDomain.objects.get(fqdn="nord.example", verified_at__isnull=False)
     assert OrganizationMembership.objects.get(user=ada).organization_id == winner.organization_id
+
+
+@pytest.mark.parametrize("place", ["organization", "workspace"])
+def test_a_place_goes_at_the_moment_of_an_acceptance(
+    firm: Firm, ada: User, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firm.invite(ada.email, workspace=firm.workspace)
+    token, accepting = mailed_token(), firm.client(ada)
+    id_ = (firm.organization if place == "organization" else firm.workspace).pk
+    with ThreadPoolExecutor(1) as pool:
+        acceptances = []
+
+        def meanwhile(*_: Any) -> None:
+            acceptances.append(in_thread(pool, lambda: accept(accepting, token)))
+            wait_until_somebody_waits()
+
+        monkeypatch.setattr(images, "discard", meanwhile)
+        assert firm.client(firm.admin).post(f"/{place}s/{id_}/delete").status_code == 200
+        assert acceptances[0].result(30)["error_code"] == "INVITATION_UNKNOWN"
+    assert not OrganizationMembership.objects.filter(user=ada).exists()
