@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.support.browser import Demo, in_a_browser
-from tests.support.playground import fits, picture_file, said, sign_in
+from tests.support.browser import Demo, in_a_browser, serving
+from tests.support.dns import DnsServer, dns_server
+from tests.support.playground import (
+    fits,
+    picture_file,
+    said,
+    sign_in,
+    sign_up,
+    type_credentials,
+    verify_address,
+)
+
+PASSWORD = "nine quiet owls watch"
+
+
+@pytest.fixture(scope="module")
+def name_server() -> Iterator[DnsServer]:
+    with dns_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def demo(demo_env: dict[str, str], name_server: DnsServer) -> Iterator[Demo]:
+    """A server with the demo data, which looks up domains at ``name_server``."""
+    address, port = name_server.address
+    with serving(demo_env | {"DNS_SERVERS": f"{address}:{port}"}) as demo:
+        yield demo
 
 
 def open_organization(page: Page, name: str) -> None:
@@ -41,16 +67,180 @@ def confirm(page: Page, answer: str, *, about: str) -> None:
     dialog.get_by_role("button", name=answer, exact=True).click()
 
 
+def invite(page: Page, email: str, *, workspace: str = "None") -> None:
+    form = panel(page, "Invitations")
+    form.get_by_label("E-mail address").fill(email)
+    form.get_by_label("Workspace to join as well").select_option(workspace)
+    form.get_by_role("button", name="Invite").click()
+    said(page, f"The invitation is on its way to {email}.")
+
+
+def follow_the_link(page: Page, demo: Demo, address: str) -> None:
+    """The link of the newest invitation to ``address``, in the mails of the demo."""
+    page.goto(demo.base_url)
+    mail = page.locator("#mail-list li").filter(has_text=f"to {address}").filter(has_text="invites you").first
+    mail.locator("summary").click()
+    mail.get_by_role("link", name="Follow the link on this page").click()
+    expect(page.locator("#invitation-title")).to_be_visible()
+
+
+def places(page: Page) -> dict[str, list[str]]:
+    """The names of one's roles in each workspace, as the next answer has them."""
+    data = page.evaluate("async () => (await (await fetch('/me/workspace-memberships')).json()).data")
+    return {one["workspace"]["name"]: [role["name"] for role in one["roles"]] for one in data}
+
+
+def own_roles(page: Page) -> list[str]:
+    """The names of one's roles in the only organization."""
+    data = page.evaluate("async () => (await (await fetch('/me/organization-memberships')).json()).data")
+    return [role["name"] for one in data for role in one["roles"]]
+
+
+@in_a_browser
+def test_from_inviting_somebody_by_mail_to_removing_them(
+    page: Page, browser: Browser, demo: Demo, name_server: DnsServer
+) -> None:
+    address = "ingrid@people.example"
+    sign_in(page, demo, "elodie")
+    create_organization(page, "Fjord & Sønn")
+    panel(page, "Your workspaces here").get_by_label("Another workspace").fill("Verft")
+    panel(page, "Your workspaces here").get_by_role("button", name="Create").click()
+    said(page, "Verft is created")
+    invite(page, address, workspace="Verft")
+    expect(page.locator("#invitations")).to_contain_text(f"{address}Member, Member in Verft; by Élodie Šimůnková")
+
+    invited = browser.new_page()
+    follow_the_link(invited, demo, address)
+    expect(invited.locator("#invitation-message")).to_contain_text(f"for {address}; sign up with that address")
+    invited.get_by_role("button", name="Sign up with that address").click()
+    form = invited.locator("#sign-up-form")
+    expect(form.get_by_label("E-mail address")).to_have_value(address)
+    form.get_by_label("First name").fill("Ingrid")
+    form.get_by_label("Password").fill(PASSWORD)
+    form.get_by_role("button").click()
+    verify_address(invited, address)
+    expect(invited.locator("#invitation-places a")).to_have_text(["Fjord & Sønn", "Verft"])
+    assert (own_roles(invited), places(invited)) == (["Member"], {"Verft": ["Member"]})
+
+    page.reload()
+    expect(page.locator("#invitations")).to_have_text("None is open.")
+    set_role(page, "Ingrid", "Admin")
+    said(page, "Ingrid has the role Admin now.")
+    assert sorted(own_roles(invited)) == ["Admin", "Member"]
+    set_role(page, "Ingrid", "Admin")
+    said(page, "Ingrid has lost the role Admin.")
+    assert own_roles(invited) == ["Member"]
+    page.get_by_role("link", name="Verft").click()
+    expect(page.locator("#place-title")).to_have_text("Verft")
+    set_role(page, "Ingrid", "Admin")
+    said(page, "Ingrid has the role Admin now.")
+    assert sorted(places(invited)["Verft"]) == ["Admin", "Member"]
+    set_role(page, "Ingrid", "Admin")
+    said(page, "Ingrid has lost the role Admin.")
+    assert places(invited) == {"Verft": ["Member"]}
+    member(page, "Ingrid").get_by_role("button", name="Remove").click()
+    confirm(page, "Remove", about="remove Ingrid from Verft?")
+    said(page, "Ingrid is removed.")
+    assert (own_roles(invited), places(invited)) == (["Member"], {})
+
+    page.locator("#place-above").get_by_role("link").click()
+    expect(page.locator("#place-title")).to_have_text("Fjord & Sønn")
+    member(page, "Ingrid").get_by_role("button", name="Remove").click()
+    confirm(page, "Remove", about="from Fjord & Sønn and from all of its workspaces?")
+    said(page, "Ingrid is removed.")
+    assert own_roles(invited) == []
+    invited.close()
+
+    join_by_domain(page, browser, demo, name_server)
+    page.get_by_role("button", name="Leave the organization").click()
+    confirm(page, "Leave", about="leave Fjord & Sønn")
+    said(page, "an organization cannot lose its last one. (40901)")
+
+
+def create_organization(page: Page, name: str) -> None:
+    page.get_by_role("link", name="Organizations", exact=True).click()
+    form = page.locator("#new-organization-form")
+    form.get_by_label("Name").fill(name)
+    form.get_by_role("button").click()
+    said(page, f"{name} is created")
+    expect(page.locator("#place-title")).to_have_text(name)
+    expect(page.locator("#place-own-roles")).to_have_text("Admin")
+
+
+def join_by_domain(page: Page, browser: Browser, demo: Demo, name_server: DnsServer) -> None:
+    domains = panel(page, "Domains")
+    domains.get_by_label("Another domain").fill("fjord.example")
+    domains.get_by_role("button", name="Add").click()
+    said(page, "fjord.example is added.")
+    name, data = domains.locator("code").all_inner_texts()
+    domains.get_by_role("button", name="Verify: fjord.example").click()
+    said(page, "(40009)")
+    name_server.txt(name, data)
+    demo.sql("UPDATE organizations_organizationdomain SET last_attempt_at = NULL")
+    domains.get_by_role("button", name="Verify: fjord.example").click()
+    said(page, "fjord.example is verified.")
+    expect(domains.locator("code")).to_have_count(0)
+
+    joining = browser.new_page()
+    sign_up(joining, demo, "olav@fjord.example", PASSWORD)
+    joining.get_by_role("link", name="Organizations", exact=True).click()
+    expect(joining.locator("#organization-cards li").first).to_contain_text("Fjord & Sønn")
+    assert own_roles(joining) == ["Member"]
+    joining.close()
+    domains.get_by_role("button", name="Remove: fjord.example").click()
+    confirm(page, "Remove", about="Members who joined by it stay.")
+    said(page, "fjord.example is removed.")
+    expect(member(page, "olav@fjord.example")).to_be_visible()
+
+
+@in_a_browser
+def test_invitations_are_accepted_by_whoever_has_the_address(page: Page, browser: Browser, demo: Demo) -> None:
+    sign_in(page, demo, "elodie")
+    create_organization(page, "Nordvind")
+    invite(page, "bo@demo.example")
+    invitations = panel(page, "Invitations")
+    demo.sql("UPDATE memberships_organizationinvitation SET expires_at = now() WHERE email = 'bo@demo.example'")
+    page.reload()
+    expect(page.locator("#invitations > li")).to_contain_text("expired")
+    other = browser.new_page()
+    follow_the_link(other, demo, "bo@demo.example")
+    expect(other.locator("#invitation-message")).to_have_text("This invitation has expired; ask for a new one.")
+    invitations.get_by_role("button", name="Send again: bo@demo.example").click()
+    said(page, "on its way to bo@demo.example again")
+    expect(page.locator("#invitations > li")).not_to_contain_text("expired")
+
+    follow_the_link(other, demo, "bo@demo.example")
+    other.get_by_role("button", name="Sign in with that address").click()
+    expect(other.get_by_label("E-mail address or username")).to_have_value("bo@demo.example")
+    type_credentials(other, "bo", demo.password)
+    expect(other.locator("#invitation-message")).to_have_text("You are a member of Nordvind now.")
+    other.get_by_role("link", name="Nordvind").click()
+    expect(other.locator("#place-own-roles")).to_have_text("Member")
+
+    page.reload()
+    expect(member(page, "Bo Nguyễn")).to_be_visible()
+    invite(page, "chioma@demo.example")
+    follow_the_link(other, demo, "chioma@demo.example")
+    expect(other.locator("#invitation-message")).to_contain_text("sign in with that address")
+    other.get_by_role("button", name="Sign out, and sign in with that address").click()
+    expect(other.locator("#sign-in-title")).to_be_focused()
+    type_credentials(other, "chioma", demo.password)
+    expect(other.locator("#invitation-message")).to_have_text("You are a member of Nordvind now.")
+    invite(page, "dmitri@demo.example")
+    invitations.get_by_role("button", name="Discard: dmitri@demo.example").click()
+    confirm(page, "Discard", about="Its link is void then.")
+    said(page, "The invitation to dmitri@demo.example is discarded.")
+    follow_the_link(other, demo, "dmitri@demo.example")
+    expect(other.locator("#invitation-message")).to_have_text("This invitation was withdrawn; ask for a new one.")
+    other.reload()
+    expect(other.locator("#who-name")).to_have_text("Chioma Okafor")
+    other.close()
+
+
 @in_a_browser
 def test_an_administrator_runs_roles_settings_and_workspaces(page: Page, demo: Demo) -> None:
     sign_in(page, demo, "elodie")
-    page.get_by_role("link", name="Organizations", exact=True).click()
-    form = page.locator("#new-organization-form")
-    form.get_by_label("Name").fill("Šimůnková & Co")
-    form.get_by_role("button").click()
-    said(page, "Šimůnková & Co is created")
-    expect(page.locator("#place-title")).to_have_text("Šimůnková & Co")
-    expect(page.locator("#place-own-roles")).to_have_text("Admin")
+    create_organization(page, "Šimůnková & Co")
 
     roles = panel(page, "Roles")
     roles.get_by_label("Another role").fill("Member")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
@@ -33,11 +34,18 @@ class Demo:
             return cursor.fetchall() if cursor.description else []
 
 
+@contextmanager
+def serving(env: Mapping[str, str]) -> Iterator[Demo]:
+    """A server in the environment ``env``, with its demo data."""
+    with running_server({**env, "THREADS": "4"}) as base_url:
+        yield Demo(base_url, env["DATABASE_URL"], env["DEMO_PASSWORD"])
+
+
 @pytest.fixture(scope="module")
 def demo(demo_env: dict[str, str]) -> Iterator[Demo]:
     """A server with the demo data."""
-    with running_server(demo_env | {"THREADS": "4"}) as base_url:
-        yield Demo(base_url, demo_env["DATABASE_URL"], demo_env["DEMO_PASSWORD"])
+    with serving(demo_env) as demo:
+        yield demo
 
 
 @pytest.fixture(scope="module")

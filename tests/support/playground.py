@@ -64,10 +64,15 @@ def sign_up(page: Page, demo: Demo, address: str, password: str, **names: str) -
     for label, value in (names | {"E-mail address": address, "Password": password}).items():
         form.get_by_label(label).fill(value)
     form.get_by_role("button").click()
+    verify_address(page, address)
+    expect(page.locator("#memberships-title")).to_be_focused()
+
+
+def verify_address(page: Page, address: str) -> None:
+    """The step of signing up that takes the code of the mail."""
     code = code_of_the_mail(page, "Your code for", address)
     page.get_by_role("textbox", name="Code of the mail").fill(code)
     page.get_by_role("button", name="Verify the address").click()
-    expect(page.locator("#memberships-title")).to_be_focused()
 
 
 def said(page: Page, text: str) -> None:

@@ -27,6 +27,9 @@ function shown({ id, to, state, subject, text }, open) {
   const summary = element("summary", {}, element("b", { text: subject }), " ", where);
   const mail = element("details", { open }, summary, element("pre", { text }));
   mail.dataset.mail = id;
+  const [, token] = text.match(/https?:\S+[?&]invite_token=([\w-]+)/) ?? [];
+  // The address in the mail is that of a front-end's page, which need not be there; this page can do the same.
+  if (token) mail.append(element("a", { href: `/?invite_token=${token}#invitation`, text: "Follow the link on this page" }));
   return mail;
 }
 

@@ -4,7 +4,7 @@ import { call } from "./api.js";
 import { $, attempt, whenSessionIsLost } from "./page.js";
 
 /** The deployment and the session, as the API last showed them; the invitation whose link was followed. */
-export const state = { deployment: null, session: null, invitation: { token: "", email: "" } };
+export const state = { deployment: null, session: null, invitation: null };
 
 const views = new Map();
 
@@ -65,8 +65,14 @@ function addressed() {
 }
 
 function home() {
-  if (state.invitation.token) return "invitation";
+  if (state.invitation) return "invitation";
   return isSignedIn() ? "memberships" : "sign-in";
+}
+
+/** The invitation has come to its end: nothing leads to it any more. */
+export function forgetInvitation() {
+  state.invitation = null;
+  history.replaceState(null, "", location.pathname + location.hash);
 }
 
 export const isSignedIn = () => Boolean(state.session.active_signin);

@@ -3,12 +3,17 @@
 import { call } from "./api.js";
 import { readMail } from "./mails.js";
 import { forgetSecrets } from "./mfa.js";
-import { addView, enter, go, show, state } from "./navigation.js";
+import { addView, enter, forgetInvitation, go, show, state } from "./navigation.js";
 import { $, notify, onClick, onSubmit } from "./page.js";
 
 // --- signing in ----------------------------------------------------------------------------------------------------
 
-addView("sign-in", { open: forgetUser });
+addView("sign-in", {
+  open: () => {
+    forgetUser();
+    $("password-form").elements.name.value = state.invitation?.email ?? "";
+  },
+});
 addView("mfa", { isDue: (session) => session.signin_attempts.at(-1)?.current_step === "verify_second_factor" });
 
 onSubmit("password-form", async ({ name, password }, form) => {
@@ -44,7 +49,13 @@ function verification(attempts, type) {
 
 const signUp = () => state.session.signup_attempts.at(-1);
 
-addView("sign-up");
+addView("sign-up", {
+  open: () => {
+    const { email } = $("sign-up-form").elements;
+    email.readOnly = Boolean(state.invitation?.email);
+    if (email.readOnly) email.value = state.invitation.email;
+  },
+});
 addView("verify", {
   isDue: (session) => session.signup_attempts.at(-1)?.current_step === "verify_email",
   open: () => ($("verify-address").textContent = signUp()?.email ?? ""),
@@ -57,7 +68,7 @@ async function mailSignUpCode() {
 }
 
 onSubmit("sign-up-form", async (fields, form) => {
-  state.session = await call("POST", "/auth/signup", fields);
+  state.session = await call("POST", "/auth/signup", { ...fields, invite_token: state.invitation?.token ?? "" });
   form.reset();
   await show("verify");
   await mailSignUpCode();
@@ -66,6 +77,7 @@ onSubmit("sign-up-form", async (fields, form) => {
 
 onSubmit("verify-form", async ({ code }, form) => {
   const session = await call("POST", verification(state.session.signup_attempts, "signup"), { verification_code: code });
+  if (state.invitation?.isToSignUp) forgetInvitation();
   const isWithoutUsername = session.signup_attempts.at(-1)?.missing_fields.includes("username");
   form.reset();
   await enter(session);
@@ -132,8 +144,14 @@ function forgetUser() {
   reset.token = "";
 }
 
+export async function signOut() {
+  state.session = await call("POST", "/session/sign-out");
+  forgetUser();
+}
+
 onClick("sign-out", async () => {
-  await enter(await call("POST", "/session/sign-out"));
+  await signOut();
+  await enter(state.session);
   notify("You are signed out.");
 });
 

@@ -1,0 +1,64 @@
+// The open invitations of an organization.
+
+import { call } from "./api.js";
+import { nameOf } from "./navigation.js";
+import { $, actionButton, attempt, confirmed, element, onSubmit, time } from "./page.js";
+import { addPanel, changed, offer, place } from "./place.js";
+
+const { elements } = $("invitation-form");
+
+addPanel("invitations", {
+  isFor: ({ isOrganization, isAdmin }) => isOrganization && isAdmin,
+  load: ({ path }) => call("GET", `/${path}/invitations`),
+  render: ({ roles, workspaces }, invitations) => {
+    $("invitations").replaceChildren(...invitations.map(row));
+    if (!invitations.length) $("invitations").append(element("li", { className: "muted", text: "None is open." }));
+    offer(elements.role_id, "The usual one", roles);
+    offer(elements.workspace_id, "None", workspaces.map(({ workspace }) => workspace));
+    offerWorkspaceRoles([]);
+  },
+});
+
+function offerWorkspaceRoles(roles) {
+  offer(elements.workspace_role_id, "The usual one", roles);
+  elements.workspace_role_id.disabled = !elements.workspace_id.value;
+  elements.workspace_role_id.closest("label").hidden = !elements.workspace_id.value;
+}
+
+elements.workspace_id.addEventListener("change", ({ target }) =>
+  attempt(async () => offerWorkspaceRoles(target.value ? await call("GET", `/workspaces/${target.value}/roles`) : [])),
+);
+
+function row(invitation) {
+  const { email, expired, inviter, created_at: createdAt } = invitation;
+  const role = invitation.initial_organization_role?.name ?? "no role";
+  const there = invitation.workspace && `, ${invitation.initial_workspace_role?.name ?? "no role"} in ${invitation.workspace.name}`;
+  const by = inviter ? `by ${nameOf(inviter.user)}, ` : "";
+  const small = element("small", { className: "muted" }, `${role}${there ?? ""}; ${by}`, time(createdAt));
+  const what = element("span", { className: "what" }, element("b", { text: email }), small);
+  const chips = element("span", { className: "chips" });
+  if (expired) chips.append(element("span", { className: "bad", text: "expired" }));
+  const actions = element("span", { className: "actions" });
+  actions.append(actionButton("Send again", email, () => resend(invitation)));
+  actions.append(actionButton("Discard", email, () => discard(invitation)));
+  return element("li", {}, what, chips, actions);
+}
+
+const pathOf = ({ id }, what) => `/${place.path}/invitations/${id}/${what}`;
+
+async function resend(invitation) {
+  await call("POST", pathOf(invitation, "resend"));
+  await changed(`The invitation is on its way to ${invitation.email} again; the link of the mail before is void.`, "invitations");
+}
+
+async function discard(invitation) {
+  await confirmed(`Do you want to discard the invitation to ${invitation.email}? Its link is void then.`, "Discard");
+  await call("POST", pathOf(invitation, "discard"));
+  await changed(`The invitation to ${invitation.email} is discarded.`, "invitations");
+}
+
+onSubmit("invitation-form", async (fields, form) => {
+  await call("POST", `/${place.path}/invitations`, fields);
+  form.reset();
+  await changed(`The invitation is on its way to ${fields.email}.`, "invitations");
+});
