@@ -8,12 +8,13 @@ made the functions ``audit_actor`` and ``audit_difference``, too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import pgtrigger
 from django.apps import apps
-from django.db.models import ForeignKey, Model
+from django.db.models import SET_NULL, ForeignKey, Model
 
 from database.triggers import refuse
 
@@ -41,12 +42,13 @@ class _Audit(pgtrigger.Trigger):
         naming: Sequence[str] = (),
         ignoring: Sequence[str],
         secret: Sequence[str],
-        only_on_its_own: bool = False,
+        lost: Sequence[str] = (),
+        is_about_ends: bool = False,
         **options: Any,
     ) -> None:
         self.action, self.source, self.naming = action, source, naming
-        self.ignoring, self.secret = (*_NOISE, *ignoring), secret
-        self.only_on_its_own = only_on_its_own
+        self.ignoring, self.secret, self.lost = (*_NOISE, *ignoring), secret, lost
+        self.is_about_ends = is_about_ends
         super().__init__(operation=operation, **({"name": f"audit_{action}"} | options))
 
     def get_func(self, model: Any) -> str:
@@ -61,8 +63,7 @@ class _Audit(pgtrigger.Trigger):
         if self.action == "changed":
             source += f", LATERAL (SELECT {before} AS o, {after} AS n OFFSET 0) document WHERE document.o <> document.n"
         names = "".join(f"nullif({row}.{column}, ''), " for column in self.naming)
-        condition = "IF pg_trigger_depth() > 1 THEN RETURN NULL; END IF;" if self.only_on_its_own else ""
-        return f"""{condition}
+        return f"""
             INSERT INTO audit_auditentry (action, model, object_id, name, subjects, deployment_id,
                 actor_kind, actor_id, actor_name, address, before, after)
             SELECT '{self.action}', '{model._meta.label_lower}', {row}.id, coalesce({names}''),
@@ -87,20 +88,15 @@ def audited(
     naming: Sequence[str] = (),
     ignoring: Sequence[str] = (),
     secret: Sequence[str] = (),
-    only_on_its_own: bool = False,
+    lost: Sequence[str] = (),
 ) -> list[pgtrigger.Trigger]:
     """Write every change of the table into the audit log, under the first name that the columns ``naming`` have.
 
     Changes of the columns ``ignoring`` alone are not logged. Of the columns ``secret`` the log shows that they changed,
-    never their content. With ``only_on_its_own`` a change that a trigger of another table makes is left out: the log
-    has the change that caused it.
+    never their content. The columns ``lost`` name things that are gone once they change, such as files: the log has
+    them, but no undo restores them.
     """
-    options: dict[str, Any] = {
-        "naming": naming,
-        "ignoring": ignoring,
-        "secret": secret,
-        "only_on_its_own": only_on_its_own,
-    }
+    options: dict[str, Any] = {"naming": naming, "ignoring": ignoring, "secret": secret, "lost": lost}
     added, deleted = pgtrigger.Referencing(new="added"), pgtrigger.Referencing(old="deleted")
     changed = pgtrigger.Referencing(old="was", new="became")
     return [
@@ -137,13 +133,60 @@ def audited_ends(*, ignoring: Sequence[str] = ()) -> list[pgtrigger.Trigger]:
     Rows of these tables come, are renewed and go by themselves all the time. The triggers run once a row, so that
     PostgreSQL need not even call them for a renewal.
     """
-    options: dict[str, Any] = {"ignoring": ignoring, "secret": (), "level": pgtrigger.Row}
+    options: dict[str, Any] = {
+        "ignoring": ignoring,
+        "secret": (),
+        "level": pgtrigger.Row,
+        "is_about_ends": True,
+    }
     ending = pgtrigger.AnyChange("ended_at")
     live = pgtrigger.Condition("OLD.ended_at IS NULL AND OLD.expires_at > statement_timestamp()")
     return [
         _Audit("changed", "(SELECT OLD.*) o, (SELECT NEW.*) n", pgtrigger.Update, condition=ending, **options),
         _Audit("deleted", "(SELECT OLD.*) o", pgtrigger.Delete, condition=live, **options),
     ]
+
+
+def restored_by_undo(*triggers: pgtrigger.Trigger) -> list[pgtrigger.Trigger]:
+    """Mark ``triggers`` that write rows or values which an undo restores by itself: they are silent meanwhile."""
+    for trigger in triggers:
+        vars(trigger)["is_restored_by_undo"] = True
+    return list(triggers)
+
+
+def triggers_restored_by_undo() -> list[str]:
+    """The names in the database of the triggers that are marked so."""
+    return [
+        trigger.get_pgid(model)
+        for model in apps.get_models()
+        for trigger in getattr(model._meta, "triggers", ())
+        if getattr(trigger, "is_restored_by_undo", False)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the log keeps of a model's rows: ``restorable`` are the columns that an undo can restore.
+
+    ``secret`` columns are kept without their content, ``lost`` ones name things that may be gone. Of models that are
+    ``only_ends`` the log has the ends of rows alone.
+    """
+
+    restorable: tuple[str, ...]
+    secret: tuple[str, ...]
+    lost: tuple[str, ...]
+    only_ends: bool
+
+
+def kept(model: Any) -> Kept | None:
+    """What the log keeps of the rows of ``model``; None if their changes are not in it."""
+    audits = _audits(model)
+    if not audits:
+        return None
+    first = audits[0]
+    left_out = {*first.ignoring, *first.secret, *first.lost}
+    columns = tuple(field.column for field in model._meta.concrete_fields if field.column not in left_out)
+    return Kept(columns, tuple(first.secret), tuple(first.lost), first.is_about_ends)
 
 
 def _foreign_keys(model: Any) -> list[ForeignKey]:
@@ -191,6 +234,44 @@ def deployments() -> type[Model]:
     """The model of the deployments, which are in a room above."""
     (model,) = (model for model in apps.get_models() if _path(model) == "pk")
     return model
+
+
+@cache
+def parents_first() -> list[type[Model]]:
+    """The models whose changes are in the log, each after those that its rows refer to.
+
+    Of a circle, the foreign key that is set to null goes unheeded.
+    """
+    models = audited_models()
+
+    def parents(model: Any, *, heeding_nulls: bool) -> list[type[Model]]:
+        keys = [
+            field for field in _foreign_keys(model) if heeding_nulls or field.remote_field.on_delete is not SET_NULL
+        ]
+        related = [field.remote_field.model for field in keys]
+        return [parent for parent in related if parent in models and parent is not model]
+
+    def above(model: type[Model]) -> set[type[Model]]:
+        found: set[type[Model]] = set()
+        waiting = [model]
+        while waiting:
+            new = {*parents(waiting.pop(), heeding_nulls=False)} - found
+            found |= new
+            waiting += new
+        return found
+
+    ordered: list[type[Model]] = []
+
+    def visit(model: type[Model]) -> None:
+        if model not in ordered:
+            for parent in parents(model, heeding_nulls=True):
+                if model not in above(parent):
+                    visit(parent)
+            ordered.append(model)
+
+    for model in models:
+        visit(model)
+    return ordered
 
 
 def is_named(model: type[Model]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import pgtrigger
 
 from accounts.names import DomainOf
+from audit.triggers import restored_by_undo
 from database.triggers import after_statement
 
 _DOMAIN_OF_ADDRESS = DomainOf.template % {"expressions": "address.email"}
@@ -88,7 +89,7 @@ _NEWLY = """
 
 
 def _joins(table: str, *, lock: str) -> list[pgtrigger.Trigger]:
-    return [
+    return restored_by_undo(
         after_statement(
             "join_on_insert",
             pgtrigger.Insert,
@@ -103,7 +104,7 @@ def _joins(table: str, *, lock: str) -> list[pgtrigger.Trigger]:
             declare=_DECLARED,
             referencing={"old": "old_rows", "new": "new_rows"},
         ),
-    ]
+    )
 
 
 def joins_by_address() -> list[pgtrigger.Trigger]:
@@ -116,12 +117,16 @@ def joins_by_domain() -> list[pgtrigger.Trigger]:
     return _joins("domain", lock="pg_advisory_xact_lock")
 
 
-def leaves_a_mark() -> pgtrigger.Trigger:
-    """For memberships of organizations: note those that end, of users and organizations that stay."""
-    return after_statement(
-        "note_ended",
-        pgtrigger.Delete,
-        """
+def leaves_a_mark() -> list[pgtrigger.Trigger]:
+    """For memberships of organizations: note those that end, of users and organizations that stay.
+
+    A membership that an undo takes away has not ended: it should never have been there.
+    """
+    return restored_by_undo(
+        after_statement(
+            "note_ended",
+            pgtrigger.Delete,
+            """
         INSERT INTO memberships_endedmembership (organization_id, user_id)
             SELECT ended.organization_id, ended.user_id FROM old_rows ended
             JOIN organizations_organization organization ON organization.id = ended.organization_id
@@ -130,5 +135,6 @@ def leaves_a_mark() -> pgtrigger.Trigger:
             ON CONFLICT DO NOTHING;
         RETURN NULL;
         """,
-        referencing={"old": "old_rows"},
+            referencing={"old": "old_rows"},
+        )
     )

@@ -86,8 +86,8 @@ class OrganizationMembership(Membership):
             *count_rows_in("organizations_organization", "organization_id"),
             *audited(),
             *invalidates("user", "user_id", deployment="changed.deployment_id"),
-            joins_auto_assigned_workspace(),
-            leaves_a_mark(),
+            *joins_auto_assigned_workspace(),
+            *leaves_a_mark(),
         ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pgtrigger
 
 from api.errors import LAST_ADMIN
+from audit.triggers import restored_by_undo
 from database.triggers import CHECK_VIOLATION, after_statement, refuse
 from organizations.models import ORGANIZATION_ADMIN
 
@@ -194,17 +195,18 @@ def keeps_an_administrator() -> list[pgtrigger.Trigger]:
     ]
 
 
-def joins_auto_assigned_workspace() -> pgtrigger.Trigger:
+def joins_auto_assigned_workspace() -> list[pgtrigger.Trigger]:
     """For memberships of organizations: a new member joins the auto-assigned workspace too.
 
     There they have the deployment's default role, which must serve all of its workspaces. Users who are there already
     stay as they are. A workspace that has as many members as the deployment allows gets no more; its row is locked
     then, so that of those who join at once each counts.
     """
-    return after_statement(
-        "join_auto_assigned_workspace",
-        pgtrigger.Insert,
-        """
+    return restored_by_undo(
+        after_statement(
+            "join_auto_assigned_workspace",
+            pgtrigger.Insert,
+            """
         PERFORM 1 FROM organizations_workspace workspace
             JOIN organizations_organization organization ON organization.auto_assigned_workspace_id = workspace.id
             JOIN accounts_deployment deployment ON deployment.id = organization.deployment_id
@@ -241,6 +243,7 @@ def joins_auto_assigned_workspace() -> pgtrigger.Trigger:
             ORDER BY membership.id;
         RETURN NULL;
         """,
-        declare=_IDS,
-        referencing={"new": "inserted"},
+            declare=_IDS,
+            referencing={"new": "inserted"},
+        )
     )

@@ -12,9 +12,11 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from accounts.models import Deployment, Mail, Session, User
+from audit import groups
 from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
+from staff.access.permissions import access_of
 from staff.toolkit.links import address, plural
 from staff.toolkit.lists import total
 
@@ -65,11 +67,12 @@ def _numbers(request: HttpRequest) -> Iterator[dict[str, str]]:
 
 
 def _latest_changes(request: HttpRequest) -> list[dict[str, Any]]:
-    """The newest entries of the audit log, as its own list shows them."""
+    """The latest actions, each by its name or by its last entry in the audit log."""
     page: Any = admin.site.get_model_admin(AuditEntry)
     if not page.has_view_permission(request):
         return []
-    entries = list(page.get_queryset(request).order_by("-pk")[:LATEST])
+    ids = groups.latest(LATEST, deployments=access_of(request.user).deployments)
+    entries = list(page.get_queryset(request).filter(pk__in=ids).order_by("-pk"))
     page.prepare(request, entries)
     return [
         {
@@ -77,7 +80,9 @@ def _latest_changes(request: HttpRequest) -> list[dict[str, Any]]:
             "who": page.who(entry),
             "action": entry.get_action_display(),
             "what": page.what(entry),
-            "link": address(entry, "change"),
+            "name": entry.group and entry.group.name,
+            "link": page.group_address(entry) if entry.group else address(entry, "change"),
+            "undo": page.undo_address(entry) if page.has_undo_permission(request) else "",
         }
         for entry in entries
     ]

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from accounts.names import AddressField, DomainOf, is_normal
-from audit.triggers import audited
+from audit.triggers import audited, restored_by_undo
 from database.fields import TimeStamped
 from database.triggers import after_statement, immutable, refuse, touch
 
@@ -58,16 +58,18 @@ class EmailAddress(TimeStamped):
         triggers = [
             touch(),
             immutable("deployment", "user"),
-            pgtrigger.Trigger(
-                name="follows_the_user",
-                operation=pgtrigger.Insert | pgtrigger.Update,
-                when=pgtrigger.Before,
-                condition=pgtrigger.Condition("pg_trigger_depth() = 0"),  # the triggers of users set both
-                func="""
+            *restored_by_undo(
+                pgtrigger.Trigger(
+                    name="follows_the_user",
+                    operation=pgtrigger.Insert | pgtrigger.Update,
+                    when=pgtrigger.Before,
+                    condition=pgtrigger.Condition("pg_trigger_depth() = 0"),  # the triggers of users set both
+                    func="""
                     SELECT deployment_id, lower(email) = lower(NEW.email) INTO NEW.deployment_id, NEW.is_primary
                         FROM accounts_user WHERE id = NEW.user_id;
                     RETURN NEW;
                 """,
+                )
             ),
             pgtrigger.Trigger(
                 name="primary_one_stays",
@@ -84,7 +86,7 @@ class EmailAddress(TimeStamped):
                     RETURN NULL;
                 """,
             ),
-            *audited(naming=["email"], only_on_its_own=True),
+            *audited(naming=["email"]),
         ]
 
     def __str__(self) -> str:
@@ -97,7 +99,7 @@ def keeps_primary_address() -> list[pgtrigger.Trigger]:
     An address that is typed in the place of another replaces it. One that the user had already becomes the primary one,
     and the other stays.
     """
-    return [
+    return restored_by_undo(
         after_statement(
             "primary_address_on_insert",
             pgtrigger.Insert,
@@ -133,4 +135,4 @@ def keeps_primary_address() -> list[pgtrigger.Trigger]:
                 RETURN NULL;
             """,
         ),
-    ]
+    )

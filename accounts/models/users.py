@@ -86,7 +86,7 @@ class User(TimeStamped):
         triggers = [
             touch(),
             immutable("deployment"),
-            *audited(naming=["email", "username"], secret=["password"]),
+            *audited(naming=["email", "username"], secret=["password"], lost=["picture"]),
             *keeps_primary_address(),
         ]
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -14,16 +15,17 @@ from django.db.models import BooleanField, Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from unfold.decorators import action
 
 from accounts.models import Deployment
 from audit.groups import name_groups
 from audit.models import AuditEntry, AuditGroup
 from audit.names import deployment_of, model_of, name_subjects, referred_to
-from staff.access.permissions import PRIVATE_METADATA, visible_to
+from staff.access.permissions import PRIVATE_METADATA, access_of, visible_to
 from staff.pages.audit_export import KINDS, export_page
 from staff.pages.audit_filters import (
     ActorFilter,
@@ -35,6 +37,7 @@ from staff.pages.audit_filters import (
     PersonFilter,
     as_uuid,
 )
+from staff.pages.undo import undo_page
 from staff.toolkit.links import address, link_to
 from staff.toolkit.pages import ReadOnlyAdmin
 
@@ -62,6 +65,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_fields = ("name",)  # shows the field; see get_search_results
     search_help_text = "Object's name or id, or who changed it"
     actions = None
+    actions_detail = ("undo",)  # type: ignore[assignment]
     fields = readonly_fields = ("when", "who", "action", "what", "deployment", "differences", "group")
     sortable_by = ()
 
@@ -126,12 +130,37 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         }
         if group_id := as_uuid(request.GET.get(GroupFilter.parameter_name, "")):
             context["group"] = visible_to(request.user, AuditGroup.objects.filter(pk=group_id)).first() or UNNAMED
+            if self.has_undo_permission(request):
+                context["undo"] = reverse("admin:audit_auditentry_undo_group", args=[group_id])
         return super().changelist_view(request, context | (extra_context or {}))
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.export)
         own = [path(f"export/{kind}/", view, {"kind": kind}, name=f"audit_auditentry_{kind}") for kind in KINDS]
+        undo = self.admin_site.admin_view(self.undo_group)
+        own.append(path("action/<uuid:group_id>/undo/", undo, name="audit_auditentry_undo_group"))
         return [*own, *super().get_urls()]
+
+    def has_undo_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return access_of(request.user).writes
+
+    @action(description="Undo", url_path="undo", permissions=["undo"], icon="undo")  # type: ignore[operator]
+    def undo(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Undo one entry."""
+        return undo_page(self, request, entry=self.get_object(request, object_id))
+
+    def undo_group(self, request: HttpRequest, group_id: UUID) -> HttpResponse:
+        """Undo all entries of an action."""
+        return undo_page(self, request, entry=self.get_queryset(request).filter(group_id=group_id).first(), whole=True)
+
+    def group_address(self, entry: AuditEntry) -> str:
+        return f"{address(AuditEntry, 'changelist')}?{GroupFilter.parameter_name}={entry.group_id}"
+
+    def undo_address(self, entry: AuditEntry) -> str:
+        """Of the page that undoes the action of ``entry``; the entry, where that is all that is known."""
+        if entry.group_id is None:
+            return address(entry, "undo")
+        return reverse("admin:audit_auditentry_undo_group", args=[entry.group_id])
 
     def export(self, request: HttpRequest, kind: str) -> HttpResponseBase:
         """The entries that the list has for the same query, as a file to save."""
@@ -175,7 +204,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         """A link to all entries of the same action."""
         if entry.group_id is None:
             return "-"
-        return link_to(f"{address(AuditEntry, 'changelist')}?group={entry.group_id}", str(entry.group or UNNAMED))
+        return link_to(self.group_address(entry), str(entry.group or UNNAMED))
 
     @admin.display(description="before → after")
     def differences(self, entry: Any) -> SafeString:

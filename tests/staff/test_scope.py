@@ -21,6 +21,7 @@ from pytest_django import DjangoDbBlocker
 from accounts import mail
 from accounts.mail_texts import Template
 from accounts.models import Deployment, DeploymentAlias, MailText, User
+from audit import actors
 from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, OrganizationMembershipRole
 from organizations.models import (
@@ -106,7 +107,11 @@ def world_of(name: str) -> dict[type[Model], Any]:
 def worlds(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, dict[type[Model], Any]]]:
     """Both worlds by their names, in one transaction for all tests; their changes are rolled back after each."""
     with django_db_blocker.unblock(), transaction.atomic():
-        yield {name: world_of(name) for name in (OWN, FOREIGN)}
+        worlds = {}
+        for name in (OWN, FOREIGN):
+            with actors.acting(actors.command("world")):  # an action each
+                worlds[name] = world_of(name)
+        yield worlds
         transaction.set_rollback(True)
 
 
@@ -137,7 +142,7 @@ def _address(page: Any, pattern: URLPattern, world: dict[type[Model], Any]) -> s
     route = str(pattern.pattern)
     for asked in re.findall("<[^>]*>", route):
         row = world[User if "user_id" in asked else page.model]
-        route = route.replace(asked, str(row.pk))
+        route = route.replace(asked, str(row.group_id if "group_id" in asked else row.pk))
     return url(page.model, "changelist") + route
 
 

@@ -1,0 +1,97 @@
+"""Undo for staff: of an action, or of one entry of the audit log, within what they may change themselves."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import connection, transaction
+
+from api.errors import LAST_ADMIN
+from api.exceptions import is_refusal
+from audit import groups
+from audit.undo import TABLE, CannotUndo, LeftOut, Undo
+from memberships import last_admin
+from memberships.models import OrganizationMembership
+from staff.access.permissions import access_of
+from staff.bulk_changes import Refused
+from staff.toolkit.refusals import refusal_of
+
+REVERSES = {"added": "delete", "changed": "change", "deleted": "add"}
+"""The permission that reversing each kind of entry takes."""
+ELSEWHERE = "This action has also changed rows that you may not change. Ask staff of all deployments to undo it."
+_FOR_SUPERUSERS = "only superusers give permissions back"
+_ENDED_MARKS = f"""
+    DELETE FROM memberships_endedmembership mark
+    USING {TABLE} u JOIN memberships_organizationmembership membership ON membership.id = u.object_id
+    WHERE u.model = %s AND u.action = 'deleted' AND u.left_out IS NULL
+        AND mark.organization_id = membership.organization_id AND mark.user_id = membership.user_id
+        AND mark.ended_at = u.at
+"""
+
+
+class Outcome(NamedTuple):
+    """The result of an undo, or of its preview; ``shown`` are the ids of the first entries that it reverses."""
+
+    number: int
+    shown: list[int]
+    left_out: list[LeftOut]
+    without_secrets: list[LeftOut]
+
+
+@transaction.atomic
+def undo(
+    staff: AbstractBaseUser | AnonymousUser | None,
+    title: str,
+    *,
+    group_id: UUID | None = None,
+    entry_id: int | None = None,
+    saves: bool,
+    without_admin: bool = False,
+) -> Outcome:
+    """Undo a group of entries, or one of them with its ``group_id``; a command does it as nobody.
+
+    Without ``saves`` it is done and rolled back. Raises ``Refused``; then nothing has changed.
+    """
+    if without_admin:
+        last_admin.let_go()
+    plan = Undo(group_id=None if entry_id else group_id, entry_id=entry_id)
+    if staff is not None:
+        _check_permissions(staff, plan)
+    outcome = Outcome(plan.number(), plan.shown(), plan.left_out(), plan.without_secrets())
+    try:
+        plan.run()
+    except CannotUndo as refusal:
+        raise _refused(refusal) from refusal.__cause__
+    _remove_marks()
+    groups.name(f"Undo of {title}", undoes=group_id)
+    if not saves:
+        transaction.set_rollback(True)
+    return outcome
+
+
+def _check_permissions(staff: Any, plan: Undo) -> None:
+    access = access_of(staff)
+    for model, action in plan.kinds():
+        if not hasattr(model, "deployment_path") and not staff.is_superuser:
+            plan.leave_out(model._meta.label_lower, _FOR_SUPERUSERS)
+        elif not staff.has_perm(f"{model._meta.app_label}.{REVERSES[action]}_{model._meta.model_name}"):
+            raise Refused([f"You may not {REVERSES[action]} {model._meta.verbose_name_plural}."])
+    if access.deployments is not None and not plan.deployments() <= access.deployments:
+        raise Refused([ELSEWHERE])
+
+
+def _refused(refusal: CannotUndo) -> Refused:
+    """The refusal, with the database's own sentence where that is the reason."""
+    error: Any = refusal.__cause__
+    if error is None or (all(reason.endswith(".") for reason in refusal.reasons) and refusal.reasons):
+        return Refused(refusal.reasons)
+    sentence = f"{last_admin.refusal(error)}." if is_refusal(error, LAST_ADMIN) else refusal_of(error)
+    return Refused([" ".join([*refusal.reasons, sentence])])
+
+
+def _remove_marks() -> None:
+    """Memberships that are there again have not ended: a domain may bring their users back."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ENDED_MARKS, [OrganizationMembership._meta.label_lower])

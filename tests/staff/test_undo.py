@@ -1,0 +1,484 @@
+"""Undo restores exactly the rows that were there, compared column by column, or refuses and names the row."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accounts.models import Deployment, DeploymentAlias, EmailAddress, User
+from audit import actors, groups
+from audit.models import AuditEntry, AuditGroup
+from audit.triggers import PAUSE_AUDIT, audited_models
+from memberships.import_export.importing import run_import
+from memberships.models import (
+    Administrator,
+    EndedMembership,
+    OrganizationMembership,
+    OrganizationMembershipRole,
+    WorkspaceMembership,
+    WorkspaceMembershipRole,
+)
+from organizations.models import (
+    Organization,
+    OrganizationDomain,
+    OrganizationRole,
+    UserSegment,
+    Workspace,
+    WorkspaceRole,
+)
+from staff.bulk_changes import Refused
+from staff.models import StaffAccess
+from staff.undo import undo
+from tests.support.database import execute
+from tests.support.factories import (
+    DeploymentFactory,
+    OrganizationFactory,
+    OrganizationRoleFactory,
+    SegmentFactory,
+    UserFactory,
+    WorkspaceFactory,
+    WorkspaceRoleFactory,
+    confirmed_authenticator,
+    join,
+    join_organization,
+    new_branch,
+    session_of,
+    staff,
+)
+
+pytestmark = pytest.mark.django_db
+
+NAMED = r"\d|“"
+"""A reason names its row."""
+Table = dict[Any, dict[str, Any]]
+
+
+def snapshot() -> dict[str, Table]:
+    """All rows of all tables that are logged or follow from these, but for the times of the last change."""
+    models: list[Any] = [*audited_models(), Administrator, EndedMembership]
+    return {
+        model._meta.label: {
+            row[model._meta.pk.attname]: {
+                name: value for name, value in row.items() if name not in ("updated_at", "active_sign_in_id")
+            }
+            for row in model._base_manager.values()
+        }
+        for model in models
+    }
+
+
+def differences(before: dict[str, Table], after: dict[str, Table]) -> list[str]:
+    found = []
+    for label in before:
+        found += [
+            f"{label} {pk}: {before[label].get(pk)} → {after[label].get(pk)}"
+            for pk in {**before[label], **after[label]}
+            if before[label].get(pk) != after[label].get(pk)
+        ]
+    return found
+
+
+@contextmanager
+def action(name: str = "A test") -> Iterator[Callable[[], UUID]]:
+    """An action of its own; gives its group, once it is over."""
+    with actors.acting(actors.command("test")):
+        group_id = actors.current_group()
+        assert group_id is not None
+        yield lambda: group_id
+        groups.name(name)
+
+
+def undone(group_id: UUID, **options: Any) -> UUID:
+    """Undo it; gives the group of the undo."""
+    with action() as own:
+        undo(None, "a test", group_id=group_id, **{"saves": True} | options)
+    return own()
+
+
+def refused(group_id: UUID, **options: Any) -> str:
+    before = snapshot()
+    with actors.acting(actors.command("test")), pytest.raises(Refused) as caught:
+        undo(None, "a test", group_id=group_id, **{"saves": True} | options)
+    assert differences(before, snapshot()) == []
+    return "\n".join(caught.value.reasons)
+
+
+# Against an oracle
+
+
+def world() -> Deployment:
+    deployment = DeploymentFactory.create()
+    member = OrganizationRoleFactory.create(deployment=deployment)
+    admin = OrganizationRoleFactory.create(deployment=deployment, permissions=["organization:admin"])
+    in_workspace = WorkspaceRoleFactory.create(deployment=deployment)
+    Deployment.objects.update(default_org_member_role=member, default_workspace_member_role=in_workspace)
+    for number in range(2):
+        organization = OrganizationFactory.create(
+            deployment=deployment, public_metadata={"n": [number, None, {"a": 1}]}
+        )
+        workspaces = [WorkspaceFactory.create(organization=organization) for _ in range(2)]
+        organization.auto_assigned_workspace = workspaces[0]
+        organization.save()
+        OrganizationDomain.objects.create(organization=organization, fqdn=f"firm{number}.example")
+        users = [UserFactory.create(deployment=deployment, email=f"{n}@firm{number}.example") for n in range(3)]
+        for place, user in enumerate(users):
+            join_organization(user, organization, *([admin] if place == 0 else [member]))
+        join(users[0], workspaces[1], in_workspace)
+        EmailAddress.objects.create(user=users[1], email=f"second@firm{number}.example", verified_at=timezone.now())
+        segment = SegmentFactory.create(deployment=deployment, type="user")
+        UserSegment.objects.create(user=users[2], segment=segment)
+    return deployment
+
+
+def some(model: Any, random: Random) -> Any:
+    rows = list(model.objects.order_by("pk"))
+    return random.choice(rows) if rows else None
+
+
+def rename(random: Random, number: int) -> None:
+    for row in (some(Organization, random), some(Workspace, random), some(OrganizationRole, random)):
+        type(row).objects.filter(pk=row.pk).update(name=f"New name {number}")
+
+
+def change_metadata(random: Random, number: int) -> None:
+    execute(
+        "UPDATE organizations_organization SET public_metadata = %s, whitelisted_ips = %s",
+        ['{"x": null}', ["192.0.2.1"]],
+    )
+    execute("UPDATE memberships_workspacemembership SET public_metadata = %s WHERE id %% 2 = 0", [f'{{"n": {number}}}'])
+
+
+def new_user(random: Random, number: int) -> None:
+    user = UserFactory.create(deployment=Deployment.objects.get(), username=f"user{number}")
+    join(user, some(Workspace, random), some(WorkspaceRole, random))
+
+
+def change_address(random: Random, number: int) -> None:
+    user = some(User, random)
+    other = user.email_addresses.filter(is_primary=False).first()
+    user.email = other.email if other else f"other{number}@example.com"
+    user.save()
+
+
+def add_address(random: Random, number: int) -> None:
+    email = f"more{number}@firm{random.randrange(2)}.example"
+    EmailAddress.objects.create(user=some(User, random), email=email, verified_at=timezone.now())
+
+
+def verify_domains(random: Random, number: int) -> None:
+    EmailAddress.objects.update(verified_at=timezone.now())
+    OrganizationDomain.objects.update(verified_at=timezone.now())
+
+
+def delete_one(model: Any) -> Callable[[Random, int], None]:
+    def delete(random: Random, number: int) -> None:
+        if row := some(model, random):
+            row.delete()
+
+    delete.__name__ = f"delete_{model.__name__}"
+    return delete
+
+
+def leave_by_sql(random: Random, number: int) -> None:
+    execute("DELETE FROM memberships_organizationmembership WHERE user_id = %s", [some(User, random).pk])
+
+
+def give_and_take(random: Random, number: int) -> None:
+    for link, membership, role in (
+        (OrganizationMembershipRole, OrganizationMembership, OrganizationRole),
+        (WorkspaceMembershipRole, WorkspaceMembership, WorkspaceRole),
+    ):
+        if random.random() < 0.5 and link.objects.exists():
+            some(link, random).delete()
+        elif row := some(membership, random):
+            link.objects.get_or_create(membership=row, role=some(role, random))
+
+
+def change_deployment(random: Random, number: int) -> None:
+    DeploymentAlias.objects.create(deployment=Deployment.objects.get(), host=f"alias{number}.example.com")
+    Deployment.objects.update(sign_in_by_code=True, mail_sender_name=f"{number}")
+
+
+def disable(random: Random, number: int) -> None:
+    User.objects.filter(pk=some(User, random).pk).update(disabled=True, first_name="Ä“")
+
+
+def administer(random: Random, number: int) -> None:
+    role = some(OrganizationRole, random)
+    permissions = [] if "organization:admin" in role.permissions else ["organization:admin"]
+    OrganizationRole.objects.filter(pk=role.pk).update(permissions=permissions)
+
+
+def empty_segments(random: Random, number: int) -> None:
+    connection.check_constraints()
+    execute("TRUNCATE organizations_usersegment, organizations_segment CASCADE")
+
+
+CHANGES = [
+    *(rename, change_metadata, new_user, change_address, add_address, verify_domains, leave_by_sql, give_and_take),
+    *(change_deployment, disable, administer, empty_segments),
+    *map(delete_one, (User, Organization, Workspace, OrganizationMembership, WorkspaceMembership, OrganizationRole)),
+]
+
+
+def change(random: Random, numbers: list[int]) -> None:
+    for number, index in enumerate(numbers):
+        try:
+            with transaction.atomic():
+                CHANGES[index](random, number)
+                connection.check_constraints()
+        except (IntegrityError, TypeError, AttributeError, IndexError):
+            pass  # a rule forbids it, or there is nothing left to change
+
+
+indices = st.lists(st.integers(0, len(CHANGES) - 1), min_size=1, max_size=8)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 1000), numbers=indices)
+def test_an_undo_restores_every_column_and_can_be_undone(seed: int, numbers: list[int]) -> None:
+    with transaction.atomic():
+        world()
+        before = snapshot()
+        with action() as group:
+            change(Random(seed), numbers)
+        after = snapshot()
+        group_of_undo = undone(group(), without_admin=True)
+        assert differences(before, snapshot()) == []
+        undone(group_of_undo, without_admin=True)
+        again, marks = snapshot(), EndedMembership._meta.label
+        assert differences(after | {marks: {}}, again | {marks: {}}) == []
+        transaction.set_rollback(True)
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 1000), numbers=indices, later=indices)
+def test_an_undo_after_other_changes_restores_its_own_rows_or_changes_nothing(
+    seed: int, numbers: list[int], later: list[int]
+) -> None:
+    with transaction.atomic():
+        world()
+        with action() as group:
+            change(Random(seed), numbers)
+        with action():
+            change(Random(seed + 1), later)
+        touched = set(AuditEntry.objects.filter(group_id=group()).values_list("model", "object_id"))
+        now = snapshot()
+        try:
+            own = undone(group(), without_admin=True)
+        except Refused as refusal:
+            assert differences(now, snapshot()) == []
+            assert [reason for reason in refusal.reasons if not re.search(NAMED, reason)] == []  # noqa: PT017 - or it is done
+        else:
+            assert set(AuditEntry.objects.filter(group_id=own).values_list("model", "object_id")) <= touched
+        transaction.set_rollback(True)
+
+
+# What cannot be restored, and by whom
+
+
+def test_a_row_that_changed_since_is_named_with_what_changed() -> None:
+    organization, other = OrganizationFactory.create(name="Acme"), OrganizationFactory.create(name="Beta")
+    with action() as group:
+        Organization.objects.update(description="x")
+    with action():
+        Organization.objects.filter(pk=organization.pk).update(name="Acme & Co")
+    reasons = refused(group())
+    assert f"“Acme & Co” (organization {organization.pk}) was changed since" in reasons
+    assert "by test: name." in reasons
+    assert other.name not in reasons
+
+
+def test_a_change_that_the_log_does_not_have_is_noticed() -> None:
+    organization = OrganizationFactory.create(name="Acme")
+    with action() as group:
+        Organization.objects.update(name="Beta")
+    execute(PAUSE_AUDIT)
+    Organization.objects.update(name="Gamma")
+    execute("SELECT set_config('pgtrigger.ignore', '', true)")
+    assert refused(group()) == f"“Beta” (organization {organization.pk}) is not as this left it."
+    execute(PAUSE_AUDIT)
+    Organization.objects.all().delete()
+    execute("SELECT set_config('pgtrigger.ignore', '', true)")
+    assert refused(group()) == f"“Beta” (organization {organization.pk}) is gone."
+
+
+def test_rows_that_came_since_are_not_swept_along() -> None:
+    branch = new_branch()
+    with action() as group:
+        membership = join_organization(branch.user, branch.organization)
+    role = OrganizationRoleFactory.create(deployment=branch.deployment)
+    with action():
+        OrganizationMembershipRole.objects.create(membership=membership, role=role)
+    assert f"({role.name}) came since, and would be deleted too." in refused(group())
+
+
+def test_a_row_that_others_refer_to_since_cannot_go() -> None:
+    with action() as group:
+        user = UserFactory.create()
+    with action():
+        session_of(user)
+    assert f"“{user.email}” (user {user.pk}) cannot go: there are sign-ins that belong to it since." in refused(group())
+
+
+def test_a_row_whose_parent_is_gone_since_cannot_come_back() -> None:
+    branch = new_branch()
+    membership = join(branch.user, branch.workspace)
+    pk = membership.pk
+    with action() as group:
+        membership.delete()
+    with action():
+        branch.organization.delete()
+    assert f"Workspace membership {pk} belongs to a row that is gone" in refused(group())
+
+
+def test_a_row_that_would_be_there_twice_is_named() -> None:
+    users = [UserFactory.create(deployment=DeploymentFactory.create(), email=f"{n}@x.example") for n in range(5)]
+    with action() as group:
+        User.objects.filter(pk__in=[user.pk for user in users]).delete()
+    with action():
+        UserFactory.create(deployment=users[3].deployment, email="3@x.example")
+    reasons = refused(group())
+    assert reasons.startswith(f"“3@x.example” (user {users[3].pk}): Another user of this deployment has this e-mail")
+
+
+def test_secrets_and_ended_sessions_stay_as_they_are() -> None:
+    user = UserFactory.create(first_name="Ada")
+    user.set_password("correct horse battery staple")
+    user.save()
+    confirmed_authenticator(user)
+    session_of(user)
+    pk = user.pk
+    with action() as group:
+        user.delete()
+    outcome = undo(None, "a test", group_id=group(), saves=True)
+    restored = User.objects.get(pk=pk)
+    assert (restored.first_name, restored.password) == ("Ada", "")
+    assert restored.authenticators.count() == 0
+    assert [left.model for left in outcome.left_out] == ["accounts.authenticator", "accounts.signin"]
+    assert [(left.model, left.number) for left in outcome.without_secrets] == [("accounts.user", 1)]
+
+
+def test_a_new_password_alone_cannot_be_taken_back() -> None:
+    user = UserFactory.create()
+    with action() as group:
+        user.set_password("correct horse battery staple")
+        user.save()
+    outcome = undo(None, "a test", group_id=group(), saves=True)
+    assert outcome.number == 0
+    assert [left.model for left in outcome.left_out] == ["accounts.user"]
+    assert User.objects.get(pk=user.pk).password == user.password
+
+
+def test_the_last_administrator_stays_unless_staff_let_them_go() -> None:
+    branch = new_branch()
+    role = OrganizationRoleFactory.create(deployment=branch.deployment, permissions=["organization:admin"])
+    with action() as group:
+        join_organization(branch.user, branch.organization, role)
+    assert "must keep an administrator" in refused(group())
+    undone(group(), without_admin=True)
+    assert not OrganizationMembership.objects.exists()
+
+
+def test_a_removal_that_is_undone_leaves_no_mark() -> None:
+    branch = new_branch()
+    membership = join_organization(branch.user, branch.organization)
+    with action() as group:
+        membership.delete()
+    assert EndedMembership.objects.exists()
+    undone(group())
+    assert not EndedMembership.objects.exists()
+
+
+def test_one_entry_of_an_action_is_undone_alone() -> None:
+    first, second = OrganizationFactory.create(name="A"), OrganizationFactory.create(name="B")
+    with action() as group:
+        Organization.objects.update(name="C")
+    entry = AuditEntry.objects.get(group_id=group(), object_id=second.pk)
+    with action("Undo") as own:
+        undo(None, "one", group_id=group(), entry_id=entry.pk, saves=True)
+    assert dict(Organization.objects.values_list("pk", "name")) == {first.pk: "C", second.pk: "B"}
+    assert AuditGroup.objects.get(pk=own()).undoes == group()
+
+
+def test_an_undo_of_1_000_rows_takes_few_statements() -> None:
+    branch = new_branch()
+    users = User.objects.bulk_create(User(deployment=branch.deployment, email=f"{n}@x.example") for n in range(1_000))
+    lines = [f"{branch.organization.name},{branch.workspace.name},{user.email}" for user in users]
+    file = io.BytesIO("\n".join(["organization,workspace,user", *lines]).encode())
+    before = snapshot()
+    with actors.acting(actors.command("test")):
+        group_id: Any = actors.current_group()
+        list(run_import(file, deployments=Deployment.objects.all(), name="roster.csv"))
+    assert OrganizationMembership.objects.count() == 1_000
+    with CaptureQueriesContext(connection) as captured:
+        undone(group_id)
+    assert differences(before, snapshot()) == []
+    assert len(captured) <= 60
+
+
+# The page
+
+
+def page_of(group_id: UUID) -> str:
+    return reverse("admin:audit_auditentry_undo_group", args=[group_id])
+
+
+def test_staff_see_a_preview_and_undo_it_and_undo_that(admin_client: Client) -> None:
+    organization = OrganizationFactory.create(name="Acme")
+    with action("Rename Acme") as group:
+        Organization.objects.update(name="Beta")
+    preview = admin_client.get(page_of(group()))
+    content = preview.content.decode()
+    assert "Undo “Rename Acme”" in content
+    assert "<strong>name</strong> Beta → Acme" in content
+    assert Organization.objects.get().name == "Beta"
+    done = admin_client.post(page_of(group()), {"apply": "1"}, follow=True)
+    assert "Undone: Rename Acme. Changes: 1." in done.content.decode()
+    assert Organization.objects.get().name == "Acme"
+    own: Any = AuditEntry.objects.filter(object_id=organization.pk).latest("pk")
+    assert AuditGroup.objects.get(pk=own.group_id).name == "Undo of Rename Acme"
+    assert own.actor_name == "admin"
+    again = admin_client.post(page_of(own.group_id), {"apply": "1"}, follow=True)
+    assert "Undo of Undo of Rename Acme" in again.content.decode()
+    assert Organization.objects.get().name == "Beta"
+
+
+def test_staff_undo_within_their_deployments_and_permissions_alone() -> None:
+    branch, foreign = new_branch(), new_branch()
+    with action() as both:
+        Organization.objects.update(description="x")
+    with action() as own:
+        Organization.objects.filter(pk=branch.organization.pk).update(name="Beta")
+    reduced = StaffAccess.objects.get(user=staff(branch.deployment))
+    with action() as access:
+        StaffAccess.objects.filter(pk=reduced.pk).update(role=StaffAccess.Role.SUPPORT)
+    with action() as theirs:
+        Organization.objects.filter(pk=foreign.organization.pk).update(name="Gamma")
+    operator, support, everywhere = Client(), Client(), Client()
+    operator.force_login(staff(branch.deployment))
+    support.force_login(staff(branch.deployment, role=StaffAccess.Role.SUPPORT))
+    everywhere.force_login(staff(all_deployments=True))
+    assert support.get(page_of(own())).status_code == 403
+    assert operator.get(page_of(theirs())).status_code == operator.get(page_of(access())).status_code == 404
+    assert "rows that you may not change" in operator.post(page_of(both()), {"apply": "1"}).content.decode()
+    page = everywhere.post(page_of(access()), {"apply": "1"}, follow=True).content.decode()
+    assert "only superusers give permissions back" in page
+    assert StaffAccess.objects.filter(pk=reduced.pk, role=StaffAccess.Role.SUPPORT).exists()
+    assert operator.post(page_of(own()), {"apply": "1"}).status_code == 302
+    assert Organization.objects.get(pk=branch.organization.pk).name == branch.organization.name
+    assert set(Organization.objects.values_list("description", flat=True)) == {"x"}
