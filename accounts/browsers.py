@@ -45,3 +45,8 @@ def browser_of(user_agent: str) -> str:
 def device_of(user_agent: str) -> str:
     """Such as "iPhone" or "Windows"; "" if unknown."""
     return next((name for mark, name in _DEVICES if mark in user_agent), "")
+
+
+def client_of(user_agent: str) -> str:
+    """Such as "Firefox on Windows"; "" if unknown."""
+    return " on ".join(name for name in (browser_of(user_agent), device_of(user_agent)) if name)

@@ -1,12 +1,13 @@
 """All pages for staff: Django's admin looks here for them, and each registers itself."""
 
 from staff.pages import (  # noqa: F401
-    accounts,
     audit_log,
+    deployments,
     invitations,
     mail,
     memberships,
     organizations,
     sessions,
     staff,
+    users,
 )

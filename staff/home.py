@@ -50,7 +50,6 @@ def home(request: HttpRequest) -> dict[str, Any]:
     return {
         "numbers": list(_numbers(request)),
         "changes": _latest_changes(request),
-        "search_users": _user_search(request),
     }
 
 
@@ -86,10 +85,3 @@ def _latest_changes(request: HttpRequest) -> list[dict[str, Any]]:
         }
         for entry in entries
     ]
-
-
-def _user_search(request: HttpRequest) -> str:
-    """The address that searches for users; "" for those who may not see any."""
-    model = User
-    may_search = admin.site.get_model_admin(model).has_view_permission(request)
-    return address(model, "changelist") if may_search else ""

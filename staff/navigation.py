@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,62 +44,78 @@ class Entry:
     """The name of a Material symbol (https://fonts.google.com/icons)."""
     title: str = ""
     page: str = "changelist"
+    words: str = ""
+    """Other words by which staff look for the page."""
+
+    @property
+    def name(self) -> str:
+        return self.title or plural(self.model)
+
+    def is_called(self, text: str) -> bool:
+        """Whether each word of ``text`` begins one of the page's."""
+        own = f"{self.name} {self.words}".lower().split()
+        return all(any(word.startswith(part) for word in own) for part in text.lower().split())
 
 
 SECTIONS: dict[str, list[Entry]] = {
     "Users": [
-        Entry(User, "person"),
-        Entry(SignUpInvitation, "forward_to_inbox"),
-        Entry(Session, "devices"),
-        Entry(SignIn, "login"),
-        Entry(Authenticator, "phonelink_lock"),
-        Entry(BackupCode, "password"),
+        Entry(User, "person", words="people persons accounts customers"),
+        Entry(SignUpInvitation, "forward_to_inbox", words="waitlist"),
+        Entry(Session, "devices", words="devices browsers"),
+        Entry(SignIn, "login", words="logins ip addresses"),
+        Entry(Authenticator, "phonelink_lock", words="mfa 2fa totp two-factor multi-factor"),
+        Entry(BackupCode, "password", words="mfa 2fa recovery"),
     ],
     "Organizations": [
-        Entry(Organization, "apartment"),
-        Entry(OrganizationDomain, "domain_verification"),
-        Entry(Workspace, "workspaces"),
-        Entry(OrganizationMembership, "badge"),
-        Entry(WorkspaceMembership, "group_add"),
-        Entry(OrganizationInvitation, "mark_email_unread"),
-        Entry(WorkspaceMembership, "upload", "Import memberships", page="import_csv"),
+        Entry(Organization, "apartment", words="companies customers teams allow-list whitelist"),
+        Entry(OrganizationDomain, "domain_verification", words="dns txt verification"),
+        Entry(Workspace, "workspaces", words="allow-list whitelist projects"),
+        Entry(OrganizationMembership, "badge", words="members"),
+        Entry(WorkspaceMembership, "group_add", words="members"),
+        Entry(OrganizationInvitation, "mark_email_unread", words="invites"),
+        Entry(WorkspaceMembership, "upload", "Import memberships", page="import_csv", words="csv upload members"),
     ],
     "Roles & permissions": [
-        Entry(OrganizationRole, "shield_person"),
-        Entry(WorkspaceRole, "shield"),
-        Entry(Segment, "label"),
+        Entry(OrganizationRole, "shield_person", words="permissions"),
+        Entry(WorkspaceRole, "shield", words="permissions"),
+        Entry(Segment, "label", words="groups tags"),
     ],
     "Settings": [
-        Entry(Deployment, "dns"),
-        Entry(SigningKey, "key"),
-        Entry(Mail, "mail"),
-        Entry(MailText, "edit_note"),
-        Entry(AuditEntry, "history", "Audit log"),
+        Entry(Deployment, "dns", words="settings rules hosts origins sign-up tenants"),
+        Entry(SigningKey, "key", words="jwks jwt tokens"),
+        Entry(Mail, "mail", words="emails outbox"),
+        Entry(MailText, "edit_note", words="emails templates"),
+        Entry(AuditEntry, "history", "Audit log", words="changes history trail undo"),
     ],
     "Staff": [
-        Entry(Staff, "support_agent", "Staff"),
-        Entry(StaffAccess, "admin_panel_settings", "Staff permissions"),
+        Entry(Staff, "support_agent", "Staff", words="operators support"),
+        Entry(StaffAccess, "admin_panel_settings", "Staff permissions", words="access operators support"),
     ],
 }
 
 
+def entries(request: HttpRequest) -> Iterator[tuple[str, Entry]]:
+    """The pages that the member of staff may open, each with the heading above it."""
+    for section, pages in SECTIONS.items():
+        yield from ((section, entry) for entry in pages if _may_open(request, entry))
+
+
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The SECTIONS and pages that the member of staff may open, as unfold's SIDEBAR takes them."""
-    sections: list[dict[str, Any]] = [
-        {"title": section, "items": [_item(entry) for entry in entries if _may_open(request, entry)]}
-        for section, entries in SECTIONS.items()
-    ]
-    items = [item for section in sections for item in section["items"]]
+    sections: dict[str, list[dict[str, Any]]] = {section: [] for section in SECTIONS}
+    for section, entry in entries(request):
+        sections[section].append(_item(entry))
+    items = [item for own in sections.values() for item in own]
     here = max((item["link"] for item in items if request.path.startswith(item["link"])), key=len, default="")
     for item in items:
         item["active"] = item["link"] == here
     home = {"items": [{"title": "Home", "icon": "home", "link": reverse("admin:index")}]}
-    return [home, *(section for section in sections if section["items"])]
+    return [home, *({"title": section, "items": own} for section, own in sections.items() if own)]
 
 
 def _item(entry: Entry) -> dict[str, Any]:
     model = entry.model
-    return {"title": entry.title or plural(model), "icon": entry.icon, "link": address(model, entry.page)}
+    return {"title": entry.name, "icon": entry.icon, "link": address(model, entry.page)}
 
 
 def _may_open(request: HttpRequest, entry: Entry) -> bool:

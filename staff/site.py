@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import DataError, models
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -23,6 +23,7 @@ from staff.access.guard import guarded, require_admin_host
 from staff.access.mfa_page import start_proven
 from staff.access.sign_in import with_retry_after
 from staff.home import home
+from staff.search import search_page
 from staff.toolkit.choices import fitting
 from staff.toolkit.fields import check_value
 from staff.toolkit.pages import StaffAdmin
@@ -79,10 +80,7 @@ class StaffSite(UnfoldAdminSite):
         )
 
     def search(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Pages of the admin by name, for the field above the sidebar; they fit on one page."""
-        if request.GET.get("page", "1") != "1":
-            raise Http404
-        return super().search(request, extra_context)
+        return search_page(request)
 
     def autocomplete_view(self, request: HttpRequest) -> Any:
         return _Autocomplete.as_view(admin_site=self)(request)

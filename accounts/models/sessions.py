@@ -76,6 +76,7 @@ class SignIn(TimeStamped):
 
     class Meta:
         verbose_name = "sign-in"
+        indexes = [models.Index(fields=["ip_address", "-id"], name="accounts_signin_by_address")]
         constraints = [
             models.UniqueConstraint(fields=["id", "session"], name="accounts_signin_with_session"),
             models.UniqueConstraint(fields=["id", "user"], name="accounts_signin_with_user"),

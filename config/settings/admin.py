@@ -30,8 +30,8 @@ UNFOLD = {
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
     "COLORS": {"primary": _BLUE},
-    "STYLES": [f"{STATIC_URL}staff/staff.css"],
-    "SCRIPTS": [f"{STATIC_URL}staff/labels.js", f"{STATIC_URL}staff/choices.js"],
+    "STYLES": [f"{STATIC_URL}staff/staff.css", f"{STATIC_URL}staff/search.css"],
+    "SCRIPTS": [f"{STATIC_URL}staff/{name}.js" for name in ("labels", "choices", "search")],
     "ACCOUNT": {
         "navigation": [
             {"title": "Change password", "link": reverse_lazy("admin:password_change")},

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.models import Session, SignIn, SignInAttempt, SignUpAttempt
+from api.networks import parse_address
 from staff.pages.bulk_actions import SESSION_ACTIONS, SIGN_IN_ACTIONS
 from staff.pages.memberships import ActiveMembershipInline
 from staff.toolkit.filters import RelatedFilter
 from staff.toolkit.inlines import ReadOnlyInline
 from staff.toolkit.links import link
 from staff.toolkit.pages import ReadOnlyAdmin, StaffAdmin
+from staff.toolkit.search import is_id
 
 
 class EndableAdmin(ReadOnlyAdmin):
@@ -70,7 +74,7 @@ class SignInAdmin(EndableAdmin):
     list_display = ("__str__", "user", "session", "deployment", "state", "created_at", "expires_at", "ended_at")
     list_select_related = ("deployment", "session", "user")
     search_fields = ("user",)
-    search_help_text = "Email address or username, or id"
+    search_help_text = "Email address or username, IP address, or id of the sign-in or its session"
     autocomplete_fields = ("session", "user")
     readonly_fields = (*StaffAdmin.readonly_fields, "state")
     fields = (
@@ -87,3 +91,16 @@ class SignInAdmin(EndableAdmin):
     inlines = (ActiveMembershipInline,)
 
     bulk_actions = SIGN_IN_ACTIONS
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        """Also by the IP address, and by the session."""
+        found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
+        return found | self.exact(request, queryset, search_term.strip()), may_have_duplicates
+
+    def exact(self, request: HttpRequest, rows: QuerySet, text: str) -> QuerySet:
+        if is_id(text):
+            return rows.filter(Q(pk=int(text)) | Q(session=int(text)))
+        try:
+            return rows.filter(ip_address=str(parse_address(text)))
+        except ValueError:
+            return rows.none()

@@ -185,6 +185,10 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
         """By the ``search_fields``, which may name relations, and by id; see ``staff.toolkit.search``."""
         return (search(request, self, queryset, search_term) if search_term.strip() else queryset), False
 
+    def exact(self, request: HttpRequest, rows: Any, text: str) -> Any:
+        """Those of ``rows`` that ``text`` names, which a search shows before those that it only begins to name."""
+        return rows.filter(pk=int(text)) if is_id(text) else rows.none()
+
     @admin.display(description="see also")
     def see_also(self, obj: Any) -> SafeString:
         """Links to the lists of rows that belong to ``obj``."""
