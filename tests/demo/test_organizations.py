@@ -20,6 +20,7 @@ from tests.support.playground import (
     type_credentials,
     verify_address,
 )
+from tests.support.server import manage
 
 PASSWORD = "nine quiet owls watch"
 
@@ -67,10 +68,11 @@ def confirm(page: Page, answer: str, *, about: str) -> None:
     dialog.get_by_role("button", name=answer, exact=True).click()
 
 
-def invite(page: Page, email: str, *, workspace: str = "None") -> None:
+def invite(page: Page, email: str, *, workspace: str = "") -> None:
     form = panel(page, "Invitations")
     form.get_by_label("E-mail address").fill(email)
-    form.get_by_label("Workspace to join as well").select_option(workspace)
+    if workspace:
+        form.get_by_label("Workspace to join as well").select_option(workspace)
     form.get_by_role("button", name="Invite").click()
     said(page, f"The invitation is on its way to {email}.")
 
@@ -78,7 +80,9 @@ def invite(page: Page, email: str, *, workspace: str = "None") -> None:
 def follow_the_link(page: Page, demo: Demo, address: str) -> None:
     """The link of the newest invitation to ``address``, in the mails of the demo."""
     page.goto(demo.base_url)
-    mail = page.locator("#mail-list li").filter(has_text=f"to {address}").filter(has_text="invites you").first
+    mail = (
+        page.locator("#mail-list li").filter(has_text=f"to {address}").filter(has_text=re.compile("invite[sd]")).first
+    )
     mail.locator("summary").click()
     mail.get_by_role("link", name="Follow the link on this page").click()
     expect(page.locator("#invitation-title")).to_be_visible()
@@ -135,6 +139,9 @@ def test_from_inviting_somebody_by_mail_to_removing_them(
     set_role(page, "Ingrid", "Admin")
     said(page, "Ingrid has the role Admin now.")
     assert sorted(places(invited)["Verft"]) == ["Admin", "Member"]
+    invited.locator("#invitation-places").get_by_role("link", name="Verft").click()
+    invite(invited, "nils@people.example")
+    expect(invited.locator("#invitations")).to_contain_text("nils@people.exampleMember, Member in Verft; by Ingrid")
     set_role(page, "Ingrid", "Admin")
     said(page, "Ingrid has lost the role Admin.")
     assert places(invited) == {"Verft": ["Member"]}
@@ -149,6 +156,8 @@ def test_from_inviting_somebody_by_mail_to_removing_them(
     confirm(page, "Remove", about="from Fjord & Sønn and from all of its workspaces?")
     said(page, "Ingrid is removed.")
     assert own_roles(invited) == []
+    follow_the_link(invited, demo, "nils@people.example")
+    expect(invited.locator("#invitation-message")).to_contain_text("Whoever invited you may not do so any more")
     invited.close()
 
     join_by_domain(page, browser, demo, name_server)
@@ -235,6 +244,26 @@ def test_invitations_are_accepted_by_whoever_has_the_address(page: Page, browser
     other.reload()
     expect(other.locator("#who-name")).to_have_text("Chioma Okafor")
     other.close()
+
+
+INVITE_AS_STAFF = """
+from accounts import invitations
+from accounts.models import Deployment, SignUpInvitation
+deployment = Deployment.objects.get(host="127.0.0.1")
+invitations.send(SignUpInvitation(deployment=deployment, email="sigrid@people.example"))
+"""
+
+
+@in_a_browser
+def test_an_invitation_of_staff_leads_to_the_sign_up(page: Page, demo: Demo, demo_env: dict[str, str]) -> None:
+    manage("shell", "-c", INVITE_AS_STAFF, env=demo_env)
+    follow_the_link(page, demo, "sigrid@people.example")
+    page.get_by_role("button", name="Sign up with that address").click()
+    page.locator("#sign-up-form").get_by_label("Password").fill(PASSWORD)
+    page.locator("#sign-up-form").get_by_role("button").click()
+    verify_address(page, "sigrid@people.example")
+    expect(page.locator("#memberships-title")).to_be_focused()
+    assert demo.sql("SELECT accepted_at IS NOT NULL FROM accounts_signupinvitation") == [(True,)]
 
 
 @in_a_browser

@@ -1,28 +1,30 @@
-// The open invitations of an organization.
+// The open invitations of an organization, or of those the ones to a workspace.
 
 import { call } from "./api.js";
 import { nameOf } from "./navigation.js";
-import { $, actionButton, attempt, confirmed, element, onSubmit, time } from "./page.js";
+import { $, actionButton, attempt, confirmed, element, onSubmit, showField, time } from "./page.js";
 import { addPanel, changed, offer, place } from "./place.js";
 
 const { elements } = $("invitation-form");
 
 addPanel("invitations", {
-  isFor: ({ isOrganization, isAdmin }) => isOrganization && isAdmin,
-  load: ({ path }) => call("GET", `/${path}/invitations`),
-  render: ({ roles, workspaces }, invitations) => {
+  isFor: ({ isAdmin }) => isAdmin,
+  load: ({ shown, isOrganization }) => call("GET", pathOf(isOrganization ? "" : `?workspace_id=${shown.id}`)),
+  render: ({ shown, roles, workspaces, isOrganization }, invitations) => {
     $("invitations").replaceChildren(...invitations.map(row));
     if (!invitations.length) $("invitations").append(element("li", { className: "muted", text: "None is open." }));
     offer(elements.role_id, "The usual one", roles);
     offer(elements.workspace_id, "None", workspaces.map(({ workspace }) => workspace));
-    offerWorkspaceRoles([]);
+    showField(elements.role_id, isOrganization);
+    showField(elements.workspace_id, isOrganization);
+    if (!isOrganization) elements.workspace_id.value = shown.id;
+    offerWorkspaceRoles(isOrganization ? [] : roles);
   },
 });
 
 function offerWorkspaceRoles(roles) {
   offer(elements.workspace_role_id, "The usual one", roles);
-  elements.workspace_role_id.disabled = !elements.workspace_id.value;
-  elements.workspace_role_id.closest("label").hidden = !elements.workspace_id.value;
+  showField(elements.workspace_role_id, elements.workspace_id.value !== "");
 }
 
 elements.workspace_id.addEventListener("change", ({ target }) =>
@@ -44,21 +46,21 @@ function row(invitation) {
   return element("li", {}, what, chips, actions);
 }
 
-const pathOf = ({ id }, what) => `/${place.path}/invitations/${id}/${what}`;
+const pathOf = (rest) => `/organizations/${place.organization.id}/invitations${rest}`;
 
 async function resend(invitation) {
-  await call("POST", pathOf(invitation, "resend"));
+  await call("POST", pathOf(`/${invitation.id}/resend`));
   await changed(`The invitation is on its way to ${invitation.email} again; the link of the mail before is void.`, "invitations");
 }
 
 async function discard(invitation) {
   await confirmed(`Do you want to discard the invitation to ${invitation.email}? Its link is void then.`, "Discard");
-  await call("POST", pathOf(invitation, "discard"));
+  await call("POST", pathOf(`/${invitation.id}/discard`));
   await changed(`The invitation to ${invitation.email} is discarded.`, "invitations");
 }
 
 onSubmit("invitation-form", async (fields, form) => {
-  await call("POST", `/${place.path}/invitations`, fields);
+  await call("POST", pathOf(""), place.isOrganization ? fields : { ...fields, workspace_id: place.shown.id });
   form.reset();
   await changed(`The invitation is on its way to ${fields.email}.`, "invitations");
 });

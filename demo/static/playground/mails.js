@@ -29,7 +29,7 @@ function shown({ id, to, state, subject, text }, open) {
   mail.dataset.mail = id;
   const [, token] = text.match(/https?:\S+[?&]invite_token=([\w-]+)/) ?? [];
   // The address in the mail is that of a front-end's page, which need not be there; this page can do the same.
-  if (token) mail.append(element("a", { href: `/?invite_token=${token}#invitation`, text: "Follow the link on this page" }));
+  if (token) mail.append(element("a", { href: `/?invite_token=${token}#invitation`, text: "Follow the link on this page", className: "here" }));
   return mail;
 }
 

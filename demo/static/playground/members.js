@@ -4,7 +4,7 @@ import { call } from "./api.js";
 import { nameOf, state } from "./navigation.js";
 import { roleChip } from "./organizations.js";
 import { $, actionButton, confirmed, element, onClick, onSubmit } from "./page.js";
-import { addPanel, changed, loadPlace, place } from "./place.js";
+import { addPanel, changed, loadPanel, place } from "./place.js";
 
 const LIMIT = 10;
 const asked = { path: "", page: 1, search: "" };
@@ -80,7 +80,7 @@ async function remove({ id, user }) {
 
 async function find(changes) {
   Object.assign(asked, changes);
-  await loadPlace();
+  await loadPanel("members");
 }
 
 onSubmit("member-search", ({ search }) => find({ search, page: 1 }));

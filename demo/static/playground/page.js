@@ -79,6 +79,12 @@ export function onClick(button, action) {
   node.addEventListener("click", () => attemptOnce(node, action));
 }
 
+/** Show a field of a form that is needed, and hide one that is not: it is not sent then. */
+export function showField(input, isNeeded) {
+  input.disabled = !isNeeded;
+  input.closest("label").hidden = !isNeeded;
+}
+
 /** Ask before what cannot be taken back; throws CalledOff unless the user goes on. */
 export function confirmed(question, answer) {
   const dialog = $("confirm");

@@ -3,7 +3,7 @@
 import { ApiError, call } from "./api.js";
 import { addView, forUsers, go, showPicture, state } from "./navigation.js";
 import { roleChip } from "./organizations.js";
-import { $, confirmed, element, notify, onClick, onSubmit } from "./page.js";
+import { $, confirmed, element, notify, onClick, onSubmit, showField } from "./page.js";
 
 /**
  * The place that is shown: its `path` in the API, its `level` ("organization" or "workspace"), `isOrganization`, one's
@@ -57,6 +57,11 @@ export async function loadPlace(path = place.path) {
   }
 }
 
+export async function loadPanel(name) {
+  const panel = panels.find((one) => one.name === name);
+  panel.render(place, await panel.load(place));
+}
+
 /** Show what a change has made of the place. The button that was pressed may be gone, so the keyboard goes on here. */
 export async function changed(text, focused) {
   await loadPlace();
@@ -107,13 +112,14 @@ addPanel("settings", {
   render: ({ shown, isOrganization, workspaces }) => {
     const settings = state.deployment.b2b_settings;
     const level = isOrganization ? "org" : "workspace";
-    showRule("mfa", settings[`enforce_mfa_per_${level}_enabled`]);
-    showRule("ip", settings[`ip_allowlist_per_${level}_enabled`]);
-    showRule("auto", isOrganization);
-    $("no-picture").hidden = !shown.image_url;
     const form = $("settings-form");
     form.reset();
     const { elements } = form;
+    showField(elements.enforce_mfa, settings[`enforce_mfa_per_${level}_enabled`]);
+    showField(elements.enable_ip_restriction, settings[`ip_allowlist_per_${level}_enabled`]);
+    showField(elements.whitelisted_ips, settings[`ip_allowlist_per_${level}_enabled`]);
+    showField(elements.auto_assigned_workspace_id, isOrganization);
+    showField(elements.no_picture, shown.image_url !== "");
     offer(elements.auto_assigned_workspace_id, "No workspace", workspaces.map(({ workspace }) => workspace));
     const joined = shown.auto_assigned_workspace_id ?? "";
     elements.auto_assigned_workspace_id.value = joined;
@@ -133,13 +139,6 @@ addPanel("settings", {
 export function offer(select, none, items) {
   const options = [{ id: "", name: none }, ...items].map(({ id, name }) => element("option", { value: id, text: name }));
   select.replaceChildren(...options);
-}
-
-function showRule(rule, isThere) {
-  for (const label of document.querySelectorAll(`[data-rule="${rule}"]`)) {
-    label.hidden = !isThere;
-    label.querySelector("input, select, textarea").disabled = !isThere;
-  }
 }
 
 onSubmit("settings-form", async (fields, { elements }) => {

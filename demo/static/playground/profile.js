@@ -4,7 +4,7 @@ import { loadAccount, showAccount, whenLoaded } from "./account-data.js";
 import { call } from "./api.js";
 import { forgetSecrets } from "./mfa.js";
 import { addView, forUsers, nameOf, reload, showPicture } from "./navigation.js";
-import { $, notify, onClick, onSubmit } from "./page.js";
+import { $, notify, onClick, onSubmit, showField } from "./page.js";
 import { withProof } from "./proof.js";
 
 addView("account", {
@@ -20,18 +20,11 @@ whenLoaded(({ user }) => {
   for (const name of ["first_name", "last_name", "username"]) names[name].value = user[name];
   showPicture($("picture"), user.profile_picture_url, nameOf(user));
   $("remove-picture").hidden = !user.profile_picture_url;
-  requireField($("update-password-form"), "current_password", user.has_password);
+  showField($("update-password-form").elements.current_password, user.has_password);
   $("password-change").textContent = user.has_password ? "Change the password" : "Set a password";
-  requireField($("delete-form"), "password", user.has_password);
-  requireField($("delete-form"), "verification_code", Boolean(user.user_authenticator));
+  showField($("delete-form").elements.password, user.has_password);
+  showField($("delete-form").elements.verification_code, Boolean(user.user_authenticator));
 });
-
-/** Show a field that the user needs, and hide one that they do not. */
-function requireField(form, name, isNeeded) {
-  const input = form.elements[name];
-  input.disabled = !isNeeded;
-  input.closest("label").hidden = !isNeeded;
-}
 
 onSubmit("names-form", async (fields) => {
   showAccount({ user: await call("POST", "/me", fields) });
