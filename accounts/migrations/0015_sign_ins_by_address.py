@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0013_limits_of_members"),
+        ("accounts", "0014_log_primary_addresses"),
     ]
 
     operations = [
