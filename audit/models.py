@@ -80,6 +80,9 @@ class AuditEntry(models.Model):
     )
     before = models.JSONField(null=True, editable=False)
     after = models.JSONField(null=True, editable=False)
+    erased_at = models.DateTimeField(
+        null=True, editable=False, help_text="When a person's data was erased from the entry (audit.erasure)."
+    )
 
     class Meta:
         default_permissions = ("view",)
@@ -107,7 +110,8 @@ class AuditEntry(models.Model):
                 when=pgtrigger.Before,
                 func=f"""
                     IF TG_OP = 'DELETE' AND current_setting('rollcall.pruning', true) = 'on' THEN RETURN OLD; END IF;
-                    {refuse("append_only", "the audit log cannot be changed; prune_audit_log deletes what is old")}
+                    IF TG_OP = 'UPDATE' AND current_setting('rollcall.erasing', true) = 'on' THEN RETURN NEW; END IF;
+                    {refuse("append_only", "the audit log cannot be changed; see prune_audit_log and erase_user")}
                 """,
             ),
             pgtrigger.Trigger(

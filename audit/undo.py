@@ -76,7 +76,7 @@ _COLLECT = f"""
     ), runs AS (
         SELECT *, count(*) FILTER (WHERE begins) OVER (ORDER BY at DESC, phase, id DESC) AS run FROM begun
     )
-    SELECT id, at, action, model, object_id, name, deployment_id, before, after, NULL::text AS left_out, run,
+    SELECT id, at, action, model, object_id, name, deployment_id, before, after, erased_at, NULL::text AS left_out, run,
         CASE action WHEN 'added' THEN -rank ELSE rank END AS place,
         row_number() OVER (PARTITION BY run, model, object_id ORDER BY id DESC) AS turn
     FROM runs;
@@ -180,7 +180,7 @@ class Undo:
         self._kept[label] = (model, columns)
         if columns.only_ends:
             self.leave_out(label, ENDS)
-        self.leave_out(label, ERASED, "coalesce(before, '{}') = '{}' AND coalesce(after, '{}') = '{}'")
+        self.leave_out(label, ERASED, "erased_at IS NOT NULL")
         for hidden, reason in ((columns.secret, SECRET), ((*columns.secret, *columns.lost), LOST)):
             nothing_else = "action = 'changed' AND before - %s::text[] = '{}' AND after - %s::text[] = '{}'"
             self.leave_out(label, reason, nothing_else, list(hidden), list(hidden))

@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts import invitations, mail, sessions
 from accounts.keys import create_signing_key, published_keys
 from accounts.models import Deployment, Mail, Session, SignIn, SigningKey, SignUpInvitation, User
+from memberships import erasure
 from memberships import invitations as organization_invitations
 from memberships.models import (
     OrganizationInvitation,
@@ -114,6 +115,20 @@ def remove(memberships: Sequence[Membership]) -> list[Change]:
     for membership in memberships[:1]:
         type(membership).objects.filter(pk__in=[row.pk for row in memberships]).delete()
     return changes
+
+
+def erase(users: Iterable[User]) -> list[Change]:
+    """Erase the persons who ``users`` are."""
+    return [Change(user, _erased(user)) for user in users]
+
+
+def _erased(user: User) -> str:
+    found = erasure.erase(user)
+    rows = ", ".join(f"{number:,} {name}" for name, number in sorted(found.deleted.items()))
+    return (
+        f"Deleted for good: {rows}. Emptied: {found.entries:,} entries of the audit log, which keep their time, the "
+        "kind and id of the object, and the member of staff."
+    )
 
 
 def _refuse(reasons: Iterable[str]) -> None:

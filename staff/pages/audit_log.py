@@ -211,7 +211,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         """A line for each column that changed; for an added or deleted row, for each column with a value of its own."""
         model = model_of(entry.model)
         before, after = entry.before or {}, entry.after or {}
-        lines = []
+        lines = [("erased", f"{entry.erased_at:%Y-%m-%d}")] if entry.erased_at else []
         for column in before | after:
             values = [state[column] for state in (before, after) if column in state]
             if len(values) == 2 or (column not in ("id", "created_at") and values[0] not in (None, "", [], {})):

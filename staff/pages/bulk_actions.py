@@ -125,6 +125,7 @@ USER_ACTIONS = (
     _action("sign_out", "Sign out everywhere", *_SESSIONS, change=bulk_changes.sign_out),
     _action("disable", "Disable", "accounts.change_user", change=partial(bulk_changes.set_disabled, disabled=True)),
     _action("enable", "Enable", "accounts.change_user", change=partial(bulk_changes.set_disabled, disabled=False)),
+    _action("erase", "Erase", "accounts.delete_user", change=bulk_changes.erase, related=("deployment",)),
 )
 SIGN_IN_ACTIONS = (_action("end", "End sign-ins", *_SESSIONS, change=bulk_changes.end_sign_ins, related=("user",)),)
 SESSION_ACTIONS = (_action("end", "End sessions", *_SESSIONS, change=bulk_changes.end_sessions),)

@@ -10,12 +10,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts.management.deployments import the_deployment
-from accounts.models import User
-from accounts.names import normal_name
+from accounts.management.users import the_user
 from accounts.sessions import start_session
 from accounts.tokens import sign_session_token
-from accounts.users import users_called
 
 MAX_SECONDS = 10 * 365 * 24 * 3600
 
@@ -38,20 +35,7 @@ class Command(BaseCommand):
         if not 1 <= options["expires_in"] <= MAX_SECONDS:
             raise CommandError(f"--expires-in takes 1 to {MAX_SECONDS} seconds.")
         user = the_user(options["user"], options["host"])
+        if user.disabled:
+            raise CommandError(f"The user {user} is disabled.")
         expires_at = timezone.now() + timedelta(seconds=options["expires_in"])
         return sign_session_token(start_session(user=user, expires_at=expires_at), expires_at=expires_at)
-
-
-def the_user(name: str, host: str | None) -> User:
-    """The one enabled user called ``name`` (at ``host``); raises ``CommandError`` if there is none, or several."""
-    deployment = None if host is None else the_deployment(host)
-    users = list(users_called(name, deployment=deployment)[:10])
-    if not users:
-        raise CommandError(f"No user is called {name!r}.")
-    users = [user for user in users if str(user.pk) == normal_name(name)] or users
-    if len(users) > 1:
-        found = ", ".join(f"{user.pk} ({user} at {user.deployment.host})" for user in users)
-        raise CommandError(f"Several users are called {name!r}; give --host or an id: {found}.")
-    if users[0].disabled:
-        raise CommandError(f"The user {users[0]} is disabled.")
-    return users[0]
