@@ -6,16 +6,15 @@ somebody's: the answers and the mail are the same, and only whoever has proven t
 
 from __future__ import annotations
 
-from django.db import IntegrityError, transaction
-from django.db.models import QuerySet, Value
-from django.db.models.functions import Lower
-from django.utils import timezone
+from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts import codes, mail, mfa, notices, step_up, throttling
 from accounts.mail_texts import Template
 from accounts.models import EmailAddress, User
 from accounts.sessions import SignedIn
 from accounts.step_up import Demand, Proof
+from accounts.users import address_of, set_verified
 from api.errors import ApiError, Problem
 from api.networks import Address
 
@@ -36,7 +35,7 @@ def add(caller: SignedIn, proof: Proof, email: str) -> EmailAddress:
     throttling.count_use(throttling.change_limits(caller.deployment, account=caller.user, address=proof.address))
 
     def make(user: User) -> EmailAddress:
-        present = _called(user, email).first()
+        present = address_of(user, email).first()
         if present is not None:
             return present
         if addresses_of(user).count() >= MAX_ADDRESSES:
@@ -92,18 +91,6 @@ def verify(caller: SignedIn, address_id: int, code: str, *, client: Address | No
     return _own(caller.user, address_id)
 
 
-def set_verified(user: User, email: str) -> None:
-    """Note that a code that was sent to ``email`` came back, if that is an address of ``user``.
-
-    Raises ``ApiError`` (400) if it belongs to another user.
-    """
-    try:
-        with transaction.atomic():
-            _called(user, email).filter(verified_at__isnull=True).update(verified_at=timezone.now())
-    except IntegrityError as error:
-        raise ApiError(Problem.ADDRESS_TAKEN) from error
-
-
 def make_primary(caller: SignedIn, proof: Proof, address_id: int) -> EmailAddress:
     """The address, which must be verified, as the primary one; the mail goes to the one that was.
 
@@ -151,11 +138,6 @@ def _own(user: User, address_id: int) -> EmailAddress:
     if address is None:
         raise ApiError(Problem.NOT_FOUND, "You have no such address.")
     return address
-
-
-def _called(user: User, email: str) -> QuerySet[EmailAddress]:
-    """The address of ``user`` that is ``email`` in any case of its letters."""
-    return EmailAddress.objects.filter(user=user).annotate(lowered=Lower("email")).filter(lowered=Lower(Value(email)))
 
 
 def _subject(address: EmailAddress) -> str:

@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -6,4 +8,5 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the security schemes known to drf-spectacular, and the allowed origins to django-cors-headers."""
-        from accounts import origins, schema  # noqa: F401
+        for module in ("accounts.origins", "accounts.schema"):
+            import_module(module)

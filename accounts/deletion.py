@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accounts import invitations, notices, pictures, sessions, step_up
+from accounts import invitations, notices, own_picture, sessions, step_up
 from accounts.mail_texts import Template
 from accounts.models import User
 from accounts.sessions import Caller, SignedIn
@@ -18,7 +18,7 @@ def delete_account(caller: SignedIn, proof: Proof) -> Caller:
 
     def make(user: User) -> None:
         sessions.sign_out_everywhere([user])
-        pictures.discard(user)
+        own_picture.discard(user)
         invitations.forget_accepted(user)
         notices.send(user, Template.ACCOUNT_DELETED, address=proof.address)
         user.delete()

@@ -15,7 +15,7 @@ from django.core import signing
 from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from accounts import addresses, codes, mail, passwords, signing_in, throttling
+from accounts import codes, mail, passwords, signing_in, throttling, users
 from accounts.mail_texts import Template
 from accounts.models import Deployment, EmailAddress, SignInAttempt, User
 from accounts.sessions import Caller
@@ -64,7 +64,7 @@ def token_for(deployment: Deployment, client: Client, *, email: str, code: str) 
         is_right = codes.take(deployment, codes.Purpose.RESET_PASSWORD, _subject(address, email), code)
         if address is None or not is_right:
             raise ApiError(Problem.WRONG_CODE, "The code is wrong or too old; have a new one sent.")
-    addresses.set_verified(address.user, address.email)
+    users.set_verified(address.user, address.email)
     return signing.dumps([deployment.pk, address.pk, _state_of(address.user, address)], salt=_SALT)
 
 

@@ -24,6 +24,8 @@ from accounts.names import normal_code
 from api.errors import ApiError, Problem
 from api.networks import Address
 
+SECOND_FACTOR_POLICY = "optional"
+"""Of every user: signing in takes a code if they have an authenticator. They set one up or remove it instead."""
 PERIOD = 30
 """Seconds in the period of a TOTP code."""
 DRIFT = 1

@@ -1,4 +1,4 @@
-"""Pictures: taken as files of many kinds, kept as small ones of one kind, under names that nobody can guess.
+"""Pictures of users and places: taken as files of many kinds, kept as small ones of one, under names nobody can guess.
 
 A file is never changed: another picture has another name, so that browsers may keep each for good.
 """
@@ -16,11 +16,9 @@ from typing import IO
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import transaction
 from PIL import Image, ImageOps
 
-from accounts import mfa, throttling
-from accounts.models import Deployment, User
+from accounts.models import Deployment
 from api.errors import ApiError, Problem
 
 FOLDER = "pictures"
@@ -38,19 +36,6 @@ _ONE_AT_A_TIME = threading.Lock()
 """The largest take 145 MB of memory while they are decoded as WebP; a progressive JPEG or a PNG 80, a plain JPEG 10."""
 
 
-def change(user: User, file: IO[bytes] | None) -> None:
-    """Give ``user`` the picture in ``file``, or none; the file of the one before is deleted after the commit.
-
-    Raises ``ApiError``: 400 if it is no picture, or too large a one; 429 after too many.
-    """
-    throttling.count_use(throttling.upload_limits(user))
-    with saved(file, FOLDER) as name, transaction.atomic():
-        user = mfa.lock(user)
-        discard(user)
-        user.picture = name
-        user.save(update_fields=["picture"])
-
-
 @contextmanager
 def saved(file: IO[bytes] | None, folder: str) -> Iterator[str]:
     """The name of the picture in ``file``, once it is kept in ``folder``; "" for None.
@@ -63,12 +48,6 @@ def saved(file: IO[bytes] | None, folder: str) -> Iterator[str]:
     except BaseException:
         delete(name)
         raise
-
-
-def discard(user: User) -> None:
-    """Delete the file of the picture of ``user`` once the present transaction is committed."""
-    name = user.picture
-    transaction.on_commit(lambda: delete(name), robust=True)
 
 
 def url_of(deployment: Deployment, name: str) -> str:
@@ -121,13 +100,6 @@ def _save(content: bytes, folder: str) -> str:
 def delete(name: str) -> None:
     if name:
         default_storage.delete(name)
-
-
-def sweep(*, before: datetime) -> int:
-    """Delete the files from before ``before`` that are no user's picture: staff delete users too, and processes die."""
-    return sweep_folder(
-        FOLDER, lambda: set(User.objects.exclude(picture="").values_list("picture", flat=True)), before=before
-    )
 
 
 def sweep_folder(folder: str, used: Callable[[], set[str]], *, before: datetime) -> int:

@@ -1,9 +1,9 @@
 """The core of every polled endpoint: from a parsed request to its answer, or to the ETag that still stands.
 
 An endpoint declares what is its own, a ``Source``: how it is read together with the session, and how its answer is
-composed. The fast path (``accounts.polled``) answers the most frequent requests by ``answer``, and finds viewers by
-the answers that were sent. The view (``accounts.viewsets.PolledViewSet``) finds the caller as all endpoints do, answers
-every request, and composes by ``compose``.
+composed. The fast path (``accounts.polled``) answers the most frequent requests by ``answer``, and finds
+viewers by the answers that were sent. The view (``accounts.viewsets.PolledViewSet``) finds the caller as all
+endpoints do, answers every request, and composes by ``compose``.
 """
 
 from __future__ import annotations

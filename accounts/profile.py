@@ -9,15 +9,13 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from accounts import mfa, throttling
+from accounts.mfa import SECOND_FACTOR_POLICY
 from accounts.models import User
 from accounts.names import normal_name
 from accounts.person_fields import person_field, username_field
 from api.errors import ApiError, Problem
 from api.networks import Address
 from database.constraints import violated_by
-
-SECOND_FACTOR_POLICY = "optional"
-"""Of every user: signing in takes a code if they have an authenticator. They set one up or remove it instead."""
 
 
 def update(user: User, body: Mapping[str, Any], *, address: Address | None) -> None:

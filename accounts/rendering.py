@@ -11,6 +11,7 @@ import orjson
 from accounts import front_ends, mfa, pictures
 from accounts.browsers import browser_of, device_of
 from accounts.invitations import Refusal
+from accounts.mfa import SECOND_FACTOR_POLICY
 from accounts.models import (
     Authenticator,
     Deployment,
@@ -21,7 +22,6 @@ from accounts.models import (
     SignUpAttempt,
     User,
 )
-from accounts.profile import SECOND_FACTOR_POLICY
 from accounts.rows import AddressRow, PublicUserRow, SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
 from accounts.sessions import MAX_SIGN_INS
 from api.answers import timestamp

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from accounts.models.attempts import awaits_mailed_code
 from database.prepared import time_text
 
 
@@ -144,11 +145,6 @@ def sign_up_attempt(attempt: str) -> str:
     """The SQL of a ``SignUpAttemptRow`` that is not completed."""
     names = ", ".join(f"{attempt}.{name}" for name in ("first_name", "last_name", "email", "username"))
     return f"json_build_array({attempt}.id::text, {attempt}.session_id::text, {names})"
-
-
-def awaits_mailed_code(attempt: str) -> str:
-    """SQL: whether a row of the table that is not completed awaits the code of a mail."""
-    return f"({attempt}.method = 'email_otp' AND {attempt}.code_taken_at IS NULL)"
 
 
 def _names(user: str) -> str:

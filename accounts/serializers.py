@@ -10,9 +10,9 @@ from rest_framework import serializers
 from accounts.challenges import MAX_TOKEN
 from accounts.forgotten_passwords import MAX_TOKEN as MAX_RESET_TOKEN
 from accounts.invitations import Refusal
+from accounts.mfa import SECOND_FACTOR_POLICY
 from accounts.models import Deployment, SignInAttempt
 from accounts.person_fields import MAX_EMAIL, MAX_NAME
-from accounts.profile import SECOND_FACTOR_POLICY
 from accounts.tokens import MAX_LENGTH
 from api.requests import MAX_TEXT
 

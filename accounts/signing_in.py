@@ -13,9 +13,10 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from accounts import addresses, codes, mail, mfa, outside_issuers, rows, sessions, throttling
+from accounts import codes, mail, mfa, outside_issuers, sessions, throttling, users
 from accounts.mail_texts import Template
 from accounts.models import Session, SignInAttempt, SignUpAttempt, User
+from accounts.models.attempts import awaits_mailed_code
 from accounts.names import normal_name
 from accounts.sessions import Caller
 from accounts.users import user_with
@@ -190,7 +191,7 @@ def _takes(caller: Caller, attempt: SignInAttempt, code: str) -> bool:
         is_right = codes.take(caller.deployment, codes.Purpose.SIGN_IN, str(attempt.pk), code)
         if not (is_right and _has_address(caller, attempt)):
             return False
-        addresses.set_verified(cast(User, attempt.user), attempt.email)
+        users.set_verified(cast(User, attempt.user), attempt.email)
         return True
     return attempt.user is not None and mfa.take_code(attempt.user, code)
 
@@ -293,7 +294,7 @@ def is_open(attempt: str, user: str) -> str:
     """SQL: whether a row is among ``_open``."""
     return f"""
         {attempt}.completed_at IS NULL AND {attempt}.expires_at > statement_timestamp()
-        AND {attempt}.failures < {MAX_CODE_FAILURES} AND ({rows.awaits_mailed_code(attempt)} OR NOT {user}.disabled)
+        AND {attempt}.failures < {MAX_CODE_FAILURES} AND ({awaits_mailed_code(attempt)} OR NOT {user}.disabled)
     """
 
 

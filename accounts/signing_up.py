@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import addresses, codes, invitations, mail, passwords, sessions, signing_in, throttling
+from accounts import codes, invitations, mail, passwords, sessions, signing_in, throttling, users
 from accounts.invitations import Refusal
 from accounts.mail_texts import Template
 from accounts.models import Deployment, Invitation, SignUpAttempt, SignUpInvitation, User
@@ -204,7 +204,7 @@ def _new_user(attempt: SignUpAttempt, password: str) -> User:
         try:
             with transaction.atomic():
                 user.save(force_insert=True)
-                addresses.set_verified(user, user.email)
+                users.set_verified(user, user.email)
         except IntegrityError as error:
             violated = violated_by(error)
             if violated in _EMAIL_TAKEN:

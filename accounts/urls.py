@@ -8,8 +8,9 @@ from accounts import pictures
 from accounts.account_views import AccountViewSet, OwnSignInsViewSet, PasswordViewSet
 from accounts.address_views import EmailAddressViewSet
 from accounts.challenge_views import ChallengeViewSet, IdentifyViewSet
+from accounts.mfa_views import MfaViewSet
 from accounts.picture_views import picture
-from accounts.views import JwksViewSet, MfaViewSet
+from accounts.views import JwksViewSet
 
 urlpatterns = [
     re_path(rf"^media/(?P<name>{pictures.NAME})$", picture),

@@ -1,13 +1,16 @@
-"""Finding users by id, e-mail address or username."""
+"""Finding users by id, e-mail address or username, and noting that an address is theirs."""
 
 from __future__ import annotations
 
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from accounts.models import Deployment, EmailAddress, User
 from accounts.models.addresses import IS_HELD
 from accounts.names import normal_name
+from api.errors import ApiError, Problem
 
 
 def user_with(deployment: Deployment, field: str, name: str) -> User | None:
@@ -37,3 +40,20 @@ def users_called(name: str, *, deployment: Deployment | None = None) -> QuerySet
         called |= Q(pk=int(name))
     users = User.objects.filter(called).select_related("deployment").order_by("pk")
     return users if deployment is None else users.filter(deployment=deployment)
+
+
+def address_of(user: User, email: str) -> QuerySet[EmailAddress]:
+    """The address of ``user`` that is ``email`` in any case of its letters."""
+    return EmailAddress.objects.filter(user=user).annotate(lowered=Lower("email")).filter(lowered=Lower(Value(email)))
+
+
+def set_verified(user: User, email: str) -> None:
+    """Note that a code that was sent to ``email`` came back, if that is an address of ``user``.
+
+    Raises ``ApiError`` (400) if it belongs to another user.
+    """
+    try:
+        with transaction.atomic():
+            address_of(user, email).filter(verified_at__isnull=True).update(verified_at=timezone.now())
+    except IntegrityError as error:
+        raise ApiError(Problem.ADDRESS_TAKEN) from error

@@ -8,7 +8,7 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import challenges, pictures, profile, sessions, signing_in, signing_up, tokens
+from accounts import challenges, own_picture, profile, sessions, signing_in, signing_up, tokens
 from accounts import rendering as accounts_rendering
 from accounts.authentication import end_all_sessions, require_settled
 from accounts.models import SignInAttempt, SignUpAttempt, User
@@ -167,7 +167,7 @@ class CurrentUserViewSet(PolledViewSet):
     @schema.update_picture
     def update_picture(self, request: Request) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
-        pictures.change(caller.user, file_field(body_of(request), "file", max_bytes=MAX_PICTURE))
+        own_picture.change(caller.user, file_field(body_of(request), "file", max_bytes=MAX_PICTURE))
         return current_user_answer(request, caller)
 
 

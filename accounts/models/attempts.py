@@ -53,6 +53,11 @@ class SignInAttempt(TimeStamped):
         return self.method == self.Method.EMAIL_CODE and self.code_taken_at is None and self.completed_at is None
 
 
+def awaits_mailed_code(attempt: str) -> str:
+    """SQL: whether a row of the table that is not completed awaits the code of a mail."""
+    return f"({attempt}.method = 'email_otp' AND {attempt}.code_taken_at IS NULL)"
+
+
 class SignUpAttempt(TimeStamped):
     """A sign-up that awaits the code of a mail.
 

@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from accounts import addresses, mail
+from accounts import addresses, mail, users
 from accounts.mail_texts import Template
 from accounts.models import Deployment, EmailAddress, Mail, SignIn, User
 from audit.models import AuditEntry
@@ -179,7 +179,7 @@ def test_a_user_has_ten_addresses_at_most(client: ApiClient, ada: User) -> None:
 def test_adding_an_address_does_not_show_whether_somebody_has_it(client: ApiClient, ada: User, is_theirs: str) -> None:
     other = UserFactory.create(deployment=ada.deployment, email=NEW)
     if is_theirs == "verified":
-        addresses.set_verified(other, NEW)
+        users.set_verified(other, NEW)
         User.objects.filter(pk=other.pk).update(username="other", email="elsewhere@example.com")
         EmailAddress.objects.create(deployment=ada.deployment, user=other, email=NEW, verified_at=timezone.now())
     answers = []
@@ -375,7 +375,7 @@ def test_a_new_user_has_the_address_unverified(deployment: Deployment) -> None:
 
 def test_an_address_that_staff_type_replaces_the_primary_one(client: ApiClient, ada: User) -> None:
     verified(client)
-    addresses.set_verified(ada, "ada@example.com")
+    users.set_verified(ada, "ada@example.com")
     User.objects.filter(pk=ada.pk).update(email="new@example.com")
     assert held(ada) == [("new@example.com", True, False), (NEW, False, True)]
     User.objects.filter(pk=ada.pk).update(email=NEW)
@@ -385,7 +385,7 @@ def test_an_address_that_staff_type_replaces_the_primary_one(client: ApiClient, 
 
 
 def test_another_case_of_letters_is_the_same_address(ada: User) -> None:
-    addresses.set_verified(ada, "ADA@example.com")
+    users.set_verified(ada, "ADA@example.com")
     User.objects.filter(pk=ada.pk).update(email="Ada@example.com")
     assert held(ada) == [("Ada@example.com", True, True)]
 

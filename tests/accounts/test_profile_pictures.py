@@ -17,7 +17,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
-from accounts import pictures, throttling
+from accounts import own_picture, pictures, throttling
 from accounts.models import Deployment, User
 from api.bounds import MAX_PICTURE
 from tests.support.api import JSON, ApiClient, data_of, error_code
@@ -224,16 +224,16 @@ def test_an_empty_text_removes_the_picture_too(client: ApiClient) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_the_file_stays_if_the_change_is_undone(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     user = UserFactory.create()
-    pictures.change(user, io.BytesIO(drawn()))
+    own_picture.change(user, io.BytesIO(drawn()))
     before = list(media.iterdir())
     with transaction.atomic():
-        pictures.change(user, io.BytesIO(drawn()))
+        own_picture.change(user, io.BytesIO(drawn()))
         transaction.set_rollback(True)
     assert before[0] in media.iterdir()
     monkeypatch.setattr(User, "save", lambda *_, **__: 1 / 0)
     count = len(list(media.iterdir()))
     with pytest.raises(ZeroDivisionError):
-        pictures.change(user, io.BytesIO(drawn()))
+        own_picture.change(user, io.BytesIO(drawn()))
     assert len(list(media.iterdir())) == count, "a new file without a user goes at once"
 
 
@@ -260,7 +260,7 @@ def test_files_that_are_nobodys_are_swept_after_a_day(client: ApiClient, user: U
 
 
 def test_a_sweep_before_the_first_picture_finds_nothing(db: None) -> None:
-    assert pictures.sweep(before=timezone.now()) == 0
+    assert own_picture.sweep(before=timezone.now()) == 0
 
 
 # The answers that show it

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts import addresses
+from accounts import users
 from accounts.models import Deployment, EmailAddress, User
 from audit.models import AuditEntry
 from memberships.models import OrganizationMembership
@@ -48,7 +48,7 @@ def members(organization: Organization) -> dict[int, list[str]]:
 
 
 def verify_address(user: User) -> None:
-    addresses.set_verified(user, user.email)
+    users.set_verified(user, user.email)
 
 
 def test_a_user_joins_when_the_address_is_verified(organization: Organization, ada: User) -> None:

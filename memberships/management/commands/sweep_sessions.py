@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts import codes, invitations, mail, outside_issuers, pictures, sessions, signing_up, throttling
+from accounts import codes, invitations, mail, outside_issuers, own_picture, sessions, signing_up, throttling
 from database.models import sweep as sweep_invalidation_log
 from memberships.models import OrganizationInvitation
 from memberships.self_service import domains
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         throttling.sweep()
         outside_issuers.sweep()
         day_before = timezone.now() - timedelta(days=1)
-        pictures.sweep(before=day_before)
+        own_picture.sweep(before=day_before)
         images.sweep(before=day_before)
         sweep_invalidation_log()
         self.stdout.write(f"{number} sessions deleted")
