@@ -10,9 +10,9 @@ from rest_framework import serializers
 
 from accounts import rendering
 from accounts.account_schema import done
-from accounts.person_fields import MAX_EMAIL
 from accounts.rows import AddressRow
 from accounts.serializers import TextField, UserEmailAddressSerializer
+from accounts.values.person_fields import MAX_EMAIL
 from api.errors import Problem
 from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, endpoint, envelope, enveloped, id_in_path
 

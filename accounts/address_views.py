@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from accounts import address_schema, addresses, rendering
 from accounts.account_views import proof_of
 from accounts.models import EmailAddress
-from accounts.person_fields import email_field
 from accounts.sessions import SignedIn
+from accounts.values.person_fields import email_field
 from accounts.viewsets import SessionViewSet
 from api.answers import answer
 from api.client_address import client_address_of

@@ -12,7 +12,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts import throttling
 from accounts.models import Deployment, MailedCode
-from accounts.names import normal_code
+from accounts.values.names import normal_code
 from api.networks import Address
 
 MINUTES = 10

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from accounts import invitations, notices, own_picture, sessions, step_up
-from accounts.mail_texts import Template
 from accounts.models import User
 from accounts.sessions import Caller, SignedIn
 from accounts.step_up import Demand, Proof
+from accounts.values.mail_texts import Template
 
 
 def delete_account(caller: SignedIn, proof: Proof) -> Caller:

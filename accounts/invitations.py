@@ -18,9 +18,10 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts import front_ends, mail, throttling
-from accounts.mail_texts import Template
+from accounts import mail, throttling
 from accounts.models import Deployment, Invitation, SignUpInvitation, User
+from accounts.values import front_ends
+from accounts.values.mail_texts import Template
 
 DAYS = 7
 MAX_TOKEN = 100

@@ -18,8 +18,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from jwt.algorithms import ECAlgorithm
 
-from accounts import encryption
 from accounts.models import Deployment, SigningKey
+from accounts.values import encryption
 
 ALGORITHM = "ES256"
 """Of a deployment's own keys; outside issuers have others, too."""

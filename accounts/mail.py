@@ -26,9 +26,9 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.encoding import punycode
 
-from accounts import encryption
-from accounts.mail_texts import Template, Text
 from accounts.models import Deployment, Mail, MailText
+from accounts.values import encryption
+from accounts.values.mail_texts import Template, Text
 
 GOOD_FOR = timedelta(days=3)
 """For so long a mail is tried again."""

@@ -17,10 +17,11 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts import encryption, notices, sessions
-from accounts.mail_texts import Template
+from accounts import notices, sessions
 from accounts.models import Authenticator, BackupCode, Session, User
-from accounts.names import normal_code
+from accounts.values import encryption
+from accounts.values.mail_texts import Template
+from accounts.values.names import normal_code
 from api.errors import ApiError, Problem
 from api.networks import Address
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.utils import timezone
 
 from accounts import mail
-from accounts.mail_texts import Template
 from accounts.models import User
+from accounts.values.mail_texts import Template
 from api.networks import Address
 
 STAFF = "our support team"

@@ -8,8 +8,8 @@ from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 
 from accounts import notices, sessions
-from accounts.mail_texts import Template
 from accounts.models import Session, User
+from accounts.values.mail_texts import Template
 from api.errors import ApiError, Problem
 from api.networks import Address
 

@@ -11,8 +11,8 @@ from django.db import IntegrityError, transaction
 from accounts import mfa, throttling
 from accounts.mfa import SECOND_FACTOR_POLICY
 from accounts.models import User
-from accounts.names import normal_name
-from accounts.person_fields import person_field, username_field
+from accounts.values.names import normal_name
+from accounts.values.person_fields import person_field, username_field
 from api.errors import ApiError, Problem
 from api.networks import Address
 from database.constraints import violated_by

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from accounts import front_ends, mfa, pictures
+from accounts import mfa, pictures
 from accounts.browsers import browser_of, device_of
 from accounts.invitations import Refusal
 from accounts.mfa import SECOND_FACTOR_POLICY
@@ -24,6 +24,7 @@ from accounts.models import (
 )
 from accounts.rows import AddressRow, PublicUserRow, SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
 from accounts.sessions import MAX_SIGN_INS
+from accounts.values import front_ends
 from api.answers import timestamp
 
 JsonObject = dict[str, Any]

@@ -14,12 +14,12 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from accounts import codes, mail, mfa, outside_issuers, sessions, throttling, users
-from accounts.mail_texts import Template
 from accounts.models import Session, SignInAttempt, SignUpAttempt, User
 from accounts.models.attempts import awaits_mailed_code
-from accounts.names import normal_name
 from accounts.sessions import Caller
 from accounts.users import user_with
+from accounts.values.mail_texts import Template
+from accounts.values.names import normal_name
 from api.errors import ApiError, Problem
 from api.networks import Address
 

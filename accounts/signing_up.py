@@ -18,11 +18,11 @@ from django.utils import timezone
 
 from accounts import codes, invitations, mail, passwords, sessions, signing_in, throttling, users
 from accounts.invitations import Refusal
-from accounts.mail_texts import Template
 from accounts.models import Deployment, Invitation, SignUpAttempt, SignUpInvitation, User
 from accounts.sessions import Caller
 from accounts.signing_in import Client, SignInResult
 from accounts.users import user_with
+from accounts.values.mail_texts import Template
 from api.errors import ApiError, Problem
 from database.constraints import violated_by
 

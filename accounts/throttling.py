@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.models import Deployment, FailureCount, User
-from accounts.names import normal_name
+from accounts.values.names import normal_name
 from api.errors import ApiError, Problem
 from api.networks import Address
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Deployment, EmailAddress, User
 from accounts.models.addresses import IS_HELD
-from accounts.names import normal_name
+from accounts.values.names import normal_name
 from api.errors import ApiError, Problem
 
 

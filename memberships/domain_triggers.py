@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pgtrigger
 
-from accounts.names import DomainOf
+from accounts.values.names import DomainOf
 from audit.triggers import restored_by_undo
 from database.triggers import after_statement
 

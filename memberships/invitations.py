@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from accounts import invitations, mail
 from accounts.invitations import Refusal
-from accounts.mail_texts import Template
 from accounts.models import Deployment, Invitation, User
+from accounts.values.mail_texts import Template
 from api.errors import ApiError
 from memberships import member_limits
 from memberships.models import (

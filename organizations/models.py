@@ -11,7 +11,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Deployment, User
-from accounts.names import ABNORMAL_DOMAIN, DomainField, IsNfc, ascii_domain
+from accounts.values.names import ABNORMAL_DOMAIN, DomainField, IsNfc, ascii_domain
 from audit.triggers import audited
 from database.constraints import ForeignKeyConstraint
 from database.fields import MetadataField, OfParent, TimeStamped, is_json_object, is_list_of_texts

@@ -7,8 +7,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django_otp.models import Device
 
-from accounts import encryption
 from accounts.models import Deployment
+from accounts.values import encryption
 from audit.triggers import audited
 from database.fields import TimeStamped
 from database.triggers import immutable, touch

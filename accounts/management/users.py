@@ -6,8 +6,8 @@ from django.core.management.base import CommandError
 
 from accounts.management.deployments import the_deployment
 from accounts.models import User
-from accounts.names import normal_name
 from accounts.users import users_called
+from accounts.values.names import normal_name
 
 
 def the_user(name: str, host: str | None) -> User:

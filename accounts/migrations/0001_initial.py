@@ -11,7 +11,7 @@ import pgtrigger.migrations
 from django.db import migrations, models
 
 import accounts.models.hosts
-import accounts.names
+import accounts.values.names
 import database.constraints
 import database.fields
 import database.words
@@ -255,8 +255,8 @@ class Migration(migrations.Migration):
                     "updated_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
-                ("email", accounts.names.AddressField(blank=True, db_default="", max_length=254)),
-                ("username", accounts.names.NameField(blank=True, db_default="", max_length=150)),
+                ("email", accounts.values.names.AddressField(blank=True, db_default="", max_length=254)),
+                ("username", accounts.values.names.NameField(blank=True, db_default="", max_length=150)),
                 ("first_name", models.CharField(blank=True, db_default="", max_length=150)),
                 ("last_name", models.CharField(blank=True, db_default="", max_length=150)),
                 (
@@ -597,7 +597,7 @@ class Migration(migrations.Migration):
             model_name="user",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    accounts.names.IsNfc("email"),
+                    accounts.values.names.IsNfc("email"),
                     models.Q(
                         (
                             "email__regex",
@@ -614,7 +614,7 @@ class Migration(migrations.Migration):
             model_name="user",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    accounts.names.IsNfc("username"),
+                    accounts.values.names.IsNfc("username"),
                     models.Q(
                         (
                             "username__regex",

@@ -7,7 +7,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import accounts.names
+import accounts.values.names
 
 
 class Migration(migrations.Migration):
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             name="Mail",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("to", accounts.names.AddressField(max_length=254)),
+                ("to", accounts.values.names.AddressField(max_length=254)),
                 (
                     "template",
                     models.CharField(

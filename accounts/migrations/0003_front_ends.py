@@ -5,7 +5,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import accounts.front_ends
+import accounts.values.front_ends
 import database.fields
 
 
@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                 db_default={},
                 default=dict,
                 help_text="Addresses and texts for front-ends, in place of the defaults.",
-                validators=[accounts.front_ends.validate_ui_settings],
+                validators=[accounts.values.front_ends.validate_ui_settings],
             ),
         ),
         pgtrigger.migrations.AddTrigger(

@@ -5,7 +5,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import accounts.names
+import accounts.values.names
 
 
 class Migration(migrations.Migration):
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="signinattempt",
             name="email",
-            field=accounts.names.AddressField(
+            field=accounts.values.names.AddressField(
                 blank=True, db_default="", help_text="To which the code is sent.", max_length=254
             ),
         ),

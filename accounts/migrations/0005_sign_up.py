@@ -6,7 +6,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import accounts.names
+import accounts.values.names
 import database.constraints
 
 
@@ -37,8 +37,8 @@ class Migration(migrations.Migration):
                     "updated_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
-                ("email", accounts.names.AddressField(max_length=254)),
-                ("username", accounts.names.NameField(blank=True, db_default="", max_length=150)),
+                ("email", accounts.values.names.AddressField(max_length=254)),
+                ("username", accounts.values.names.NameField(blank=True, db_default="", max_length=150)),
                 ("first_name", models.CharField(blank=True, db_default="", max_length=150)),
                 ("last_name", models.CharField(blank=True, db_default="", max_length=150)),
                 (
@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            accounts.names.IsNfc("email"),
+                            accounts.values.names.IsNfc("email"),
                             models.Q(
                                 (
                                     "email__regex",
@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            accounts.names.IsNfc("username"),
+                            accounts.values.names.IsNfc("username"),
                             models.Q(
                                 (
                                     "username__regex",

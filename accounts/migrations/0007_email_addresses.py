@@ -7,7 +7,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import accounts.names
+import accounts.values.names
 
 
 class Migration(migrations.Migration):
@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                     "updated_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
-                ("email", accounts.names.AddressField(max_length=254)),
+                ("email", accounts.values.names.AddressField(max_length=254)),
                 (
                     "is_primary",
                     models.BooleanField(
@@ -118,7 +118,7 @@ class Migration(migrations.Migration):
             model_name="emailaddress",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    accounts.names.IsNfc("email"),
+                    accounts.values.names.IsNfc("email"),
                     models.Q(
                         (
                             "email__regex",

@@ -7,7 +7,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import accounts.names
+import accounts.values.names
 import database.constraints
 
 
@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                     "updated_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
-                ("email", accounts.names.AddressField(max_length=254)),
+                ("email", accounts.values.names.AddressField(max_length=254)),
                 ("first_name", models.CharField(blank=True, db_default="", max_length=150)),
                 ("last_name", models.CharField(blank=True, db_default="", max_length=150)),
                 ("token_hash", models.CharField(editable=False, max_length=64)),
@@ -167,7 +167,7 @@ class Migration(migrations.Migration):
             model_name="signupinvitation",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    accounts.names.IsNfc("email"),
+                    accounts.values.names.IsNfc("email"),
                     models.Q(
                         (
                             "email__regex",

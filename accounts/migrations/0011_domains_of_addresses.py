@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import accounts.names
+import accounts.values.names
 
 
 class Migration(migrations.Migration):
@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             model_name="emailaddress",
             index=models.Index(
                 models.F("deployment"),
-                accounts.names.DomainOf("email"),
+                accounts.values.names.DomainOf("email"),
                 condition=models.Q(("verified_at__isnull", False)),
                 name="accounts_emailaddress_domain",
             ),

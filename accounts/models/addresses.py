@@ -6,7 +6,7 @@ import pgtrigger
 from django.db import models
 from django.db.models.functions import Lower
 
-from accounts.names import AddressField, DomainOf, is_normal
+from accounts.values.names import AddressField, DomainOf, is_normal
 from audit.triggers import audited, restored_by_undo
 from database.fields import TimeStamped
 from database.triggers import after_statement, immutable, refuse, touch

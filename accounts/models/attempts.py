@@ -8,7 +8,7 @@ from accounts.models.deployments import Deployment
 from accounts.models.invitations import SignUpInvitation
 from accounts.models.sessions import Session
 from accounts.models.users import User
-from accounts.names import AddressField, NameField, is_normal
+from accounts.values.names import AddressField, NameField, is_normal
 from database.constraints import of_same
 from database.fields import TimeStamped
 from database.triggers import immutable, touch

@@ -9,10 +9,10 @@ from django.db import models
 from django.db.models.lookups import Regex
 from django.utils.translation import gettext_lazy as _
 
-from accounts.browser_origins import ORIGIN_LINES
-from accounts.front_ends import LOOPING, LOOPING_WAITLIST, ui_settings, validate_ui_settings
 from accounts.models.administration import default_role, is_own_role, most_members, permissions
 from accounts.models.hosts import host_is_normalised, validate_host, validate_origin
+from accounts.values.browser_origins import ORIGIN_LINES
+from accounts.values.front_ends import LOOPING, LOOPING_WAITLIST, ui_settings, validate_ui_settings
 from audit.triggers import audited
 from database.fields import MetadataField, TimeStamped, is_json_object, is_list_of_texts
 from database.triggers import immutable, invalidates, must_match, touch

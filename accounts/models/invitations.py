@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from accounts.models.deployments import Deployment
-from accounts.names import AddressField, is_normal
+from accounts.values.names import AddressField, is_normal
 from audit.triggers import audited
 from database.fields import TimeStamped
 from database.triggers import immutable, touch

@@ -6,9 +6,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.db import models
 
-from accounts.mail_texts import Template, problems_of
 from accounts.models.deployments import Deployment
-from accounts.names import AddressField
+from accounts.values.mail_texts import Template, problems_of
+from accounts.values.names import AddressField
 from audit.triggers import audited
 from database.fields import TimeStamped
 from database.triggers import immutable, touch

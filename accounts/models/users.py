@@ -8,10 +8,10 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Lower
 
-from accounts import encryption
 from accounts.models.addresses import keeps_primary_address
 from accounts.models.deployments import Deployment
-from accounts.names import AddressField, NameField, is_normal
+from accounts.values import encryption
+from accounts.values.names import AddressField, NameField, is_normal
 from audit.triggers import audited
 from database.fields import MetadataField, TimeStamped, is_json_object
 from database.triggers import immutable, touch

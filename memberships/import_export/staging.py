@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 from django.db import connection
 
-from accounts.names import normal_name
+from accounts.values.names import normal_name
 from database.fields import JsonObjectField
 from memberships.import_export.cells import (
     DEPLOYMENT,

@@ -7,7 +7,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import accounts.names
+import accounts.values.names
 import database.constraints
 
 
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                     "updated_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
-                ("email", accounts.names.AddressField(max_length=254)),
+                ("email", accounts.values.names.AddressField(max_length=254)),
                 ("token_hash", models.CharField(editable=False, max_length=64)),
                 ("expires_at", models.DateTimeField(editable=False)),
                 ("accepted_at", models.DateTimeField(editable=False, null=True)),
@@ -107,7 +107,7 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            accounts.names.IsNfc("email"),
+                            accounts.values.names.IsNfc("email"),
                             models.Q(
                                 (
                                     "email__regex",

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts.names import typed_domain, validate_domain
+from accounts.values.names import typed_domain, validate_domain
 from api.answers import timestamp
 from api.errors import ApiError, Problem
 from api.requests import text_field

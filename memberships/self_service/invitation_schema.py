@@ -8,8 +8,8 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from accounts.invitations import DAYS, MAX_TOKEN, Refusal
-from accounts.person_fields import MAX_EMAIL
 from accounts.serializers import OptionalTextField, TextField
+from accounts.values.person_fields import MAX_EMAIL
 from api.errors import Problem
 from api.openapi import EXAMPLE_TIME, UNSETTLED, endpoint, envelope, enveloped, id_in_path
 from memberships.schema import (

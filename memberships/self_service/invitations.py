@@ -12,9 +12,9 @@ from django.utils import timezone
 from accounts import sessions, throttling
 from accounts.invitations import Refusal
 from accounts.models import Deployment, SignIn
-from accounts.person_fields import email_field
 from accounts.sessions import Caller
 from accounts.users import user_with
+from accounts.values.person_fields import email_field
 from api.answers import timestamp
 from api.errors import ApiError, Problem
 from api.networks import Address

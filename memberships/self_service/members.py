@@ -9,7 +9,7 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 
-from accounts.names import searched
+from accounts.values.names import searched
 from api.errors import ApiError, Problem
 from database.prepared import Statement, number, read
 from database.words import words_begin

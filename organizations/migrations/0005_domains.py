@@ -8,7 +8,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import accounts.names
+import accounts.values.names
 import database.constraints
 import database.words
 
@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "fqdn",
-                    accounts.names.DomainField(
+                    accounts.values.names.DomainField(
                         help_text="Addresses of subdomains do not count.", max_length=253, verbose_name="domain"
                     ),
                 ),
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            accounts.names.IsNfc("fqdn"),
+                            accounts.values.names.IsNfc("fqdn"),
                             ("fqdn__contains", "."),
                             models.Q(
                                 (

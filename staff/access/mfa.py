@@ -16,7 +16,7 @@ from django_otp.models import Device
 
 from accounts import mfa
 from accounts.mfa import BACKUP_CODES
-from accounts.names import normal_code
+from accounts.values.names import normal_code
 from staff.models import StaffAuthenticator, StaffBackupCodes
 
 

@@ -22,8 +22,8 @@ from django_otp import login, user_has_device
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from accounts import mfa
-from accounts.names import normal_code
 from accounts.step_up import RECENT
+from accounts.values.names import normal_code
 from staff.access.guard import guarded, require_admin_host
 from staff.access.mfa import confirm, discard_unconfirmed, sign_out, take_code, unconfirmed
 from staff.access.sign_in import CountedForm, with_retry_after

@@ -15,7 +15,7 @@ from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import throttling
-from accounts.names import normal_code, trimmed
+from accounts.values.names import normal_code, trimmed
 from api.client_address import client_address_of
 from api.errors import ApiError
 from staff.access.mfa import take_code

@@ -7,8 +7,8 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from accounts import front_ends
-from accounts.front_ends import MAX_LENGTH, NAMES, OPTIONAL_URLS, PAGES, TERMS
+from accounts.values import front_ends
+from accounts.values.front_ends import MAX_LENGTH, NAMES, OPTIONAL_URLS, PAGES, TERMS
 from staff.toolkit.forms import StaffForm
 
 

@@ -10,8 +10,8 @@ from django.utils.html import format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from accounts.mail_texts import Template, listed
 from accounts.models import Deployment, Mail, MailText
+from accounts.values.mail_texts import Template, listed
 from staff.pages.bulk_actions import MAIL_ACTIONS
 from staff.toolkit.filters import RelatedFilter
 from staff.toolkit.links import address, link_to

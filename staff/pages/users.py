@@ -19,10 +19,10 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
 from accounts import notices, sessions
-from accounts.mail_texts import Template
 from accounts.models import Authenticator, BackupCode, Deployment, EmailAddress, User
 from accounts.models.addresses import IS_HELD
-from accounts.names import normal_name, searched
+from accounts.values.mail_texts import Template
+from accounts.values.names import normal_name, searched
 from staff.access.permissions import visible_to
 from staff.pages.bulk_actions import USER_ACTIONS
 from staff.pages.memberships import OrganizationOfUserInline, WorkspaceOfUserInline

@@ -12,8 +12,8 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts import mfa
-from accounts.mail_texts import Template
 from accounts.models import Deployment, EmailAddress, Mail, Session, SignIn, SignUpInvitation, User
+from accounts.values.mail_texts import Template
 from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import ORGANIZATION_ADMIN

@@ -14,8 +14,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from accounts import addresses, mail, users
-from accounts.mail_texts import Template
 from accounts.models import Deployment, EmailAddress, Mail, SignIn, User
+from accounts.values.mail_texts import Template
 from audit.models import AuditEntry
 from tests.support.api import FORM, JSON, MULTIPART, RFC3339_UTC, ApiClient, data_of, error_code
 from tests.support.factories import (

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.front_ends import OPTIONAL_URLS, PAGES, ui_settings
 from accounts.models import Deployment
+from accounts.values.front_ends import OPTIONAL_URLS, PAGES, ui_settings
 from tests.support.admin import errors, saved, send, url
 from tests.support.api import ApiClient, data_of
 from tests.support.database import refused

@@ -12,10 +12,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from pytest_django import Settings
 
-from accounts import encryption, mfa
+from accounts import mfa
 from accounts.keys import create_signing_key, load_public_key, private_key_of
 from accounts.models import Authenticator, Deployment, SigningKey, User
 from accounts.tokens import sign_session_token
+from accounts.values import encryption
 from tests.support.admin import saved, send, url
 from tests.support.api import ApiClient
 from tests.support.database import Update, each_update, everything_stored, execute, refused

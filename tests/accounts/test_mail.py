@@ -17,8 +17,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts import mail
-from accounts.mail_texts import Template
 from accounts.models import Deployment, Mail
+from accounts.values.mail_texts import Template
 from tests.support.database import everything_stored
 from tests.support.factories import DeploymentFactory
 from tests.support.mail import MailServer, lead_to, mail_server

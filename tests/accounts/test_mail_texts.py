@@ -10,8 +10,8 @@ from django.core import mail as django_mail
 from django.core.exceptions import ValidationError
 
 from accounts import mail
-from accounts.mail_texts import Template, Text, problems_of
 from accounts.models import Deployment, MailText
+from accounts.values.mail_texts import Template, Text, problems_of
 from config.environment import BASE_DIR
 from tests.support.factories import DeploymentFactory
 

@@ -13,8 +13,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import encryption, mfa
+from accounts import mfa
 from accounts.models import Authenticator, BackupCode, User
+from accounts.values import encryption
 from tests.support.api import FORM, MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import UserFactory, confirmed_authenticator, member_of_new_workspace
 from tests.support.sign_in import (

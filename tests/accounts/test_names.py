@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from accounts import mfa
 from accounts.models import Deployment, User
-from accounts.names import normal_code, normal_name, searched
 from accounts.users import users_called
+from accounts.values.names import normal_code, normal_name, searched
 from tests.support.admin import errors, saved, send, url
 from tests.support.api import ApiClient, error_code
 from tests.support.factories import UserFactory, confirmed_authenticator

@@ -12,8 +12,8 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts import mfa
-from accounts.mail_texts import Template
 from accounts.models import Deployment, Mail, SignIn, User
+from accounts.values.mail_texts import Template
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory, UserFactory
 from tests.support.sign_in import PASSWORD, sign_in, signed_in, totp, user_with_mfa, user_with_password

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from accounts.person_fields import email_field, person_field, username_field
+from accounts.values.person_fields import email_field, person_field, username_field
 from api.errors import ApiError, Problem
 
 

@@ -9,8 +9,8 @@ from django.test import Client
 from playwright.sync_api import Page, expect
 
 from accounts import mail
-from accounts.mail_texts import Template
 from accounts.models import Deployment
+from accounts.values.mail_texts import Template
 from tests.support.browser import Demo, in_a_browser
 from tests.support.factories import DeploymentFactory
 from tests.support.server import manage
@@ -53,7 +53,7 @@ def test_mails_can_only_be_read(client: Client, deployment: Deployment, method: 
 
 WRITE = """
 from accounts import mail
-from accounts.mail_texts import Template
+from accounts.values.mail_texts import Template
 from accounts.models import Deployment
 values = {"code": "492039", "minutes": "10"}
 deployment = Deployment.objects.get(host="127.0.0.1")

@@ -12,8 +12,8 @@ from django.db import IntegrityError, models, transaction
 from django.forms import modelform_factory
 from django.utils import timezone
 
-from accounts.mail_texts import Template
 from accounts.models import FailureCount, MailedCode, SpentToken
+from accounts.values.mail_texts import Template
 from audit.models import AuditEntry
 from memberships.last_admin import let_go
 from memberships.models import (

@@ -20,7 +20,7 @@ from tests.support.server import PATIENCE, ServerProcess, manage, request, wait_
 
 WRITE = """
 from accounts import mail
-from accounts.mail_texts import Template
+from accounts.values.mail_texts import Template
 from accounts.models import Deployment
 mail.send(
     Deployment.objects.get(host="127.0.0.1"),

@@ -13,7 +13,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
-from accounts import encryption
 from accounts.models import (
     Authenticator,
     BackupCode,
@@ -26,6 +25,7 @@ from accounts.models import (
     SpentToken,
     User,
 )
+from accounts.values import encryption
 from audit.models import AuditEntry
 from memberships.models import (
     AdministeringRole,

@@ -7,8 +7,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import mail
-from accounts.mail_texts import Template
 from accounts.models import Deployment, Mail, MailText
+from accounts.values.mail_texts import Template
 from tests.support.admin import choose, errors, go_on, saved, send, url
 from tests.support.factories import staff
 from tests.support.mail import mail_server

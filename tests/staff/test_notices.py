@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from accounts import mail
-from accounts.mail_texts import Template
 from accounts.models import Mail, User
+from accounts.values.mail_texts import Template
 from tests.support.admin import saved, send, url
 from tests.support.factories import DeploymentFactory, UserFactory, backup_code, confirmed_authenticator
 

@@ -19,8 +19,8 @@ from django.urls import URLPattern, reverse
 from pytest_django import DjangoDbBlocker
 
 from accounts import mail
-from accounts.mail_texts import Template
 from accounts.models import Deployment, DeploymentAlias, MailText, User
+from accounts.values.mail_texts import Template
 from audit import actors
 from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, OrganizationMembershipRole

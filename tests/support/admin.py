@@ -13,7 +13,6 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import mail
-from accounts.mail_texts import Template
 from accounts.models import (
     Authenticator,
     BackupCode,
@@ -26,6 +25,7 @@ from accounts.models import (
     SignUpInvitation,
     User,
 )
+from accounts.values.mail_texts import Template
 from audit.models import AuditEntry
 from memberships.models import (
     OrganizationInvitation,

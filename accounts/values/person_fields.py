@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from accounts.names import ABNORMAL, INVISIBLE, normal_name, trimmed
+from accounts.values.names import ABNORMAL, INVISIBLE, normal_name, trimmed
 from api.errors import ApiError, Problem
 from api.requests import optional_text_field, text_field
 
