@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.sent_tokens import Carrier, bearer_token, send_visitors_token, sent_tokens
 from accounts.session_rows import read_session, session_of
 from accounts.sessions import Caller, SignedIn, TokenReusedError
-from accounts.tokens import PassingError
+from accounts.tokens.session_tokens import PassingError
 from api.errors import ApiError
 from api.requests import django_request
 

@@ -15,9 +15,9 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from accounts.deployments import host_of
-from accounts.keys import is_usable, newest
 from accounts.models import Deployment, SigningKey
-from accounts.tokens import LEEWAY, SessionToken, verify_session_token
+from accounts.tokens.keys import is_usable, newest
+from accounts.tokens.session_tokens import LEEWAY, SessionToken, verify_session_token
 from api.errors import ApiError, Problem
 from api.requests import django_request
 from database import cache

@@ -24,7 +24,7 @@ from accounts.sent_answers import Part, SentAnswer
 from accounts.sent_tokens import Sent as SentTokens
 from accounts.session_rows import SessionRow, SessionStatement, read_with_session, session_of
 from accounts.sessions import Caller, keeps
-from accounts.tokens import SessionToken
+from accounts.tokens.session_tokens import SessionToken
 from accounts.viewers import Viewer, viewer_of
 from api.answers import envelope, etag_of
 from api.client_address import client_address_of

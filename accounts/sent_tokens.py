@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from accounts import sessions
 from accounts.models import Deployment, Session
 from accounts.sessions import Caller
-from accounts.tokens import MAX_LENGTH, PassingError, SessionToken
+from accounts.tokens.session_tokens import MAX_LENGTH, PassingError, SessionToken
 from api.errors import ApiError, Problem
 from api.requests import django_request, single_parameter
 

@@ -12,7 +12,7 @@ from accounts.forgotten_passwords import MAX_TOKEN as MAX_RESET_TOKEN
 from accounts.invitations import Refusal
 from accounts.mfa import SECOND_FACTOR_POLICY
 from accounts.models import Deployment, SignInAttempt
-from accounts.tokens import MAX_LENGTH
+from accounts.tokens.session_tokens import MAX_LENGTH
 from accounts.values.person_fields import MAX_EMAIL, MAX_NAME
 from api.requests import MAX_TEXT
 

@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
-from accounts.tokens import PassingError, SessionToken, sign_session_token
+from accounts.tokens.session_tokens import PassingError, SessionToken, sign_session_token
 from api.answers import SessionSummary, timestamp
 from api.errors import ApiError, Problem
 from api.networks import Address

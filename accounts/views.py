@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import current_deployment, keys, schema
+from accounts import current_deployment, schema
 from accounts.cached_deployments import deployment_of
+from accounts.tokens import keys
 from accounts.viewsets import PolledViewSet
 from api.answers import json_answer
 from api.viewsets import ApiViewSet

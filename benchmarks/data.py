@@ -106,7 +106,7 @@ def _prepare(url: str, users: int, workers: int) -> Data:
 
     django.setup()
     from accounts.deployments import find_deployment
-    from accounts.keys import create_signing_key
+    from accounts.tokens.keys import create_signing_key
     from demo.scale import HOST
 
     _manage("migrate", "--verbosity", "0", env=env)
@@ -166,10 +166,10 @@ _SIGNED_IN = [
 def with_new_tokens(members: list[Member]) -> list[Member]:
     """``members``, each with a token that nobody has seen: of the same claims, but ES256 signs with a random number.
 
-    Signed here and not by ``accounts.tokens``, which would look the key up for each.
+    Signed here and not by ``accounts.tokens.session_tokens``, which would look the key up for each.
     """
-    from accounts.keys import private_key_of, signing_key
     from accounts.models import Session
+    from accounts.tokens.keys import private_key_of, signing_key
 
     deployment = Session.objects.select_related("deployment").get(pk=members[0].session_id).deployment
     key = signing_key(deployment)

@@ -11,8 +11,8 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from accounts.deployments import find_deployment
-from accounts.keys import signing_key
 from accounts.models import Authenticator, Deployment, DeploymentAlias, User
+from accounts.tokens.keys import signing_key
 from memberships.models import (
     OrganizationMembership,
     OrganizationMembershipRole,

@@ -15,8 +15,8 @@ from typing import Any
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from accounts.keys import signing_key
 from accounts.models import Authenticator, Deployment, User
+from accounts.tokens.keys import signing_key
 from audit import triggers
 from memberships.models import (
     OrganizationMembership,

@@ -14,10 +14,10 @@ import orjson
 from django.conf import settings
 from rest_framework.request import Request
 
-from accounts import keys, tokens
 from accounts.models import Deployment
 from accounts.poll import Composed, Poll, Source, composed, plain_poll
 from accounts.session_rows import with_session
+from accounts.tokens import keys, session_tokens
 from accounts.viewers import Viewer
 from api.errors import ApiError, Problem
 from api.requests import single_parameter
@@ -101,7 +101,7 @@ def _compose(viewer: Viewer, row: FoundRow[Active], poll: Poll) -> Composed:
         raise ApiError(Problem.UNAVAILABLE)  # on the fast path: the view makes it ready
     claims = {"sub": str(viewer.user_id), "sid": str(viewer.session_id)} | _claims(viewer, row.found, poll)
     data = {
-        "token": tokens.sign_access_token(viewer.deployment, claims, expires_at=expires_at),
+        "token": session_tokens.sign_access_token(viewer.deployment, claims, expires_at=expires_at),
         "expires": int(expires_at.timestamp() * 1000),
     }
     return composed(viewer, "An access token for your back-ends.", data)

@@ -18,11 +18,11 @@ from django.http import HttpRequest
 from django.urls import resolve
 from django.utils import timezone
 
-from accounts.keys import signing_key
 from accounts.mfa import available_methods
 from accounts.models import Deployment, Session, User
 from accounts.sent_tokens import COOKIE
 from accounts.sessions import session_token, start_session
+from accounts.tokens.keys import signing_key
 from api.answers import Reply
 from api.networks import Address, matching_entry
 from memberships.eligibility import EligibilityRestriction, Level, Outcome

@@ -8,13 +8,14 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import challenges, own_picture, profile, sessions, signing_in, signing_up, tokens
+from accounts import challenges, own_picture, profile, sessions, signing_in, signing_up
 from accounts import rendering as accounts_rendering
 from accounts.authentication import end_all_sessions, require_settled
 from accounts.models import SignInAttempt, SignUpAttempt, User
 from accounts.sent_tokens import send_token, send_visitors_token
 from accounts.sessions import Caller, SignedIn
 from accounts.signing_in import Client, SignInResult
+from accounts.tokens import session_tokens
 from accounts.viewsets import PolledViewSet, SessionViewSet, VisitorViewSet
 from api.answers import answer
 from api.bounds import MAX_PICTURE
@@ -100,7 +101,7 @@ class SignInViewSet(VisitorViewSet):
         strategy = text_field(body, "strategy")
         if strategy == "outside_token":
             result = signing_in.sign_in_with_outside_token(
-                caller, client, token=text_field(body, "token", max_length=tokens.MAX_LENGTH)
+                caller, client, token=text_field(body, "token", max_length=session_tokens.MAX_LENGTH)
             )
         elif strategy == SignInAttempt.Method.EMAIL_CODE:
             email = text_field(body, "email", max_length=254)

@@ -10,8 +10,8 @@ from django.db import models
 from django.utils import timezone
 
 from accounts import invitations, mail, sessions
-from accounts.keys import create_signing_key, published_keys
 from accounts.models import Deployment, Mail, Session, SignIn, SigningKey, SignUpInvitation, User
+from accounts.tokens.keys import create_signing_key, published_keys
 from memberships import erasure
 from memberships import invitations as organization_invitations
 from memberships.models import (

@@ -21,7 +21,7 @@ class MailedCode(models.Model):
 
 
 class SpentToken(models.Model):
-    """A token of an outside issuer that was used; it is good once. See ``accounts.outside_issuers``."""
+    """A token of an outside issuer that was used; it is good once. See ``accounts.tokens.outside_issuers``."""
 
     digest = models.CharField(max_length=64, primary_key=True, help_text="SHA-256: the token itself is not kept")
     expires_at = models.DateTimeField(help_text="From then on the token is refused for its age.")

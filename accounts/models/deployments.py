@@ -279,7 +279,7 @@ class SigningKey(models.Model):
 
     The newest usable key signs. ``retired_at`` stops it signing but lets it verify until ``tokens_until``;
     ``revoked_at`` ends both. A key without private half is that of an outside ``issuer`` whom the deployment trusts to
-    say who signed in (``accounts.outside_issuers``): it verifies that issuer's tokens by its ``algorithm``, and
+    say who signed in (``accounts.tokens.outside_issuers``): it verifies that issuer's tokens by its ``algorithm``, and
     never a session token.
     """
 

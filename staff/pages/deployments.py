@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from accounts.keys import state_of, with_successors
 from accounts.models import Deployment, DeploymentAlias, SigningKey
+from accounts.tokens.keys import state_of, with_successors
 from staff.pages.bulk_actions import DEPLOYMENT_ACTIONS, SIGNING_KEY_ACTIONS
 from staff.pages.front_ends import FRONT_END, DeploymentForm
 from staff.pages.mail import links_to_texts

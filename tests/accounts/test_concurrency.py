@@ -25,11 +25,12 @@ from django.db import connection, connections, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import keys, sessions, signing_in, tokens
+from accounts import sessions, signing_in
 from accounts.hashers import Argon2idHasher
 from accounts.mfa import new_backup_codes
 from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
 from accounts.sent_tokens import COOKIE
+from accounts.tokens import keys, session_tokens
 from tests.support.api import MEMBERSHIPS
 from tests.support.factories import UserFactory, confirmed_authenticator, session_of
 from tests.support.server import PATIENCE, demo_environment, running_server, wait_until
@@ -163,7 +164,7 @@ def require_signed_in(new_browser: Open, user: User, given: list[str]) -> None:
 def aged_token(session: Session) -> str:
     """The session's current token, of so long ago that it is due for renewal."""
     claims = {"sess": str(session.pk), "ser": session.token_serial, "iat": int(time.time()) - 24 * 3600}
-    return tokens.sign(session.deployment, claims, expires_at=session.expires_at)
+    return session_tokens.sign(session.deployment, claims, expires_at=session.expires_at)
 
 
 def test_sign_ins_to_one_account_at_once_all_succeed(new_browser: Open, user: User) -> None:

@@ -16,10 +16,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from jwt.algorithms import ECAlgorithm
 
-from accounts.keys import private_key_of, revoke_key, rotate_keys, signing_key
 from accounts.models import Deployment, Session, SigningKey, User
-from accounts.outside_issuers import trust_outside_keys
-from accounts.tokens import sign_session_token
+from accounts.tokens.keys import private_key_of, revoke_key, rotate_keys, signing_key
+from accounts.tokens.outside_issuers import trust_outside_keys
+from accounts.tokens.session_tokens import sign_session_token
 from tests.support.api import ApiClient, error_code
 from tests.support.factories import DeploymentFactory, session_of, token_of
 

@@ -13,9 +13,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts import mfa
-from accounts.keys import create_signing_key, load_public_key, private_key_of
 from accounts.models import Authenticator, Deployment, SigningKey, User
-from accounts.tokens import sign_session_token
+from accounts.tokens.keys import create_signing_key, load_public_key, private_key_of
+from accounts.tokens.session_tokens import sign_session_token
 from accounts.values import encryption
 from tests.support.admin import saved, send, url
 from tests.support.api import ApiClient

@@ -20,10 +20,10 @@ from django.test import Client
 from django.utils import timezone
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from accounts import outside_issuers
 from accounts.models import Deployment, Session, SignIn, SpentToken, User
-from accounts.outside_issuers import trust_outside_keys
-from accounts.tokens import LEEWAY, sign
+from accounts.tokens import outside_issuers
+from accounts.tokens.outside_issuers import trust_outside_keys
+from accounts.tokens.session_tokens import LEEWAY, sign
 from tests.support.admin import errors, saved, send, url
 from tests.support.api import ApiClient, data_of, error_code
 from tests.support.database import refused

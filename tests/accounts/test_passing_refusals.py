@@ -11,9 +11,9 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts import cached_deployments, sessions
-from accounts.keys import rotate_keys
 from accounts.models import Deployment, Session, SignIn, User
-from accounts.tokens import sign
+from accounts.tokens.keys import rotate_keys
+from accounts.tokens.session_tokens import sign
 from tests.support.api import MEMBERSHIPS, ApiClient, data_of, error_code, warm_up
 from tests.support.factories import session_of
 from tests.support.sign_in import PASSWORD, by_email, read_token, session_data, signed_in, user_with_password

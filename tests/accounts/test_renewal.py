@@ -12,9 +12,9 @@ import pytest
 from django.conf import settings as project_settings
 from django.utils import timezone
 
-from accounts import keys
 from accounts.models import Deployment, Session, SignIn
-from accounts.tokens import sign_session_token
+from accounts.tokens import keys
+from accounts.tokens.session_tokens import sign_session_token
 from tests.support.api import ApiClient, error_code
 from tests.support.factories import DeploymentFactory
 from tests.support.sign_in import session_data, sign_in, signed_in, user_with_password

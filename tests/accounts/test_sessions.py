@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Session, SignIn, User
-from accounts.tokens import sign_session_token
+from accounts.tokens.session_tokens import sign_session_token
 from tests.support.api import ApiClient, error_code
 from tests.support.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of
 

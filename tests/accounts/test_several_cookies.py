@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts import sessions
 from accounts.models import Deployment, Session, User
 from accounts.sent_tokens import MAX_COOKIES
-from accounts.tokens import MAX_LENGTH, sign, sign_session_token
+from accounts.tokens.session_tokens import MAX_LENGTH, sign, sign_session_token
 from tests.support.api import MEMBERSHIPS, ApiClient, error_code, warm_up
 from tests.support.factories import DeploymentFactory, UserFactory, session_of, token_of
 from tests.support.sign_in import session_data, signed_in, user_with_password

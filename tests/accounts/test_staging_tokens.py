@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts import sessions
 from accounts.models import Deployment, Session, User
-from accounts.tokens import sign_session_token
+from accounts.tokens.session_tokens import sign_session_token
 from tests.support.api import MEMBERSHIPS, ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory, session_of, token_of
 from tests.support.sign_in import attempt_of, by_email, sign_in, totp, user_with_mfa, user_with_password

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from django.utils import timezone
 
-from accounts.keys import create_signing_key, private_key_of
 from accounts.models import Deployment, DeploymentAlias, SigningKey, User
-from accounts.tokens import LEEWAY, MAX_LENGTH, sign_session_token
+from accounts.tokens.keys import create_signing_key, private_key_of
+from accounts.tokens.session_tokens import LEEWAY, MAX_LENGTH, sign_session_token
 from tests.support.api import ApiClient, error_code
 from tests.support.factories import DeploymentFactory, session_of
 

@@ -16,8 +16,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import mfa, sessions
-from accounts.keys import create_signing_key
 from accounts.models import DeploymentAlias, Mail, Session, SignIn, User
+from accounts.tokens.keys import create_signing_key
 from audit import actors
 from audit.models import AuditEntry
 from memberships.models import OrganizationMembershipRole, WorkspaceMembership

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
-from accounts.keys import rotate_keys
+from accounts.tokens.keys import rotate_keys
 from config.environment import BASE_DIR
 from tests.interop.conftest import FOLDER, run
 from tests.support.api import ApiClient, data_of, document

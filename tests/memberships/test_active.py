@@ -10,8 +10,8 @@ import jwt
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from accounts.keys import load_public_key
 from accounts.models import SignIn, User
+from accounts.tokens.keys import load_public_key
 from memberships.models import ActiveMembership, OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
 from tests.support.api import ApiClient, data_of, error_code

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from accounts import poll, sessions
 from accounts.models import Deployment, User
-from accounts.tokens import sign_session_token
+from accounts.tokens.session_tokens import sign_session_token
 from tests.support.api import MEMBERSHIPS, ApiClient
 from tests.support.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of, token_of
 

@@ -14,9 +14,10 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts import keys, mfa, sessions, signing_in
+from accounts import mfa, sessions, signing_in
 from accounts.models import Authenticator, Deployment, Session, SignIn, SignInAttempt, SignUpAttempt, User
-from accounts.tokens import sign_session_token
+from accounts.tokens import keys
+from accounts.tokens.session_tokens import sign_session_token
 from api.answers import timestamp
 from memberships.models import (
     ActiveMembership,

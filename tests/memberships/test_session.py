@@ -11,7 +11,7 @@ from django.apps import apps
 from django.utils import timezone
 
 from accounts.models import Deployment, Session, SignIn, User
-from accounts.tokens import sign_session_token
+from accounts.tokens.session_tokens import sign_session_token
 from tests.support.api import ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory, session_of
 from tests.support.sign_in import session_data, sign_in, signed_in, user_with_password

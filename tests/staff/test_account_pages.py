@@ -11,8 +11,8 @@ from django.contrib.auth.hashers import check_password
 from django.test import Client
 from django.utils import timezone
 
-from accounts.keys import create_signing_key, signing_key
 from accounts.models import Deployment, DeploymentAlias, SigningKey, User
+from accounts.tokens.keys import create_signing_key, signing_key
 from staff.models import StaffAccess
 from tests.support.admin import add_to_inline, errors, go_on, saved, send, url
 from tests.support.api import ApiClient

@@ -13,9 +13,9 @@ from factory.declarations import PostGeneration, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from accounts import invitations
-from accounts.keys import create_signing_key
 from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SignUpInvitation, User
-from accounts.tokens import sign_session_token
+from accounts.tokens.keys import create_signing_key
+from accounts.tokens.session_tokens import sign_session_token
 from memberships import invitations as organization_invitations
 from memberships.models import (
     OrganizationInvitation,

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts import mail, mfa
 from accounts.models import Deployment, Mail, User
-from accounts.tokens import SessionToken, verify_session_token
+from accounts.tokens.session_tokens import SessionToken, verify_session_token
 from tests.support.api import JSON, ApiClient, data_of
 from tests.support.factories import TOTP_SECRET, UserFactory, confirmed_authenticator
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.management.users import the_user
 from accounts.sessions import start_session
-from accounts.tokens import sign_session_token
+from accounts.tokens.session_tokens import sign_session_token
 
 MAX_SECONDS = 10 * 365 * 24 * 3600
 

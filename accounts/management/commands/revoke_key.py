@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.keys import revoke_key
 from accounts.management.deployments import the_deployment
 from accounts.models import SigningKey
+from accounts.tokens.keys import revoke_key
 
 
 class Command(BaseCommand):

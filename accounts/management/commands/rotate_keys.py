@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from accounts.keys import rotate_keys
 from accounts.management.deployments import the_deployment
 from accounts.models import Deployment
+from accounts.tokens.keys import rotate_keys
 
 
 class Command(BaseCommand):

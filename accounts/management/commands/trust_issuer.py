@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.management.deployments import the_deployment
-from accounts.outside_issuers import trust_outside_keys
+from accounts.tokens.outside_issuers import trust_outside_keys
 
 
 class Command(BaseCommand):

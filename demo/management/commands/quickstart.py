@@ -16,7 +16,7 @@ from accounts.deployments import find_deployment
 from accounts.models import Deployment, User
 from accounts.rendering import publishable_key
 from accounts.sessions import start_session
-from accounts.tokens import sign_session_token
+from accounts.tokens.session_tokens import sign_session_token
 from demo.data import FRONT_ENDS
 from server.listening import base_url
 from server.management.commands.serve import require_free

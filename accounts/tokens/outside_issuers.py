@@ -20,9 +20,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from accounts.keys import PublicKey, load_public_key, public_pem
 from accounts.models import Deployment, SigningKey, SpentToken, User
-from accounts.tokens import LEEWAY, moment
+from accounts.tokens.keys import PublicKey, load_public_key, public_pem
+from accounts.tokens.session_tokens import LEEWAY, moment
 from api.errors import ApiError, Problem
 from api.requests import is_storable
 

@@ -23,8 +23,8 @@ from typing import Any
 import jwt
 from django.utils import timezone
 
-from accounts import keys
 from accounts.models import Deployment, Session, SigningKey
+from accounts.tokens import keys
 from api.errors import ApiError, Problem
 
 LEEWAY = 5
