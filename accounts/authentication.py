@@ -10,8 +10,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from accounts import sessions
-from accounts.cached_deployments import deployment_of, load_deployment, session_token
 from accounts.callers import Read, find_caller_with
+from accounts.deployments.cached_deployments import deployment_of, load_deployment, session_token
 from accounts.models import User
 from accounts.sent_tokens import Carrier, bearer_token, send_visitors_token, sent_tokens
 from accounts.session_rows import read_session, session_of

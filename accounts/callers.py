@@ -13,8 +13,9 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from rest_framework.request import Request
 
-from accounts import cached_deployments, sessions
-from accounts.cached_deployments import CachedDeployment, cached_deployment, session_token
+from accounts import sessions
+from accounts.deployments import cached_deployments
+from accounts.deployments.cached_deployments import CachedDeployment, cached_deployment, session_token
 from accounts.models import Deployment
 from accounts.sent_tokens import first_good, sent_tokens
 from accounts.session_rows import read_session, session_of

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from accounts import challenge_schema as schema
 from accounts import challenges
-from accounts.cached_deployments import deployment_of
+from accounts.deployments.cached_deployments import deployment_of
 from accounts.sessions import Caller
 from accounts.viewsets import VisitorViewSet
 from api.answers import answer, json_answer

@@ -17,7 +17,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from accounts import sent_answers, sessions
-from accounts.cached_deployments import CachedDeployment, first_verified
+from accounts.deployments.cached_deployments import CachedDeployment, first_verified
 from accounts.models import Deployment
 from accounts.polled import Endpoint, Found
 from accounts.sent_answers import Part, SentAnswer

@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts import current_deployment, schema
-from accounts.cached_deployments import deployment_of
+from accounts.deployments.cached_deployments import deployment_of
 from accounts.tokens import keys
 from accounts.viewsets import PolledViewSet
 from api.answers import json_answer

@@ -11,9 +11,9 @@ from rest_framework.request import Request
 
 from accounts import poll
 from accounts.authentication import SessionAuthentication, VisitorAuthentication, carries_bearer
-from accounts.cached_deployments import deployment_of
+from accounts.deployments.cached_deployments import deployment_of
+from accounts.deployments.origins import require_known_origin
 from accounts.models import Deployment
-from accounts.origins import require_known_origin
 from accounts.poll import Poll, Source
 from accounts.sent_tokens import write_token
 from accounts.session_rows import VISITORS_ROW

@@ -105,7 +105,7 @@ def _prepare(url: str, users: int, workers: int) -> Data:
     import django
 
     django.setup()
-    from accounts.deployments import find_deployment
+    from accounts.deployments.hosts import find_deployment
     from accounts.tokens.keys import create_signing_key
     from demo.scale import HOST
 

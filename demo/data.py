@@ -10,7 +10,7 @@ from django.contrib.auth.models import User as Staff
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
-from accounts.deployments import find_deployment
+from accounts.deployments.hosts import find_deployment
 from accounts.models import Authenticator, Deployment, DeploymentAlias, User
 from accounts.tokens.keys import signing_key
 from memberships.models import (

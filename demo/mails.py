@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 
 from accounts import mail
-from accounts.cached_deployments import deployment_of
+from accounts.deployments.cached_deployments import deployment_of
 from accounts.models import Mail
 from api.exceptions import reads_only
 

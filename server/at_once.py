@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.urls import get_resolver
 
 from accounts import polled
-from accounts.cached_deployments import without_database
+from accounts.deployments.cached_deployments import without_database
 from api.answers import Reply
 from api.bounds import tidy
 from api.errors import Problem, error_response

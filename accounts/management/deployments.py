@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.core.management.base import CommandError
 
-from accounts.deployments import find_deployment
+from accounts.deployments.hosts import find_deployment
 from accounts.models import Deployment
 
 

@@ -157,7 +157,7 @@ class Deployment(TimeStamped):
     )
 
     cached_signing_key: SigningKey | None = None
-    """The key that signs, where the deployment comes from the cache (``accounts.cached_deployments``)."""
+    """The key that signs, where the deployment comes from the cache (``accounts.deployments.cached_deployments``)."""
 
     class Meta:
         constraints = [

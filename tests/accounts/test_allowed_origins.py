@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, OperationalError, transaction
 
-from accounts import deployments
+from accounts.deployments import hosts
 from accounts.models import Deployment, User
 from memberships.listing import statement
 from tests.support.api import MEMBERSHIPS, ApiClient, error_code, warm_up
@@ -160,8 +160,8 @@ def test_an_allowed_page_may_read_that_the_database_is_away(
 
     for name in ("accounts.callers", "accounts.polled"):
         monkeypatch.setattr(f"{name}.cached_deployment", lambda _: None)
-    monkeypatch.setattr("accounts.cached_deployments.load_deployment", fail)
-    monkeypatch.setattr(deployments, "find_deployment", fail)
+    monkeypatch.setattr("accounts.deployments.cached_deployments.load_deployment", fail)
+    monkeypatch.setattr(hosts, "find_deployment", fail)
     response = client.client.get(
         path, headers={"host": user.deployment.host, "origin": PAGE, "cookie": f"__session={client.token}"}
     )

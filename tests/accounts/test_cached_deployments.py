@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.http import HttpRequest
 
-from accounts import cached_deployments
-from accounts.cached_deployments import load_deployment
+from accounts.deployments import cached_deployments
+from accounts.deployments.cached_deployments import load_deployment
 from accounts.models import Deployment, DeploymentAlias
 from database import prepared
 from tests.support.api import ApiClient, warm_up

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from django.db import DataError, InterfaceError, OperationalError, ProgrammingError, connection
 
-from accounts import cached_deployments
+from accounts.deployments import cached_deployments
 from accounts.models import User
 from api import networks
 from memberships.listing import statement

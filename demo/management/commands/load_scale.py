@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from accounts.deployments import find_deployment
+from accounts.deployments.hosts import find_deployment
 from demo import scale
 
 

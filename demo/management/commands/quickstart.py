@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 from django.utils import timezone
 
-from accounts.deployments import find_deployment
+from accounts.deployments.hosts import find_deployment
 from accounts.models import Deployment, User
 from accounts.rendering import publishable_key
 from accounts.sessions import start_session

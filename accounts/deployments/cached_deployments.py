@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.request import Request
 
-from accounts.deployments import host_of
+from accounts.deployments.hosts import host_of
 from accounts.models import Deployment, SigningKey
 from accounts.tokens.keys import is_usable, newest
 from accounts.tokens.session_tokens import LEEWAY, SessionToken, verify_session_token

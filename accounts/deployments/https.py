@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
 
-from accounts.deployments import find_deployment, host_of
+from accounts.deployments.hosts import find_deployment, host_of
 from api.errors import ApiError, Problem, error_response
 
 _API = re.compile(r"/(me|session|auth|deployment|\.well-known)(/|$)|/openapi\.json$")

@@ -11,7 +11,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-from accounts.cached_deployments import deployment_of, last_known_deployment
+from accounts.deployments.cached_deployments import deployment_of, last_known_deployment
 from api.errors import ApiError, Problem
 
 MISSING = (
