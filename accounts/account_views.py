@@ -8,10 +8,10 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts import account_schema, deletion, own_sign_ins, passwords, rendering, step_up
-from accounts.authentication import end_all_sessions
+from accounts.authentication.classes import end_all_sessions
+from accounts.authentication.sent_tokens import send_visitors_token
+from accounts.authentication.sessions import Caller, SignedIn
 from accounts.models import User
-from accounts.sent_tokens import send_visitors_token
-from accounts.sessions import Caller, SignedIn
 from accounts.viewsets import SessionViewSet
 from api.answers import answer
 from api.client_address import client_address_of

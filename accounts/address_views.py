@@ -9,8 +9,8 @@ from rest_framework.request import Request
 
 from accounts import address_schema, addresses, rendering
 from accounts.account_views import proof_of
+from accounts.authentication.sessions import SignedIn
 from accounts.models import EmailAddress
-from accounts.sessions import SignedIn
 from accounts.values.person_fields import email_field
 from accounts.viewsets import SessionViewSet
 from api.answers import answer

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts import codes, mail, mfa, notices, step_up, throttling
+from accounts.authentication.sessions import SignedIn
 from accounts.models import EmailAddress, User
-from accounts.sessions import SignedIn
 from accounts.step_up import Demand, Proof
 from accounts.users import address_of, set_verified
 from accounts.values.mail_texts import Template

@@ -9,8 +9,8 @@ from rest_framework.request import Request
 
 from accounts import challenge_schema as schema
 from accounts import challenges
+from accounts.authentication.sessions import Caller
 from accounts.deployments.cached_deployments import deployment_of
-from accounts.sessions import Caller
 from accounts.viewsets import VisitorViewSet
 from api.answers import answer, json_answer
 from api.errors import ApiError, Problem

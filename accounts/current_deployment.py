@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from accounts import rendering
+from accounts.authentication.session_rows import SessionRow, with_session
 from accounts.poll import Composed, Poll, Source, composed, read_row
-from accounts.session_rows import SessionRow, with_session
 from accounts.viewers import Viewer
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from accounts import invitations, notices, own_picture, sessions, step_up
+from accounts import invitations, notices, own_picture, step_up
+from accounts.authentication import sessions
+from accounts.authentication.sessions import Caller, SignedIn
 from accounts.models import User
-from accounts.sessions import Caller, SignedIn
 from accounts.step_up import Demand, Proof
 from accounts.values.mail_texts import Template
 

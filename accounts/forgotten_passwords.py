@@ -16,8 +16,8 @@ from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts import codes, mail, passwords, signing_in, throttling, users
+from accounts.authentication.sessions import Caller
 from accounts.models import Deployment, EmailAddress, SignInAttempt, User
-from accounts.sessions import Caller
 from accounts.signing_in import Client, SignInResult
 from accounts.users import held_address
 from accounts.values.mail_texts import Template

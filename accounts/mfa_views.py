@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from accounts import mfa, rendering, step_up
 from accounts import mfa_schema as schema
 from accounts.account_views import proof_of
-from accounts.sessions import SignedIn
+from accounts.authentication.sessions import SignedIn
 from accounts.viewsets import SessionViewSet
 from api.answers import answer
 from api.client_address import client_address_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import sessions
+from accounts.authentication import sessions
+from accounts.authentication.sessions import Caller, SignedIn
 from accounts.models import SignIn, User
-from accounts.sessions import Caller, SignedIn
 from api.errors import ApiError, Problem
 
 MAX_SHOWN = 100

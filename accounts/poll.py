@@ -16,14 +16,15 @@ import orjson
 from django.utils import timezone
 from rest_framework.request import Request
 
-from accounts import sent_answers, sessions
+from accounts import sent_answers
+from accounts.authentication import sessions
+from accounts.authentication.sent_tokens import Sent as SentTokens
+from accounts.authentication.session_rows import SessionRow, SessionStatement, read_with_session, session_of
+from accounts.authentication.sessions import Caller, keeps
 from accounts.deployments.cached_deployments import CachedDeployment, first_verified
 from accounts.models import Deployment
 from accounts.polled import Endpoint, Found
 from accounts.sent_answers import Part, SentAnswer
-from accounts.sent_tokens import Sent as SentTokens
-from accounts.session_rows import SessionRow, SessionStatement, read_with_session, session_of
-from accounts.sessions import Caller, keeps
 from accounts.tokens.session_tokens import SessionToken
 from accounts.viewers import Viewer, viewer_of
 from api.answers import envelope, etag_of

@@ -22,8 +22,8 @@ from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
 from rest_framework.request import Request
 
+from accounts.authentication.sent_tokens import Sent, sent_tokens
 from accounts.deployments.cached_deployments import CachedDeployment, cached_deployment, session_token
-from accounts.sent_tokens import Sent, sent_tokens
 from api.answers import Reply, with_caching
 from api.errors import ApiError, Problem, error_response
 from api.exceptions import problem_of

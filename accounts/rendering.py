@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from accounts import mfa, pictures
+from accounts.authentication.sessions import MAX_SIGN_INS
 from accounts.browsers import browser_of, device_of
 from accounts.invitations import Refusal
 from accounts.mfa import SECOND_FACTOR_POLICY
@@ -23,7 +24,6 @@ from accounts.models import (
     User,
 )
 from accounts.rows import AddressRow, PublicUserRow, SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
-from accounts.sessions import MAX_SIGN_INS
 from accounts.values import front_ends
 from api.answers import timestamp
 

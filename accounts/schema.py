@@ -10,10 +10,10 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
 from accounts import rendering
-from accounts.authentication import SessionAuthentication, VisitorAuthentication
+from accounts.authentication.classes import SessionAuthentication, VisitorAuthentication
+from accounts.authentication.sent_tokens import COOKIE, STAGING_PARAMETER
 from accounts.invitations import Refusal
 from accounts.models import Deployment
-from accounts.sent_tokens import COOKIE, STAGING_PARAMETER
 from accounts.serializers import (
     DeploymentSerializer,
     InvitationSerializer,

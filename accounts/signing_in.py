@@ -13,10 +13,11 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from accounts import codes, mail, mfa, sessions, throttling, users
+from accounts import codes, mail, mfa, throttling, users
+from accounts.authentication import sessions
+from accounts.authentication.sessions import Caller
 from accounts.models import Session, SignInAttempt, SignUpAttempt, User
 from accounts.models.attempts import awaits_mailed_code
-from accounts.sessions import Caller
 from accounts.tokens import outside_issuers
 from accounts.users import user_with
 from accounts.values.mail_texts import Template

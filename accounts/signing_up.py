@@ -16,10 +16,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import codes, invitations, mail, passwords, sessions, signing_in, throttling, users
+from accounts import codes, invitations, mail, passwords, signing_in, throttling, users
+from accounts.authentication import sessions
+from accounts.authentication.sessions import Caller
 from accounts.invitations import Refusal
 from accounts.models import Deployment, Invitation, SignUpAttempt, SignUpInvitation, User
-from accounts.sessions import Caller
 from accounts.signing_in import Client, SignInResult
 from accounts.users import user_with
 from accounts.values.mail_texts import Template

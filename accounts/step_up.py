@@ -18,8 +18,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import mfa, throttling
+from accounts.authentication.sessions import SignedIn
 from accounts.models import User
-from accounts.sessions import SignedIn
 from api.errors import ApiError, Problem
 from api.networks import Address
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from accounts.authentication.sessions import Caller, SignedIn, kept_serial
 from accounts.models import Deployment
-from accounts.sessions import Caller, SignedIn, kept_serial
 from api.answers import json_text
 
 
@@ -28,7 +28,7 @@ class Viewer:
     expires_at: datetime
     """When the session or its active sign-in ends."""
     kept_serial: int | None
-    """See ``accounts.sessions.kept_serial``."""
+    """See ``accounts.authentication.sessions.kept_serial``."""
 
 
 def viewer_of(caller: Caller, version: bytes = b"") -> Viewer:

@@ -10,14 +10,14 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from accounts import poll
-from accounts.authentication import SessionAuthentication, VisitorAuthentication, carries_bearer
+from accounts.authentication.classes import SessionAuthentication, VisitorAuthentication, carries_bearer
+from accounts.authentication.sent_tokens import write_token
+from accounts.authentication.session_rows import VISITORS_ROW
+from accounts.authentication.sessions import Caller
 from accounts.deployments.cached_deployments import deployment_of
 from accounts.deployments.origins import require_known_origin
 from accounts.models import Deployment
 from accounts.poll import Poll, Source
-from accounts.sent_tokens import write_token
-from accounts.session_rows import VISITORS_ROW
-from accounts.sessions import Caller
 from api.answers import conditional_answer
 from api.errors import ApiError
 from api.viewsets import ApiViewSet

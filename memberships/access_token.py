@@ -14,9 +14,9 @@ import orjson
 from django.conf import settings
 from rest_framework.request import Request
 
+from accounts.authentication.session_rows import with_session
 from accounts.models import Deployment
 from accounts.poll import Composed, Poll, Source, composed, plain_poll
-from accounts.session_rows import with_session
 from accounts.tokens import keys, session_tokens
 from accounts.viewers import Viewer
 from api.errors import ApiError, Problem

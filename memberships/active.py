@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 
 from django.db import IntegrityError, transaction
 
+from accounts.authentication.sessions import SignedIn
 from accounts.models import SignIn
-from accounts.sessions import SignedIn
 from api.errors import ApiError, Problem
 from api.networks import Address
 from memberships import rows

@@ -9,11 +9,11 @@ import orjson
 
 from accounts import rendering as accounts_rendering
 from accounts import rows
+from accounts.authentication.session_rows import SessionRow, read_with_session, with_session
+from accounts.authentication.sessions import Caller
 from accounts.models import Deployment
 from accounts.poll import Composed, Poll, Source, composed, read_row
 from accounts.rows import UserRow
-from accounts.session_rows import SessionRow, read_with_session, with_session
-from accounts.sessions import Caller
 from accounts.viewers import Viewer
 from database.prepared import run
 from memberships.rows import segments

@@ -10,7 +10,8 @@ from django.apps import apps
 from django.db import transaction
 from django.db.models.functions import Lower
 
-from accounts import pictures, sessions
+from accounts import pictures
+from accounts.authentication import sessions
 from accounts.models import EmailAddress, Mail, SignInAttempt, SignUpAttempt, SignUpInvitation, User
 from audit import erasure
 from memberships.models import OrganizationInvitation

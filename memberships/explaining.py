@@ -18,10 +18,10 @@ from django.http import HttpRequest
 from django.urls import resolve
 from django.utils import timezone
 
+from accounts.authentication.sent_tokens import COOKIE
+from accounts.authentication.sessions import session_token, start_session
 from accounts.mfa import available_methods
 from accounts.models import Deployment, Session, User
-from accounts.sent_tokens import COOKIE
-from accounts.sessions import session_token, start_session
 from accounts.tokens.keys import signing_key
 from api.answers import Reply
 from api.networks import Address, matching_entry

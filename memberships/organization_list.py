@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from accounts import rendering as accounts_rendering
+from accounts.authentication.session_rows import with_session
 from accounts.poll import Composed, Poll, Source, composed
 from accounts.rows import PublicUserRow, public_user
-from accounts.session_rows import with_session
 from accounts.viewers import Viewer
 from database.prepared import Statement, Values, time_text
 from memberships.listing.composing import organization_restriction

@@ -8,12 +8,13 @@ from typing import Any
 import orjson
 
 from accounts import rendering as accounts_rendering
-from accounts import rows, sessions, signing_in, signing_up
+from accounts import rows, signing_in, signing_up
+from accounts.authentication import sessions
+from accounts.authentication.session_rows import SessionRow, read_with_session, with_session
+from accounts.authentication.sessions import Caller
 from accounts.models import Deployment
 from accounts.poll import Composed, Poll, Source, composed, read_row
 from accounts.rows import SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
-from accounts.session_rows import SessionRow, read_with_session, with_session
-from accounts.sessions import Caller
 from accounts.viewers import Viewer
 from database.prepared import run
 from memberships.current_user import user_row

@@ -8,12 +8,13 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import challenges, own_picture, profile, sessions, signing_in, signing_up
+from accounts import challenges, own_picture, profile, signing_in, signing_up
 from accounts import rendering as accounts_rendering
-from accounts.authentication import end_all_sessions, require_settled
+from accounts.authentication import sessions
+from accounts.authentication.classes import end_all_sessions, require_settled
+from accounts.authentication.sent_tokens import send_token, send_visitors_token
+from accounts.authentication.sessions import Caller, SignedIn
 from accounts.models import SignInAttempt, SignUpAttempt, User
-from accounts.sent_tokens import send_token, send_visitors_token
-from accounts.sessions import Caller, SignedIn
 from accounts.signing_in import Client, SignInResult
 from accounts.tokens import session_tokens
 from accounts.viewsets import PolledViewSet, SessionViewSet, VisitorViewSet

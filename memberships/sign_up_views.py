@@ -9,8 +9,8 @@ from rest_framework.request import Request
 
 from accounts import challenges, forgotten_passwords, rendering, signing_up
 from accounts import schema as accounts_schema
+from accounts.authentication.sessions import Caller
 from accounts.invitations import PARAMETER
-from accounts.sessions import Caller
 from accounts.signing_up import Person
 from accounts.values.person_fields import email_field, person_field, username_field
 from accounts.viewsets import VisitorViewSet

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from accounts.sessions import SignedIn
+from accounts.authentication.sessions import SignedIn
 from api.errors import ApiError, Problem
 from api.networks import Address
 from database.prepared import Statement, number, read

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from django.db import models
 from django.utils import timezone
 
-from accounts import invitations, mail, sessions
+from accounts import invitations, mail
+from accounts.authentication import sessions
 from accounts.models import Deployment, Mail, Session, SignIn, SigningKey, SignUpInvitation, User
 from accounts.tokens.keys import create_signing_key, published_keys
 from memberships import erasure

@@ -12,7 +12,7 @@ TRUSTED_PROXIES = read("list", "TRUSTED_PROXIES", [], validate=networks)
 METRICS_NETWORKS = read("list", "METRICS_NETWORKS", ["127.0.0.0/8", "::1"], validate=networks)
 
 HTTPS_ONLY = read("bool", "HTTPS_ONLY", not DEMO)
-SECURE_SSL_REDIRECT = False  # accounts.https redirects, to known hosts alone
+SECURE_SSL_REDIRECT = False  # accounts.deployments.https redirects, to known hosts alone
 _hsts_seconds = read("int", "HSTS_SECONDS", 31_536_000, validate=between(0, 10**9))
 SECURE_HSTS_SECONDS = _hsts_seconds if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
@@ -23,7 +23,7 @@ SILENCED_SYSTEM_CHECKS = [
 ]
 X_FRAME_OPTIONS = "DENY"
 
-CORS_ALLOW_CREDENTIALS = True  # the allowed origins are data; accounts.origins answers for them
+CORS_ALLOW_CREDENTIALS = True  # the allowed origins are data; accounts.deployments.origins answers for them
 CORS_ALLOW_HEADERS = [
     "accept",
     "authorization",

@@ -6,8 +6,8 @@ import hashlib
 
 import orjson
 
+from accounts.authentication.sessions import SignedIn
 from accounts.poll import Composed, Poll
-from accounts.sessions import SignedIn
 from accounts.viewers import Viewer
 from api.errors import ApiError, Problem
 from api.networks import Address

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
+from accounts.authentication.session_rows import SessionRow, SessionStatement, session_values
 from accounts.models import Deployment
 from accounts.poll import Poll
-from accounts.session_rows import SessionRow, SessionStatement, session_values
 from database.cache import Cache, Changes, apply, begin, holds
 from database.prepared import Reading, Result, Statement, Values, read_together
 from memberships import rendering

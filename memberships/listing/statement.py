@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from accounts.authentication.session_rows import with_session
 from accounts.models import Deployment
 from accounts.poll import Poll
-from accounts.session_rows import with_session
 from database import cache
 from database.prepared import Reading, Statement, Values, number
 from memberships.listing.fragments import FoundRow, Fragments, read_with_fragments

@@ -9,10 +9,11 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import sessions, throttling
-from accounts.authentication import require_settled
+from accounts import throttling
+from accounts.authentication import sessions
+from accounts.authentication.classes import require_settled
+from accounts.authentication.sessions import Caller, SignedIn
 from accounts.invitations import MAX_TOKEN
-from accounts.sessions import Caller, SignedIn
 from accounts.viewsets import VisitorViewSet
 from api.answers import answer
 from api.client_address import client_address_of

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts import throttling
-from accounts.sessions import SignedIn
+from accounts.authentication.sessions import SignedIn
 from accounts.viewsets import SessionViewSet
 from api.answers import answer
 from api.client_address import client_address_of

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from accounts.authentication.sessions import session_token
 from accounts.models import Deployment, DeploymentAlias, Session, User
-from accounts.sessions import session_token
 from memberships.models import ActiveMembership
 from tests.support.api import MEMBERSHIPS, ApiClient, check_answer, document, error_code
 from tests.support.factories import (

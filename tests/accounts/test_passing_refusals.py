@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from accounts import sessions
+from accounts.authentication import sessions
 from accounts.deployments import cached_deployments
 from accounts.models import Deployment, Session, SignIn, User
 from accounts.tokens.keys import rotate_keys

@@ -11,9 +11,9 @@ import jwt
 import pytest
 from django.utils import timezone
 
-from accounts import sessions
+from accounts.authentication import sessions
+from accounts.authentication.sent_tokens import MAX_COOKIES
 from accounts.models import Deployment, Session, User
-from accounts.sent_tokens import MAX_COOKIES
 from accounts.tokens.session_tokens import MAX_LENGTH, sign, sign_session_token
 from tests.support.api import MEMBERSHIPS, ApiClient, error_code, warm_up
 from tests.support.factories import DeploymentFactory, UserFactory, session_of, token_of

@@ -11,8 +11,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from accounts import mfa, signing_in
+from accounts.authentication.sessions import MAX_SIGN_INS
 from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
-from accounts.sessions import MAX_SIGN_INS
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, encode, error_code
 from tests.support.factories import DeploymentFactory, confirmed_authenticator
 from tests.support.sign_in import (

@@ -9,7 +9,7 @@ import jwt
 import pytest
 from django.utils import timezone
 
-from accounts import sessions
+from accounts.authentication import sessions
 from accounts.models import Deployment, Session, User
 from accounts.tokens.session_tokens import sign_session_token
 from tests.support.api import MEMBERSHIPS, ApiClient, data_of, error_code

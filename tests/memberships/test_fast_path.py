@@ -14,7 +14,8 @@ from django.utils import timezone
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from accounts import poll, sessions
+from accounts import poll
+from accounts.authentication import sessions
 from accounts.models import Deployment, User
 from accounts.tokens.session_tokens import sign_session_token
 from tests.support.api import MEMBERSHIPS, ApiClient

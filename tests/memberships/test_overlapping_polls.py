@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from hypothesis import given, settings
 
-from accounts import sessions
+from accounts.authentication import sessions
 from accounts.models import Session, User
 from memberships.models import ActiveMembership
 from organizations.models import Segment, UserSegment

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from accounts.authentication.sessions import start_session
 from accounts.management.users import the_user
-from accounts.sessions import start_session
 from accounts.tokens.session_tokens import sign_session_token
 
 MAX_SECONDS = 10 * 365 * 24 * 3600

@@ -9,7 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts import codes, invitations, mail, own_picture, sessions, signing_up, throttling
+from accounts import codes, invitations, mail, own_picture, signing_up, throttling
+from accounts.authentication import sessions
 from accounts.tokens import outside_issuers
 from database.models import sweep as sweep_invalidation_log
 from memberships.models import OrganizationInvitation

@@ -13,13 +13,13 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from rest_framework.request import Request
 
-from accounts import sessions
+from accounts.authentication import sessions
+from accounts.authentication.sent_tokens import first_good, sent_tokens
+from accounts.authentication.session_rows import read_session, session_of
+from accounts.authentication.sessions import Caller
 from accounts.deployments import cached_deployments
 from accounts.deployments.cached_deployments import CachedDeployment, cached_deployment, session_token
 from accounts.models import Deployment
-from accounts.sent_tokens import first_good, sent_tokens
-from accounts.session_rows import read_session, session_of
-from accounts.sessions import Caller
 from api.errors import ApiError
 from database.prepared import one_snapshot
 

@@ -15,9 +15,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from accounts import sessions
+from accounts.authentication import sessions
+from accounts.authentication.sessions import Caller
 from accounts.models import Deployment, Session
-from accounts.sessions import Caller
 from accounts.tokens.session_tokens import MAX_LENGTH, PassingError, SessionToken
 from api.errors import ApiError, Problem
 from api.requests import django_request, single_parameter

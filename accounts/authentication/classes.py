@@ -9,13 +9,13 @@ from typing import Any
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from accounts import sessions
-from accounts.callers import Read, find_caller_with
+from accounts.authentication import sessions
+from accounts.authentication.callers import Read, find_caller_with
+from accounts.authentication.sent_tokens import Carrier, bearer_token, send_visitors_token, sent_tokens
+from accounts.authentication.session_rows import read_session, session_of
+from accounts.authentication.sessions import Caller, SignedIn, TokenReusedError
 from accounts.deployments.cached_deployments import deployment_of, load_deployment, session_token
 from accounts.models import User
-from accounts.sent_tokens import Carrier, bearer_token, send_visitors_token, sent_tokens
-from accounts.session_rows import read_session, session_of
-from accounts.sessions import Caller, SignedIn, TokenReusedError
 from accounts.tokens.session_tokens import PassingError
 from api.errors import ApiError
 from api.requests import django_request
