@@ -12,7 +12,7 @@ from accounts.authentication.classes import end_all_sessions
 from accounts.authentication.sent_tokens import send_visitors_token
 from accounts.authentication.sessions import Caller, SignedIn
 from accounts.models import User
-from accounts.viewsets import SessionViewSet
+from accounts.polled.viewsets import SessionViewSet
 from api.answers import answer
 from api.client_address import client_address_of
 from api.requests import body_of, optional_text_field, text_field

@@ -11,8 +11,8 @@ from accounts import address_schema, addresses, rendering
 from accounts.account_views import proof_of
 from accounts.authentication.sessions import SignedIn
 from accounts.models import EmailAddress
+from accounts.polled.viewsets import SessionViewSet
 from accounts.values.person_fields import email_field
-from accounts.viewsets import SessionViewSet
 from api.answers import answer
 from api.client_address import client_address_of
 from api.requests import body_of, optional_text_field, single_parameter

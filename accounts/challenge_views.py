@@ -11,7 +11,7 @@ from accounts import challenge_schema as schema
 from accounts import challenges
 from accounts.authentication.sessions import Caller
 from accounts.deployments.cached_deployments import deployment_of
-from accounts.viewsets import VisitorViewSet
+from accounts.polled.viewsets import VisitorViewSet
 from api.answers import answer, json_answer
 from api.errors import ApiError, Problem
 from api.requests import body_of, text_field

@@ -6,8 +6,8 @@ from functools import partial
 
 from accounts import rendering
 from accounts.authentication.session_rows import SessionRow, with_session
-from accounts.poll import Composed, Poll, Source, composed, read_row
-from accounts.viewers import Viewer
+from accounts.polled.poll import Composed, Poll, Source, composed, read_row
+from accounts.polled.viewers import Viewer
 
 
 def _compose(viewer: Viewer, row: SessionRow, poll: Poll) -> Composed:

@@ -12,7 +12,7 @@ from accounts import mfa, rendering, step_up
 from accounts import mfa_schema as schema
 from accounts.account_views import proof_of
 from accounts.authentication.sessions import SignedIn
-from accounts.viewsets import SessionViewSet
+from accounts.polled.viewsets import SessionViewSet
 from api.answers import answer
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem

@@ -7,8 +7,8 @@ from rest_framework.request import Request
 
 from accounts import current_deployment, schema
 from accounts.deployments.cached_deployments import deployment_of
+from accounts.polled.viewsets import PolledViewSet
 from accounts.tokens import keys
-from accounts.viewsets import PolledViewSet
 from api.answers import json_answer
 from api.viewsets import ApiViewSet
 

@@ -7,9 +7,9 @@ from django.urls import URLPattern, path
 
 import accounts.urls
 import memberships.urls
-from accounts.polled import Endpoint
+from accounts.polled.fast_path import Endpoint
+from accounts.polled.viewsets import PolledViewSet
 from accounts.views import DeploymentViewSet
-from accounts.viewsets import PolledViewSet
 from api.document import OpenApiView, docs
 from demo.mails import mails
 from demo.playground import playground

@@ -16,9 +16,9 @@ from rest_framework.request import Request
 
 from accounts.authentication.session_rows import with_session
 from accounts.models import Deployment
-from accounts.poll import Composed, Poll, Source, composed, plain_poll
+from accounts.polled.poll import Composed, Poll, Source, composed, plain_poll
+from accounts.polled.viewers import Viewer
 from accounts.tokens import keys, session_tokens
-from accounts.viewers import Viewer
 from api.errors import ApiError, Problem
 from api.requests import single_parameter
 from database.prepared import Statement, Values

@@ -9,9 +9,9 @@ import orjson
 
 from accounts import rendering as accounts_rendering
 from accounts.authentication.session_rows import with_session
-from accounts.poll import Composed, Poll, Source, composed
+from accounts.polled.poll import Composed, Poll, Source, composed
+from accounts.polled.viewers import Viewer
 from accounts.rows import PublicUserRow, public_user
-from accounts.viewers import Viewer
 from database.prepared import Statement, Values, time_text
 from memberships.listing.composing import organization_restriction
 from memberships.listing.fragments import (

@@ -13,9 +13,9 @@ from accounts.authentication import sessions
 from accounts.authentication.session_rows import SessionRow, read_with_session, with_session
 from accounts.authentication.sessions import Caller
 from accounts.models import Deployment
-from accounts.poll import Composed, Poll, Source, composed, read_row
+from accounts.polled.poll import Composed, Poll, Source, composed, read_row
+from accounts.polled.viewers import Viewer
 from accounts.rows import SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
-from accounts.viewers import Viewer
 from database.prepared import run
 from memberships.current_user import user_row
 

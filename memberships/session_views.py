@@ -15,9 +15,9 @@ from accounts.authentication.classes import end_all_sessions, require_settled
 from accounts.authentication.sent_tokens import send_token, send_visitors_token
 from accounts.authentication.sessions import Caller, SignedIn
 from accounts.models import SignInAttempt, SignUpAttempt, User
+from accounts.polled.viewsets import PolledViewSet, SessionViewSet, VisitorViewSet
 from accounts.signing_in import Client, SignInResult
 from accounts.tokens import session_tokens
-from accounts.viewsets import PolledViewSet, SessionViewSet, VisitorViewSet
 from api.answers import answer
 from api.bounds import MAX_PICTURE
 from api.client_address import client_address_of

@@ -11,9 +11,9 @@ from accounts import challenges, forgotten_passwords, rendering, signing_up
 from accounts import schema as accounts_schema
 from accounts.authentication.sessions import Caller
 from accounts.invitations import PARAMETER
+from accounts.polled.viewsets import VisitorViewSet
 from accounts.signing_up import Person
 from accounts.values.person_fields import email_field, person_field, username_field
-from accounts.viewsets import VisitorViewSet
 from api.answers import answer
 from api.requests import body_of, optional_text_field, single_parameter, text_field
 from memberships import invitations

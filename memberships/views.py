@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts.viewsets import PolledViewSet
+from accounts.polled.viewsets import PolledViewSet
 from memberships import organization_list, schema
 from memberships.listing.poll import SOURCE
 

@@ -1,4 +1,4 @@
-"""Answers without Django: to the probes, and to plain requests for polled endpoints (``accounts.polled``)."""
+"""Answers without Django: to the probes, and to plain requests for polled endpoints (``accounts.polled.fast_path``)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http.response import HttpResponseBase
 from django.urls import get_resolver
 
-from accounts import polled
 from accounts.deployments.cached_deployments import without_database
+from accounts.polled import fast_path
 from api.answers import Reply
 from api.bounds import tidy
 from api.errors import Problem, error_response
@@ -43,8 +43,8 @@ def asked(environ: dict[str, Any]) -> Asked | None:
         method = environ["REQUEST_METHOD"]
         route = environ["PATH_INFO"].removeprefix("/")
         return Asked(method if method in METHODS else "other", route, partial(health.answer, probe, environ))
-    parsed = polled.parse(environ, get_resolver().urlconf_module.FAST_PATHS)  # type: ignore[union-attr]
-    return None if parsed is None else Asked("GET", parsed.endpoint.route, partial(polled.answer, parsed))
+    parsed = fast_path.parse(environ, get_resolver().urlconf_module.FAST_PATHS)  # type: ignore[union-attr]
+    return None if parsed is None else Asked("GET", parsed.endpoint.route, partial(fast_path.answer, parsed))
 
 
 def refusal(problem: Problem, environ: dict[str, Any] | None = None) -> Reply:
@@ -55,7 +55,7 @@ def refusal(problem: Problem, environ: dict[str, Any] | None = None) -> Reply:
         request = WSGIRequest(copied)
         without_database(request)
         request.problem = problem  # type: ignore[attr-defined]
-        response = polled.in_middleware(_refuse)(request)
+        response = fast_path.in_middleware(_refuse)(request)
     body = b"".join(response)
     return Reply(response.status_code, [*response.headers.items(), ("Content-Length", str(len(body)))], body)
 

@@ -69,7 +69,7 @@ FAST_PATH_MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "corsheaders.middleware.CorsMiddleware",
 ]
-"""The classes of MIDDLEWARE that have a part in the answers of the fast path (accounts.polled)."""
+"""The classes of MIDDLEWARE that have a part in the answers of the fast path (accounts.polled.fast_path)."""
 
 TEMPLATES = [
     {

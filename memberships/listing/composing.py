@@ -7,8 +7,8 @@ import hashlib
 import orjson
 
 from accounts.authentication.sessions import SignedIn
-from accounts.poll import Composed, Poll
-from accounts.viewers import Viewer
+from accounts.polled.poll import Composed, Poll
+from accounts.polled.viewers import Viewer
 from api.errors import ApiError, Problem
 from api.networks import Address
 from memberships import rendering

@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from accounts.authentication.session_rows import SessionRow, SessionStatement, session_values
 from accounts.models import Deployment
-from accounts.poll import Poll
+from accounts.polled.poll import Poll
 from database.cache import Cache, Changes, apply, begin, holds
 from database.prepared import Reading, Result, Statement, Values, read_together
 from memberships import rendering
@@ -279,7 +279,7 @@ def read_with_fragments(
     wants_all: bool,
     **more: bytes | None,
 ) -> Reading[FoundRow[T]]:
-    """As ``accounts.poll.Read``: the row of ``statement``, which is given ``wants_all`` and ``more`` values.
+    """As ``accounts.polled.poll.Read``: the row of ``statement``, which is given ``wants_all`` and ``more`` values.
 
     Of its last value and the cached fragments ``find`` makes what is found, and what reads the fragments that are
     missing. They are read in a second round trip, from one snapshot with the row: those, or all of the session's user,

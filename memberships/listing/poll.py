@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework.request import Request
 
-from accounts.poll import Poll, Source, plain_poll
+from accounts.polled.poll import Poll, Source, plain_poll
 from api.errors import Problem
 from api.requests import id_parameter
 from memberships.listing.composing import compose

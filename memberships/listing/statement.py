@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from accounts.authentication.session_rows import with_session
 from accounts.models import Deployment
-from accounts.poll import Poll
+from accounts.polled.poll import Poll
 from database import cache
 from database.prepared import Reading, Statement, Values, number
 from memberships.listing.fragments import FoundRow, Fragments, read_with_fragments

@@ -14,7 +14,7 @@ from accounts.authentication import sessions
 from accounts.authentication.classes import require_settled
 from accounts.authentication.sessions import Caller, SignedIn
 from accounts.invitations import MAX_TOKEN
-from accounts.viewsets import VisitorViewSet
+from accounts.polled.viewsets import VisitorViewSet
 from api.answers import answer
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from accounts import throttling
 from accounts.authentication.sessions import SignedIn
-from accounts.viewsets import SessionViewSet
+from accounts.polled.viewsets import SessionViewSet
 from api.answers import answer
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem

@@ -1,4 +1,4 @@
-"""The fast path to the answer gives what the long way gives, to the last header (``accounts.polled``)."""
+"""The fast path to the answer gives what the long way gives, to the last header (``accounts.polled.fast_path``)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from django.utils import timezone
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from accounts import poll
 from accounts.authentication import sessions
 from accounts.models import Deployment, User
+from accounts.polled import poll
 from accounts.tokens.session_tokens import sign_session_token
 from tests.support.api import MEMBERSHIPS, ApiClient
 from tests.support.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of, token_of

@@ -9,7 +9,6 @@ from django.http.response import HttpResponseBase
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from accounts import poll
 from accounts.authentication.classes import SessionAuthentication, VisitorAuthentication, carries_bearer
 from accounts.authentication.sent_tokens import write_token
 from accounts.authentication.session_rows import VISITORS_ROW
@@ -17,7 +16,8 @@ from accounts.authentication.sessions import Caller
 from accounts.deployments.cached_deployments import deployment_of
 from accounts.deployments.origins import require_known_origin
 from accounts.models import Deployment
-from accounts.poll import Poll, Source
+from accounts.polled import poll
+from accounts.polled.poll import Poll, Source
 from api.answers import conditional_answer
 from api.errors import ApiError
 from api.viewsets import ApiViewSet

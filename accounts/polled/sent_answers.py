@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from weakref import ReferenceType, ref
 
-from accounts.viewers import Viewer
+from accounts.polled.viewers import Viewer
 from api.networks import Address
 from database import cache
 from database.cache import Cache, Cacheable

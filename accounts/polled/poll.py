@@ -1,8 +1,8 @@
 """The core of every polled endpoint: from a parsed request to its answer, or to the ETag that still stands.
 
 An endpoint declares what is its own, a ``Source``: how it is read together with the session, and how its answer is
-composed. The fast path (``accounts.polled``) answers the most frequent requests by ``answer``, and finds
-viewers by the answers that were sent. The view (``accounts.viewsets.PolledViewSet``) finds the caller as all
+composed. The fast path (``accounts.polled.fast_path``) answers the most frequent requests by ``answer``, and finds
+viewers by the answers that were sent. The view (``accounts.polled.viewsets.PolledViewSet``) finds the caller as all
 endpoints do, answers every request, and composes by ``compose``.
 """
 
@@ -16,17 +16,17 @@ import orjson
 from django.utils import timezone
 from rest_framework.request import Request
 
-from accounts import sent_answers
 from accounts.authentication import sessions
 from accounts.authentication.sent_tokens import Sent as SentTokens
 from accounts.authentication.session_rows import SessionRow, SessionStatement, read_with_session, session_of
 from accounts.authentication.sessions import Caller, keeps
 from accounts.deployments.cached_deployments import CachedDeployment, first_verified
 from accounts.models import Deployment
-from accounts.polled import Endpoint, Found
-from accounts.sent_answers import Part, SentAnswer
+from accounts.polled import sent_answers
+from accounts.polled.fast_path import Endpoint, Found
+from accounts.polled.sent_answers import Part, SentAnswer
+from accounts.polled.viewers import Viewer, viewer_of
 from accounts.tokens.session_tokens import SessionToken
-from accounts.viewers import Viewer, viewer_of
 from api.answers import envelope, etag_of
 from api.client_address import client_address_of
 from api.errors import ApiError
