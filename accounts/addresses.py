@@ -9,8 +9,9 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import QuerySet
 
-from accounts import codes, mail, mfa, notices, step_up, throttling
+from accounts import codes, mfa, step_up, throttling
 from accounts.authentication.sessions import SignedIn
+from accounts.mail import notices, outbox
 from accounts.models import EmailAddress, User
 from accounts.step_up import Demand, Proof
 from accounts.users import address_of, set_verified
@@ -64,7 +65,7 @@ def mail_code(caller: SignedIn, address_id: int, *, client: Address | None) -> E
             address=client,
             limited_by=throttling.folded(address.email),
         )
-        mail.send(
+        outbox.send(
             caller.deployment,
             to=address.email,
             template=Template.VERIFY_ADDRESS,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from accounts import invitations, notices, own_picture, step_up
+from accounts import invitations, own_picture, step_up
 from accounts.authentication import sessions
 from accounts.authentication.sessions import Caller, SignedIn
+from accounts.mail import notices
 from accounts.models import User
 from accounts.step_up import Demand, Proof
 from accounts.values.mail_texts import Template

@@ -15,8 +15,9 @@ from django.core import signing
 from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from accounts import codes, mail, passwords, signing_in, throttling, users
+from accounts import codes, passwords, signing_in, throttling, users
 from accounts.authentication.sessions import Caller
+from accounts.mail import outbox
 from accounts.models import Deployment, EmailAddress, SignInAttempt, User
 from accounts.signing_in import Client, SignInResult
 from accounts.users import held_address
@@ -43,7 +44,7 @@ def mail_code(deployment: Deployment, client: Client, *, email: str) -> None:
             address=client.address,
             limited_by=throttling.folded(email),
         )
-        mail.send_if(
+        outbox.send_if(
             address is not None,
             deployment,
             to=email if address is None else address.email,  # as stored: never another that only looks like it

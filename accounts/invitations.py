@@ -18,7 +18,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts import mail, throttling
+from accounts import throttling
+from accounts.mail import outbox
 from accounts.models import Deployment, Invitation, SignUpInvitation, User
 from accounts.values import front_ends
 from accounts.values.mail_texts import Template
@@ -50,7 +51,7 @@ def send(invitation: SignUpInvitation) -> None:
     """Save ``invitation``, which may be new, and mail its link; a link that was sent before is void."""
     token = renew(invitation)
     invitation.save()
-    mail.send(
+    outbox.send(
         invitation.deployment,
         to=invitation.email,
         template=Template.SIGN_UP_INVITATION,

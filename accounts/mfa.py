@@ -17,8 +17,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts import notices
 from accounts.authentication import sessions
+from accounts.mail import notices
 from accounts.models import Authenticator, BackupCode, Session, User
 from accounts.values import encryption
 from accounts.values.mail_texts import Template

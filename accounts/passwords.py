@@ -7,8 +7,8 @@ from typing import Any, cast
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 
-from accounts import notices
 from accounts.authentication import sessions
+from accounts.mail import notices
 from accounts.models import Session, User
 from accounts.values.mail_texts import Template
 from api.errors import ApiError, Problem

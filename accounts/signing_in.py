@@ -13,9 +13,10 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from accounts import codes, mail, mfa, throttling, users
+from accounts import codes, mfa, throttling, users
 from accounts.authentication import sessions
 from accounts.authentication.sessions import Caller
+from accounts.mail import outbox
 from accounts.models import Session, SignInAttempt, SignUpAttempt, User
 from accounts.models.attempts import awaits_mailed_code
 from accounts.tokens import outside_issuers
@@ -134,7 +135,7 @@ def mail_code(caller: Caller, client: Client, *, attempt_id: int) -> SignInAttem
             address=client.address,
             limited_by=throttling.folded(attempt.email),
         )
-        mail.send_if(
+        outbox.send_if(
             _has_address(caller, attempt) and not cast(User, attempt.user).disabled,
             caller.deployment,
             to=attempt.email,

@@ -16,10 +16,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import codes, invitations, mail, passwords, signing_in, throttling, users
+from accounts import codes, invitations, passwords, signing_in, throttling, users
 from accounts.authentication import sessions
 from accounts.authentication.sessions import Caller
 from accounts.invitations import Refusal
+from accounts.mail import outbox
 from accounts.models import Deployment, Invitation, SignUpAttempt, SignUpInvitation, User
 from accounts.signing_in import Client, SignInResult
 from accounts.users import user_with
@@ -118,7 +119,7 @@ def mail_code(caller: Caller, client: Client, *, attempt_id: int) -> SignUpAttem
         )
         if user_with(deployment, "email", attempt.email) is None:
             values = {"code": code, "minutes": str(codes.MINUTES)}
-            mail.send(
+            outbox.send(
                 deployment,
                 to=attempt.email,
                 template=Template.VERIFY_ADDRESS,
@@ -126,7 +127,7 @@ def mail_code(caller: Caller, client: Client, *, attempt_id: int) -> SignUpAttem
                 good_for=codes.LIFETIME,
             )
         else:
-            mail.send(deployment, to=attempt.email, template=Template.ADDRESS_TAKEN, values={})
+            outbox.send(deployment, to=attempt.email, template=Template.ADDRESS_TAKEN, values={})
     return attempt
 
 

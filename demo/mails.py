@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 
-from accounts import mail
 from accounts.deployments.cached_deployments import deployment_of
+from accounts.mail import outbox
 from accounts.models import Mail
 from api.exceptions import reads_only
 
@@ -24,7 +24,7 @@ def mails(request: HttpRequest) -> HttpResponse:
 
 
 def _shown(row: Mail) -> dict[str, str]:
-    text, values = mail.rendered(row)
+    text, values = outbox.rendered(row)
     return {
         "id": str(row.pk),
         "to": row.to,

@@ -13,8 +13,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import invitations, mail
+from accounts import invitations
 from accounts.invitations import Refusal
+from accounts.mail import outbox
 from accounts.models import Deployment, Invitation, User
 from accounts.values.mail_texts import Template
 from api.errors import ApiError
@@ -112,7 +113,7 @@ def send(invitation: OrganizationInvitation) -> None:
     place = _in_mail(invitation.organization.name)
     if invitation.workspace is not None:
         place = f"{_in_mail(invitation.workspace.name)} at {place}"
-    mail.send(
+    outbox.send(
         deployment,
         to=invitation.email,
         template=Template.INVITATION,

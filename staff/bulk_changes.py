@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from django.db import models
 from django.utils import timezone
 
-from accounts import invitations, mail
+from accounts import invitations
 from accounts.authentication import sessions
+from accounts.mail import outbox
 from accounts.models import Deployment, Mail, Session, SignIn, SigningKey, SignUpInvitation, User
 from accounts.tokens.keys import create_signing_key, published_keys
 from memberships import erasure
@@ -293,5 +294,5 @@ def send_again(mails: Sequence[Mail]) -> list[Change]:
         for row in mails
         if row.state == Mail.State.EXPIRED
     )
-    mail.send_again(mails)
+    outbox.send_again(mails)
     return [Change(row, "" if row.state == Mail.State.SENT else "is tried again at once") for row in mails]

@@ -56,7 +56,7 @@ class MailText(TimeStamped):
 
 
 class Mail(models.Model):
-    """A mail that is to be sent, or was: the outbox. See ``accounts.mail``."""
+    """A mail that is to be sent, or was: the outbox. See ``accounts.mail.outbox``."""
 
     deployment_path = "deployment"
 

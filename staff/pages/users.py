@@ -18,8 +18,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
-from accounts import notices
 from accounts.authentication import sessions
+from accounts.mail import notices
 from accounts.models import Authenticator, BackupCode, Deployment, EmailAddress, User
 from accounts.models.addresses import IS_HELD
 from accounts.values.mail_texts import Template

@@ -13,7 +13,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from accounts import addresses, mail, users
+from accounts import addresses, users
+from accounts.mail import outbox
 from accounts.models import Deployment, EmailAddress, Mail, SignIn, User
 from accounts.values.mail_texts import Template
 from audit.models import AuditEntry
@@ -63,7 +64,7 @@ def do(client: ApiClient, id_: str, step: str, body: Any = None, query: str = ""
 def mailed_code(client: ApiClient, id_: str) -> str:
     """The code that is sent to the address."""
     assert do(client, id_, "prepare-verification").status_code == 200
-    _, values = mail.rendered(Mail.objects.filter(template=Template.VERIFY_ADDRESS).latest("pk"))
+    _, values = outbox.rendered(Mail.objects.filter(template=Template.VERIFY_ADDRESS).latest("pk"))
     return values["code"]
 
 
@@ -101,7 +102,7 @@ def test_a_new_address_is_verified_by_a_code_and_made_primary(client: ApiClient,
         "verification_strategy": "otp",
     }
     code = mailed_code(client, new["id"])
-    mail.deliver_due()
+    outbox.deliver_due()
     assert (django_mail.outbox[0].to, code in django_mail.outbox[0].body) == (["Ada@home.example"], True)
     answered = data_of(do(client, new["id"], "attempt-verification", query=f"code={code}"))
     assert RFC3339_UTC.fullmatch(answered["verified_at"])
@@ -458,7 +459,7 @@ def test_a_code_that_signs_in_verifies_its_address(ada: User) -> None:
     browser = ApiClient(ada.deployment)
     attempt = attempt_of(browser.post("/auth/signin", {"strategy": "email_otp", "email": ada.email}))
     browser.post("/auth/prepare-verification", None, f"attempt_identifier={attempt}&strategy=email_otp")
-    _, values = mail.rendered(Mail.objects.get(template=Template.SIGN_IN_CODE))
+    _, values = outbox.rendered(Mail.objects.get(template=Template.SIGN_IN_CODE))
     assert error_code(verify(browser, attempt, "wrong")) == WRONG_CODE
     assert held(ada) == [("ada@example.com", True, False)]
     assert verify(browser, attempt, values["code"]).status_code == 200

@@ -14,7 +14,8 @@ from django.core import mail as django_mail
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts import forgotten_passwords, mail, mfa
+from accounts import forgotten_passwords, mfa
+from accounts.mail import outbox
 from accounts.models import Deployment, Mail, MailedCode, SignIn, SignInAttempt, User
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory, UserFactory, session_of, token_of
@@ -391,16 +392,16 @@ def test_the_mail_waits_for_a_moment_that_says_nothing(browser: ApiClient, ada: 
     forget(browser)
     pause = Mail.objects.get().next_try_at - begun
     assert timedelta(seconds=1) <= pause <= timedelta(seconds=4)
-    mail.deliver_due()
+    outbox.deliver_due()
     assert django_mail.outbox == []
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"])
 def test_the_sender_wakes_after_the_pause_whoever_is_asked_for(email: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mail, "PAUSES", (0.01, 0.02))
+    monkeypatch.setattr(outbox, "PAUSES", (0.01, 0.02))
     deployment = DeploymentFactory.create()
     user_with_password(deployment, email="ada@example.com")
-    mail.due.clear()
+    outbox.due.clear()
     forget(ApiClient(deployment), email)
-    assert mail.due.wait(5)
+    assert outbox.due.wait(5)

@@ -12,7 +12,8 @@ from django.core import mail as django_mail
 from django.db import connection
 from django.utils import timezone
 
-from accounts import invitations, mail
+from accounts import invitations
+from accounts.mail import outbox
 from accounts.models import Deployment, SignUpAttempt, SignUpInvitation, User
 from audit.models import AuditEntry
 from tests.accounts.test_signing_up import PASSWORD, SIGN_UP, attempt_of, prepare, verify
@@ -35,7 +36,7 @@ def browser(inviting: Deployment) -> ApiClient:
 
 
 def mailed_link() -> str:
-    mail.deliver_due()
+    outbox.deliver_due()
     (link,) = re.findall(r"(?m)^(https?://\S+)$", str(django_mail.outbox[-1].body))
     return str(link)
 
@@ -175,7 +176,7 @@ def test_an_invitation_of_an_address_that_got_an_account_makes_no_second(browser
     user_with_password(inviting, email="ada@example.com")
     attempt = attempt_of(begin(browser, token))
     prepare(browser, attempt)
-    mail.deliver_due()
+    outbox.deliver_due()
     assert "You have an account there already" in str(django_mail.outbox[-1].body)
     assert SignUpInvitation.objects.get().accepted_at is None
 

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts import mail
+from accounts.mail import outbox
 from accounts.models import Deployment, Mail
 from accounts.values.mail_texts import Template
 from tests.support.database import everything_stored
@@ -36,7 +36,7 @@ def server(settings: Any) -> Iterator[MailServer]:
 
 def write(deployment: Deployment, to: str = "ada@example.com", **options: Any) -> Mail:
     values = {"code": CODE, "minutes": "10"}
-    return mail.send(deployment, to=to, template=Template.SIGN_IN_CODE, values=values, **options)
+    return outbox.send(deployment, to=to, template=Template.SIGN_IN_CODE, values=values, **options)
 
 
 def state_of(row: Mail) -> str:
@@ -62,11 +62,11 @@ def test_a_mail_is_undone_with_the_change_that_it_tells_of(deployment: Deploymen
 def test_the_sender_is_woken_by_the_commit_and_not_before(
     deployment: Deployment, django_capture_on_commit_callbacks: Any
 ) -> None:
-    mail.due.clear()
+    outbox.due.clear()
     with django_capture_on_commit_callbacks(execute=True):
         write(deployment)
-        assert not mail.due.is_set()
-    assert mail.due.is_set()
+        assert not outbox.due.is_set()
+    assert outbox.due.is_set()
 
 
 def test_writing_needs_no_mail_server(deployment: Deployment, settings: Any) -> None:
@@ -79,7 +79,7 @@ def test_values_other_than_the_templates_are_a_programmers_mistake(
     deployment: Deployment, values: dict[str, str]
 ) -> None:
     with pytest.raises(ValueError, match="takes the values"):
-        mail.send(deployment, to="ada@example.com", template=Template.SIGN_IN_CODE, values=values)
+        outbox.send(deployment, to="ada@example.com", template=Template.SIGN_IN_CODE, values=values)
 
 
 # Sending
@@ -87,7 +87,7 @@ def test_values_other_than_the_templates_are_a_programmers_mistake(
 
 def test_a_mail_is_sent_in_text_and_html(server: MailServer, deployment: Deployment) -> None:
     row = write(deployment)
-    assert mail.deliver_due() == 1
+    assert outbox.deliver_due() == 1
     (message,) = server.messages
     assert message["To"] == "ada@example.com"
     assert message["From"] == f"{deployment.name} <no-reply@{deployment.host}>"
@@ -104,16 +104,16 @@ def test_a_mail_is_sent_in_text_and_html(server: MailServer, deployment: Deploym
 
 def test_a_mail_is_sent_once(server: MailServer, deployment: Deployment) -> None:
     write(deployment)
-    assert [mail.deliver_due(), mail.deliver_due()] == [1, 0]
+    assert [outbox.deliver_due(), outbox.deliver_due()] == [1, 0]
     make_due()
-    assert mail.deliver_due() == 0
+    assert outbox.deliver_due() == 0
     assert len(server.messages) == 1
 
 
 def test_many_mails_go_over_one_connection(server: MailServer, deployment: Deployment) -> None:
     for number in range(20):
         write(deployment, f"user{number}@example.com")
-    assert mail.deliver_due() == 20
+    assert outbox.deliver_due() == 20
     assert server.recipients == [f"user{number}@example.com" for number in range(20)]
     assert server.connections == 1
 
@@ -121,10 +121,10 @@ def test_many_mails_go_over_one_connection(server: MailServer, deployment: Deplo
 def test_the_deployment_says_whom_mails_come_from(server: MailServer, deployment: Deployment, settings: Any) -> None:
     settings.MAIL_SENDER = "mail@service.example"
     write(deployment)
-    mail.deliver_due()
+    outbox.deliver_due()
     Deployment.objects.update(mail_sender="hello@nordlys.example", mail_sender_name="Nordlys, das „Licht“")
     write(deployment)
-    mail.deliver_due()
+    outbox.deliver_due()
     first, second = server.messages
     assert first["From"] == f"{deployment.name} <mail@service.example>"
     assert second["From"].addresses[0].addr_spec == "hello@nordlys.example"
@@ -134,19 +134,19 @@ def test_the_deployment_says_whom_mails_come_from(server: MailServer, deployment
 def test_a_deployment_at_an_ip_address_sends_as_localhost(server: MailServer, deployment: Deployment) -> None:
     Deployment.objects.update(host="127.0.0.1")
     write(deployment)
-    mail.deliver_due()
+    outbox.deliver_due()
     assert server.messages[0]["From"].addresses[0].addr_spec == "no-reply@localhost"
 
 
 def test_an_international_domain_is_sent_to_in_ascii(server: MailServer, deployment: Deployment) -> None:
     write(deployment, "ada@münchen.example")
-    mail.deliver_due()
+    outbox.deliver_due()
     assert server.recipients == ["ada@xn--mnchen-3ya.example"]
 
 
 def test_an_address_that_no_mail_server_takes_is_refused_at_once(server: MailServer, deployment: Deployment) -> None:
     row, other = write(deployment, "ädä@example.com"), write(deployment)
-    mail.deliver_due()
+    outbox.deliver_due()
     assert [state_of(row), state_of(other)] == ["refused", "sent"]
     assert "before the @" in row.last_error
 
@@ -165,7 +165,7 @@ def test_a_code_can_be_read_in_no_table(server: MailServer, deployment: Deployme
     row = write(deployment)
     assert CODE not in everything_stored()
     assert bytes(row.content or b"") != b""
-    mail.deliver_due()
+    outbox.deliver_due()
     row.refresh_from_db()
     assert row.content is None
 
@@ -175,11 +175,11 @@ def test_a_demo_keeps_the_content_until_it_is_good_no_longer(
 ) -> None:
     settings.DEMO = True
     row = write(deployment)
-    mail.deliver_due()
+    outbox.deliver_due()
     row.refresh_from_db()
     assert row.content is not None
     Mail.objects.update(good_until=timezone.now())
-    mail.deliver_due()
+    outbox.deliver_due()
     assert state_of(row) == "sent"
     assert row.content is None
 
@@ -195,16 +195,16 @@ def test_a_mail_waits_for_a_mail_server_that_is_down(
     lead_to(settings, port)
     row = write(deployment)
     with caplog.at_level(logging.WARNING):
-        assert mail.deliver_due() == 0
+        assert outbox.deliver_due() == 0
     assert state_of(row) == "waiting"
     assert row.tries == 1
     assert "refused" in row.last_error
     assert f"Mail {row.pk} could not be sent at try 1" in caplog.text
     assert "ada@" not in caplog.text
     with mail_server(settings) as server:
-        assert mail.deliver_due() == 0, "it is tried again before its time"
+        assert outbox.deliver_due() == 0, "it is tried again before its time"
         make_due()
-        assert mail.deliver_due() == 1
+        assert outbox.deliver_due() == 1
     assert server.recipients == ["ada@example.com"]
     assert state_of(row) == "sent"
     assert row.last_error == ""
@@ -214,7 +214,7 @@ def test_a_mail_server_that_is_down_is_not_asked_for_each_mail(deployment: Deplo
     lead_to(settings, free_port())
     for _ in range(5):
         write(deployment)
-    mail.deliver_due()
+    outbox.deliver_due()
     assert sorted(Mail.objects.values_list("tries", flat=True)) == [0, 0, 0, 0, 1]
 
 
@@ -225,7 +225,7 @@ def test_the_pauses_between_tries_grow_to_an_hour(deployment: Deployment, settin
     for _ in range(9):
         make_due()
         now = timezone.now()
-        mail.deliver_due()
+        outbox.deliver_due()
         row.refresh_from_db()
         pauses.append(round((row.next_try_at - now).total_seconds(), -1))
     assert pauses == [10, 30, 90, 270, 810, 2430, 3600, 3600, 3600]
@@ -237,23 +237,23 @@ def test_a_slow_mail_server_is_left_after_the_timeout(
     settings.EMAIL_TIMEOUT = 0.2
     server.greets_after = 3
     row = write(deployment)
-    assert mail.deliver_due() == 0
+    assert outbox.deliver_due() == 0
     assert state_of(row) == "waiting"
     assert "timed out" in row.last_error
     server.greets_after = 0
     make_due()
-    assert mail.deliver_due() == 1
+    assert outbox.deliver_due() == 1
 
 
 @pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT", "DATA"])
 def test_a_connection_that_breaks_loses_no_mail(server: MailServer, deployment: Deployment, command: str) -> None:
     server.hangs_up_at = command
     rows = [write(deployment), write(deployment)]
-    assert mail.deliver_due() == 0
+    assert outbox.deliver_due() == 0
     assert [state_of(row) for row in rows] == ["waiting", "waiting"]
     server.hangs_up_at = ""
     make_due()
-    assert mail.deliver_due() == 2
+    assert outbox.deliver_due() == 2
     assert len(server.messages) == 2
 
 
@@ -262,7 +262,7 @@ def test_a_mail_that_was_sent_is_not_sent_again_when_the_server_hangs_up(
 ) -> None:
     server.hangs_up_at = "QUIT"
     row = write(deployment)
-    assert mail.deliver_due() == 1
+    assert outbox.deliver_due() == 1
     assert state_of(row) == "sent"
 
 
@@ -271,7 +271,7 @@ def test_a_mail_server_without_the_encryption_asked_for_gets_nothing(
 ) -> None:
     settings.EMAIL_USE_TLS = True
     row = write(deployment)
-    assert mail.deliver_due() == 0
+    assert outbox.deliver_due() == 0
     assert server.messages == []
     assert state_of(row) == "waiting"
     assert "STARTTLS" in row.last_error
@@ -283,36 +283,36 @@ def test_one_refused_recipient_stops_no_other_mail(
     server.refusals = {"gone@example.com": "550 5.1.1 There is no such mailbox"}
     rows = [write(deployment, f"{name}@example.com") for name in ("ada", "gone", "bo")]
     with caplog.at_level(logging.WARNING):
-        assert mail.deliver_due() == 2
+        assert outbox.deliver_due() == 2
     assert server.recipients == ["ada@example.com", "bo@example.com"]
     assert [state_of(row) for row in rows] == ["sent", "refused", "sent"]
     assert rows[1].last_error == "550 5.1.1 There is no such mailbox"
     assert f"Mail {rows[1].pk} was refused for good: 550" in caplog.text
     make_due()
-    assert mail.deliver_due() == 0, "a refused mail is tried again unasked"
+    assert outbox.deliver_due() == 0, "a refused mail is tried again unasked"
 
 
 def test_a_recipient_refused_for_now_is_tried_again(server: MailServer, deployment: Deployment) -> None:
     server.refusals = {"ada@example.com": "451 4.7.1 Try again in a minute"}
     row, other = write(deployment), write(deployment, "bo@example.com")
-    assert mail.deliver_due() == 1
+    assert outbox.deliver_due() == 1
     assert [state_of(row), state_of(other)] == ["waiting", "sent"]
     assert row.last_error.startswith("451")
     server.refusals = {}
     make_due()
-    assert mail.deliver_due() == 1
+    assert outbox.deliver_due() == 1
 
 
 def test_a_refused_mail_can_be_sent_again(server: MailServer, deployment: Deployment) -> None:
     server.refusals = {"ada@example.com": "550 Mailbox disabled"}
     row = write(deployment)
-    mail.deliver_due()
+    outbox.deliver_due()
     server.refusals = {}
-    mail.send_again([row])
-    assert mail.deliver_due() == 1
+    outbox.send_again([row])
+    assert outbox.deliver_due() == 1
     assert state_of(row) == "sent"
-    mail.send_again([row])
-    assert mail.deliver_due() == 0
+    outbox.send_again([row])
+    assert outbox.deliver_due() == 0
 
 
 @pytest.mark.parametrize("refusal", ["550 No", "451 Later"])
@@ -321,11 +321,11 @@ def test_what_is_good_no_longer_is_given_up_and_emptied(
 ) -> None:
     server.refusals = {"ada@example.com": refusal}
     row = write(deployment, good_for=timedelta(minutes=10))
-    mail.deliver_due()
+    outbox.deliver_due()
     assert row.content is not None
     Mail.objects.update(good_until=timezone.now(), next_try_at=timezone.now())
     server.refusals = {}
-    assert mail.deliver_due() == 0
+    assert outbox.deliver_due() == 0
     assert state_of(row) == "expired"
     assert row.content is None
     assert row.last_error.startswith(refusal[:3])
@@ -335,16 +335,16 @@ def test_a_mail_that_cannot_be_made_stops_no_other(server: MailServer, deploymen
     """Such as one that was encrypted with a key that is lost."""
     row, other = write(deployment), write(deployment, "bo@example.com")
     Mail.objects.filter(pk=row.pk).update(content=b"nonsense")
-    assert mail.deliver_due() == 1
+    assert outbox.deliver_due() == 1
     assert [state_of(row), state_of(other)] == ["waiting", "sent"]
     assert "KEY_ENCRYPTION_KEYS" in row.last_error
 
 
 def test_old_mails_are_swept_but_none_that_waits(server: MailServer, deployment: Deployment) -> None:
     write(deployment)
-    mail.deliver_due()
+    outbox.deliver_due()
     waiting = write(deployment)
-    assert mail.sweep(before=timezone.now() + timedelta(seconds=1)) == 1
+    assert outbox.sweep(before=timezone.now() + timedelta(seconds=1)) == 1
     assert list(Mail.objects.all()) == [waiting]
 
 
@@ -360,7 +360,7 @@ def test_of_many_senders_at_once_one_sends_each_mail(server: MailServer) -> None
 
     def deliver(_: int) -> int:
         try:
-            return mail.deliver_due()
+            return outbox.deliver_due()
         finally:
             connection.close()
 
@@ -381,8 +381,8 @@ def test_a_mail_that_somebody_is_sending_is_left_alone(server: MailServer) -> No
     while not Mail.objects.filter(tries=1).exists():
         time.sleep(0.01)
     time.sleep(0.2)
-    assert mail._deliver(Mail(pk=row.pk, tries=1), get_connection()) is False
-    mail.give_up_overdue()
+    assert outbox._deliver(Mail(pk=row.pk, tries=1), get_connection()) is False
+    outbox.give_up_overdue()
     sending.join()
     assert len(server.messages) == 1
     assert state_of(row) == "sent"
@@ -390,6 +390,6 @@ def test_a_mail_that_somebody_is_sending_is_left_alone(server: MailServer) -> No
 
 def _deliver_elsewhere() -> None:
     try:
-        mail.deliver_due()
+        outbox.deliver_due()
     finally:
         connection.close()

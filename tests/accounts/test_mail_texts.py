@@ -9,7 +9,7 @@ import pytest
 from django.core import mail as django_mail
 from django.core.exceptions import ValidationError
 
-from accounts import mail
+from accounts.mail import outbox
 from accounts.models import Deployment, MailText
 from accounts.values.mail_texts import Template, Text, problems_of
 from config.environment import BASE_DIR
@@ -34,8 +34,8 @@ def values_of(template: Template, **changes: str) -> dict[str, str]:
 
 def sent(deployment: Deployment, template: Template, **changes: str) -> Any:
     """The message, as Django hands it to the mail server."""
-    mail.send(deployment, to="ada@example.com", template=template, values=values_of(template, **changes))
-    assert mail.deliver_due() == 1
+    outbox.send(deployment, to="ada@example.com", template=template, values=values_of(template, **changes))
+    assert outbox.deliver_due() == 1
     return django_mail.outbox[-1]
 
 

@@ -11,7 +11,8 @@ from django.core import mail as django_mail
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import mail, passwords
+from accounts import passwords
+from accounts.mail import outbox
 from accounts.models import Deployment, Mail, SignInAttempt, User
 from api.errors import ApiError, Problem
 from tests.support.factories import UserFactory, session_of
@@ -62,7 +63,7 @@ def test_a_change_ends_all_sessions_but_the_one_to_keep_and_attempts(user: User)
 def test_a_change_is_told_by_mail_with_time_and_address(user: User) -> None:
     with transaction.atomic():
         passwords.change(user, GOOD, address=ipaddress.ip_address("198.51.100.7"))
-    mail.deliver_due()
+    outbox.deliver_due()
     (message,) = django_mail.outbox
     assert message.to == [user.email]
     assert "from 198.51.100.7" in str(message.body)

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from accounts import mail
+from accounts.mail import outbox
 from accounts.models import Deployment, Mail, Session, SignUpAttempt, User
 from audit.models import AuditEntry
 from tests.accounts.test_challenges import redeemed
@@ -169,7 +169,7 @@ def test_a_sign_up_with_a_known_address_never_completes(opened: Deployment, monk
     prepare(client, attempt)
     assert error_code(verify(client, attempt, "123456")) == SIGN_UP_ATTEMPT_OVER
     assert list(User.objects.all()) == [known]
-    mail.deliver_due()
+    outbox.deliver_due()
     (message,) = django_mail.outbox
     assert "You have an account there already" in str(message.body)
     assert "123456" not in str(message.body)
@@ -333,11 +333,11 @@ def test_a_mail_server_that_refuses_loses_nothing(browser: ApiClient, settings: 
     with mail_server(settings) as server:
         server.refusals["ada@example.com"] = "451 Later"
         prepare(browser, attempt)
-        mail.deliver_due()
+        outbox.deliver_due()
         assert server.messages == []
         server.refusals.clear()
         Mail.objects.update(next_try_at=timezone.now() - timedelta(seconds=1))
-        mail.deliver_due()
+        outbox.deliver_due()
         body = server.messages[0].get_body(("plain",))
     assert body is not None
     (code,) = re.findall(r"(?m)^(\d{6})\r?$", body.get_content())

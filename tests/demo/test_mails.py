@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from playwright.sync_api import Page, expect
 
-from accounts import mail
+from accounts.mail import outbox
 from accounts.models import Deployment
 from accounts.values.mail_texts import Template
 from tests.support.browser import Demo, in_a_browser
@@ -20,7 +20,7 @@ PATH = "/playground/mails"
 
 def write(deployment: Deployment, code: str = "492039") -> None:
     values = {"code": code, "minutes": "10"}
-    mail.send(deployment, to="ada@example.com", template=Template.SIGN_IN_CODE, values=values)
+    outbox.send(deployment, to="ada@example.com", template=Template.SIGN_IN_CODE, values=values)
 
 
 def shown(client: Client, deployment: Deployment) -> Any:
@@ -34,7 +34,7 @@ def test_a_demos_mails_are_shown_before_and_after_they_are_sent(client: Client, 
     assert waiting["state"] == "waiting"
     assert waiting["to"] == "ada@example.com"
     assert "492039" in waiting["text"]
-    mail.deliver_due()
+    outbox.deliver_due()
     assert shown(client, deployment) == [waiting | {"state": "sent"}]
 
 
@@ -52,12 +52,12 @@ def test_mails_can_only_be_read(client: Client, deployment: Deployment, method: 
 
 
 WRITE = """
-from accounts import mail
+from accounts.mail import outbox
 from accounts.values.mail_texts import Template
 from accounts.models import Deployment
 values = {"code": "492039", "minutes": "10"}
 deployment = Deployment.objects.get(host="127.0.0.1")
-mail.send(deployment, to="ada@demo.example", template=Template.SIGN_IN_CODE, values=values)
+outbox.send(deployment, to="ada@demo.example", template=Template.SIGN_IN_CODE, values=values)
 """
 
 

@@ -12,7 +12,7 @@ from django.core import mail as django_mail
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from accounts import mail
+from accounts.mail import outbox
 from accounts.models import Deployment, User
 from audit.models import AuditEntry
 from memberships import invitations
@@ -62,7 +62,7 @@ def invite(firm: Firm, client: ApiClient, email: Any = ADDRESS, **values: Any) -
 
 
 def mailed_link() -> str:
-    mail.deliver_due()
+    outbox.deliver_due()
     (link,) = re.findall(r"(?m)^(https?://\S+)$", str(django_mail.outbox[-1].body))
     return str(link)
 

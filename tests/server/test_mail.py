@@ -19,10 +19,10 @@ from tests.support.mail import MailServer, mail_server
 from tests.support.server import PATIENCE, ServerProcess, manage, request, wait_until
 
 WRITE = """
-from accounts import mail
+from accounts.mail import outbox
 from accounts.values.mail_texts import Template
 from accounts.models import Deployment
-mail.send(
+outbox.send(
     Deployment.objects.get(host="127.0.0.1"),
     to="ada@example.com", template=Template.SIGN_IN_CODE, values={"code": "492039", "minutes": "10"},
 )

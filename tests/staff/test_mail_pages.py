@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts import mail
+from accounts.mail import outbox
 from accounts.models import Deployment, Mail, MailText
 from accounts.values.mail_texts import Template
 from tests.support.admin import choose, errors, go_on, saved, send, url
@@ -17,7 +17,7 @@ from tests.support.mail import mail_server
 @pytest.fixture
 def row(deployment: Deployment) -> Mail:
     values = {"code": "492039", "minutes": "10"}
-    return mail.send(deployment, to="ada@example.com", template=Template.SIGN_IN_CODE, values=values)
+    return outbox.send(deployment, to="ada@example.com", template=Template.SIGN_IN_CODE, values=values)
 
 
 def test_staff_see_what_became_of_a_mail_but_not_its_code(admin_client: Client, row: Mail) -> None:
@@ -34,13 +34,13 @@ def test_staff_see_what_became_of_a_mail_but_not_its_code(admin_client: Client, 
 def test_a_refused_mail_is_sent_again_from_its_list(admin_client: Client, row: Mail, settings: object) -> None:
     with mail_server(settings) as server:
         server.refusals = {"ada@example.com": "550 Full"}
-        mail.deliver_due()
+        outbox.deliver_due()
         preview = choose(admin_client, "send_again", row)
         assert "is tried again at once" in preview.content.decode()
         assert Mail.objects.get().state == "refused"
         go_on(admin_client, "send_again", row)
         server.refusals = {}
-        assert mail.deliver_due() == 1
+        assert outbox.deliver_due() == 1
 
 
 def test_a_mail_that_was_given_up_cannot_be_sent_again(admin_client: Client, row: Mail) -> None:

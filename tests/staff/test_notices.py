@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from accounts import mail
+from accounts.mail import outbox
 from accounts.models import Mail, User
 from accounts.values.mail_texts import Template
 from tests.support.admin import saved, send, url
@@ -24,7 +24,7 @@ def told() -> list[tuple[str, str, str]]:
     return [
         (row.template, row.to, values.get("change", values["address"]))
         for row in Mail.objects.order_by("pk")
-        for _, values in [mail.rendered(row)]
+        for _, values in [outbox.rendered(row)]
     ]
 
 

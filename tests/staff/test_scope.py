@@ -18,7 +18,7 @@ from django.test import Client, RequestFactory
 from django.urls import URLPattern, reverse
 from pytest_django import DjangoDbBlocker
 
-from accounts import mail
+from accounts.mail import outbox
 from accounts.models import Deployment, DeploymentAlias, MailText, User
 from accounts.values.mail_texts import Template
 from audit import actors
@@ -97,7 +97,7 @@ def world_of(name: str) -> dict[type[Model], Any]:
         invitation(deployment, email=f"invited@{name}.example"),
         organization_invitation(organization, email=f"guest@{name}.example", workspace=workspace),
         OrganizationDomain.objects.create(organization=organization, fqdn=f"{name}.example"),
-        mail.send(deployment, to=user.email, template=Template.ADDRESS_TAKEN, values={}),
+        outbox.send(deployment, to=user.email, template=Template.ADDRESS_TAKEN, values={}),
         MailText.objects.create(deployment=deployment, template="address_taken", subject=f"{name} subject", text=name),
     ]
     return {type(row): row for row in rows}

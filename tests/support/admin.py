@@ -12,7 +12,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from accounts import mail
+from accounts.mail import outbox
 from accounts.models import (
     Authenticator,
     BackupCode,
@@ -104,7 +104,7 @@ def _audit_entry() -> AuditEntry:
 
 
 def _mail() -> Mail:
-    return mail.send(
+    return outbox.send(
         DeploymentFactory.create(),
         to="ada@example.com",
         template=Template.SIGN_IN_CODE,

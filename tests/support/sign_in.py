@@ -9,7 +9,8 @@ import pyotp
 from django.core import mail as django_mail
 from django.utils import timezone
 
-from accounts import mail, mfa
+from accounts import mfa
+from accounts.mail import outbox
 from accounts.models import Deployment, Mail, User
 from accounts.tokens.session_tokens import SessionToken, verify_session_token
 from tests.support.api import JSON, ApiClient, data_of
@@ -77,7 +78,7 @@ def signed_in(user: User, **headers: Any) -> ApiClient:
 def deliver_mail() -> None:
     """Send what waits, also what waits for a pause to end."""
     Mail.objects.filter(state=Mail.State.WAITING).update(next_try_at=timezone.now())
-    mail.deliver_due()
+    outbox.deliver_due()
 
 
 def mailed_code() -> str:

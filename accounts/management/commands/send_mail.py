@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from accounts import mail
+from accounts.mail import outbox
 
 
 class Command(BaseCommand):
@@ -15,4 +15,4 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"{mail.deliver_due()} mails sent")
+        self.stdout.write(f"{outbox.deliver_due()} mails sent")

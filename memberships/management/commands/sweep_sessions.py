@@ -9,8 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts import codes, invitations, mail, own_picture, signing_up, throttling
+from accounts import codes, invitations, own_picture, signing_up, throttling
 from accounts.authentication import sessions
+from accounts.mail import outbox
 from accounts.tokens import outside_issuers
 from database.models import sweep as sweep_invalidation_log
 from memberships.models import OrganizationInvitation
@@ -33,7 +34,7 @@ class Command(BaseCommand):
             raise CommandError("--days takes 0 to 36500.")
         before = timezone.now() - timedelta(days=options["days"])
         number = sessions.sweep(before=before)
-        mail.sweep(before=before)
+        outbox.sweep(before=before)
         invitations.sweep(before=before)
         invitations.sweep(before=before, rows=OrganizationInvitation.objects.all())
         domains.sweep(before=before)

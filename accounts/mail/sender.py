@@ -7,7 +7,7 @@ import threading
 
 from django.db import DatabaseError, close_old_connections
 
-from accounts import mail
+from accounts.mail import outbox
 
 LOOKS_EVERY = 5
 """Seconds. What the process itself has written is sent at once; this is for what others left, and for the next try."""
@@ -22,11 +22,11 @@ def start() -> None:
 
 def _run() -> None:
     while True:
-        mail.due.wait(LOOKS_EVERY)
-        mail.due.clear()
+        outbox.due.wait(LOOKS_EVERY)
+        outbox.due.clear()
         close_old_connections()
         try:
-            mail.deliver_due()
+            outbox.deliver_due()
         except DatabaseError as error:
             logger.warning("Mail cannot be sent without the database: %s", error)
         except Exception:

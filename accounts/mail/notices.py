@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from accounts import mail
+from accounts.mail import outbox
 from accounts.models import User
 from accounts.values.mail_texts import Template
 from api.networks import Address
@@ -26,4 +26,4 @@ def send(user: User, template: Template, *, address: Address | str | None, to: s
         **values,
     }
     own = {name: value for name, value in told.items() if name in template.own_values}
-    mail.send(user.deployment, to=to or user.email, template=template, values=own)
+    outbox.send(user.deployment, to=to or user.email, template=template, values=own)
