@@ -7,10 +7,11 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import account_schema, deletion, own_sign_ins, passwords, rendering, step_up
+from accounts import account_schema, deletion, own_sign_ins, rendering
 from accounts.authentication.classes import end_all_sessions
 from accounts.authentication.sent_tokens import send_visitors_token
 from accounts.authentication.sessions import Caller, SignedIn
+from accounts.credentials import passwords, step_up
 from accounts.models import User
 from accounts.polled.viewsets import SessionViewSet
 from api.answers import answer

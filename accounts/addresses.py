@@ -9,12 +9,12 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import QuerySet
 
-from accounts import codes, mfa, step_up, throttling
 from accounts.authentication.sessions import SignedIn
+from accounts.credentials import codes, mfa, step_up, throttling
+from accounts.credentials.step_up import Demand, Proof
+from accounts.credentials.users import address_of, set_verified
 from accounts.mail import notices, outbox
 from accounts.models import EmailAddress, User
-from accounts.step_up import Demand, Proof
-from accounts.users import address_of, set_verified
 from accounts.values.mail_texts import Template
 from api.errors import ApiError, Problem
 from api.networks import Address

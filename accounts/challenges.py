@@ -17,7 +17,7 @@ from typing import Any
 
 from django.core import signing
 
-from accounts import throttling
+from accounts.credentials import throttling
 from accounts.models import Deployment, SpentToken
 from api.errors import ApiError, Problem
 from api.requests import optional_text_field

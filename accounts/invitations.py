@@ -18,7 +18,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts import throttling
+from accounts.credentials import throttling
 from accounts.mail import outbox
 from accounts.models import Deployment, Invitation, SignUpInvitation, User
 from accounts.values import front_ends

@@ -8,10 +8,11 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import mfa, rendering, step_up
 from accounts import mfa_schema as schema
+from accounts import rendering
 from accounts.account_views import proof_of
 from accounts.authentication.sessions import SignedIn
+from accounts.credentials import mfa, step_up
 from accounts.polled.viewsets import SessionViewSet
 from api.answers import answer
 from api.client_address import client_address_of

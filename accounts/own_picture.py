@@ -7,7 +7,7 @@ from typing import IO
 
 from django.db import transaction
 
-from accounts import mfa, throttling
+from accounts.credentials import mfa, throttling
 from accounts.models import User
 from accounts.pictures import FOLDER, delete, saved, sweep_folder
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from accounts import mfa, throttling
-from accounts.mfa import SECOND_FACTOR_POLICY
+from accounts.credentials import mfa, throttling
+from accounts.credentials.mfa import SECOND_FACTOR_POLICY
 from accounts.models import User
 from accounts.values.names import normal_name
 from accounts.values.person_fields import person_field, username_field

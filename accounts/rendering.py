@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from accounts import mfa, pictures
+from accounts import pictures
 from accounts.authentication.sessions import MAX_SIGN_INS
 from accounts.browsers import browser_of, device_of
+from accounts.credentials import mfa
+from accounts.credentials.mfa import SECOND_FACTOR_POLICY
 from accounts.invitations import Refusal
-from accounts.mfa import SECOND_FACTOR_POLICY
 from accounts.models import (
     Authenticator,
     Deployment,

@@ -13,14 +13,14 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from accounts import codes, mfa, throttling, users
 from accounts.authentication import sessions
 from accounts.authentication.sessions import Caller
+from accounts.credentials import codes, mfa, throttling, users
+from accounts.credentials.users import user_with
 from accounts.mail import outbox
 from accounts.models import Session, SignInAttempt, SignUpAttempt, User
 from accounts.models.attempts import awaits_mailed_code
 from accounts.tokens import outside_issuers
-from accounts.users import user_with
 from accounts.values.mail_texts import Template
 from accounts.values.names import normal_name
 from api.errors import ApiError, Problem

@@ -16,14 +16,15 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import codes, invitations, passwords, signing_in, throttling, users
+from accounts import invitations, signing_in
 from accounts.authentication import sessions
 from accounts.authentication.sessions import Caller
+from accounts.credentials import codes, passwords, throttling, users
+from accounts.credentials.users import user_with
 from accounts.invitations import Refusal
 from accounts.mail import outbox
 from accounts.models import Deployment, Invitation, SignUpAttempt, SignUpInvitation, User
 from accounts.signing_in import Client, SignInResult
-from accounts.users import user_with
 from accounts.values.mail_texts import Template
 from api.errors import ApiError, Problem
 from database.constraints import violated_by

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from accounts.authentication.sent_tokens import COOKIE
 from accounts.authentication.sessions import session_token, start_session
-from accounts.mfa import available_methods
+from accounts.credentials.mfa import available_methods
 from accounts.models import Deployment, Session, User
 from accounts.tokens.keys import signing_key
 from api.answers import Reply

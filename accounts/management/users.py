@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.core.management.base import CommandError
 
+from accounts.credentials.users import users_called
 from accounts.management.deployments import the_deployment
 from accounts.models import User
-from accounts.users import users_called
 from accounts.values.names import normal_name
 
 

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class MailedCode(models.Model):
-    """A code that was sent by mail; see ``accounts.codes``."""
+    """A code that was sent by mail; see ``accounts.credentials.codes``."""
 
     key = models.CharField(max_length=64, primary_key=True, help_text="a keyed hash of what the code is for")
     code_hash = models.CharField(max_length=64, help_text="a keyed hash: the code itself is not kept")
@@ -34,7 +34,7 @@ class SpentToken(models.Model):
 
 
 class FailureCount(models.Model):
-    """How often sign-in failed lately for an account or from an address; see ``accounts.throttling``."""
+    """How often sign-in failed lately for an account or from an address; see ``accounts.credentials.throttling``."""
 
     key = models.CharField(max_length=64, primary_key=True, help_text="a keyed hash: no names or addresses are kept")
     window_ends_at = models.DateTimeField()

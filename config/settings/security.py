@@ -55,7 +55,7 @@ if env.str("STAFF_SECOND_FACTOR_REQUIRED", ""):
     refuse("STAFF_SECOND_FACTOR_REQUIRED", "it is called STAFF_MFA_REQUIRED now")
 
 AUTHENTICATION_BACKENDS = ["staff.access.backend.StaffBackend"]
-PASSWORD_HASHERS = ["accounts.hashers.Argon2idHasher"]
+PASSWORD_HASHERS = ["accounts.credentials.hashers.Argon2idHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},

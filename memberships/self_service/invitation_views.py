@@ -9,10 +9,10 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import throttling
 from accounts.authentication import sessions
 from accounts.authentication.classes import require_settled
 from accounts.authentication.sessions import Caller, SignedIn
+from accounts.credentials import throttling
 from accounts.invitations import MAX_TOKEN
 from accounts.polled.viewsets import VisitorViewSet
 from api.answers import answer

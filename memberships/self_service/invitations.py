@@ -9,12 +9,12 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts import throttling
 from accounts.authentication import sessions
 from accounts.authentication.sessions import Caller
+from accounts.credentials import throttling
+from accounts.credentials.users import user_with
 from accounts.invitations import Refusal
 from accounts.models import Deployment, SignIn
-from accounts.users import user_with
 from accounts.values.person_fields import email_field
 from api.answers import timestamp
 from api.errors import ApiError, Problem

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from accounts import mfa
 from accounts.authentication.sessions import SignedIn
+from accounts.credentials import mfa
 from accounts.models import Deployment
 from api.errors import ApiError, Problem
 from api.requests import boolean_field, id_field, list_field, optional_text_field, text_field

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, NamedTuple, cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import throttling
 from accounts.authentication.sessions import SignedIn
+from accounts.credentials import throttling
 from accounts.polled.viewsets import SessionViewSet
 from api.answers import answer
 from api.client_address import client_address_of

@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django_otp.models import Device
 
-from accounts import mfa
-from accounts.mfa import BACKUP_CODES
+from accounts.credentials import mfa
+from accounts.credentials.mfa import BACKUP_CODES
 from accounts.values.names import normal_code
 from staff.models import StaffAuthenticator, StaffBackupCodes
 

@@ -21,8 +21,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django_otp import login, user_has_device
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from accounts import mfa
-from accounts.step_up import RECENT
+from accounts.credentials import mfa
+from accounts.credentials.step_up import RECENT
 from accounts.values.names import normal_code
 from staff.access.guard import guarded, require_admin_host
 from staff.access.mfa import confirm, discard_unconfirmed, sign_out, take_code, unconfirmed

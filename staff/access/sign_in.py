@@ -14,7 +14,7 @@ from django_otp import devices_for_user
 from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts import throttling
+from accounts.credentials import throttling
 from accounts.values.names import normal_code, trimmed
 from api.client_address import client_address_of
 from api.errors import ApiError

@@ -11,8 +11,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import codes
-from accounts.codes import MAX_TRIES, Purpose
+from accounts.credentials import codes
+from accounts.credentials.codes import MAX_TRIES, Purpose
 from accounts.models import Deployment, MailedCode
 from api.errors import ApiError, Problem
 from tests.support.database import everything_stored

@@ -28,8 +28,8 @@ from django.utils import timezone
 from accounts import signing_in
 from accounts.authentication import sessions
 from accounts.authentication.sent_tokens import COOKIE
-from accounts.hashers import Argon2idHasher
-from accounts.mfa import new_backup_codes
+from accounts.credentials.hashers import Argon2idHasher
+from accounts.credentials.mfa import new_backup_codes
 from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
 from accounts.tokens import keys, session_tokens
 from tests.support.api import MEMBERSHIPS

@@ -13,7 +13,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from accounts import addresses, users
+from accounts import addresses
+from accounts.credentials import users
 from accounts.mail import outbox
 from accounts.models import Deployment, EmailAddress, Mail, SignIn, User
 from accounts.values.mail_texts import Template

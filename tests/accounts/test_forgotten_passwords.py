@@ -14,7 +14,8 @@ from django.core import mail as django_mail
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts import forgotten_passwords, mfa
+from accounts import forgotten_passwords
+from accounts.credentials import mfa
 from accounts.mail import outbox
 from accounts.models import Deployment, Mail, MailedCode, SignIn, SignInAttempt, User
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from pytest_django import Settings
 
-from accounts import mfa
+from accounts.credentials import mfa
 from accounts.models import Authenticator, Deployment, SigningKey, User
 from accounts.tokens.keys import create_signing_key, load_public_key, private_key_of
 from accounts.tokens.session_tokens import sign_session_token

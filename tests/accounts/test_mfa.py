@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import mfa
+from accounts.credentials import mfa
 from accounts.models import Authenticator, BackupCode, User
 from accounts.values import encryption
 from tests.support.api import FORM, MULTIPART, ApiClient, data_of, error_code

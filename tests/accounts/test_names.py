@@ -13,9 +13,9 @@ from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts import mfa
+from accounts.credentials import mfa
+from accounts.credentials.users import users_called
 from accounts.models import Deployment, User
-from accounts.users import users_called
 from accounts.values.names import normal_code, normal_name, searched
 from tests.support.admin import errors, saved, send, url
 from tests.support.api import ApiClient, error_code

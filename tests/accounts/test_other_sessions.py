@@ -11,8 +11,8 @@ import pytest
 from django.contrib.auth.models import User as Staff
 from django.test import Client
 
-from accounts import mfa
 from accounts.authentication import sessions
+from accounts.credentials import mfa
 from accounts.models import Session, SignIn, SignInAttempt, User
 from staff.models import StaffAuthenticator
 from tests.support.admin import choose, go_on, saved, send, url

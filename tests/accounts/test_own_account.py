@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import mfa
+from accounts.credentials import mfa
 from accounts.models import Deployment, Mail, SignIn, User
 from accounts.values.mail_texts import Template
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code

@@ -11,7 +11,7 @@ from django.core import mail as django_mail
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import passwords
+from accounts.credentials import passwords
 from accounts.mail import outbox
 from accounts.models import Deployment, Mail, SignInAttempt, User
 from api.errors import ApiError, Problem

@@ -17,7 +17,8 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
-from accounts import own_picture, pictures, throttling
+from accounts import own_picture, pictures
+from accounts.credentials import throttling
 from accounts.models import Deployment, User
 from api.bounds import MAX_PICTURE
 from tests.support.api import JSON, ApiClient, data_of, error_code

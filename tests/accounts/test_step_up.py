@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import mfa
+from accounts.credentials import mfa
 from accounts.models import Authenticator, BackupCode, Deployment, FailureCount, SignIn, User
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory, UserFactory

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import mfa, throttling
+from accounts.credentials import mfa, throttling
 from accounts.models import Deployment, FailureCount, User
 from tests.support.api import ApiClient, error_code
 from tests.support.factories import DeploymentFactory, confirmed_authenticator

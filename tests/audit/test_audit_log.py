@@ -15,8 +15,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts import mfa
 from accounts.authentication import sessions
+from accounts.credentials import mfa
 from accounts.models import DeploymentAlias, Mail, Session, SignIn, User
 from accounts.tokens.keys import create_signing_key
 from audit import actors

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts import mfa
+from accounts.credentials import mfa
 from accounts.models import Deployment, Session, User
 from memberships.models import OrganizationMembership
 from organizations.models import Segment, UserSegment

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts import users
+from accounts.credentials import users
 from accounts.models import Deployment, EmailAddress, User
 from audit.models import AuditEntry
 from memberships.models import OrganizationMembership

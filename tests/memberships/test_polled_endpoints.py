@@ -14,8 +14,9 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts import mfa, signing_in
+from accounts import signing_in
 from accounts.authentication import sessions
+from accounts.credentials import mfa
 from accounts.models import Authenticator, Deployment, Session, SignIn, SignInAttempt, SignUpAttempt, User
 from accounts.tokens import keys
 from accounts.tokens.session_tokens import sign_session_token

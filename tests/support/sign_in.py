@@ -9,7 +9,7 @@ import pyotp
 from django.core import mail as django_mail
 from django.utils import timezone
 
-from accounts import mfa
+from accounts.credentials import mfa
 from accounts.mail import outbox
 from accounts.models import Deployment, Mail, User
 from accounts.tokens.session_tokens import SessionToken, verify_session_token

@@ -9,8 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts import codes, invitations, own_picture, signing_up, throttling
+from accounts import invitations, own_picture, signing_up
 from accounts.authentication import sessions
+from accounts.credentials import codes, throttling
 from accounts.mail import outbox
 from accounts.tokens import outside_issuers
 from database.models import sweep as sweep_invalidation_log

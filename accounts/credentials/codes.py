@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from accounts import throttling
+from accounts.credentials import throttling
 from accounts.models import Deployment, MailedCode
 from accounts.values.names import normal_code
 from api.networks import Address

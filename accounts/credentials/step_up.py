@@ -17,8 +17,8 @@ from django.contrib.auth import hashers
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import mfa, throttling
 from accounts.authentication.sessions import SignedIn
+from accounts.credentials import mfa, throttling
 from accounts.models import User
 from api.errors import ApiError, Problem
 from api.networks import Address
