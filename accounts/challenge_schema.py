@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from accounts.challenges import COUNT, SALT_LENGTH
 from accounts.serializers import (
     ChallengeSerializer,
     IdentifiedSerializer,
@@ -10,6 +9,7 @@ from accounts.serializers import (
     RedeemedSerializer,
     RedeemRequestSerializer,
 )
+from accounts.sign_in.challenges import COUNT, SALT_LENGTH
 from api.errors import Problem
 from api.openapi import endpoint, envelope, enveloped
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from accounts import invitations, own_picture
+from accounts import own_picture
 from accounts.authentication import sessions
 from accounts.authentication.sessions import Caller, SignedIn
 from accounts.credentials import step_up
 from accounts.credentials.step_up import Demand, Proof
 from accounts.mail import notices
 from accounts.models import User
+from accounts.sign_in import invitations
 from accounts.values.mail_texts import Template
 
 

@@ -13,7 +13,6 @@ from accounts.authentication.sessions import MAX_SIGN_INS
 from accounts.browsers import browser_of, device_of
 from accounts.credentials import mfa
 from accounts.credentials.mfa import SECOND_FACTOR_POLICY
-from accounts.invitations import Refusal
 from accounts.models import (
     Authenticator,
     Deployment,
@@ -25,6 +24,7 @@ from accounts.models import (
     User,
 )
 from accounts.rows import AddressRow, PublicUserRow, SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
+from accounts.sign_in.invitations import Refusal
 from accounts.values import front_ends
 from api.answers import timestamp
 

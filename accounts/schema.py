@@ -12,13 +12,13 @@ from drf_spectacular.utils import OpenApiParameter
 from accounts import rendering
 from accounts.authentication.classes import SessionAuthentication, VisitorAuthentication
 from accounts.authentication.sent_tokens import COOKIE, STAGING_PARAMETER
-from accounts.invitations import Refusal
 from accounts.models import Deployment
 from accounts.serializers import (
     DeploymentSerializer,
     InvitationSerializer,
     JwksSerializer,
 )
+from accounts.sign_in.invitations import Refusal
 from api.openapi import EXAMPLE_TIME, endpoint, envelope, enveloped
 
 

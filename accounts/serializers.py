@@ -7,11 +7,11 @@ from typing import Any
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
-from accounts.challenges import MAX_TOKEN
 from accounts.credentials.mfa import SECOND_FACTOR_POLICY
-from accounts.forgotten_passwords import MAX_TOKEN as MAX_RESET_TOKEN
-from accounts.invitations import Refusal
 from accounts.models import Deployment, SignInAttempt
+from accounts.sign_in.challenges import MAX_TOKEN
+from accounts.sign_in.forgotten_passwords import MAX_TOKEN as MAX_RESET_TOKEN
+from accounts.sign_in.invitations import Refusal
 from accounts.tokens.session_tokens import MAX_LENGTH
 from accounts.values.person_fields import MAX_EMAIL, MAX_NAME
 from api.requests import MAX_TEXT

@@ -13,10 +13,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import invitations
-from accounts.invitations import Refusal
 from accounts.mail import outbox
 from accounts.models import Deployment, Invitation, User
+from accounts.sign_in import invitations
+from accounts.sign_in.invitations import Refusal
 from accounts.values.mail_texts import Template
 from api.errors import ApiError
 from memberships import member_limits

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from accounts import rendering as accounts_rendering
-from accounts import rows, signing_in, signing_up
+from accounts import rows
 from accounts.authentication import sessions
 from accounts.authentication.session_rows import SessionRow, read_with_session, with_session
 from accounts.authentication.sessions import Caller
@@ -16,6 +16,7 @@ from accounts.models import Deployment
 from accounts.polled.poll import Composed, Poll, Source, composed, read_row
 from accounts.polled.viewers import Viewer
 from accounts.rows import SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
+from accounts.sign_in import signing_in, signing_up
 from database.prepared import run
 from memberships.current_user import user_row
 

@@ -8,7 +8,7 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import challenges, own_picture, profile, signing_in, signing_up
+from accounts import own_picture, profile
 from accounts import rendering as accounts_rendering
 from accounts.authentication import sessions
 from accounts.authentication.classes import end_all_sessions, require_settled
@@ -16,7 +16,8 @@ from accounts.authentication.sent_tokens import send_token, send_visitors_token
 from accounts.authentication.sessions import Caller, SignedIn
 from accounts.models import SignInAttempt, SignUpAttempt, User
 from accounts.polled.viewsets import PolledViewSet, SessionViewSet, VisitorViewSet
-from accounts.signing_in import Client, SignInResult
+from accounts.sign_in import challenges, signing_in, signing_up
+from accounts.sign_in.signing_in import Client, SignInResult
 from accounts.tokens import session_tokens
 from api.answers import answer
 from api.bounds import MAX_PICTURE

@@ -7,12 +7,13 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import challenges, forgotten_passwords, rendering, signing_up
+from accounts import rendering
 from accounts import schema as accounts_schema
 from accounts.authentication.sessions import Caller
-from accounts.invitations import PARAMETER
 from accounts.polled.viewsets import VisitorViewSet
-from accounts.signing_up import Person
+from accounts.sign_in import challenges, forgotten_passwords, signing_up
+from accounts.sign_in.invitations import PARAMETER
+from accounts.sign_in.signing_up import Person
 from accounts.values.person_fields import email_field, person_field, username_field
 from api.answers import answer
 from api.requests import body_of, optional_text_field, single_parameter, text_field

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from django.db import models
 from django.utils import timezone
 
-from accounts import invitations
 from accounts.authentication import sessions
 from accounts.mail import outbox
 from accounts.models import Deployment, Mail, Session, SignIn, SigningKey, SignUpInvitation, User
+from accounts.sign_in import invitations
 from accounts.tokens.keys import create_signing_key, published_keys
 from memberships import erasure
 from memberships import invitations as organization_invitations

@@ -13,7 +13,7 @@ from database.triggers import immutable, touch
 
 
 class Invitation(TimeStamped):
-    """The base of what people are invited to by mail; the link has the token (``accounts.invitations``)."""
+    """The base of what people are invited to by mail; the link has the token (``accounts.sign_in.invitations``)."""
 
     email = AddressField(max_length=254)
     token_hash = models.CharField(max_length=64, editable=False)

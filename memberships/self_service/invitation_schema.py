@@ -7,8 +7,8 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
-from accounts.invitations import DAYS, MAX_TOKEN, Refusal
 from accounts.serializers import OptionalTextField, TextField
+from accounts.sign_in.invitations import DAYS, MAX_TOKEN, Refusal
 from accounts.values.person_fields import MAX_EMAIL
 from api.errors import Problem
 from api.openapi import EXAMPLE_TIME, UNSETTLED, endpoint, envelope, enveloped, id_in_path

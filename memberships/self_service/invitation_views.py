@@ -13,8 +13,8 @@ from accounts.authentication import sessions
 from accounts.authentication.classes import require_settled
 from accounts.authentication.sessions import Caller, SignedIn
 from accounts.credentials import throttling
-from accounts.invitations import MAX_TOKEN
 from accounts.polled.viewsets import VisitorViewSet
+from accounts.sign_in.invitations import MAX_TOKEN
 from api.answers import answer
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem

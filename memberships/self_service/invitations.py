@@ -13,8 +13,8 @@ from accounts.authentication import sessions
 from accounts.authentication.sessions import Caller
 from accounts.credentials import throttling
 from accounts.credentials.users import user_with
-from accounts.invitations import Refusal
 from accounts.models import Deployment, SignIn
+from accounts.sign_in.invitations import Refusal
 from accounts.values.person_fields import email_field
 from api.answers import timestamp
 from api.errors import ApiError, Problem

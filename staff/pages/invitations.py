@@ -9,9 +9,9 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import invitations
 from accounts.credentials.users import user_with
 from accounts.models import Deployment, Invitation, SignUpInvitation
+from accounts.sign_in import invitations
 from memberships import invitations as organization_invitations
 from memberships.models import OrganizationInvitation
 from staff.pages.bulk_actions import INVITATION_ACTIONS, ORGANIZATION_INVITATION_ACTIONS

@@ -14,8 +14,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts import challenges
 from accounts.models import Deployment, SpentToken, User
+from accounts.sign_in import challenges
 from accounts.tokens import outside_issuers
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory

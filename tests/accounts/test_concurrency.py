@@ -25,12 +25,12 @@ from django.db import connection, connections, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import signing_in
 from accounts.authentication import sessions
 from accounts.authentication.sent_tokens import COOKIE
 from accounts.credentials.hashers import Argon2idHasher
 from accounts.credentials.mfa import new_backup_codes
 from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
+from accounts.sign_in import signing_in
 from accounts.tokens import keys, session_tokens
 from tests.support.api import MEMBERSHIPS
 from tests.support.factories import UserFactory, confirmed_authenticator, session_of

@@ -14,10 +14,10 @@ from django.core import mail as django_mail
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts import forgotten_passwords
 from accounts.credentials import mfa
 from accounts.mail import outbox
 from accounts.models import Deployment, Mail, MailedCode, SignIn, SignInAttempt, User
+from accounts.sign_in import forgotten_passwords
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory, UserFactory, session_of, token_of
 from tests.support.mail import mail_server

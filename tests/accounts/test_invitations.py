@@ -12,9 +12,9 @@ from django.core import mail as django_mail
 from django.db import connection
 from django.utils import timezone
 
-from accounts import invitations
 from accounts.mail import outbox
 from accounts.models import Deployment, SignUpAttempt, SignUpInvitation, User
+from accounts.sign_in import invitations
 from audit.models import AuditEntry
 from tests.accounts.test_signing_up import PASSWORD, SIGN_UP, attempt_of, prepare, verify
 from tests.support.api import MULTIPART, ApiClient, data_of, error_code

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from accounts import signing_in
 from accounts.authentication import sessions
 from accounts.authentication.sessions import Caller
 from accounts.models import Deployment, Session
-from accounts.signing_in import Client
+from accounts.sign_in import signing_in
+from accounts.sign_in.signing_in import Client
 from api.errors import ApiError, Problem
 from tests.support.api import ApiClient, data_of, error_code
 from tests.support.factories import token_of

@@ -10,10 +10,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from accounts import signing_in
 from accounts.authentication.sessions import MAX_SIGN_INS
 from accounts.credentials import mfa
 from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
+from accounts.sign_in import signing_in
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, encode, error_code
 from tests.support.factories import DeploymentFactory, confirmed_authenticator
 from tests.support.sign_in import (

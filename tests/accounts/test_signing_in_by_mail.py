@@ -10,9 +10,9 @@ import pytest
 from django.core import mail as django_mail
 from django.db import connection
 
-from accounts import signing_in
 from accounts.credentials.users import user_with
 from accounts.models import Deployment, Mail, MailedCode, SignInAttempt, User
+from accounts.sign_in import signing_in
 from tests.support.api import MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory
 from tests.support.sign_in import (

@@ -14,10 +14,10 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts import signing_in
 from accounts.authentication import sessions
 from accounts.credentials import mfa
 from accounts.models import Authenticator, Deployment, Session, SignIn, SignInAttempt, SignUpAttempt, User
+from accounts.sign_in import signing_in
 from accounts.tokens import keys
 from accounts.tokens.session_tokens import sign_session_token
 from api.answers import timestamp

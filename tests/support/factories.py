@@ -12,8 +12,8 @@ from django.utils import timezone
 from factory.declarations import PostGeneration, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
-from accounts import invitations
 from accounts.models import Authenticator, BackupCode, Deployment, Session, SignIn, SignUpInvitation, User
+from accounts.sign_in import invitations
 from accounts.tokens.keys import create_signing_key
 from accounts.tokens.session_tokens import sign_session_token
 from memberships import invitations as organization_invitations

@@ -9,10 +9,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts import invitations, own_picture, signing_up
+from accounts import own_picture
 from accounts.authentication import sessions
 from accounts.credentials import codes, throttling
 from accounts.mail import outbox
+from accounts.sign_in import invitations, signing_up
 from accounts.tokens import outside_issuers
 from database.models import sweep as sweep_invalidation_log
 from memberships.models import OrganizationInvitation

@@ -16,15 +16,15 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import invitations, signing_in
 from accounts.authentication import sessions
 from accounts.authentication.sessions import Caller
 from accounts.credentials import codes, passwords, throttling, users
 from accounts.credentials.users import user_with
-from accounts.invitations import Refusal
 from accounts.mail import outbox
 from accounts.models import Deployment, Invitation, SignUpAttempt, SignUpInvitation, User
-from accounts.signing_in import Client, SignInResult
+from accounts.sign_in import invitations, signing_in
+from accounts.sign_in.invitations import Refusal
+from accounts.sign_in.signing_in import Client, SignInResult
 from accounts.values.mail_texts import Template
 from api.errors import ApiError, Problem
 from database.constraints import violated_by

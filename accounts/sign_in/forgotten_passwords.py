@@ -15,13 +15,13 @@ from django.core import signing
 from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from accounts import signing_in
 from accounts.authentication.sessions import Caller
 from accounts.credentials import codes, passwords, throttling, users
 from accounts.credentials.users import held_address
 from accounts.mail import outbox
 from accounts.models import Deployment, EmailAddress, SignInAttempt, User
-from accounts.signing_in import Client, SignInResult
+from accounts.sign_in import signing_in
+from accounts.sign_in.signing_in import Client, SignInResult
 from accounts.values.mail_texts import Template
 from api.errors import ApiError, Problem
 
