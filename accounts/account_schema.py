@@ -8,9 +8,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts import rendering
+from accounts.answers import rendering
+from accounts.answers.serializers import TextField
 from accounts.models import SignIn
-from accounts.serializers import TextField
 from api.errors import Problem
 from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, NothingField, endpoint, envelope, enveloped, id_in_path
 

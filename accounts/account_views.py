@@ -7,7 +7,8 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import account_schema, deletion, own_sign_ins, rendering
+from accounts import account_schema, deletion, own_sign_ins
+from accounts.answers import rendering
 from accounts.authentication.classes import end_all_sessions
 from accounts.authentication.sent_tokens import send_visitors_token
 from accounts.authentication.sessions import Caller, SignedIn

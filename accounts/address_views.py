@@ -7,8 +7,9 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import address_schema, addresses, rendering
+from accounts import address_schema, addresses
 from accounts.account_views import proof_of
+from accounts.answers import rendering
 from accounts.authentication.sessions import SignedIn
 from accounts.models import EmailAddress
 from accounts.polled.viewsets import SessionViewSet

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accounts.serializers import (
+from accounts.answers.serializers import (
     ChallengeSerializer,
     IdentifiedSerializer,
     IdentifyRequestSerializer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from accounts import rendering
+from accounts.answers import rendering
 from accounts.authentication.session_rows import SessionRow, with_session
 from accounts.polled.poll import Composed, Poll, Source, composed, read_row
 from accounts.polled.viewers import Viewer

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.serializers import (
+from accounts.answers.serializers import (
     StepUpSerializer,
     UserAuthenticatorSerializer,
     VerifyAuthenticatorSerializer,

@@ -9,8 +9,8 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts import mfa_schema as schema
-from accounts import rendering
 from accounts.account_views import proof_of
+from accounts.answers import rendering
 from accounts.authentication.sessions import SignedIn
 from accounts.credentials import mfa, step_up
 from accounts.polled.viewsets import SessionViewSet

@@ -9,15 +9,15 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
-from accounts import rendering
-from accounts.authentication.classes import SessionAuthentication, VisitorAuthentication
-from accounts.authentication.sent_tokens import COOKIE, STAGING_PARAMETER
-from accounts.models import Deployment
-from accounts.serializers import (
+from accounts.answers import rendering
+from accounts.answers.serializers import (
     DeploymentSerializer,
     InvitationSerializer,
     JwksSerializer,
 )
+from accounts.authentication.classes import SessionAuthentication, VisitorAuthentication
+from accounts.authentication.sent_tokens import COOKIE, STAGING_PARAMETER
+from accounts.models import Deployment
 from accounts.sign_in.invitations import Refusal
 from api.openapi import EXAMPLE_TIME, endpoint, envelope, enveloped
 

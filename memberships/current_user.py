@@ -7,14 +7,14 @@ from typing import Any
 
 import orjson
 
-from accounts import rendering as accounts_rendering
-from accounts import rows
+from accounts.answers import rendering as accounts_rendering
+from accounts.answers import rows
+from accounts.answers.rows import UserRow
 from accounts.authentication.session_rows import SessionRow, read_with_session, with_session
 from accounts.authentication.sessions import Caller
 from accounts.models import Deployment
 from accounts.polled.poll import Composed, Poll, Source, composed, read_row
 from accounts.polled.viewers import Viewer
-from accounts.rows import UserRow
 from database.prepared import run
 from memberships.rows import segments
 

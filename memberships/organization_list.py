@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from accounts import rendering as accounts_rendering
+from accounts.answers import rendering as accounts_rendering
+from accounts.answers.rows import PublicUserRow, public_user
 from accounts.authentication.session_rows import with_session
 from accounts.polled.poll import Composed, Poll, Source, composed
 from accounts.polled.viewers import Viewer
-from accounts.rows import PublicUserRow, public_user
 from database.prepared import Statement, Values, time_text
 from memberships.listing.composing import organization_restriction
 from memberships.listing.fragments import (

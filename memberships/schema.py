@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest
 
-from accounts import rendering as accounts_rendering
+from accounts.answers import rendering as accounts_rendering
+from accounts.answers.rows import SignInAttemptRow, SignInRow, UserRow
+from accounts.answers.serializers import PictureSerializer, UpdateUserSerializer
 from accounts.models import Deployment
-from accounts.rows import SignInAttemptRow, SignInRow, UserRow
-from accounts.serializers import PictureSerializer, UpdateUserSerializer
 from api.answers import timestamp
 from api.errors import Problem
 from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, UNSETTLED, endpoint, envelope, enveloped

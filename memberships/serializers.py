@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from accounts.serializers import (
+from accounts.answers.serializers import (
     CurrentUserBaseSerializer,
     MetadataField,
     PublicUserDataSerializer,

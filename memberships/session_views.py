@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts import own_picture, profile
-from accounts import rendering as accounts_rendering
+from accounts.answers import rendering as accounts_rendering
 from accounts.authentication import sessions
 from accounts.authentication.classes import end_all_sessions, require_settled
 from accounts.authentication.sent_tokens import send_token, send_visitors_token

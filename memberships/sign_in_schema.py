@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from accounts import rendering as accounts_rendering
-from accounts.rows import SignUpAttemptRow
-from accounts.serializers import (
+from accounts.answers import rendering as accounts_rendering
+from accounts.answers.rows import SignUpAttemptRow
+from accounts.answers.serializers import (
     SIGN_IN_REQUEST,
     ForgotPasswordRequestSerializer,
     ForgotPasswordSerializer,

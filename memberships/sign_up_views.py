@@ -7,8 +7,8 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import rendering
 from accounts import schema as accounts_schema
+from accounts.answers import rendering
 from accounts.authentication.sessions import Caller
 from accounts.polled.viewsets import VisitorViewSet
 from accounts.sign_in import challenges, forgotten_passwords, signing_up

@@ -16,7 +16,7 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from accounts.browsers import client_of
+from accounts.answers.browsers import client_of
 from accounts.models import SignIn, User
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from accounts.serializers import TextField
+from accounts.answers.serializers import TextField
 from api.errors import Problem
 from api.openapi import envelope, id_in_path
 from memberships.schema import ORGANIZATION_EXAMPLE

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
-from accounts.serializers import OptionalTextField, TextField
+from accounts.answers.serializers import OptionalTextField, TextField
 from accounts.sign_in.invitations import DAYS, MAX_TOKEN, Refusal
 from accounts.values.person_fields import MAX_EMAIL
 from api.errors import Problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from accounts.serializers import PublicUserDataSerializer, TextField, UploadField
+from accounts.answers.serializers import PublicUserDataSerializer, TextField, UploadField
 from memberships.self_service.places import MAX_DESCRIPTION, MAX_NAME
 from memberships.serializers import (
     MembershipSerializer,

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from accounts import rendering as accounts_rendering
-from accounts.rows import PublicUserRow, public_user
+from accounts.answers import rendering as accounts_rendering
+from accounts.answers.rows import PublicUserRow, public_user
 from database.prepared import Statement, read, time_text
 from memberships.listing.fragments import read_afresh, shows_private_metadata
 from memberships.rows import ORGANIZATION_ROLES, WORKSPACE_ROLES

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.browsers import browser_of, device_of
+from accounts.answers.browsers import browser_of, device_of
 from accounts.models import Deployment, Session, SignIn, User
 from tests.support.api import RFC3339_UTC, ApiClient, data_of, error_code
 from tests.support.factories import UserFactory

@@ -8,9 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from accounts.answers.rendering import publishable_key
 from accounts.management.deployments import the_deployment
 from accounts.models import Deployment
-from accounts.rendering import publishable_key
 
 
 class Command(BaseCommand):

@@ -12,10 +12,10 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 from django.utils import timezone
 
+from accounts.answers.rendering import publishable_key
 from accounts.authentication.sessions import start_session
 from accounts.deployments.hosts import find_deployment
 from accounts.models import Deployment, User
-from accounts.rendering import publishable_key
 from accounts.tokens.session_tokens import sign_session_token
 from demo.data import FRONT_ENDS
 from server.listening import base_url

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import orjson
 
 from accounts import pictures
+from accounts.answers.browsers import browser_of, device_of
+from accounts.answers.rows import AddressRow, PublicUserRow, SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
 from accounts.authentication.sessions import MAX_SIGN_INS
-from accounts.browsers import browser_of, device_of
 from accounts.credentials import mfa
 from accounts.credentials.mfa import SECOND_FACTOR_POLICY
 from accounts.models import (
@@ -23,7 +24,6 @@ from accounts.models import (
     SignUpAttempt,
     User,
 )
-from accounts.rows import AddressRow, PublicUserRow, SignInAttemptRow, SignInRow, SignUpAttemptRow, UserRow
 from accounts.sign_in.invitations import Refusal
 from accounts.values import front_ends
 from api.answers import timestamp
