@@ -8,5 +8,5 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the security schemes known to drf-spectacular, and the allowed origins to django-cors-headers."""
-        for module in ("accounts.deployments.origins", "accounts.schema"):
+        for module in ("accounts.deployments.origins", "accounts.public.schema"):
             import_module(module)

@@ -7,10 +7,10 @@ from django.urls import path, re_path
 from accounts import pictures
 from accounts.account_views import AccountViewSet, OwnSignInsViewSet, PasswordViewSet
 from accounts.address_views import EmailAddressViewSet
-from accounts.challenge_views import ChallengeViewSet, IdentifyViewSet
 from accounts.mfa_views import MfaViewSet
-from accounts.picture_views import picture
-from accounts.views import JwksViewSet
+from accounts.public.challenge_views import ChallengeViewSet, IdentifyViewSet
+from accounts.public.picture_views import picture
+from accounts.public.views import JwksViewSet
 
 urlpatterns = [
     re_path(rf"^media/(?P<name>{pictures.NAME})$", picture),

@@ -9,7 +9,7 @@ import accounts.urls
 import memberships.urls
 from accounts.polled.fast_path import Endpoint
 from accounts.polled.viewsets import PolledViewSet
-from accounts.views import DeploymentViewSet
+from accounts.public.views import DeploymentViewSet
 from api.document import OpenApiView, docs
 from demo.mails import mails
 from demo.playground import playground

@@ -7,10 +7,10 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import schema as accounts_schema
 from accounts.answers import rendering
 from accounts.authentication.sessions import Caller
 from accounts.polled.viewsets import VisitorViewSet
+from accounts.public import schema as accounts_schema
 from accounts.sign_in import challenges, forgotten_passwords, signing_up
 from accounts.sign_in.invitations import PARAMETER
 from accounts.sign_in.signing_up import Person

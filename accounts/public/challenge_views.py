@@ -7,10 +7,10 @@ from typing import Any, cast
 from django.http import HttpResponse, QueryDict
 from rest_framework.request import Request
 
-from accounts import challenge_schema as schema
 from accounts.authentication.sessions import Caller
 from accounts.deployments.cached_deployments import deployment_of
 from accounts.polled.viewsets import VisitorViewSet
+from accounts.public import challenge_schema as schema
 from accounts.sign_in import challenges
 from api.answers import answer, json_answer
 from api.errors import ApiError, Problem

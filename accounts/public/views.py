@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import current_deployment, schema
 from accounts.deployments.cached_deployments import deployment_of
 from accounts.polled.viewsets import PolledViewSet
+from accounts.public import current_deployment, schema
 from accounts.tokens import keys
 from api.answers import json_answer
 from api.viewsets import ApiViewSet
