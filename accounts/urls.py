@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from accounts import pictures
-from accounts.account_views import AccountViewSet, OwnSignInsViewSet, PasswordViewSet
-from accounts.address_views import EmailAddressViewSet
-from accounts.mfa_views import MfaViewSet
 from accounts.public.challenge_views import ChallengeViewSet, IdentifyViewSet
 from accounts.public.picture_views import picture
 from accounts.public.views import JwksViewSet
+from accounts.self_service.account_views import AccountViewSet, OwnSignInsViewSet, PasswordViewSet
+from accounts.self_service.address_views import EmailAddressViewSet
+from accounts.self_service.mfa_views import MfaViewSet
 
 urlpatterns = [
     re_path(rf"^media/(?P<name>{pictures.NAME})$", picture),

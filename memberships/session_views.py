@@ -8,7 +8,6 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import own_picture, profile
 from accounts.answers import rendering as accounts_rendering
 from accounts.authentication import sessions
 from accounts.authentication.classes import end_all_sessions, require_settled
@@ -16,6 +15,7 @@ from accounts.authentication.sent_tokens import send_token, send_visitors_token
 from accounts.authentication.sessions import Caller, SignedIn
 from accounts.models import SignInAttempt, SignUpAttempt, User
 from accounts.polled.viewsets import PolledViewSet, SessionViewSet, VisitorViewSet
+from accounts.self_service import picture, profile
 from accounts.sign_in import challenges, signing_in, signing_up
 from accounts.sign_in.signing_in import Client, SignInResult
 from accounts.tokens import session_tokens
@@ -170,7 +170,7 @@ class CurrentUserViewSet(PolledViewSet):
     @schema.update_picture
     def update_picture(self, request: Request) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
-        own_picture.change(caller.user, file_field(body_of(request), "file", max_bytes=MAX_PICTURE))
+        picture.change(caller.user, file_field(body_of(request), "file", max_bytes=MAX_PICTURE))
         return current_user_answer(request, caller)
 
 

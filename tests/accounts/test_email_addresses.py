@@ -13,10 +13,10 @@ from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from accounts import addresses
 from accounts.credentials import users
 from accounts.mail import outbox
 from accounts.models import Deployment, EmailAddress, Mail, SignIn, User
+from accounts.self_service import addresses
 from accounts.values.mail_texts import Template
 from audit.models import AuditEntry
 from tests.support.api import FORM, JSON, MULTIPART, RFC3339_UTC, ApiClient, data_of, error_code

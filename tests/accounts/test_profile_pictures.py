@@ -17,9 +17,10 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
-from accounts import own_picture, pictures
+from accounts import pictures
 from accounts.credentials import throttling
 from accounts.models import Deployment, User
+from accounts.self_service import picture
 from api.bounds import MAX_PICTURE
 from tests.support.api import JSON, ApiClient, data_of, error_code
 from tests.support.factories import OrganizationFactory, UserFactory, join_organization
@@ -225,16 +226,16 @@ def test_an_empty_text_removes_the_picture_too(client: ApiClient) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_the_file_stays_if_the_change_is_undone(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     user = UserFactory.create()
-    own_picture.change(user, io.BytesIO(drawn()))
+    picture.change(user, io.BytesIO(drawn()))
     before = list(media.iterdir())
     with transaction.atomic():
-        own_picture.change(user, io.BytesIO(drawn()))
+        picture.change(user, io.BytesIO(drawn()))
         transaction.set_rollback(True)
     assert before[0] in media.iterdir()
     monkeypatch.setattr(User, "save", lambda *_, **__: 1 / 0)
     count = len(list(media.iterdir()))
     with pytest.raises(ZeroDivisionError):
-        own_picture.change(user, io.BytesIO(drawn()))
+        picture.change(user, io.BytesIO(drawn()))
     assert len(list(media.iterdir())) == count, "a new file without a user goes at once"
 
 
@@ -261,7 +262,7 @@ def test_files_that_are_nobodys_are_swept_after_a_day(client: ApiClient, user: U
 
 
 def test_a_sweep_before_the_first_picture_finds_nothing(db: None) -> None:
-    assert own_picture.sweep(before=timezone.now()) == 0
+    assert picture.sweep(before=timezone.now()) == 0
 
 
 # The answers that show it

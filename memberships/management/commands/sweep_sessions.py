@@ -9,10 +9,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts import own_picture
 from accounts.authentication import sessions
 from accounts.credentials import codes, throttling
 from accounts.mail import outbox
+from accounts.self_service import picture
 from accounts.sign_in import invitations, signing_up
 from accounts.tokens import outside_issuers
 from database.models import sweep as sweep_invalidation_log
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         throttling.sweep()
         outside_issuers.sweep()
         day_before = timezone.now() - timedelta(days=1)
-        own_picture.sweep(before=day_before)
+        picture.sweep(before=day_before)
         images.sweep(before=day_before)
         sweep_invalidation_log()
         self.stdout.write(f"{number} sessions deleted")

@@ -8,10 +8,10 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
-from accounts.account_schema import done
 from accounts.answers import rendering
 from accounts.answers.rows import AddressRow
 from accounts.answers.serializers import TextField, UserEmailAddressSerializer
+from accounts.self_service.account_schema import done
 from accounts.values.person_fields import MAX_EMAIL
 from api.errors import Problem
 from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, endpoint, envelope, enveloped, id_in_path

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from accounts import own_picture
 from accounts.authentication import sessions
 from accounts.authentication.sessions import Caller, SignedIn
 from accounts.credentials import step_up
 from accounts.credentials.step_up import Demand, Proof
 from accounts.mail import notices
 from accounts.models import User
+from accounts.self_service import picture
 from accounts.sign_in import invitations
 from accounts.values.mail_texts import Template
 
@@ -22,7 +22,7 @@ def delete_account(caller: SignedIn, proof: Proof) -> Caller:
 
     def make(user: User) -> None:
         sessions.sign_out_everywhere([user])
-        own_picture.discard(user)
+        picture.discard(user)
         invitations.forget_accepted(user)
         notices.send(user, Template.ACCOUNT_DELETED, address=proof.address)
         user.delete()

@@ -7,7 +7,6 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import account_schema, deletion, own_sign_ins
 from accounts.answers import rendering
 from accounts.authentication.classes import end_all_sessions
 from accounts.authentication.sent_tokens import send_visitors_token
@@ -15,6 +14,7 @@ from accounts.authentication.sessions import Caller, SignedIn
 from accounts.credentials import passwords, step_up
 from accounts.models import User
 from accounts.polled.viewsets import SessionViewSet
+from accounts.self_service import account_schema, deletion, own_sign_ins
 from api.answers import answer
 from api.client_address import client_address_of
 from api.requests import body_of, optional_text_field, text_field

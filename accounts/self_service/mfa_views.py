@@ -8,12 +8,12 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import mfa_schema as schema
-from accounts.account_views import proof_of
 from accounts.answers import rendering
 from accounts.authentication.sessions import SignedIn
 from accounts.credentials import mfa, step_up
 from accounts.polled.viewsets import SessionViewSet
+from accounts.self_service import mfa_schema as schema
+from accounts.self_service.account_views import proof_of
 from api.answers import answer
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem

@@ -7,12 +7,12 @@ from typing import cast
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts import address_schema, addresses
-from accounts.account_views import proof_of
 from accounts.answers import rendering
 from accounts.authentication.sessions import SignedIn
 from accounts.models import EmailAddress
 from accounts.polled.viewsets import SessionViewSet
+from accounts.self_service import address_schema, addresses
+from accounts.self_service.account_views import proof_of
 from accounts.values.person_fields import email_field
 from api.answers import answer
 from api.client_address import client_address_of
