@@ -158,7 +158,7 @@ def test_an_allowed_page_may_read_that_the_database_is_away(
     def fail(host: str) -> None:
         raise OperationalError
 
-    for name in ("accounts.authentication.callers", "accounts.polled"):
+    for name in ("accounts.authentication.callers", "accounts.polled.fast_path"):
         monkeypatch.setattr(f"{name}.cached_deployment", lambda _: None)
     monkeypatch.setattr("accounts.deployments.cached_deployments.load_deployment", fail)
     monkeypatch.setattr(hosts, "find_deployment", fail)
