@@ -10,9 +10,9 @@ from django.apps import apps
 from django.db import transaction
 from django.db.models.functions import Lower
 
-from accounts import pictures
 from accounts.authentication import sessions
 from accounts.models import EmailAddress, Mail, SignInAttempt, SignUpAttempt, SignUpInvitation, User
+from accounts.self_service import picture
 from audit import erasure
 from memberships.models import OrganizationInvitation
 
@@ -44,7 +44,7 @@ def erase(user: User) -> Erasure:
     pk, deployment_id = user.pk, user.deployment_id
     deleted: Counter[str] = Counter()
     sessions.sign_out_everywhere([user])
-    pictures.discard(user)
+    picture.discard(user)
     for model, field in _SENT_TO:
         rows = model._default_manager.filter(deployment=deployment_id).annotate(lowered=Lower(field))
         deleted.update(_numbers(rows.filter(lowered__in=lowered).delete()[1]))
