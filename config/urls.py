@@ -13,7 +13,7 @@ from accounts.public.views import DeploymentViewSet
 from api.document import OpenApiView, docs
 from demo.mails import mails
 from demo.playground import playground
-from memberships.session_views import AccessTokenViewSet, CurrentUserViewSet, SessionStateViewSet
+from memberships.session.session_views import AccessTokenViewSet, CurrentUserViewSet, SessionStateViewSet
 from memberships.views import OrganizationMembershipViewSet, WorkspaceMembershipViewSet
 from staff.access.mfa_page import mfa_page, moved_mfa_page
 

@@ -14,8 +14,8 @@ from memberships.self_service.views import (
     WorkspaceRoleViewSet,
     WorkspaceViewSet,
 )
-from memberships.session_views import CurrentUserViewSet, SignInViewSet, SignOutViewSet, SwitchViewSet
-from memberships.sign_up_views import ForgottenPasswordViewSet, InvitationViewSet, SignUpViewSet
+from memberships.session.session_views import CurrentUserViewSet, SignInViewSet, SignOutViewSet, SwitchViewSet
+from memberships.session.sign_up_views import ForgottenPasswordViewSet, InvitationViewSet, SignUpViewSet
 
 urlpatterns = [
     path("me/profile-picture", CurrentUserViewSet.as_view({"post": "update_picture"})),

@@ -247,7 +247,7 @@ def test_invitations_are_accepted_by_whoever_has_the_address(page: Page, browser
 
 
 INVITE_AS_STAFF = """
-from accounts import invitations
+from accounts.sign_in import invitations
 from accounts.models import Deployment, SignUpInvitation
 deployment = Deployment.objects.get(host="127.0.0.1")
 invitations.send(SignUpInvitation(deployment=deployment, email="sigrid@people.example"))

@@ -24,8 +24,9 @@ from api.bounds import MAX_PICTURE
 from api.client_address import client_address_of
 from api.errors import ApiError, Problem
 from api.requests import body_of, file_field, id_parameter, single_parameter, text_field
-from memberships import access_token, active, current_user, invitations, schema, session_state, sign_in_schema
-from memberships.session_state import session_data
+from memberships import invitations, schema
+from memberships.session import access_token, active, current_user, session_state, sign_in_schema
+from memberships.session.session_state import session_data
 
 
 class SessionStateViewSet(PolledViewSet):

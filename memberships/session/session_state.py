@@ -18,7 +18,7 @@ from accounts.polled.poll import Composed, Poll, Source, composed, read_row
 from accounts.polled.viewers import Viewer
 from accounts.sign_in import signing_in, signing_up
 from database.prepared import run
-from memberships.current_user import user_row
+from memberships.session.current_user import user_row
 
 MESSAGE = "Your session."
 

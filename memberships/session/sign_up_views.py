@@ -18,8 +18,8 @@ from accounts.values.person_fields import email_field, person_field, username_fi
 from api.answers import answer
 from api.requests import body_of, optional_text_field, single_parameter, text_field
 from memberships import invitations
-from memberships import sign_in_schema as schema
-from memberships.session_views import client_of, signed_in_answer
+from memberships.session import sign_in_schema as schema
+from memberships.session.session_views import client_of, signed_in_answer
 
 
 class SignUpViewSet(VisitorViewSet):
