@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from accounts import counting
+from accounts.authentication.sessions import SignedIn
+from api.errors import ApiError, Problem
 from database.prepared import Statement, number, read
+from memberships.eligibility import EligibilityRestriction
 from memberships.listing import fragments
 from memberships.listing.fragments import PlaceFragment
 from memberships.membership_rows import MembershipRow, memberships, parse_ids, parse_memberships
@@ -43,3 +47,10 @@ def membership_of(user_id: int, workspace_id: int) -> Membership | None:
         organization=found.organizations[row.organization_id],
         is_admin=row.organization_id in administered or any(role.is_admin for role in found.roles.values()),
     )
+
+
+def require_unrestricted(caller: SignedIn, restriction: EligibilityRestriction) -> None:
+    """Raise ``ApiError`` (403) if ``restriction`` keeps the caller out, who counts among today's for that."""
+    if restriction["type"] != "none":
+        counting.count_user(restriction["type"], caller.user.pk)
+        raise ApiError(Problem.ENTRY_RESTRICTED, restriction["message"])

@@ -17,6 +17,7 @@ from database.triggers import count_rows_in, immutable, invalidates, must_match,
 from memberships.domain_triggers import joins_by_address, joins_by_domain, leaves_a_mark
 from memberships.invitation_models import OrganizationInvitation as OrganizationInvitation
 from memberships.triggers import (
+    counts_new_members,
     joins_auto_assigned_workspace,
     keeps_an_administrator,
     lists_by_links,
@@ -88,6 +89,7 @@ class OrganizationMembership(Membership):
             *invalidates("user", "user_id", deployment="changed.deployment_id"),
             *joins_auto_assigned_workspace(),
             *leaves_a_mark(),
+            counts_new_members(),
         ]
 
 

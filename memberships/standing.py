@@ -13,6 +13,7 @@ from accounts.authentication.sessions import SignedIn
 from api.errors import ApiError, Problem
 from api.networks import Address
 from database.prepared import Statement, number, read
+from memberships.access import require_unrestricted
 from memberships.eligibility import EligibilityRestriction, restriction
 from memberships.listing.fragments import level
 from memberships.permissions import Action, Rights, Verdict, may_give, verdict
@@ -150,9 +151,7 @@ def _standing(
             raise ApiError(Problem.NOT_FOUND, NO_WORKSPACE) if workspace else ApiError(Problem.NOT_A_MEMBER)
         case Verdict.FORBIDDEN:
             raise ApiError(Problem.FORBIDDEN, f"You may not {action.does}; ask one of its administrators.")
-    kept_out = _restriction(caller, address, organization, workspace, rights)
-    if kept_out["type"] != "none":
-        raise ApiError(Problem.ENTRY_RESTRICTED, kept_out["message"])
+    require_unrestricted(caller, _restriction(caller, address, organization, workspace, rights))
     assert organization.membership_id is not None, "strangers are gone"  # noqa: S101
     return Standing(
         caller=caller,

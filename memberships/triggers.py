@@ -247,3 +247,23 @@ def joins_auto_assigned_workspace() -> list[pgtrigger.Trigger]:
             referencing={"new": "inserted"},
         )
     )
+
+
+def counts_new_members() -> pgtrigger.Trigger:
+    """Count the new members of organizations, by the day on which their membership began.
+
+    Each connection has a row of its own, so that nobody who joins waits until another transaction, such as an import,
+    is over.
+    """
+    return after_statement(
+        "count_new_members",
+        pgtrigger.Insert,
+        """
+            INSERT INTO accounts_dailycount AS kept (deployment_id, day, kind, slot, number)
+                SELECT deployment_id, (created_at AT TIME ZONE 'UTC')::date, 'new_members', pg_backend_pid(), count(*)
+                FROM joined GROUP BY 1, 2 ORDER BY 1, 2
+                ON CONFLICT (deployment_id, day, kind, slot) DO UPDATE SET number = kept.number + excluded.number;
+            RETURN NULL;
+        """,
+        referencing={"new": "joined"},
+    )

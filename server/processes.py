@@ -21,7 +21,7 @@ import uvloop
 from django.conf import settings
 from prometheus_client import multiprocess
 
-from accounts.mail import sender
+from accounts import background
 from server import at_once
 from server.connection import Connection
 from server.listening import BACKLOG, listen
@@ -150,8 +150,9 @@ async def _serve(loop: Any, application: Any, listener: socket.socket, lifeline:
             service.stop()
             loop.call_later(GRACE, os._exit, 0)
 
-    sender.start()
+    background.start()
     loop.add_reader(lifeline, stop)
     loop.add_signal_handler(signal.SIGTERM, stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     await service.is_over
+    await loop.run_in_executor(None, background.finish)

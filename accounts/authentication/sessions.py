@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -19,6 +20,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from accounts import counting
 from accounts.models import Deployment, Session, SignIn, SignInAttempt, User
 from accounts.tokens.session_tokens import PassingError, SessionToken, sign_session_token
 from api.answers import SessionSummary, timestamp
@@ -293,6 +295,9 @@ def replace_token(session: Session, serial: int) -> str:
     _refresh(session)
     if session.token_floor > serial:
         raise PassingError(Problem.TOKEN_REPLACED)
+    if session.active_sign_in is not None:
+        user_id = session.active_sign_in.user_id
+        transaction.on_commit(partial(counting.count_user, counting.Kind.ACTIVE_USERS, user_id))
     return session_token(session)
 
 

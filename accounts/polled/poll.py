@@ -8,14 +8,16 @@ endpoints do, answers every request, and composes by ``compose``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import orjson
+from django.db import transaction
 from django.utils import timezone
 from rest_framework.request import Request
 
+from accounts import counting
 from accounts.authentication import sessions
 from accounts.authentication.sent_tokens import Sent as SentTokens
 from accounts.authentication.session_rows import SessionRow, SessionStatement, read_with_session, session_of
@@ -72,6 +74,8 @@ class Composed(NamedTuple):
     """The same answer has the same, in every process."""
     text: list[bytes]
     parts: list[Part]
+    counts: Collection[str] = ()
+    """The kinds of ``DailyCount`` that the viewer is among by this answer."""
 
     def body(self) -> bytes:
         """The whole success envelope."""
@@ -166,6 +170,7 @@ def answer(source: Source[R], poll: Poll, cached: CachedDeployment, tokens: Sent
         if row.version != viewer.version or not cached.is_current:
             return None
     found = source.compose(viewer, row, poll)
+    _count(viewer, found)
     if keeps_sent and (sent is None or sent.etag != found.etag):
         _put(source, poll, viewer, found, row)
     return Found(found.etag, None if found.etag == poll.etag else found.body)
@@ -197,9 +202,15 @@ def compose(source: Source[R], poll: Poll, caller: Caller, row: R) -> Composed:
     """The answer for ``caller``, whose session was read."""
     viewer = viewer_of(_signed_in(source, caller), row.version)
     found = source.compose(viewer, row, poll)
+    transaction.on_commit(partial(_count, viewer, found))  # staff who look for a reason roll back
     if source.is_lasting and not caller.is_visitor:
         _put(source, poll, viewer, found, row)
     return found
+
+
+def _count(viewer: Viewer, found: Composed) -> None:
+    for kind in found.counts:
+        counting.count_user(kind, viewer.user_id)
 
 
 def _put(source: Source[R], poll: Poll, viewer: Viewer, found: Composed, row: R) -> None:

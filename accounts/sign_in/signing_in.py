@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
-from typing import cast
+from functools import cache, partial, wraps
+from typing import Concatenate, ParamSpec, cast
 
 from django.conf import settings
 from django.contrib.auth import hashers
@@ -13,6 +14,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from accounts import counting
 from accounts.authentication import sessions
 from accounts.authentication.sessions import Caller
 from accounts.credentials import codes, mfa, throttling, users
@@ -52,6 +54,25 @@ class SignInResult:
     missing: tuple[str, ...] = ()
 
 
+P = ParamSpec("P")
+SignIn = Callable[Concatenate[Caller, P], SignInResult]
+
+
+def _counts_failures(sign_in: SignIn[P]) -> SignIn[P]:
+    """Count the tries that are refused."""
+
+    @wraps(sign_in)
+    def counted(caller: Caller, /, *args: P.args, **kwargs: P.kwargs) -> SignInResult:
+        try:
+            return sign_in(caller, *args, **kwargs)
+        except ApiError:
+            counting.count(counting.Kind.FAILED_SIGN_INS, caller.deployment.pk)
+            raise
+
+    return counted
+
+
+@_counts_failures
 def sign_in_with_password(
     caller: Caller, client: Client, *, method: SignInAttempt.Method, name: str, password: str
 ) -> SignInResult:
@@ -159,6 +180,7 @@ def _has_address(caller: Caller, attempt: SignInAttempt) -> bool:
     return owner is not None and owner == attempt.user
 
 
+@_counts_failures
 def sign_in_with_code(caller: Caller, client: Client, *, attempt_id: int, code: str) -> SignInResult:
     """The session in which the user of the attempt is signed in now, or awaits their MFA code after that of a mail.
 
@@ -199,6 +221,7 @@ def _takes(caller: Caller, attempt: SignInAttempt, code: str) -> bool:
     return attempt.user is not None and mfa.take_code(attempt.user, code)
 
 
+@_counts_failures
 def sign_in_with_outside_token(caller: Caller, client: Client, *, token: str) -> SignInResult:
     """The session in which the user whom a trusted outside issuer names is signed in now.
 
@@ -254,6 +277,7 @@ def complete(caller: Caller, session: Session, user: User, client: Client) -> Si
             user_agent=client.user_agent,
         )
         sessions.supersede_tokens(session)
+        transaction.on_commit(partial(counting.count_sign_in, user))
     return SignInResult(session, is_complete=True)
 
 

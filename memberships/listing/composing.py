@@ -30,6 +30,7 @@ def compose(viewer: Viewer, row: ListingRow, poll: Poll) -> Composed:
     members = {role_ids: _member(viewer, [found.roles[id_] for id_ in given]) for role_ids, given in roles_of.items()}
     shows = [shows_private_metadata(viewer.deployment, is_admin=is_admin) for is_admin in (False, True)]
     text = [_HEAD]
+    kept_out_by: set[str] = set()
     digests = [viewer.deployment.private_metadata_audience.encode(), viewer.session, row.text]
     for id_, workspace_id, organization_id, role_ids, own_json in rows:
         workspace, organization = found.workspaces[workspace_id], found.organizations[organization_id]
@@ -39,9 +40,12 @@ def compose(viewer: Viewer, row: ListingRow, poll: Poll) -> Composed:
         if is_admin or not (workspace.has_rules or organization.has_rules):
             kept_out = _UNRESTRICTED
         else:
-            kept_out = orjson.dumps(
-                workspace_restriction(workspace, organization, is_admin=is_admin, caller=viewer, address=poll.address)
+            decision = workspace_restriction(
+                workspace, organization, is_admin=is_admin, caller=viewer, address=poll.address
             )
+            if decision is not UNRESTRICTED:
+                kept_out_by.add(decision["type"])
+            kept_out = orjson.dumps(decision)
         digests += (workspace.digest, organization.digest, member, kept_out)
         text += rendering.workspace_membership(
             id_,
@@ -64,6 +68,7 @@ def compose(viewer: Viewer, row: ListingRow, poll: Poll) -> Composed:
             *found.organizations.values(),
             *found.roles.values(),
         ],
+        counts=kept_out_by,
     )
 
 

@@ -15,7 +15,7 @@ from accounts.models import SignIn
 from api.errors import ApiError, Problem
 from api.networks import Address
 from memberships import rows
-from memberships.access import Membership, membership_of
+from memberships.access import Membership, membership_of, require_unrestricted
 from memberships.eligibility import EligibilityRestriction
 from memberships.listing.composing import organization_restriction, workspace_restriction
 from memberships.listing.fragments import of_organization
@@ -30,7 +30,7 @@ def switch_organization(caller: SignedIn, organization_id: int | None, *, addres
     membership_id = None
     if organization_id is not None:
         row = _organization_row(caller, organization_id)
-        _require_unrestricted(_organization_restriction(row, caller, address))
+        require_unrestricted(caller, _organization_restriction(row, caller, address))
         membership_id = row.id
     with _unless_left(Problem.NOT_A_MEMBER):
         active = _locked(caller.sign_in)
@@ -51,7 +51,7 @@ def switch_workspace(caller: SignedIn, workspace_id: int | None, *, address: Add
     membership = membership_of(caller.user.pk, workspace_id)
     if membership is None:
         raise ApiError(Problem.NOT_FOUND, "You are no member of such a workspace.")
-    _require_unrestricted(_workspace_restriction(membership, caller, address))
+    require_unrestricted(caller, _workspace_restriction(membership, caller, address))
     organization = _organization_row(caller, membership.organization_id)
     with _unless_left(Problem.NOT_FOUND):
         active = _locked(caller.sign_in)
@@ -94,11 +94,6 @@ def _workspace_restriction(membership: Membership, caller: SignedIn, address: Ad
     return workspace_restriction(
         membership.workspace, membership.organization, is_admin=membership.is_admin, caller=caller, address=address
     )
-
-
-def _require_unrestricted(restriction: EligibilityRestriction) -> None:
-    if restriction["type"] != "none":
-        raise ApiError(Problem.ENTRY_RESTRICTED, restriction["message"])
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from pytest_django.fixtures import Settings
 from accounts.models import (
     Authenticator,
     BackupCode,
+    CountedUser,
+    DailyCount,
     FailureCount,
     Mail,
     MailedCode,
@@ -78,6 +80,7 @@ def test_every_model_has_pages_or_a_place_on_anothers(app: str) -> None:
         StaffBackupCodes,
         *(Administrator, AdministeringRole, AdministeringUser),
         *(EndedMembership, JoiningAddress, JoiningDomain),
+        *(CountedUser, DailyCount),
     }  # hashes and numbers; a choice on the page of StaffAccess; one's own MFA; what triggers keep
     assert set(apps.get_app_config(app).get_models()) <= {*PAGES, *inlines, *of_no_interest}
 

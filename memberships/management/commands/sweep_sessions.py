@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from accounts import counting
 from accounts.authentication import sessions
 from accounts.credentials import codes, throttling
 from accounts.mail import outbox
@@ -25,7 +26,8 @@ class Command(BaseCommand):
     help = (
         "Delete the sessions that ended or expired, the mails that were written, the invitations that expired and the "
         "domains that were claimed and never verified some time ago; limits that are over, sign-ups, codes and used "
-        "tokens that have expired, pictures that are nobody's, and old rows of the invalidation log. Run it daily."
+        "tokens that have expired, pictures that are nobody's, the counts of days that no plot shows, and old rows of "
+        "the invalidation log. Run it daily."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -43,6 +45,7 @@ class Command(BaseCommand):
         codes.sweep()
         signing_up.sweep()
         throttling.sweep()
+        counting.sweep()
         outside_issuers.sweep()
         day_before = timezone.now() - timedelta(days=1)
         picture.sweep(before=day_before)
