@@ -9,12 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import BooleanField, Q, QuerySet, Value
 from django.db.models.functions import Lower
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -26,7 +23,7 @@ from audit.groups import name_groups
 from audit.models import AuditEntry, AuditGroup
 from audit.names import deployment_of, model_of, name_subjects, referred_to
 from staff.access.permissions import PRIVATE_METADATA, access_of, visible_to
-from staff.pages.audit_export import KINDS, export_page
+from staff.pages.audit_export import export_page
 from staff.pages.audit_filters import (
     ActorFilter,
     DeploymentFilter,
@@ -39,6 +36,7 @@ from staff.pages.audit_filters import (
 )
 from staff.pages.undo import undo_page
 from staff.toolkit.links import address, link_to
+from staff.toolkit.lists import StaffChangeList
 from staff.toolkit.pages import ReadOnlyAdmin
 
 UNNAMED = "one action"
@@ -113,6 +111,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes = super().get_changelist_instance(request)
+        changes.is_exported = not hasattr(request, "history_of")
         self.prepare(request, changes.result_list)
         return changes
 
@@ -123,11 +122,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return entry
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """With the name of the action, where the list is one action's, and links to export what is filtered."""
-        query = request.GET.urlencode()
-        context: dict[str, Any] = {
-            "exports": [(name, f"{address(AuditEntry, kind)}?{query}") for kind, name in KINDS.items()]
-        }
+        """With the name of the action, where the list is one action's."""
+        context: dict[str, Any] = {}
         if group_id := as_uuid(request.GET.get(GroupFilter.parameter_name, "")):
             context["group"] = visible_to(request.user, AuditGroup.objects.filter(pk=group_id)).first() or UNNAMED
             if self.has_undo_permission(request):
@@ -135,11 +131,9 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return super().changelist_view(request, context | (extra_context or {}))
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.export)
-        own = [path(f"export/{kind}/", view, {"kind": kind}, name=f"audit_auditentry_{kind}") for kind in KINDS]
         undo = self.admin_site.admin_view(self.undo_group)
-        own.append(path("action/<uuid:group_id>/undo/", undo, name="audit_auditentry_undo_group"))
-        return [*own, *super().get_urls()]
+        own = path("action/<uuid:group_id>/undo/", undo, name="audit_auditentry_undo_group")
+        return [own, *super().get_urls()]
 
     def has_undo_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return access_of(request.user).writes
@@ -162,15 +156,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             return address(entry, "undo")
         return reverse("admin:audit_auditentry_undo_group", args=[entry.group_id])
 
-    def export(self, request: HttpRequest, kind: str) -> HttpResponseBase:
-        """The entries that the list has for the same query, as a file to save."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        try:
-            entries = super().get_changelist_instance(request).queryset
-        except IncorrectLookupParameters as error:
-            raise BadRequest(str(error)) from error
-        return export_page(entries, kind, prepare=partial(self.prepare, request))
+    def file_of(self, request: HttpRequest, changes: StaffChangeList, kind: str) -> StreamingHttpResponse:
+        return export_page(changes.queryset, kind, prepare=partial(self.prepare, request))
 
     @admin.display(description="when (UTC)")
     def when(self, entry: AuditEntry) -> str:

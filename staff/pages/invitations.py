@@ -17,7 +17,7 @@ from memberships.models import OrganizationInvitation
 from staff.pages.bulk_actions import INVITATION_ACTIONS, ORGANIZATION_INVITATION_ACTIONS
 from staff.pages.memberships import of_organization, of_workspace
 from staff.toolkit.choices import fits
-from staff.toolkit.filters import RelatedFilter
+from staff.toolkit.filters import EndsSoonFilter, RelatedFilter
 from staff.toolkit.forms import StaffForm
 from staff.toolkit.pages import DATES, StaffAdmin
 
@@ -67,7 +67,7 @@ class SignUpInvitationAdmin(InvitationAdmin):
     form = InvitationForm
     identity = ("deployment", "email", "first_name", "last_name")
     list_display = ("email", "deployment", "state", "created_at", "expires_at", "accepted_at")
-    list_filter = (("accepted_at", admin.EmptyFieldListFilter), ("deployment", RelatedFilter))
+    list_filter = (("accepted_at", admin.EmptyFieldListFilter), EndsSoonFilter, ("deployment", RelatedFilter))
     list_select_related = ("deployment",)
     search_fields = ("email",)
     search_help_text = "Email address or id"
@@ -100,6 +100,7 @@ class OrganizationInvitationAdmin(InvitationAdmin):
     list_filter = (
         ("accepted_at", admin.EmptyFieldListFilter),
         ("discarded_at", admin.EmptyFieldListFilter),
+        EndsSoonFilter,
         ("organization", RelatedFilter),
         ("deployment", RelatedFilter),
     )

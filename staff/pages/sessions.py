@@ -12,7 +12,7 @@ from accounts.models import Session, SignIn, SignInAttempt, SignUpAttempt
 from api.networks import parse_address
 from staff.pages.bulk_actions import SESSION_ACTIONS, SIGN_IN_ACTIONS
 from staff.pages.memberships import ActiveMembershipInline
-from staff.toolkit.filters import RelatedFilter
+from staff.toolkit.filters import EndsSoonFilter, RelatedFilter
 from staff.toolkit.inlines import ReadOnlyInline
 from staff.toolkit.links import link
 from staff.toolkit.pages import ReadOnlyAdmin, StaffAdmin
@@ -22,7 +22,7 @@ from staff.toolkit.search import is_id
 class EndableAdmin(ReadOnlyAdmin):
     """Rows that are live until they expire or are ended."""
 
-    list_filter = (("ended_at", admin.EmptyFieldListFilter), ("deployment", RelatedFilter))
+    list_filter = (("ended_at", admin.EmptyFieldListFilter), EndsSoonFilter, ("deployment", RelatedFilter))
 
     @admin.display(description="state")
     def state(self, obj: Session | SignIn) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q, QuerySet, Value
+from django.db.models import OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -20,15 +20,16 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 
 from accounts.authentication import sessions
 from accounts.mail import notices
-from accounts.models import Authenticator, BackupCode, Deployment, EmailAddress, User
+from accounts.models import Authenticator, BackupCode, Deployment, EmailAddress, SignIn, User
 from accounts.models.addresses import IS_HELD
 from accounts.values.mail_texts import Template
 from accounts.values.names import normal_name, searched
+from memberships.models import OrganizationMembership, WorkspaceMembership
 from staff.access.permissions import visible_to
 from staff.pages.bulk_actions import USER_ACTIONS
 from staff.pages.memberships import OrganizationOfUserInline, WorkspaceOfUserInline
 from staff.pages.organizations import UserSegmentInline
-from staff.toolkit.filters import RelatedFilter
+from staff.toolkit.filters import LackFilter, RelatedFilter
 from staff.toolkit.forms import StaffForm
 from staff.toolkit.inlines import ReadOnlyInline
 from staff.toolkit.pages import DATES, ReadOnlyAdmin, StaffAdmin
@@ -106,12 +107,22 @@ def _listed(issuers: list[str]) -> str:
     return ", ".join(issuers) or "none (see manage.py trust_issuer)"
 
 
+class UserLackFilter(LackFilter):
+    title, parameter_name = "without", "without"
+    lacks: ClassVar[dict[str, tuple[str, QuerySet]]] = {
+        "sign_in": ("Never signed in", SignIn.objects.filter(user=OuterRef("pk"))),
+        "mfa": ("Without MFA", Authenticator.objects.filter(user=OuterRef("pk"), confirmed_at__isnull=False)),
+        "organization": ("Without an organization", OrganizationMembership.objects.filter(user=OuterRef("pk"))),
+        "workspace": ("Without a workspace", WorkspaceMembership.objects.filter(user=OuterRef("pk"))),
+    }
+
+
 @admin.register(User)
 class UserAdmin(StaffAdmin):
     form = UserForm
     identity = ("deployment",)
     list_display = ("__str__", "username", "first_name", "last_name", "deployment", "disabled", "created_at")
-    list_filter = ("disabled", ("deployment", RelatedFilter))
+    list_filter = (UserLackFilter, "disabled", ("deployment", RelatedFilter))
     list_select_related = ("deployment",)
     search_fields = ("email", "username", "first_name", "last_name", "external_id")
     search_help_text = "Email address, name or id"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any, cast
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, cast
 
+from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse_lazy
+from django.utils import timezone
 from django.utils.timezone import make_aware
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.contrib.filters.forms import RangeDateTimeForm
@@ -23,6 +25,40 @@ class RelatedFilter(AutocompleteSelectFilter):
         for choice in super().choices(changelist):
             choice["form"].fields[self.lookup_kwarg].queryset = page.get_queryset(self.request)
             yield choice
+
+
+class LackFilter(SimpleListFilter):
+    """By related rows that are not there. ``lacks`` are the names of the choices, with the rows that are looked for.
+
+    The rows refer to the outer one by ``OuterRef("pk")``.
+    """
+
+    lacks: ClassVar[dict[str, tuple[str, QuerySet]]]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, title) for name, (title, _) in self.lacks.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() not in self.lacks:
+            return queryset
+        _, rows = self.lacks[str(self.value())]
+        return queryset.filter(~Exists(rows))
+
+
+class EndsSoonFilter(SimpleListFilter):
+    """By the end of rows that have an ``expires_at``."""
+
+    title, parameter_name = "ends", "ends"
+    DAYS: ClassVar[dict[str, str]] = {"1": "Within a day", "7": "Within 7 days", "30": "Within 30 days"}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(self.DAYS.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() not in self.DAYS:
+            return queryset
+        now = timezone.now()
+        return queryset.filter(expires_at__gt=now, expires_at__lte=now + timedelta(days=int(str(self.value()))))
 
 
 class _WhenForm(RangeDateTimeForm):

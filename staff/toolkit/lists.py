@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.admin.views.main import ORDER_VAR
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
 from django.core.paginator import Page, Paginator
 from django.db import connection
 from django.db.models import F
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.views import ChangeList
+
+from staff.toolkit.exports import KINDS
 
 COUNTED = 5_000
 """The number of rows that are counted, paged through and sorted. Beyond it, staff search or filter."""
@@ -51,6 +53,14 @@ class CappedPaginator(Paginator):
 
 class StaffChangeList(ChangeList):
     paginator: CappedPaginator
+    is_exported = True
+    """Whether the page offers the list as a file."""
+
+    @property
+    def files(self) -> list[tuple[str, str]]:
+        """The kinds of files of what is filtered and searched, and their addresses."""
+        query = self.get_query_string(remove=[PAGE_VAR, ORDER_VAR])
+        return [(name, f"export/{kind}/{query}") for kind, name in KINDS.items()] if self.is_exported else []
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

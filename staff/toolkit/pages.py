@@ -8,9 +8,10 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import DataError, IntegrityError, transaction
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest, QueryDict, StreamingHttpResponse
+from django.urls import path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, checkbox
@@ -18,6 +19,7 @@ from unfold.admin import ModelAdmin, checkbox
 from audit import groups
 from staff.toolkit.bulk_actions import BulkAction, offered
 from staff.toolkit.choices import fix
+from staff.toolkit.exports import KINDS, list_file
 from staff.toolkit.forms import StaffFields, StaffForm
 from staff.toolkit.links import address, counted, link_to, plural
 from staff.toolkit.lists import COUNTED, CappedPaginator, StaffChangeList
@@ -148,6 +150,26 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
         super().save_formset(request, form, formset, change)
         for note in filter(None, (row.note for row in formset.forms)):
             self.message_user(request, note, messages.INFO)
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.export)
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        files = [path(f"export/{kind}/", view, {"kind": kind}, name=f"{name}_{kind}") for kind in KINDS]
+        return [*files, *super().get_urls()]
+
+    def export(self, request: HttpRequest, kind: str) -> StreamingHttpResponse:
+        """The rows that the list has for the same query, as a file to save."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            changes: Any = super().get_changelist_instance(request)
+        except IncorrectLookupParameters as error:
+            raise BadRequest(str(error)) from error
+        return self.file_of(request, changes, kind)
+
+    def file_of(self, request: HttpRequest, changes: StaffChangeList, kind: str) -> StreamingHttpResponse:
+        columns = [str(column) for column in changes.list_display if column != "action_checkbox"]
+        return list_file(self, changes.queryset, columns, kind)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return StaffChangeList

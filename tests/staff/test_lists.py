@@ -1,0 +1,89 @@
+"""Lists find the users whom something lacks and what ends soon, and are saved as files as far as they are filtered."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Session, User
+from organizations.models import Organization
+from staff.models import StaffAccess
+from staff.toolkit import exports
+from tests.support.admin import url
+from tests.support.factories import (
+    OrganizationFactory,
+    UserFactory,
+    confirmed_authenticator,
+    join_organization,
+    member_of_new_workspace,
+    session_of,
+    staff,
+)
+
+
+def rows_of(client: Client, model: Any, kind: str = "jsonl", **query: str) -> list[dict[str, Any]]:
+    response: Any = client.get(url(model, kind), query)
+    content = b"".join(response.streaming_content).decode("utf-8-sig")
+    return (
+        list(csv.DictReader(io.StringIO(content)))
+        if kind == "csv"
+        else [json.loads(line) for line in content.splitlines()]
+    )
+
+
+def shown(client: Client, model: Any, **query: str) -> set[int]:
+    return {row.pk for row in client.get(url(model, "changelist"), query).context["cl"].result_list}
+
+
+def test_users_are_found_by_what_they_lack(admin_client: Client, user: User) -> None:
+    others = UserFactory.create_batch(3, deployment=user.deployment)
+    with_mfa, in_organization, in_workspace = others
+    confirmed_authenticator(with_mfa)
+    join_organization(in_organization, OrganizationFactory.create(deployment=user.deployment))
+    member_of_new_workspace(in_workspace)
+    session_of(user)
+    everybody = {user.pk, *(other.pk for other in others)}
+    has = {
+        "sign_in": {user.pk},
+        "mfa": {with_mfa.pk},
+        "organization": {in_organization.pk, in_workspace.pk},
+        "workspace": {in_workspace.pk},
+    }
+    for lack, found in has.items():
+        assert shown(admin_client, User, without=lack) == everybody - found, lack
+        assert {row["id"] for row in rows_of(admin_client, User, without=lack)} == everybody - found, lack
+
+
+def test_sessions_are_found_that_end_soon(admin_client: Client, user: User) -> None:
+    now = timezone.now()
+    sessions = [session_of(user, expires_at=now + timedelta(days=days)) for days in (-1, 1, 5, 20, 90)]
+    assert shown(admin_client, Session, ends="7") == {session.pk for session in sessions[1:3]}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_list_is_saved_as_it_is_searched(admin_client: Client, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "CHUNK", 2)
+    found = [OrganizationFactory.create(name=f"=Fjord & {number}") for number in range(5)]
+    OrganizationFactory.create(name="Other")
+    rows = rows_of(admin_client, Organization, kind, q="fjord")
+    guard = "'" if kind == "csv" else ""
+    assert [str(row["id"]) for row in rows] == [str(row.pk) for row in reversed(found)]
+    assert [next(value for name, value in rows[0].items() if name != "id")] == [f"{guard}=Fjord & 4"]
+
+
+def test_staff_of_a_deployment_save_only_what_they_see(user: User) -> None:
+    UserFactory.create()
+    client = Client()
+    client.force_login(staff(user.deployment, role=StaffAccess.Role.SUPPORT))
+    assert [row["id"] for row in rows_of(client, User)] == [user.pk]
+
+
+def test_a_file_of_an_impossible_filter_is_refused(admin_client: Client, user: User) -> None:
+    assert admin_client.get(url(User, "csv"), {"nothing__such": "1"}).status_code == 400
