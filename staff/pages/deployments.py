@@ -15,6 +15,7 @@ from staff.pages.bulk_actions import DEPLOYMENT_ACTIONS, SIGNING_KEY_ACTIONS
 from staff.pages.front_ends import FRONT_END, DeploymentForm
 from staff.pages.mail import links_to_texts
 from staff.toolkit.choices import fits
+from staff.toolkit.deletion import DeletedByName
 from staff.toolkit.filters import RelatedFilter
 from staff.toolkit.inlines import EditableInline, ReadOnlyInline
 from staff.toolkit.pages import DATES, ReadOnlyAdmin, StaffAdmin
@@ -59,7 +60,7 @@ class SigningKeyInline(ReadOnlyInline):
 
 
 @admin.register(Deployment)
-class DeploymentAdmin(StaffAdmin):
+class DeploymentAdmin(DeletedByName):
     form = DeploymentForm
     list_display = ("name", "host", "mode", "created_at")
     list_filter = ("mode",)

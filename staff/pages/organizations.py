@@ -21,6 +21,7 @@ from organizations.models import (
 )
 from staff.pages.memberships import OrganizationMemberInline, WorkspaceMemberInline
 from staff.toolkit.choices import fits
+from staff.toolkit.deletion import DeletedByName
 from staff.toolkit.filters import RelatedFilter
 from staff.toolkit.inlines import LinkInline, ListInline, choosing
 from staff.toolkit.pages import DATES, StaffAdmin
@@ -99,7 +100,7 @@ ALLOW_LIST_HELP = (
 
 
 @admin.register(Organization)
-class OrganizationAdmin(PlaceAdmin):
+class OrganizationAdmin(DeletedByName, PlaceAdmin):
     identity = ("deployment",)
     on_change_only = (*PlaceAdmin.on_change_only, "auto_assigned_workspace")
     list_display = ("name", "deployment", "member_count", "enforce_mfa", "enable_ip_restriction", "created_at")

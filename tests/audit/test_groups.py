@@ -69,7 +69,7 @@ def test_a_form_with_its_inlines_and_a_deletion_are_named(admin_client: Client) 
     branch = new_branch()
     send(admin_client, url(branch.organization, "change"), name="Acme")
     assert name_of("organizations.organization") == "Change organization “Acme”"
-    admin_client.post(url(branch.organization, "delete"), {"post": "yes"})
+    admin_client.post(url(branch.organization, "delete"), {"post": "yes", "typed_name": "Acme"})
     assert name_of("organizations.organization") == "Delete organization “Acme”"
     assert {entry.model for entry in group_of("organizations.organization")} == {
         "organizations.organization",

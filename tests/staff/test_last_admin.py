@@ -80,7 +80,9 @@ def test_deleting_is_refused_until_staff_say_that_they_know(
 
 
 def test_deleting_the_organization_needs_no_more(admin_client: Client, membership: OrganizationMembership) -> None:
-    assert admin_client.post(url(membership.organization, "delete"), {"post": "yes"}).status_code == 302
+    organization = membership.organization
+    data = {"post": "yes", "typed_name": organization.name}
+    assert admin_client.post(url(organization, "delete"), data).status_code == 302
     assert not Administrator.objects.exists()
 
 

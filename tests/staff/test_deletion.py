@@ -1,0 +1,116 @@
+"""Deployments and organizations are deleted by their names, and can be restored for 30 days or are erased at once."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Deployment
+from audit.models import AuditEntry, AuditGroup
+from audit.retention import RESTORABLE
+from memberships.models import OrganizationMembership
+from organizations.models import Organization
+from tests.staff.test_undo import differences, snapshot
+from tests.support.admin import choose, url
+from tests.support.factories import WorkspaceRoleFactory, join, join_organization, new_branch
+
+pytestmark = pytest.mark.django_db
+
+
+def delete(client: Client, row: Any, **data: str) -> Any:
+    return client.post(url(row, "delete"), {"post": "yes", "typed_name": row.name} | data)
+
+
+def undo_page() -> str:
+    return reverse("admin:audit_auditentry_undo_group", args=[AuditEntry.objects.latest("pk").group_id])
+
+
+@pytest.fixture
+def rows() -> dict[str, Any]:
+    """An organization with a member, and its deployment, by "organization" and "deployment"."""
+    branch = new_branch()
+    role = WorkspaceRoleFactory.create(deployment=branch.deployment, organization=branch.organization)
+    join(branch.user, branch.workspace, role)
+    branch.organization.auto_assigned_workspace = branch.workspace
+    branch.organization.save()
+    return {"organization": branch.organization, "deployment": branch.deployment}
+
+
+@pytest.mark.parametrize("kind", ["organization", "deployment"])
+def test_the_name_must_be_typed_and_brings_all_of_it_back(
+    admin_client: Client, rows: dict[str, Any], kind: str
+) -> None:
+    row, before = rows[kind], snapshot()
+    assert (
+        f'Type <strong class="font-semibold">{row.name}</strong>'
+        in admin_client.get(url(row, "delete")).content.decode()
+    )
+    for typed in ("", row.name.lower(), row.name + "!"):
+        assert "Nothing was deleted" in delete(admin_client, row, typed_name=typed).content.decode()
+    choose(admin_client, "delete_selected", row)
+    assert differences(before, snapshot()) == []
+    assert delete(admin_client, row).status_code == 302
+    assert not Organization.objects.exists()
+    page = admin_client.get(undo_page()).content.decode()
+    assert f"Undo “Delete {kind} “{row.name}””" in page
+    assert ("signing key" in page) is (kind == "deployment")
+    assert admin_client.post(undo_page(), {"apply": "1"}).status_code == 302
+    missing = differences(before, snapshot())
+    assert [text for text in missing if not text.startswith("accounts.SigningKey")] == []
+
+
+@pytest.mark.parametrize("kind", ["organization", "deployment"])
+def test_what_is_erased_leaves_no_content_and_cannot_be_restored(
+    admin_client: Client, rows: dict[str, Any], kind: str
+) -> None:
+    organization = rows["organization"]
+    former = new_branch(rows["deployment"])
+    Organization.objects.update(private_metadata={"note": "weggesperrt"})
+    join_organization(former.user, organization).delete()
+    names = [organization.name, "weggesperrt"]
+    assert delete(admin_client, rows[kind], erases="on").status_code == 302
+    row: Model = rows[kind]
+    kept = AuditEntry.objects.filter(deployment_id=rows["deployment"].pk).exclude(
+        subjects=[AuditEntry.subject(former.organization)]
+    )
+    about = kept if isinstance(row, Deployment) else kept.filter(subjects__contains=[AuditEntry.subject(row)])
+    assert about.count() >= 4
+    content = json.dumps([[entry.name, entry.before, entry.after] for entry in about])
+    assert [name for name in names if name in content] == []
+    assert {entry.actor_name for entry in about} >= {"admin"}
+    assert "Nothing of this can be undone" in admin_client.get(undo_page()).content.decode()
+    assert AuditGroup.objects.latest("pk").name == f"Delete {kind} “{rows[kind].name}”, erased at once"
+
+
+def test_entries_of_deletions_are_kept_for_30_days_whatever_is_pruned(admin_client: Client) -> None:
+    branch = new_branch()
+    join_organization(branch.user, branch.organization)
+    delete(admin_client, branch.organization)
+    call_command("prune_audit_log", "--days", "0")
+    assert admin_client.post(undo_page_of_deletion(), {"apply": "1"}).status_code == 302
+    assert OrganizationMembership.objects.get().organization_id == branch.organization.pk
+    _age(RESTORABLE + timedelta(hours=1))
+    call_command("prune_audit_log", "--days", "0")
+    assert list(AuditEntry.objects.values_list("model", flat=True)) == ["audit.auditentry"]
+    assert not AuditGroup.objects.exists()
+
+
+def undo_page_of_deletion() -> str:
+    entry = AuditEntry.objects.get(model="organizations.organization", action="deleted")
+    return reverse("admin:audit_auditentry_undo_group", args=[entry.group_id])
+
+
+@transaction.atomic
+def _age(by: timedelta) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL rollcall.erasing = 'on'")
+        cursor.execute("UPDATE audit_auditentry SET at = at - make_interval(secs => %s)", [by.total_seconds()])
+        cursor.execute("SET LOCAL rollcall.erasing = 'off'")
