@@ -87,7 +87,7 @@ class ErrorSerializer(serializers.Serializer):
 class ErrorResponseSerializer(serializers.Serializer):
     """The one body of all errors."""
 
-    errors = ErrorSerializer(many=True)  # type: ignore[assignment]
+    errors = ErrorSerializer(many=True)  # type: ignore[assignment]  # a field named like a property of serializers
 
 
 class EnvelopeSerializer(serializers.Serializer):

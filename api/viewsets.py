@@ -33,7 +33,7 @@ class ApiViewSet(ViewSet):
             raise NotAcceptable
         return self.renderer_classes[0](), "application/json"
 
-    def options(  # type: ignore[override]
+    def options(  # type: ignore[override]  # an answer of Django's, not of the framework's
         self, request: Request, *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """204 with the header Allow (RFC 9110, 9.3.7)."""

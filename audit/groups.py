@@ -67,4 +67,4 @@ def name_groups(entries: Iterable[AuditEntry], groups: Iterable[AuditGroup]) -> 
     """Give each of ``entries`` a ``group``: the one of ``groups`` that it is in, or None."""
     by_id: dict[UUID | None, AuditGroup] = {group.pk: group for group in groups}
     for entry in entries:
-        entry.group = by_id.get(entry.group_id)  # type: ignore[attr-defined]
+        entry.group = by_id.get(entry.group_id)  # type: ignore[attr-defined]  # added for the page

@@ -42,7 +42,7 @@ def name_subjects(entries: Iterable[AuditEntry]) -> None:
     names_now = _names_now({subject for key in wanted - names.keys() for subject in key[1:]})
     for entry in entries:
         found = {subject: names.get((entry.pk, subject), names_now.get(subject)) for subject in _named_beside(entry)}
-        entry.subject_names = {subject: name for subject, name in found.items() if name}  # type: ignore[attr-defined]
+        entry.subject_names = {subject: name for subject, name in found.items() if name}  # type: ignore[attr-defined]  # added for the page
 
 
 def deployment_of(entry: AuditEntry) -> str:

@@ -34,7 +34,7 @@ GONE = "the service has no such rows any more"
 ERASED = "their content was erased"
 
 
-class CannotUndo(Exception):  # noqa: N818
+class CannotUndo(Exception):
     """Nothing is undone, for the ``reasons``. The cause may be a refusal of the database, which they are about."""
 
     def __init__(self, *reasons: str) -> None:

@@ -27,7 +27,7 @@ def described(label: str, object_id: int, name: str) -> str:
 def object_of(entry: AuditEntry) -> str:
     """The object of ``entry``; one without a name by the names of what it refers to."""
     subjects = entry.subjects[1:]
-    beside = ", ".join(name for subject, name in entry.subject_names.items() if subject in subjects)  # type: ignore[attr-defined]
+    beside = ", ".join(name for subject, name in entry.subject_names.items() if subject in subjects)  # type: ignore[attr-defined]  # audit.names adds it
     text = described(entry.model, entry.object_id, entry.name)
     return text if entry.name or not beside else f"{text} ({beside})"
 

@@ -117,12 +117,12 @@ def main() -> None:
     runs = parser.parse_args().runs
     client = Client(headers={"host": "localhost"})
     client.force_login(get_user_model().objects.filter(is_superuser=True)[0])
-    print(f"{WorkspaceMembership.objects.count():,} workspace memberships")  # noqa: T201
+    print(f"{WorkspaceMembership.objects.count():,} workspace memberships")
     rows = []
     for page in pages():
         row = measured(client, page, runs)
         rows.append(row)
-        print(f"{row['median_ms']:8.1f} ms {row['queries']:3} queries  {page}", flush=True)  # noqa: T201
+        print(f"{row['median_ms']:8.1f} ms {row['queries']:3} queries  {page}", flush=True)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(rows, indent=2) + "\n")
     slow = [row["page"] for row in rows if row["median_ms"] > MOST_MS or row["queries"] > MOST_QUERIES]

@@ -141,7 +141,7 @@ class Comparison:
 
     def _units(self, target: str, group: Group) -> list[Unit]:
         server = self.server_of(target)
-        assert server is not None  # noqa: S101
+        assert server is not None
         asks_again = target not in self.servers
 
         def etag(member: Member, path: str) -> str:

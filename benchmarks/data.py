@@ -113,13 +113,13 @@ def _prepare(url: str, users: int, workers: int) -> Data:
     if find_deployment(HOST) is None:
         _manage("load_scale", "--users", str(users), env=env)
     deployment = find_deployment(HOST)
-    assert deployment is not None  # noqa: S101
+    assert deployment is not None
     create_signing_key(deployment=deployment)  # one that is encrypted with the key of this run
     return Data(env, deployment.pk, deployment.host)
 
 
 def _manage(*arguments: str, env: dict[str, str]) -> None:
-    subprocess.run([sys.executable, BASE_DIR / "manage.py", *arguments], env=env, check=True)  # noqa: S603
+    subprocess.run([sys.executable, BASE_DIR / "manage.py", *arguments], env=env, check=True)
 
 
 def signed_in(users: list[User]) -> list[Member]:

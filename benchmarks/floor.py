@@ -35,7 +35,7 @@ def run(data: Data, members: Sequence[Member], *, connections: int, seconds: flo
         load: Load = uvloop.run(_asyncpg(data, members, connections, seconds))
         return load
     first, last = members[0].session_id, members[-1].session_id
-    assert last - first == len(members) - 1  # noqa: S101
+    assert last - first == len(members) - 1
     # pgbench takes what follows a colon for a variable, in literals too; SQL joins literals across a line.
     statement = re.sub(r"(?<!:):(?=\w)", ":'\n'", WORKSPACE_MEMBERSHIPS)
     for parameter, value in (("$1", ":session"), ("$2", str(data.deployment_id)), ("$3", f"'{ADDRESS}'")):
@@ -49,14 +49,14 @@ def run(data: Data, members: Sequence[Member], *, connections: int, seconds: flo
         ]
         options = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
         env = {"PATH": os.environ["PATH"], "PGOPTIONS": options}
-        result = subprocess.run(command, env=env, capture_output=True, text=True)  # noqa: S603
+        result = subprocess.run(command, env=env, capture_output=True, text=True)
         if result.returncode:
             raise RuntimeError(f"pgbench: {result.stderr}")
         latencies = [
             int(line.split()[2]) / 1e6 for log in Path(folder).glob("log.*") for line in log.read_text().splitlines()
         ]
     rps = re.search(r"(?m)^tps = ([0-9.]+) \(without", result.stdout)
-    assert rps is not None, result.stdout  # noqa: S101
+    assert rps is not None, result.stdout
     return Load(len(latencies) / float(rps[1]), latencies, len(latencies) * body_bytes)
 
 

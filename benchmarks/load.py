@@ -90,7 +90,7 @@ async def _run(port: int, units: Iterator[Unit], connections: int, seconds: floa
     loop = asyncio.get_running_loop()
     clients = [_Client(units, loop.create_future()) for _ in range(connections)]
     for client in clients:
-        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)  # type: ignore[misc]
+        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)  # type: ignore[misc]  # mypy infers no lambda with a default
     begin = time.perf_counter()
     for client in clients:
         client.start(until=begin + seconds if seconds else float("inf"))

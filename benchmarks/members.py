@@ -128,7 +128,7 @@ def _search_took(standing: Standing, text: str) -> float:
     from memberships.self_service import members
 
     matches = members.matching(standing, text)
-    assert matches is not None  # noqa: S101
+    assert matches is not None
     rows = matches.values_list("created_at", "pk")[: members.MOST_FOUND]
     with members.without_workers():
         plans = [orjson.loads(rows.explain(analyze=True, format="JSON"))[0] for _ in range(5)]

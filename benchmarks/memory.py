@@ -19,7 +19,7 @@ def measure(data: Data, *, requests: int, connections: int) -> Iterator[tuple[in
     What is resident in each process, the largest first, and the most that any has ever had.
     """
     sent = [(member.get(LIST),) for member in data.members(None)]
-    random.Random(1).shuffle(sent)  # noqa: S311
+    random.Random(1).shuffle(sent)
     with running("rollcall", env=data.env) as server:
         for sample in range(1, SAMPLES + 1):
             batch = requests // SAMPLES

@@ -26,14 +26,14 @@ def group(data: Data) -> Group:
 
 def measure(comparison: Comparison, group: Group, targets: Sequence[str], *, rounds: int, seconds: float) -> list[Row]:
     """A row for each of ``targets``; every request is of a user whom chance picks."""
-    sample = random.Random(1).sample(group.members, min(CHECKED, len(group.members)))  # noqa: S311
+    sample = random.Random(1).sample(group.members, min(CHECKED, len(group.members)))
     comparison.check(replace(group, members=sample))
     size = {target: comparison.run(target, group, seconds=seconds).load.units for target in targets}
     done: dict[str, list[Round]] = {target: [] for target in targets}
     for number in range(rounds):
         for index in range(len(targets)):
             target = targets[(number + index) % len(targets)]
-            units = _units(group, random.Random(number), number=size[target])  # noqa: S311
+            units = _units(group, random.Random(number), number=size[target])
             done[target].append(comparison.send(comparison.servers[target], units, number=len(units)))
     return [row_of(target, group, done[target]) for target in targets]
 

@@ -354,7 +354,7 @@ def main() -> int:
     needed = [arguments.email, arguments.session, arguments.workspace, arguments.organization, arguments.sign_in]
     if arguments.url and None in needed:
         parser.error("with a URL, --email, --session, --workspace, --organization and --sign-in are needed")
-    rng = random.Random(arguments.seed)  # noqa: S311
+    rng = random.Random(arguments.seed)
     distinguished = False
     with given_target(arguments) if arguments.url else own_target() as target:
         say(f"{target.base_url}, {arguments.tries} tries of each")

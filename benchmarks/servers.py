@@ -76,7 +76,7 @@ def running(name: str, *, env: Mapping[str, str]) -> Iterator[Server]:
     port = free_port()
     values = {"port": str(port), "workers": env["WORKERS"], "threads": env["THREADS"]}
     with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             [part.format(**values) for part in _COMMANDS[name]],
             env={**env, "HOST": "127.0.0.1", "PORT": str(port)} | _ENVIRONMENTS.get(name, {}),
             cwd=BASE_DIR,

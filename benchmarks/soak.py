@@ -146,7 +146,7 @@ def _members(places: list[Place]) -> list[Member]:
 
 def _write(url: str, place: Place, stop: threading.Event) -> int:
     """Write until ``stop``; gives the number of commits."""
-    chance = random.Random(str(place.ids))  # noqa: S311
+    chance = random.Random(str(place.ids))
     commits = 0
     with psycopg.connect(url) as connection:
         for number in count(1):
@@ -168,7 +168,7 @@ def _write(url: str, place: Place, stop: threading.Event) -> int:
 
 def _poll(port: int, member: Member, own: Place, common: Place, requests: int) -> Counter[str]:
     found: Counter[str] = Counter()
-    chance = random.Random(member.session_id)  # noqa: S311
+    chance = random.Random(member.session_id)
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     etags: dict[str, str] = {}
     shown: dict[str, set[int]] = {}

@@ -109,7 +109,7 @@ class _Owner:
     """User, organization and workspace of those who have left."""
 
     def __post_init__(self) -> None:
-        self._chance = random.Random(self.seed)  # noqa: S311
+        self._chance = random.Random(self.seed)
 
     def change(self, connection: psycopg.Connection, number: int) -> None:
         """Of ten changes seven are of a membership's metadata, two of its roles; in one somebody leaves or joins."""

@@ -52,18 +52,18 @@ class ForeignKeyConstraint(models.BaseConstraint):
             f"REFERENCES {quote(target._meta.db_table)} ({references}) ON DELETE {action}"
         )
 
-    def constraint_sql(  # type: ignore[override]
+    def constraint_sql(  # type: ignore[override]  # the stubs want a schema editor of any database
         self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor
     ) -> str:
         return f"CONSTRAINT {schema_editor.quote_name(self.name)} {self._definition(model, schema_editor)}"
 
-    def create_sql(  # type: ignore[override]
+    def create_sql(  # type: ignore[override]  # the stubs want a schema editor of any database
         self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor
     ) -> Statement:
         table = schema_editor.quote_name(model._meta.db_table)
         return Statement(f"ALTER TABLE {table} ADD {self.constraint_sql(model, schema_editor)}")
 
-    def remove_sql(  # type: ignore[override]
+    def remove_sql(  # type: ignore[override]  # the stubs want a schema editor of any database
         self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor
     ) -> Statement:
         table = schema_editor.quote_name(model._meta.db_table)

@@ -33,7 +33,7 @@ from organizations.models import (
 
 ELSEWHERE = ["203.0.113.0/24", "2001:db8:77::/48"]
 HERE = ["127.0.0.0/8", "::1"]
-TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105
+TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105 - printed for whoever tries the demo
 """The authenticator of fumiko@demo.example, so that anybody can try MFA."""
 FRONT_ENDS = ("http://localhost:5173", "http://127.0.0.1:5173")
 """The pages of a front-end in development, by Vite's defaults, that may call the service at the same host."""

@@ -57,7 +57,7 @@ def load(*, users: int, seed: int, host: str, report: Report) -> Deployment:
     with transaction.atomic():
         deployment = Deployment.objects.create(name=f"Scale ({users} users, seed {seed})", host=host)
         signing_key(deployment)
-        _Loader(deployment, users, random.Random(seed), report).load()  # noqa: S311
+        _Loader(deployment, users, random.Random(seed), report).load()  # noqa: S311 - the same data from the same seed
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("VACUUM ANALYZE")

@@ -164,12 +164,12 @@ class GivenRole(models.Model):
         abstract = True
 
     def __str__(self) -> str:
-        return str(self.role)  # type: ignore[attr-defined]
+        return str(self.role)  # type: ignore[attr-defined]  # the subclass has it
 
     def clean(self) -> None:
         """The rule of the trigger ``role_fits``."""
         try:
-            role, membership = self.role, self.membership  # type: ignore[attr-defined]
+            role, membership = self.role, self.membership  # type: ignore[attr-defined]  # the subclass has it
             place = getattr(membership, "workspace", None) or membership.organization
         except ObjectDoesNotExist:  # one of them is still to be chosen, which another error says
             return

@@ -69,7 +69,7 @@ def _find(text: bytes | None, known: Fragments) -> tuple[Rows, list[tuple[Statem
 
 
 def _compose(viewer: Viewer, row: FoundRow[Rows], poll: Poll) -> Composed:
-    assert row.found is not None, "it was to be read"  # noqa: S101
+    assert row.found is not None, "it was to be read"
     user = accounts_rendering.public_user(PublicUserRow(*orjson.loads(row.data or b"")), viewer.deployment)
     memberships, (_, organizations, _) = row.found
     data = [_membership(viewer, one, user, organizations, poll) for one in memberships]

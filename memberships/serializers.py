@@ -112,18 +112,18 @@ class SignInSerializer(serializers.Serializer):
     active_organization_membership_id = serializers.CharField(help_text='"" if none is active.')
     active_workspace_membership_id = serializers.CharField(help_text='"" if none is active.')
     user = CurrentUserSerializer()
-    expiresAt = serializers.DateTimeField()  # noqa: N815
-    lastActiveAt = serializers.DateTimeField(  # noqa: N815
+    expiresAt = serializers.DateTimeField()
+    lastActiveAt = serializers.DateTimeField(
         help_text="The last renewal of the session's token while this was the active sign-in, else the sign-in itself."
     )
-    ipAddress = serializers.CharField()  # noqa: N815
+    ipAddress = serializers.CharField()
     browser = serializers.CharField()
     device = serializers.CharField()
     city = serializers.CharField()
     region = serializers.CharField()
-    regionCode = serializers.CharField()  # noqa: N815
+    regionCode = serializers.CharField()
     country = serializers.CharField()
-    countryCode = serializers.CharField()  # noqa: N815
+    countryCode = serializers.CharField()
 
 
 class SessionSerializer(serializers.Serializer):

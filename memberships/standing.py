@@ -112,7 +112,7 @@ def in_organization(caller: SignedIn, organization_id: int, action: Action, *, a
     Raises ``ApiError``: 404 to strangers, whether or not there is such an organization; 403 to members without the
     right, and with the eligibility's message to those whom a rule keeps out.
     """
-    assert not action.needs.is_in_workspace  # noqa: S101
+    assert not action.needs.is_in_workspace
     row = _row(_IN_ORGANIZATION, caller, organization_id)
     if row is None:
         raise ApiError(Problem.NOT_A_MEMBER)
@@ -122,7 +122,7 @@ def in_organization(caller: SignedIn, organization_id: int, action: Action, *, a
 
 def in_workspace(caller: SignedIn, workspace_id: int, action: Action, *, address: Address | None) -> Standing:
     """As ``in_organization``, for a workspace."""
-    assert action.needs.is_in_workspace  # noqa: S101
+    assert action.needs.is_in_workspace
     row = _row(_IN_WORKSPACE, caller, workspace_id)
     if row is None:
         raise ApiError(Problem.NOT_FOUND, NO_WORKSPACE)
@@ -152,7 +152,7 @@ def _standing(
         case Verdict.FORBIDDEN:
             raise ApiError(Problem.FORBIDDEN, f"You may not {action.does}; ask one of its administrators.")
     require_unrestricted(caller, _restriction(caller, address, organization, workspace, rights))
-    assert organization.membership_id is not None, "strangers are gone"  # noqa: S101
+    assert organization.membership_id is not None, "strangers are gone"
     return Standing(
         caller=caller,
         organization_id=organization.id,

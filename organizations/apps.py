@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -6,4 +8,4 @@ class OrganizationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Have every new deployment start with the default roles."""
-        from organizations import default_roles  # noqa: F401
+        import_module("organizations.default_roles")

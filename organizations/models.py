@@ -348,12 +348,12 @@ class SegmentLink(models.Model):
         abstract = True
 
     def __str__(self) -> str:
-        return f"{getattr(self, self.type)} in {self.segment}"  # type: ignore[attr-defined]
+        return f"{getattr(self, self.type)} in {self.segment}"  # type: ignore[attr-defined]  # the subclass has it
 
     def clean(self) -> None:
         """The rule of the trigger ``segment_fits``."""
         try:
-            segment: Segment = self.segment  # type: ignore[attr-defined]
+            segment: Segment = self.segment  # type: ignore[attr-defined]  # the subclass has it
             deployment_id = getattr(self, self.type).deployment_id
         except ObjectDoesNotExist:  # one of them is still to be chosen, which the form reports
             return

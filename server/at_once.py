@@ -43,7 +43,7 @@ def asked(environ: dict[str, Any]) -> Asked | None:
         method = environ["REQUEST_METHOD"]
         route = environ["PATH_INFO"].removeprefix("/")
         return Asked(method if method in METHODS else "other", route, partial(health.answer, probe, environ))
-    parsed = fast_path.parse(environ, get_resolver().urlconf_module.FAST_PATHS)  # type: ignore[union-attr]
+    parsed = fast_path.parse(environ, get_resolver().urlconf_module.FAST_PATHS)  # type: ignore[union-attr]  # the module of addresses, never a list
     return None if parsed is None else Asked("GET", parsed.endpoint.route, partial(fast_path.answer, parsed))
 
 
@@ -54,7 +54,7 @@ def refusal(problem: Problem, environ: dict[str, Any] | None = None) -> Reply:
         tidy(copied := environ.copy())
         request = WSGIRequest(copied)
         without_database(request)
-        request.problem = problem  # type: ignore[attr-defined]
+        request.problem = problem  # type: ignore[attr-defined]  # for the middleware
         response = fast_path.in_middleware(_refuse)(request)
     body = b"".join(response)
     return Reply(response.status_code, [*response.headers.items(), ("Content-Length", str(len(body)))], body)

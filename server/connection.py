@@ -230,7 +230,7 @@ class Connection(asyncio.Protocol):
     def _read_body(self) -> None:
         """Take what the buffer has of the body, and have the request answered once all is there."""
         head = self._head
-        assert head is not None  # noqa: S101
+        assert head is not None
         end = len(self._buffer) if head.is_chunked else head.length - self._received
         data = bytes(self._buffer[:end])
         del self._buffer[:end]
@@ -277,7 +277,7 @@ class Connection(asyncio.Protocol):
     def begin(self, status: int, headers: list[tuple[str, str]]) -> None:
         """Send the head of an answer whose body comes in parts."""
         head = self._head
-        assert head is not None  # noqa: S101
+        assert head is not None
         is_sized = any(name.lower() == "content-length" for name, _ in headers)
         self._is_chunked = not is_sized and not head.is_old
         head.is_kept = head.is_kept and self._service.is_open and (is_sized or self._is_chunked)
@@ -291,7 +291,7 @@ class Connection(asyncio.Protocol):
 
     def end(self) -> None:
         """The body has been sent."""
-        assert self._head is not None  # noqa: S101
+        assert self._head is not None
         if self._is_chunked:
             self._send(b"0\r\n\r\n")
         self._done(self._head.is_kept)

@@ -18,5 +18,5 @@ def listen(host: str, port: int, *, is_shared: bool) -> socket.socket:
 
 def base_url() -> str:
     """The address at which people on this machine reach the server."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.HOST, settings.HOST)  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.HOST, settings.HOST)  # noqa: S104 - compared with, not listened at
     return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{settings.PORT}"

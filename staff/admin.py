@@ -1,6 +1,6 @@
 """All pages for staff: Django's admin looks here for them, and each registers itself."""
 
-from staff.pages import (  # noqa: F401
+from staff.pages import (
     audit_log,
     deployments,
     invitations,
@@ -11,3 +11,15 @@ from staff.pages import (  # noqa: F401
     staff,
     users,
 )
+
+__all__ = [
+    "audit_log",
+    "deployments",
+    "invitations",
+    "mail",
+    "memberships",
+    "organizations",
+    "sessions",
+    "staff",
+    "users",
+]

@@ -33,7 +33,7 @@ class Change(NamedTuple):
     text: str
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The change cannot be made for any row: ``reasons`` name the rows that prevent it, and why."""
 
     def __init__(self, reasons: Sequence[str]) -> None:

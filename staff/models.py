@@ -70,7 +70,7 @@ class StaffBackupCodes(Device):
         verbose_name_plural = "staff backup codes"
 
 
-class StaffDeployment(StaffAccess.deployments.through):  # type: ignore[name-defined]
+class StaffDeployment(StaffAccess.deployments.through):  # type: ignore[name-defined]  # Django makes the class
     """A deployment in ``StaffAccess.deployments``; Django makes the table, this class its triggers."""
 
     class Meta:

@@ -26,7 +26,7 @@ class Purpose(enum.Enum):
 
     SIGN_IN = "sign in"
     SIGN_UP = "sign up"
-    RESET_PASSWORD = "reset a password"  # noqa: S105
+    RESET_PASSWORD = "reset a password"  # noqa: S105 - the name of a purpose
     ADDRESS = "verify an address"
 
 

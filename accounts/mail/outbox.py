@@ -74,7 +74,7 @@ def send_if(
     For mails about which a stranger must not learn whether anybody gets them. They wait for a random moment of the next
     seconds: sending takes time of the process, which would show in what is answered just then.
     """
-    pause = timedelta(seconds=random.uniform(*PAUSES))  # noqa: S311
+    pause = timedelta(seconds=random.uniform(*PAUSES))  # noqa: S311 - it spreads load and guards nothing
     with transaction.atomic():
         _write(deployment, to=to, template=template, values=values, good_for=good_for, pause=pause)
         if not is_meant:

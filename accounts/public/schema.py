@@ -58,7 +58,7 @@ class SessionAuthenticationScheme(OpenApiAuthenticationExtension):
 class VisitorAuthenticationScheme(SessionAuthenticationScheme):
     """The same tokens, but none is needed."""
 
-    target_class = VisitorAuthentication  # type: ignore[assignment]
+    target_class = VisitorAuthentication  # type: ignore[assignment]  # the parent's is inferred too narrowly
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
         return [{}, *super().get_security_requirement(auto_schema)]

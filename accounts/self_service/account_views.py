@@ -31,7 +31,7 @@ class PasswordViewSet(SessionViewSet):
             passwords.require_good(new, user)
             passwords.change(user, new, address=address, keep=caller.session)
 
-        proof = proof_of(request, password="current_password")  # noqa: S106
+        proof = proof_of(request, field="current_password")
         step_up.change(caller, proof, change, demand=step_up.Demand.PASSWORD)
         return answer(request, message="Your password is changed.", data=None, session=caller.session_summary)
 
@@ -54,7 +54,7 @@ class OwnSignInsViewSet(SessionViewSet):
         return answer(request, message="Your sign-ins.", data=data, session=caller.session_summary)
 
     @account_schema.sign_out
-    def sign_out(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def sign_out(self, request: Request, id: int) -> HttpResponse:
         caller = own_sign_ins.end(cast(SignedIn, request.auth), id)
         leave_if_over(request, caller)
         return answer(request, message="The sign-in has ended.", data=None, session=caller.session_summary)
@@ -67,11 +67,11 @@ def leave_if_over(request: Request, caller: Caller) -> None:
         send_visitors_token(request, caller)
 
 
-def proof_of(request: Request, *, password: str = "password") -> step_up.Proof:  # noqa: S107
-    """The proof in the body; the password is in the field ``password``."""
+def proof_of(request: Request, *, field: str = "password") -> step_up.Proof:
+    """The proof in the body; the password is in ``field``."""
     body = body_of(request)
     return step_up.Proof(
         code=optional_text_field(body, "verification_code", max_length=50),
-        password=optional_text_field(body, password),
+        password=optional_text_field(body, field),
         address=client_address_of(request),
     )

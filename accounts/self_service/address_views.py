@@ -34,23 +34,23 @@ class EmailAddressViewSet(SessionViewSet):
         return _answer(request, "Verify the address, with a code that is sent to it.", address)
 
     @address_schema.prepare_verification
-    def prepare_verification(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def prepare_verification(self, request: Request, id: int) -> HttpResponse:
         address = addresses.mail_code(cast(SignedIn, request.auth), id, client=client_address_of(request))
         return _answer(request, "Enter the code of the e-mail that you have just got.", address)
 
     @address_schema.attempt_verification
-    def attempt_verification(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def attempt_verification(self, request: Request, id: int) -> HttpResponse:
         code = single_parameter(request, "code")[:50] or optional_text_field(body_of(request), "code", max_length=50)
         address = addresses.verify(cast(SignedIn, request.auth), id, code, client=client_address_of(request))
         return _answer(request, "The address is verified.", address)
 
     @address_schema.make_primary
-    def make_primary(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def make_primary(self, request: Request, id: int) -> HttpResponse:
         address = addresses.make_primary(cast(SignedIn, request.auth), proof_of(request), id)
         return _answer(request, "This is your main address now.", address)
 
     @address_schema.remove
-    def remove(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def remove(self, request: Request, id: int) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
         addresses.remove(caller, proof_of(request), id)
         return answer(request, message="The address is removed.", data=None, session=caller.session_summary)

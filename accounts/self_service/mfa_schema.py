@@ -16,7 +16,7 @@ from api.openapi import EXAMPLE_TIME, NEEDING_A_SESSION, endpoint, envelope, env
 
 _AUTHENTICATOR_ANSWER = envelope("AuthenticatorResponse", UserAuthenticatorSerializer())
 _AUTHENTICATOR = {"id": "61", "created_at": EXAMPLE_TIME}
-_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105
+_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105 - an example
 _STEPPING_UP = {
     "a first authenticator, just after signing in": {},
     "a first authenticator, later": {"password": "correct horse battery staple"},

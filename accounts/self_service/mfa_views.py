@@ -71,7 +71,7 @@ class MfaViewSet(SessionViewSet):
         )
 
     @schema.delete_authenticator
-    def delete_authenticator(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def delete_authenticator(self, request: Request, id: int) -> HttpResponse:
         caller = cast(SignedIn, request.auth)
         make = partial(
             mfa.remove_authenticator, authenticator_id=id, keep=caller.session, address=client_address_of(request)

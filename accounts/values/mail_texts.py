@@ -72,7 +72,7 @@ class Text:
     def paragraphs_with(self, values: Mapping[str, str]) -> list[SafeString]:
         """The paragraphs of the text as HTML. A code stands out, and a link can be clicked."""
         return [
-            mark_safe("<br>".join(_filled_in(line, values, escape, _MARKUP) for line in paragraph.splitlines()))  # noqa: S308
+            mark_safe("<br>".join(_filled_in(line, values, escape, _MARKUP) for line in paragraph.splitlines()))  # noqa: S308 - _filled_in escapes text and values
             for paragraph in re.split(r"\n\s*\n", self.text.strip())
         ]
 

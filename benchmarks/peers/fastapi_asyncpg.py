@@ -38,7 +38,7 @@ class Deployment:
     private_key: Any = None
 
 
-class Refusal(Exception):  # noqa: N818
+class Refusal(Exception):
     def __init__(self, status: int) -> None:
         self.status = status
 

@@ -37,7 +37,7 @@ _NO_TEXT = {
 """The kinds of files that people mistake for CSV because a spreadsheet opens them, by their first bytes."""
 
 
-class UnreadableFile(Exception):  # noqa: N818
+class UnreadableFile(Exception):
     """The file cannot be read: the message says what to do, and is about ``line``."""
 
     def __init__(self, message: str, *, line: int = 1) -> None:
@@ -232,7 +232,7 @@ class _Unclosable(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the buffer that TextIOWrapper passes
         data = self.file.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)

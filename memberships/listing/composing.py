@@ -25,7 +25,7 @@ def compose(viewer: Viewer, row: ListingRow, poll: Poll) -> Composed:
     """The list for ``viewer`` at the poll's address; raises ``ApiError`` (404) for an organization of others."""
     if not row.is_organization_member:  # the same whether or not the organization exists
         raise ApiError(Problem.NOT_A_MEMBER)
-    assert row.found is not None, "it was to be read"  # noqa: S101
+    assert row.found is not None, "it was to be read"
     (administered, rows), roles_of, found = row.found
     members = {role_ids: _member(viewer, [found.roles[id_] for id_ in given]) for role_ids, given in roles_of.items()}
     shows = [shows_private_metadata(viewer.deployment, is_admin=is_admin) for is_admin in (False, True)]

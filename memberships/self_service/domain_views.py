@@ -16,24 +16,24 @@ class OrganizationDomainViewSet(PlaceViewSet):
     """The domains of an organization."""
 
     @schema.domains
-    def list(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def list(self, request: Request, id: int) -> HttpResponse:
         standing = self.enter(request, id, Action.LIST_DOMAINS)
         return self.answer(request, "The domains.", domains.domains(standing))
 
     @schema.create_domain
-    def create(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def create(self, request: Request, id: int) -> HttpResponse:
         standing = self.enter(request, id, Action.CHANGE_DOMAINS)
         data = domains.shown(domains.create(standing, body_of(request)))
         return self.answer(request, "Add the TXT record to the domain, and verify it then.", data)
 
     @schema.verify_domain
-    def verify(self, request: Request, id: int, domain_id: int) -> HttpResponse:  # noqa: A002
+    def verify(self, request: Request, id: int, domain_id: int) -> HttpResponse:
         standing = self.enter(request, id, Action.CHANGE_DOMAINS)
         data = domains.shown(domains.verify(standing, domain_id))
         return self.answer(request, "The domain is verified.", data)
 
     @schema.delete_domain
-    def delete(self, request: Request, id: int, domain_id: int) -> HttpResponse:  # noqa: A002
+    def delete(self, request: Request, id: int, domain_id: int) -> HttpResponse:
         standing = self.enter(request, id, Action.CHANGE_DOMAINS)
         data = domains.shown(domains.delete(standing, domain_id))
         return self.answer(request, "The domain is removed.", data)

@@ -34,27 +34,27 @@ class OrganizationInvitationViewSet(PlaceViewSet):
     """The invitations of an organization. Administrators of a workspace have those to their workspace."""
 
     @schema.invitations
-    def list(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def list(self, request: Request, id: int) -> HttpResponse:
         workspace_id = id_parameter(request, "workspace_id")
         actions = Action.LIST_INVITATIONS, Action.LIST_WORKSPACE_INVITATIONS
         standing = self._enter(request, id, actions, lambda: workspace_id)
         return self.answer(request, "The open invitations.", invitations.open_ones(standing, workspace_id))
 
     @schema.invite
-    def create(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def create(self, request: Request, id: int) -> HttpResponse:
         body = body_of(request)
         standing = self._enter(request, id, _INVITING, lambda: id_field(body, "workspace_id"))
         row = invitations.invite(standing, body, client=client_address_of(request))
         return self._shown(request, "The invitation is on its way.", standing, row)
 
     @schema.discard_invitation
-    def discard(self, request: Request, id: int, invitation_id: int) -> HttpResponse:  # noqa: A002
+    def discard(self, request: Request, id: int, invitation_id: int) -> HttpResponse:
         standing = self._enter(request, id, _INVITING, lambda: invitations.workspace_of(id, invitation_id))
         row = invitations.discard(standing, invitation_id)
         return self._shown(request, "The invitation is withdrawn.", standing, row)
 
     @schema.resend_invitation
-    def resend(self, request: Request, id: int, invitation_id: int) -> HttpResponse:  # noqa: A002
+    def resend(self, request: Request, id: int, invitation_id: int) -> HttpResponse:
         standing = self._enter(request, id, _INVITING, lambda: invitations.workspace_of(id, invitation_id))
         row = invitations.resend(standing, invitation_id, client=client_address_of(request))
         return self._shown(request, "The invitation is on its way again.", standing, row)

@@ -21,7 +21,7 @@ class SuccessSerializer(serializers.Serializer):
 
 
 class MemberSerializer(MembershipSerializer):
-    eligibility_restriction = None  # type: ignore[assignment]
+    eligibility_restriction = None  # type: ignore[assignment]  # how the framework drops a field
     user = PublicUserDataSerializer()
 
 
@@ -51,14 +51,14 @@ class PageSerializer(serializers.Serializer):
 class OrganizationMembersSerializer(serializers.Serializer):
     """A page of members."""
 
-    data = OrganizationMemberSerializer(many=True)  # type: ignore[assignment]
+    data = OrganizationMemberSerializer(many=True)  # type: ignore[assignment]  # a field named like a property of serializers
     meta = PageSerializer()
 
 
 class WorkspaceMembersSerializer(serializers.Serializer):
     """A page of members."""
 
-    data = WorkspaceMemberSerializer(many=True)  # type: ignore[assignment]
+    data = WorkspaceMemberSerializer(many=True)  # type: ignore[assignment]  # a field named like a property of serializers
     meta = PageSerializer()
 
 

@@ -44,7 +44,7 @@ def organization(standing: Standing) -> Any:
 
 def workspace(standing: Standing) -> Any:
     """The ``Workspace``."""
-    assert standing.workspace_id is not None  # noqa: S101
+    assert standing.workspace_id is not None
     return workspaces(standing, [standing.workspace_id])[standing.workspace_id]
 
 

@@ -60,16 +60,16 @@ class RunningViewSet(PlaceViewSet):
     deleting: ClassVar[Action]
     leaving: ClassVar[Action]
 
-    def update(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def update(self, request: Request, id: int) -> HttpResponse:
         standing = self.enter(request, id, self.updating)
         places.update(standing, body_of(request))
         return self.answer(request, f"The {self.place} is updated.", shown.place(standing))
 
-    def delete(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def delete(self, request: Request, id: int) -> HttpResponse:
         places.delete(self.enter(request, id, self.deleting))
         return self.done(request, f"The {self.place} is deleted.")
 
-    def leave(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def leave(self, request: Request, id: int) -> HttpResponse:
         places.leave(self.enter(request, id, self.leaving))
         return self.done(request, f"You have left the {self.place}.")
 
@@ -104,7 +104,7 @@ class WorkspaceViewSet(RunningViewSet):
             raise ApiError(Problem.INVALID_FIELD, "organization_id must be the id of the workspace's organization.")
         standing = self.enter(request, organization_id, Action.CREATE_WORKSPACE)
         new = places.create_workspace(standing, body_of(request))
-        assert new.workspace_membership_id is not None  # noqa: S101
+        assert new.workspace_membership_id is not None
         (membership,) = shown.workspace_members(new, [new.workspace_membership_id])
         data = {"workspace": membership["workspace"], "membership": membership}
         return self.answer(request, "The workspace is created.", data)
@@ -119,23 +119,23 @@ class MemberViewSet(PlaceViewSet):
     shows_changed: ClassVar[bool]
     """Whether changes are answered by the member."""
 
-    def list(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def list(self, request: Request, id: int) -> HttpResponse:
         query = page_query(request)
         standing = self.enter(request, id, self.listing)
         ids, total = members.page_of(standing, **query._asdict())
         return self.answer(request, "The members.", page(query, total, shown.members(standing, ids)))
 
-    def remove(self, request: Request, id: int, member_id: int) -> HttpResponse:  # noqa: A002
+    def remove(self, request: Request, id: int, member_id: int) -> HttpResponse:
         standing = self.enter(request, id, self.removing)
         membership = members.member(standing, member_id)
         data = self._shown(standing, membership)
         members.remove(standing, membership)
         return self._changed(request, "The member is removed.", data)
 
-    def add_role(self, request: Request, id: int, member_id: int, role_id: int) -> HttpResponse:  # noqa: A002
+    def add_role(self, request: Request, id: int, member_id: int, role_id: int) -> HttpResponse:
         return self._change_roles(request, id, member_id, role_id, members.add_role)
 
-    def remove_role(self, request: Request, id: int, member_id: int, role_id: int) -> HttpResponse:  # noqa: A002
+    def remove_role(self, request: Request, id: int, member_id: int, role_id: int) -> HttpResponse:
         return self._change_roles(request, id, member_id, role_id, members.remove_role)
 
     def _change_roles(
@@ -187,14 +187,14 @@ class RoleViewSet(PlaceViewSet):
     listing: ClassVar[Action]
     changing: ClassVar[Action]
 
-    def list(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def list(self, request: Request, id: int) -> HttpResponse:
         return self.answer(request, "The roles.", roles.roles(self.enter(request, id, self.listing)))
 
-    def create(self, request: Request, id: int) -> HttpResponse:  # noqa: A002
+    def create(self, request: Request, id: int) -> HttpResponse:
         standing = self.enter(request, id, self.changing)
         return self.answer(request, "The role is created.", roles.shown(roles.create(standing, body_of(request))))
 
-    def remove(self, request: Request, id: int, role_id: int) -> HttpResponse:  # noqa: A002
+    def remove(self, request: Request, id: int, role_id: int) -> HttpResponse:
         standing = self.enter(request, id, self.changing)
         return self.answer(request, "The role is removed.", roles.shown(roles.remove(standing, role_id)))
 

@@ -95,7 +95,7 @@ def _find(text: bytes | None, known: Fragments) -> tuple[Active, list[tuple[Stat
 
 
 def _compose(viewer: Viewer, row: FoundRow[Active], poll: Poll) -> Composed:
-    assert row.found is not None, "it was to be read"  # noqa: S101
+    assert row.found is not None, "it was to be read"
     expires_at = _expiry()
     if not keys.is_ready(viewer.deployment, expires_at):
         raise ApiError(Problem.UNAVAILABLE)  # on the fast path: the view makes it ready

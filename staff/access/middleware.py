@@ -19,7 +19,7 @@ class _ForStaff:
     get_response: Any
 
     def __call__(self, request: HttpRequest) -> Any:
-        return super().__call__(request) if is_for_staff(request) else self.get_response(request)  # type: ignore[misc]
+        return super().__call__(request) if is_for_staff(request) else self.get_response(request)  # type: ignore[misc]  # the middleware beside it has it
 
 
 class StaffSessionMiddleware(_ForStaff, SessionMiddleware):

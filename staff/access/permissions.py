@@ -51,8 +51,8 @@ def access_of(staff: AbstractBaseUser | AnonymousUser) -> Access:
     if getattr(staff, "is_superuser", False):
         return EVERYTHING
     if not hasattr(staff, "_access"):
-        staff._access = _read(staff)  # type: ignore[attr-defined]
-    access: Access = staff._access  # type: ignore[attr-defined,unused-ignore]
+        staff._access = _read(staff)  # type: ignore[attr-defined]  # kept for the request
+    access: Access = staff._access  # type: ignore[attr-defined,unused-ignore]  # kept for the request
     return access
 
 

@@ -63,7 +63,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_fields = ("name",)  # shows the field; see get_search_results
     search_help_text = "Object's name or id, or who changed it"
     actions = None
-    actions_detail = ("undo",)  # type: ignore[assignment]
+    actions_detail = ("undo",)  # type: ignore[assignment]  # Unfold says list; nothing adds to it
     fields = readonly_fields = ("when", "who", "action", "what", "deployment", "differences", "group")
     sortable_by = ()
 
@@ -100,7 +100,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     def history_of(self, request: HttpRequest, row: Any) -> HttpResponse:
         """The page of the changes of ``row`` and of the rows that refer to it, newest first."""
-        request.history_of = row  # type: ignore[attr-defined]
+        request.history_of = row  # type: ignore[attr-defined]  # for the template
         title: dict[str, Any] = {
             "title": f"History of {row._meta.verbose_name} “{row}”",
             "history_of": row,
@@ -138,7 +138,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def has_undo_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return access_of(request.user).writes
 
-    @action(description="Undo", url_path="undo", permissions=["undo"], icon="undo")  # type: ignore[operator]
+    @action(description="Undo", url_path="undo", permissions=["undo"], icon="undo")  # type: ignore[operator]  # Unfold wraps methods too
     def undo(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Undo one entry."""
         return undo_page(self, request, entry=self.get_object(request, object_id))

@@ -45,7 +45,7 @@ class JoiningForm(StaffForm):
 
     def _get_validation_exclusions(self) -> set[str]:
         """With the fields of the one constraint that holds from then on alone; ``joined`` answers for it till then."""
-        exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # the stubs lack it
         return exclusions | {"organization", "user"} if self.joined else exclusions
 
     def validate_row(self) -> None:
@@ -96,7 +96,7 @@ class NewMemberForm(JoiningForm):
                 self.add_error("given", error)
 
     def _save_m2m(self) -> None:
-        super()._save_m2m()  # type: ignore[misc]
+        super()._save_m2m()  # type: ignore[misc]  # the stubs lack it
         self.instance.roles.add(*self.cleaned_data["given"])
 
 
@@ -191,13 +191,13 @@ class MembershipAdmin(StaffAdmin):
 
     search_help_text = "Email address or username of the member, name of the organization or workspace, or id"
     actions = ("export_chosen",)
-    actions_list = ("export_all",)  # type: ignore[assignment]
+    actions_list = ("export_all",)  # type: ignore[assignment]  # Unfold says list; nothing adds to it
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export_chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase:
         return export_page(queryset)
 
-    @action(description="Export all", url_path="export", permissions=["view"], icon="download")  # type: ignore[operator]
+    @action(description="Export all", url_path="export", permissions=["view"], icon="download")  # type: ignore[operator]  # Unfold wraps methods too
     def export_all(self, request: HttpRequest) -> HttpResponseBase:
         return export_page(self.get_queryset(request))
 
@@ -263,8 +263,8 @@ class WorkspaceMembershipAdmin(MembershipAdmin):
     on_change_only = (*StaffAdmin.on_change_only, "organization")
     bulk_actions = WORKSPACE_MEMBERSHIP_ACTIONS
     fieldsets = ((None, {"fields": ["organization", "workspace", "user", "public_metadata"]}), DATES)
-    actions_list = (*MembershipAdmin.actions_list, "import_csv")  # type: ignore[assignment]
-    actions_detail = ("why_not",)  # type: ignore[assignment]
+    actions_list = (*MembershipAdmin.actions_list, "import_csv")  # type: ignore[assignment]  # Unfold says list; nothing adds to it
+    actions_detail = ("why_not",)  # type: ignore[assignment]  # Unfold says list; nothing adds to it
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.why_not_for_user)
@@ -276,7 +276,7 @@ class WorkspaceMembershipAdmin(MembershipAdmin):
     def why_not_for_user(self, request: HttpRequest, user_id: int) -> HttpResponse:
         return why_not_page(self, request, user_id, workspace_id=None)
 
-    @action(description="Why can't they enter?", url_path="why-not", icon="help")  # type: ignore[operator]
+    @action(description="Why can't they enter?", url_path="why-not", icon="help")  # type: ignore[operator]  # Unfold wraps methods too
     def why_not(self, request: HttpRequest, object_id: str) -> HttpResponse:
         membership = self.get_object(request, object_id)
         if membership is None:
@@ -286,6 +286,6 @@ class WorkspaceMembershipAdmin(MembershipAdmin):
     def has_import_csv_permission(self, request: HttpRequest) -> bool:
         return may_import(request)
 
-    @action(description="Import", url_path="import", permissions=["import_csv"], icon="upload")  # type: ignore[operator]
+    @action(description="Import", url_path="import", permissions=["import_csv"], icon="upload")  # type: ignore[operator]  # Unfold wraps methods too
     def import_csv(self, request: HttpRequest) -> HttpResponseBase:
         return import_page(self, request)

@@ -41,7 +41,7 @@ def others(request: HttpRequest, rows: QuerySet, staff: str = "") -> QuerySet:
 
 
 @admin.register(Staff)
-class StaffUserAdmin(UserAdmin, StaffAdmin):  # type: ignore[misc]
+class StaffUserAdmin(UserAdmin, StaffAdmin):  # type: ignore[misc]  # Django's and Unfold's bases differ in their stubs
     """Django's pages of users, without groups and single permissions: they have no effect here."""
 
     form: Any = UserChangeForm

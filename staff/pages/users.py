@@ -150,9 +150,9 @@ class UserAdmin(StaffAdmin):
         DATES,
     )
 
-    actions_detail = ("why_not",)  # type: ignore[assignment]
+    actions_detail = ("why_not",)  # type: ignore[assignment]  # Unfold says list; nothing adds to it
 
-    @action(description="Why can't they enter?", url_path="why-not", icon="help")  # type: ignore[operator]
+    @action(description="Why can't they enter?", url_path="why-not", icon="help")  # type: ignore[operator]  # Unfold wraps methods too
     def why_not(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = self.get_object(request, object_id)
         if user is None:

@@ -31,7 +31,7 @@ SIGN_INS = 20
 class AddressField(forms.CharField):
     """An IPv4 or IPv6 address; None if it is left empty."""
 
-    def to_python(self, value: Any) -> Address | None:  # type: ignore[override]
+    def to_python(self, value: Any) -> Address | None:  # type: ignore[override]  # an address, where CharField gives text
         text = super().to_python(value)
         try:
             return parse_address(text) if text else None
@@ -56,7 +56,7 @@ class WhyNotForm(forms.Form):
         super().__init__(*args, **kwargs)
         newest = {sign_in.session_id: sign_in for sign_in in reversed(sign_ins)}
         choices = [(pk, f"{pk}: {state(sign_in)}") for pk, sign_in in reversed(newest.items())]
-        self.fields["session"].choices = [("", "A new one, as if they signed in now"), *choices]  # type: ignore[attr-defined]
+        self.fields["session"].choices = [("", "A new one, as if they signed in now"), *choices]  # type: ignore[attr-defined]  # a ChoiceField
 
 
 def state(sign_in: SignIn) -> str:

@@ -63,7 +63,7 @@ class StaffFields:
     def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **kwargs: Any) -> Any:
         field: Any = checked_field(db_field)
         if field is None:
-            field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+            field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # the admin class beside it has it
         if field is not None:
             field.label = _ACRONYMS.sub(lambda match: _SPELLING[match[0].lower()], str(field.label))
         if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):

@@ -97,7 +97,7 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except (IntegrityError, DataError) as error:
-            request.refusal = format_html("{} {}", refusal_of(error), way_out(error))  # type: ignore[attr-defined]
+            request.refusal = format_html("{} {}", refusal_of(error), way_out(error))  # type: ignore[attr-defined]  # for the template
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

@@ -22,11 +22,11 @@ class Scoped:
     """A page or an inline that has only rows, and offers only choices, that its reader may see."""
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return visible_to(request.user, super().get_queryset(request))  # type: ignore[misc]
+        return visible_to(request.user, super().get_queryset(request))  # type: ignore[misc]  # the admin class beside it has it
 
     def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> Any:
         """The choices of a related field; a posted value must be among them, too."""
-        rows = super().get_field_queryset(db, db_field, request)  # type: ignore[misc]
+        rows = super().get_field_queryset(db, db_field, request)  # type: ignore[misc]  # the admin class beside it has it
         if rows is None:
             rows = db_field.remote_field.model._default_manager.using(db)
         return visible_to(request.user, rows.all())
@@ -40,7 +40,7 @@ class ScopedPage(Scoped):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without private metadata, unless the reader may see it; what a form lacks, it cannot change either."""
-        fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]  # the admin class beside it has it
         if request.user.has_perm(PRIVATE_METADATA):
             return fieldsets
         return [
@@ -65,7 +65,7 @@ class ScopedPage(Scoped):
         is_harmless = field is None or field.is_relation or getattr(field, "primary_key", False)
         if not is_harmless and name not in {_filtered(item) for item in page.list_filter}:
             return False
-        return bool(super().lookup_allowed(lookup, value, request))  # type: ignore[misc]
+        return bool(super().lookup_allowed(lookup, value, request))  # type: ignore[misc]  # the admin class beside it has it
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
         """The row's part of the audit log."""

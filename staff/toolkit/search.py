@@ -44,8 +44,8 @@ def search_quickly(request: HttpRequest, text: str) -> None:
     A text about one thing finds enough to choose from among fewer; one about two might miss the only match.
     """
     is_about_one = len(text.split(maxsplit=MAX_PARTS - 1)) == 1
-    request._most_related = MAX_RELATED_QUICKLY if is_about_one else MAX_RELATED  # type: ignore[attr-defined]
-    request._related_ids = {}  # type: ignore[attr-defined]
+    request._most_related = MAX_RELATED_QUICKLY if is_about_one else MAX_RELATED  # type: ignore[attr-defined]  # kept for the request
+    request._related_ids = {}  # type: ignore[attr-defined]  # kept for the request
 
 
 def is_partial(request: HttpRequest) -> bool:
@@ -76,7 +76,7 @@ def _ids_of(request: HttpRequest, page: Any, part: str) -> list[int]:
     # In no order: any would tempt the planner to walk along the primary key until enough are found.
     ids = list(rows.order_by().values_list("pk", flat=True)[: most + 1])
     if len(ids) > most:
-        request._search_is_partial = True  # type: ignore[attr-defined]
+        request._search_is_partial = True  # type: ignore[attr-defined]  # kept for the request
     return ids[:most]
 
 

@@ -319,7 +319,7 @@ def test_a_name_may_hold_characters_that_sql_and_python_treat_specially() -> Non
             "UPDATE organizations_organization SET description = 'without parameters 100%%' WHERE id = %s",
             [organization.pk],
         )
-        execute(f"UPDATE organizations_organization SET image_url = 'x%' WHERE id = {organization.pk}", None)  # type: ignore[arg-type]
+        execute(f"UPDATE organizations_organization SET image_url = 'x%' WHERE id = {organization.pk}", None)  # type: ignore[arg-type]  # the stubs forbid None
     entries = AuditEntry.objects.filter(object_id=organization.pk, model="organizations.organization")
     assert [entry.actor_name for entry in entries] == [name] * 3
     assert Organization.objects.get().description == "without parameters 100%"

@@ -195,7 +195,7 @@ def another_origin(html: str = "<!doctype html><title>Another site</title>") -> 
             self.end_headers()
             self.wfile.write(html.encode())
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that the base class gives it
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), OnePage)

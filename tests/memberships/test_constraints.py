@@ -277,10 +277,10 @@ def test_a_member_holds_no_role_of_another_workspace_of_the_organization(world: 
 @pytest.mark.parametrize("kind", ["organization", "workspace"])
 def test_a_form_refuses_a_role_of_elsewhere_before_the_database_does(world: World, kind: str) -> None:
     given, fit, foreign = _given_role(world, kind)
-    given.role_id = fit  # type: ignore[attr-defined]
+    given.role_id = fit  # type: ignore[attr-defined]  # either model has it
     given.full_clean()
     given = type(given)._base_manager.get(pk=given.pk)
-    given.role_id = foreign  # type: ignore[attr-defined]
+    given.role_id = foreign  # type: ignore[attr-defined]  # either model has it
     with pytest.raises(ValidationError):
         given.full_clean()
 

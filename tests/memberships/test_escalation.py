@@ -96,7 +96,7 @@ def endpoints() -> set[str]:
     for pattern in get_resolver().url_patterns:
         route = str(pattern.pattern).replace("<id:", "{").replace(">", "}")
         if isinstance(pattern, URLPattern) and route.split("/")[0] in ("organizations", "workspaces"):
-            actions = pattern.callback.actions  # type: ignore[attr-defined]
+            actions = pattern.callback.actions  # type: ignore[attr-defined]  # as_view sets it
             found |= {f"{method.upper()} {route}" for method in actions if method in ("get", "post")}
     return found
 

@@ -325,7 +325,7 @@ def test_progress_is_reported_on_the_way_and_an_abandoned_import_stops(vault: Wo
         seen.append(step)
         if isinstance(step, Progress) and step.percent == 100:
             break
-    steps.close()  # type: ignore[attr-defined]
+    steps.close()  # type: ignore[attr-defined]  # a generator
     percents = [step.percent for step in seen if isinstance(step, Progress)]
     assert percents == sorted(percents)
     assert len(percents) > 10

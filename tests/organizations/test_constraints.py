@@ -259,7 +259,7 @@ def test_the_parents_of_a_row_cannot_change(
 def test_everything_may_be_renamed(world: World, update: Update, model: type[models.Model], row: Row) -> None:
     instance = model._base_manager.create(**world.columns(row))
     update(instance, name="Renamed", **world.columns({k: v for k, v in row.items() if k != "name"}))
-    assert model._base_manager.get(pk=instance.pk).name == "Renamed"  # type: ignore[attr-defined]
+    assert model._base_manager.get(pk=instance.pk).name == "Renamed"  # type: ignore[attr-defined]  # every model here has it
 
 
 LINKS: list[tuple[type[models.Model], str]] = [
@@ -377,7 +377,7 @@ def test_permissions_may_be_any_texts(
     world: World, insert: Insert, model: type[models.Model], value: list[str]
 ) -> None:
     insert(model, world.columns(ROLE | {"permissions": value}))
-    assert model._base_manager.get(name=ROLE["name"]).permissions == value  # type: ignore[attr-defined]
+    assert model._base_manager.get(name=ROLE["name"]).permissions == value  # type: ignore[attr-defined]  # every model here has it
 
 
 @each_update

@@ -127,7 +127,7 @@ def test_a_field_offers_only_rows_that_fit_the_other_field(
 ) -> None:
     fitting = {next(iter(world.columns({"x": path}).values())) for path in of}
     assert offered(admin_client, model, field, **{given: getattr(world.own, given)}) == fitting
-    everything = set(model._meta.get_field(field).related_model._default_manager.values_list("pk", flat=True))  # type: ignore[union-attr]
+    everything = set(model._meta.get_field(field).related_model._default_manager.values_list("pk", flat=True))  # type: ignore[union-attr]  # a relation to a model
     for nothing in ("", "abc", "\0", "9" * 30):
         assert offered(admin_client, model, field, **{given: nothing}) == everything
 

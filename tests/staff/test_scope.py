@@ -226,7 +226,7 @@ def test_no_page_of_the_site_shows_a_foreign_row(
 
 def _autocompletes() -> list[tuple[type[Model], str]]:
     pages = [*admin.site._registry.values()]
-    inlines = [inline for page in pages for inline in [*page.inlines, *page.get_inlines(None, None)]]  # type: ignore[arg-type]
+    inlines = [inline for page in pages for inline in [*page.inlines, *page.get_inlines(None, None)]]  # type: ignore[arg-type]  # the pages need no request
     found = {(page.model, field) for page in [*pages, *inlines] for field in page.autocomplete_fields}
     return sorted(found, key=str)
 

@@ -70,7 +70,7 @@ class DnsServer:
 class _Datagram(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         wire, socket = self.request
-        reply = self.server.dns.answer(wire, "udp")  # type: ignore[attr-defined]
+        reply = self.server.dns.answer(wire, "udp")  # type: ignore[attr-defined]  # dns_server sets it
         if reply is not None:
             socket.sendto(reply, self.client_address)
 
@@ -78,7 +78,7 @@ class _Datagram(socketserver.BaseRequestHandler):
 class _Stream(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         (length,) = struct.unpack("!H", self.rfile.read(2))
-        reply = self.server.dns.answer(self.rfile.read(length), "tcp")  # type: ignore[attr-defined]
+        reply = self.server.dns.answer(self.rfile.read(length), "tcp")  # type: ignore[attr-defined]  # dns_server sets it
         if reply is not None:
             self.wfile.write(struct.pack("!H", len(reply)) + reply)
 
@@ -94,7 +94,7 @@ def dns_server() -> Iterator[DnsServer]:
         threads = []
         for one in (tcp, udp):
             one.daemon_threads = True
-            one.dns = server  # type: ignore[union-attr]
+            one.dns = server  # type: ignore[union-attr]  # for the handlers
             threads.append(threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.02}))
         for thread in threads:
             thread.start()

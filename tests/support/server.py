@@ -159,7 +159,7 @@ class ServerProcess:
     def __init__(self, env: Mapping[str, str]) -> None:
         port = free_port()
         self.base_url = f"http://127.0.0.1:{port}"
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self._process = subprocess.Popen(
             [sys.executable, BASE_DIR / "manage.py", "serve"],
             env={**env, "HOST": "127.0.0.1", "PORT": str(port)},
