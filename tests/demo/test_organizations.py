@@ -241,8 +241,9 @@ def test_invitations_are_accepted_by_whoever_has_the_address(page: Page, browser
     said(page, "The invitation to dmitri@demo.example is discarded.")
     follow_the_link(other, demo, "dmitri@demo.example")
     expect(other.locator("#invitation-message")).to_have_text("This invitation was withdrawn; ask for a new one.")
-    other.reload()
     expect(other.locator("#who-name")).to_have_text("Chioma Okafor")
+    other.get_by_role("button", name="Sign out", exact=True).click()
+    expect(other.locator("#sign-in-title")).to_be_focused()
     other.close()
 
 
@@ -397,6 +398,7 @@ def test_members_are_offered_nothing_that_they_may_not_do(page: Page, demo: Demo
 @in_a_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_organization_fits_a_phone_and_a_keyboard(browser: Browser, demo: Demo, scheme: Any) -> None:
+    demo.sql("UPDATE organizations_organization SET description = repeat('o', 200) WHERE name = 'Nordlys Logistikk'")
     context = browser.new_context(viewport={"width": 360, "height": 720}, color_scheme=scheme)
     page = context.new_page()
     sign_in(page, demo, "elodie")

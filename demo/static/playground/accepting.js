@@ -10,17 +10,14 @@ if (token) state.invitation = { token, email: "", isToSignUp: false };
 let nextView = "";
 
 addView("invitation", {
-  isFor: () => true,
+  isFor: () => state.invitation !== null,
   under: "organizations",
-  open: async () => {
-    if (!state.invitation && $("invitation-message").textContent) return; // it has been followed
-    render(await outcome());
-  },
+  open: async () => render(await outcome()),
 });
 
 async function outcome() {
-  const accepted = await call("POST", "/organizations/invitations/accept", { token: state.invitation?.token ?? "" });
-  if (accepted.error_code !== "INVITATION_UNKNOWN" || !state.invitation) return accepted;
+  const accepted = await call("POST", "/organizations/invitations/accept", { token: state.invitation.token });
+  if (accepted.error_code !== "INVITATION_UNKNOWN") return accepted;
   // One of staff's, which lead to no organization, is accepted by signing up alone.
   const { valid, email } = await call("GET", `/deployment/invitations/validate?token=${state.invitation.token}`);
   if (!valid) return accepted;
