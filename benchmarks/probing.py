@@ -14,13 +14,14 @@ With a server of its own, on a new database with the demo data:
 Against a running one, with everybody allowed to sign up. It must not stop at a limit in the middle:
 
     SIGN_IN_FAILURES_PER_ACCOUNT=1000000 SIGN_IN_FAILURES_PER_ADDRESS=1000000 \\
-        CODES_PER_ACCOUNT=1000000 CODES_PER_ADDRESS=1000000 make run
+        CODES_PER_ACCOUNT=1000000 CODES_PER_ADDRESS=1000000 \\
+        CHANGES_PER_ACCOUNT=1000000 CHANGES_PER_ADDRESS=1000000 make run
     .venv/bin/python benchmarks/probing.py http://127.0.0.1:8000 --email ada@demo.example \\
         --session "$(.venv/bin/python manage.py issue_session chioma@demo.example)" \\
         --workspace ID --organization ID --sign-in ID
 
-where ID is that of one that exists, in which the session has no part. The exit code is 1 if any pair
-can be distinguished.
+where ID is that of one that exists, in which the session has no part. What an administrator can find out is measured
+on a server of its own alone. The exit code is 1 if any pair can be distinguished.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from urllib.parse import urlsplit
 
 WARM_UP = 20
 RESAMPLES = 4000
-LIMITS = "SIGN_IN_FAILURES_PER_ACCOUNT", "SIGN_IN_FAILURES_PER_ADDRESS", "CODES_PER_ACCOUNT", "CODES_PER_ADDRESS"
+LIMITS = [f"{what}_PER_{whom}" for what in ("SIGN_IN_FAILURES", "CODES", "CHANGES") for whom in ("ACCOUNT", "ADDRESS")]
 NOWHERE = 2**62
 """An id that nothing has."""
 
@@ -57,6 +58,13 @@ class Target:
     workspace: int
     organization: int
     sign_in: int
+    admin: str = ""
+    """The session of an administrator of ``own_organization``; without, nothing is measured in it."""
+    own_organization: int = 0
+    stranger: str = ""
+    """The address of a user who is no member of it."""
+    foreign_token: str = ""
+    """That of an open invitation of another deployment."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,9 @@ class Request:
     with_session: bool = True
     name: str = ""
     """The name in it, which an answer may repeat."""
+    as_admin: bool = False
+    undo: str = ""
+    """The path, with ``{id}`` of the answer's data in it, of a POST that undoes what the request has done, untimed."""
     first: Request | None = None
     """Sent before, in the same session, and not timed. ``{attempt}`` in the path is its sign-up attempt."""
 
@@ -135,6 +146,61 @@ def pairs(target: Target) -> list[Pair]:
             "sign-in: foreign, nonexistent",
             Request("POST", f"{other_sign_in}{target.sign_in}"),
             Request("POST", f"{other_sign_in}{NOWHERE}"),
+        ),
+        *_places(target),
+        *(_own_organization(target) if target.admin else []),
+    ]
+
+
+def _places(target: Target) -> list[Pair]:
+    """Every endpoint below /organizations/{id} and /workspaces/{id}, as the server's own document lists them."""
+    url = urlsplit(target.base_url)
+    connection = HTTPConnection(str(url.hostname), url.port, timeout=60)
+    connection.request("GET", "/openapi.json")
+    paths = json.loads(connection.getresponse().read())["paths"]
+    connection.close()
+    found = []
+    for path, methods in paths.items():
+        if not path.startswith(("/organizations/{id}", "/workspaces/{id}")):
+            continue
+        foreign = target.organization if path.startswith("/organizations") else target.workspace
+        existing, missing = (re.sub(r"\{\w+\}", "1", path.replace("{id}", str(id_))) for id_ in (foreign, NOWHERE))
+        found += [
+            Pair(
+                f"{method} {path}: foreign, nonexistent",
+                *(Request(method, asked, "{}" if method == "POST" else "") for asked in (existing, missing)),
+            )
+            for method in map(str.upper, methods)
+        ]
+    return found
+
+
+def _own_organization(target: Target) -> list[Pair]:
+    """What an administrator could find out about users of the deployment, and about parts of other organizations."""
+    place = f"/organizations/{target.own_organization}"
+    at, domain = target.stranger.rpartition("@")[1:]
+    unknown = f"{'q' * len(target.stranger.rpartition('@')[0])}{at}{domain}"
+
+    def invite(email: str) -> Request:
+        undo = f"{place}/invitations/{{id}}/discard"
+        body = json.dumps({"email": email})
+        return Request("POST", f"{place}/invitations", body, as_admin=True, name=email, undo=undo)
+
+    def invite_to(workspace: int) -> Request:
+        body = json.dumps({"email": unknown, "workspace_id": str(workspace)})
+        return Request("POST", f"{place}/invitations", body, as_admin=True)
+
+    def accept(token: str) -> Request:
+        body = json.dumps({"token": token})
+        return Request("POST", "/organizations/invitations/accept", body, with_session=False)
+
+    return [
+        Pair("invitation: existing e-mail, unknown", invite(target.stranger), invite(unknown)),
+        Pair("invitation to a workspace: foreign, nonexistent", invite_to(target.workspace), invite_to(NOWHERE)),
+        Pair(
+            "acceptance: another deployment's token, unknown",
+            accept(target.foreign_token),
+            accept("q" * len(target.foreign_token)),
         ),
     ]
 
@@ -213,7 +279,7 @@ def _send(connection: HTTPConnection, target: Target, request: Request) -> Sent:
     """Send ``request``, after those that come first."""
     headers, path, attempt = {"Origin": target.base_url}, request.path, ""
     if request.with_session:
-        headers["Cookie"] = f"__session={target.session}"
+        headers["Cookie"] = f"__session={target.admin if request.as_admin else target.session}"
     if request.first is not None:
         before = _send(connection, target, request.first)
         headers["Cookie"], attempt = before.cookie, before.attempt
@@ -227,6 +293,9 @@ def _send(connection: HTTPConnection, target: Target, request: Request) -> Sent:
     seconds = time.perf_counter() - begin
     if response.status == 429 or response.status >= 500:
         sys.exit(f"{request.method} {path} gave {response.status}; see the usage (--help)")
+    if request.undo and response.status == 200:
+        path = request.undo.format(id=json.loads(body)["data"]["id"])
+        _send(connection, target, Request("POST", path, as_admin=request.as_admin))
     found = re.search(rb'"signup_attempts":\[\{"id":"(\d+)"', body)
     return Sent(
         seconds,
@@ -288,17 +357,13 @@ def own_target() -> Iterator[Target]:
     from tests.support.server import demo_environment, manage, own_postgres, running_server
 
     with own_postgres() as postgres:
-        limits = (
-            "SIGN_IN_FAILURES_PER_ACCOUNT",
-            "SIGN_IN_FAILURES_PER_ADDRESS",
-            "CODES_PER_ACCOUNT",
-            "CODES_PER_ADDRESS",
-        )
-        env = demo_environment(postgres.url) | dict.fromkeys(limits, "1000000")
+        env = demo_environment(postgres.url) | dict.fromkeys(LIMITS, "1000000")
         manage("migrate", env=env)
         manage("load_demo", env=env)
         session = manage("issue_session", "chioma@demo.example", env=env).strip()
         manage("issue_session", "ada@demo.example", env=env)
+        admin = manage("issue_session", "elodie@demo.example", env=env).strip()
+        foreign_token = manage("shell", "-v", "0", "-c", _INVITE_ELSEWHERE, env=env).strip()
         with psycopg.connect(postgres.url) as connection:
             row = connection.execute(
                 """
@@ -319,11 +384,37 @@ def own_target() -> Iterator[Target]:
                 ORDER BY workspace.id
                 """
             ).fetchone()
-        if row is None:
+            own = connection.execute(
+                "SELECT id FROM organizations_organization WHERE name = 'Nordlys Logistikk'"
+            ).fetchone()
+        if row is None or own is None:
             sys.exit("The demo data holds no workspace that is foreign to Chioma.")
         workspace, organization, sign_in = row
         with running_server(env) as base_url:
-            yield Target(base_url, session, "ada@demo.example", workspace, organization, sign_in)
+            yield Target(
+                base_url,
+                session,
+                "ada@demo.example",
+                workspace,
+                organization,
+                sign_in,
+                admin=admin,
+                own_organization=own[0],
+                stranger="dmitri@demo.example",
+                foreign_token=foreign_token,
+            )
+
+
+_INVITE_ELSEWHERE = """
+from accounts.sign_in.invitations import renew
+from memberships.models import OrganizationInvitation
+from organizations.models import Organization
+organization = Organization.objects.get(name="Acme (staging)")
+invitation = OrganizationInvitation(organization=organization, email="invited@staging.example", is_by_staff=True)
+token = renew(invitation)
+invitation.save()
+print(token)
+"""
 
 
 @contextmanager

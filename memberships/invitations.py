@@ -177,8 +177,8 @@ def accept(invitation: OrganizationInvitation, user: User) -> bool | None:
     return is_new or not is_in_workspace
 
 
-def is_member(invitation: OrganizationInvitation, user: User) -> bool:
-    """Whether ``user`` is where ``invitation`` leads."""
+def is_member(invitation: OrganizationInvitation, user_id: int) -> bool:
+    """Whether the user is where ``invitation`` leads."""
     if invitation.workspace_id is not None:
-        return WorkspaceMembership.objects.filter(workspace=invitation.workspace_id, user=user).exists()
-    return OrganizationMembership.objects.filter(organization=invitation.organization_id, user=user).exists()
+        return WorkspaceMembership.objects.filter(workspace=invitation.workspace_id, user=user_id).exists()
+    return OrganizationMembership.objects.filter(organization=invitation.organization_id, user=user_id).exists()

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.authentication import sessions
 from accounts.authentication.sessions import Caller
 from accounts.credentials import throttling
-from accounts.credentials.users import user_with
+from accounts.credentials.users import holder_id, user_with
 from accounts.models import Deployment, SignIn
 from accounts.sign_in.invitations import Refusal
 from accounts.values.person_fields import email_field
@@ -65,8 +65,7 @@ def invite(standing: Standing, body: Mapping[str, Any], *, client: Address | Non
         **_roles(standing, body, workspace),
     )
     _require_may_send(standing, invitation)
-    user = user_with(standing.caller.deployment, "email", email)
-    if user is not None and invitations.is_member(invitation, user):
+    if invitations.is_member(invitation, holder_id(standing.caller.deployment, email)):
         place = "workspace" if workspace else "organization"
         raise ApiError(Problem.INVALID_FIELD, f"Somebody with this address is a member of the {place} already.")
     _require_room(invitation)
@@ -171,9 +170,9 @@ def _require_room(invitation: OrganizationInvitation) -> None:
     deployment = invitation.deployment
     if invitation.workspace is not None:
         member_limits.require_room(invitation.workspace, deployment)
-    user = user_with(deployment, "email", invitation.email)
-    members = OrganizationMembership.objects.filter(organization=invitation.organization_id, user=user)
-    if user is None or not members.exists():
+    holder = holder_id(deployment, invitation.email)
+    members = OrganizationMembership.objects.filter(organization=invitation.organization_id, user=holder)
+    if not members.exists():
         member_limits.require_room(invitation.organization, deployment)
 
 
@@ -205,7 +204,7 @@ def accept(caller: Caller, token: str) -> JsonObject:
         return _refused(Refusal.UNKNOWN)
     sign_in = _sign_in_of_invited(caller, invitation)
     refusal = invitations.refusal_of(invitation)
-    if refusal is Refusal.ACCEPTED and sign_in is not None and invitations.is_member(invitation, sign_in.user):
+    if refusal is Refusal.ACCEPTED and sign_in is not None and invitations.is_member(invitation, sign_in.user_id):
         return _accepted(invitation, sign_in, is_new=False)
     if refusal is not None:
         shows_address = refusal in (Refusal.EXPIRED, Refusal.VOID)

@@ -88,7 +88,7 @@ class OrganizationInvitationForm(StaffForm):
         if invitation.pk is not None:
             return
         user = user_with(invitation.organization.deployment, "email", invitation.email)
-        if user is not None and organization_invitations.is_member(invitation, user):
+        if user is not None and organization_invitations.is_member(invitation, user.pk):
             raise ValidationError("A member with this address is there already.")
 
 
