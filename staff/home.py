@@ -1,4 +1,4 @@
-"""The home page: the numbers of rows, and the newest changes."""
+"""The home page: the numbers of rows, plots, and the newest changes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
 from staff.access.permissions import access_of
+from staff.plots import plots
 from staff.toolkit.links import address, plural
-from staff.toolkit.lists import total
+from staff.toolkit.lists import totals
 
 LATEST = 10
 
@@ -49,20 +50,21 @@ def home(request: HttpRequest) -> dict[str, Any]:
     """The context of the home page's template, with data that the member of staff may see."""
     return {
         "numbers": list(_numbers(request)),
+        "activity": plots(request),
         "changes": _latest_changes(request),
     }
 
 
 def _numbers(request: HttpRequest) -> Iterator[dict[str, str]]:
-    for number in NUMBERS:
-        model = number.model
-        page = admin.site.get_model_admin(model)
-        if page.has_view_permission(request):
-            yield {
-                "title": number.title or plural(model),
-                "total": total(page.get_queryset(request).filter(number.where)),
-                "link": address(model, "changelist") + number.query,
-            }
+    pages = [(number, admin.site.get_model_admin(number.model)) for number in NUMBERS]
+    shown = [(number, page.get_queryset(request)) for number, page in pages if page.has_view_permission(request)]
+    all_totals = totals([rows.filter(number.where) for number, rows in shown])
+    for (number, _), total in zip(shown, all_totals, strict=True):
+        yield {
+            "title": number.title or plural(number.model),
+            "total": total,
+            "link": address(number.model, "changelist") + number.query,
+        }
 
 
 def _latest_changes(request: HttpRequest) -> list[dict[str, Any]]:

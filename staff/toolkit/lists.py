@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
+from django.core.exceptions import EmptyResultSet
 from django.core.paginator import Page, Paginator
 from django.db import connection
 from django.db.models import F
@@ -70,16 +71,43 @@ class StaffChangeList(ChangeList):
             self.params.pop(ORDER_VAR, None)
 
 
-def total(rows: Any) -> str:
-    """The number of ``rows``, exact if they are few, else an estimate."""
-    return _estimate(rows) or CappedPaginator(rows, 1).total
+def totals(several: list[Any]) -> list[str]:
+    """The number of rows of each queryset, exact if they are few, else an estimate; in two statements at most."""
+    found = _estimates([rows.model for rows in several if not rows.query.where])
+    estimates = ["" if rows.query.where else found[rows.model] for rows in several]
+    counted = iter(_counted([rows for rows, estimate in zip(several, estimates, strict=True) if not estimate]))
+    return [estimate or next(counted) for estimate in estimates]
+
+
+def _counted(several: list[Any]) -> list[str]:
+    """The numbers of rows, up to the cap."""
+    parts, values = [], []
+    for rows in several:
+        try:
+            sql, params = rows.order_by().values("pk")[: COUNTED + 1].query.sql_with_params()
+        except EmptyResultSet:
+            sql, params = "SELECT WHERE false", ()
+        parts.append(f"(SELECT count(*) FROM ({sql}) counted)")  # noqa: S608  Django writes it, values apart
+        values += params
+    if not parts:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(parts)}", values)
+        return [f"{number:,}" if number <= COUNTED else f"more than {COUNTED:,}" for number in cursor.fetchone()]
 
 
 def _estimate(rows: Any) -> str:
     """PostgreSQL's last estimate of the table's rows; "" if it is small, or ``rows`` are not all of it."""
-    if rows.query.where:
-        return ""
+    return "" if rows.query.where else _estimates([rows.model])[rows.model]
+
+
+def _estimates(models: list[Any]) -> dict[Any, str]:
+    """PostgreSQL's last estimates of the rows of whole tables; "" for small ones."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [rows.model._meta.db_table])
-        number = int(cursor.fetchone()[0])
-    return f"about {number:,}" if number > COUNTED else ""
+        cursor.execute(
+            "SELECT relname, reltuples::bigint FROM pg_class WHERE oid = ANY (%s::regclass[])",
+            [[model._meta.db_table for model in models]],
+        )
+        found = dict(cursor.fetchall())
+    numbers = {model: found[model._meta.db_table] for model in models}
+    return {model: f"about {number:,}" if number > COUNTED else "" for model, number in numbers.items()}

@@ -80,7 +80,7 @@ def test_a_search_of_everything_takes_few_queries(admin_client: Client) -> None:
 
 def test_the_home_page_takes_few_queries(admin_client: Client) -> None:
     UserFactory.create()
-    assert len(queries_of(admin_client, "/admin/")) <= 2 * MOST_QUERIES
+    assert len(queries_of(admin_client, "/admin/")) <= MOST_QUERIES
 
 
 @each_page
