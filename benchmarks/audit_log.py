@@ -96,7 +96,7 @@ def say(line: str) -> None:
 
 def fill(entries: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0; SET synchronous_commit = off")
+        cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0; SET synchronous_commit = off")
         cursor.execute(_DEPLOYMENTS)
         cursor.execute(_USERS)
         _drop_indexes()
@@ -112,7 +112,7 @@ def fill(entries: int) -> None:
 
 def index() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0; SET maintenance_work_mem = '1GB'")
+        cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0; SET maintenance_work_mem = '1GB'")
         present = _indexes()
         for one in AuditEntry._meta.indexes:
             if one.name not in present:

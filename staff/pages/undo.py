@@ -83,7 +83,8 @@ def _preview(page: Any, request: HttpRequest, outcome: Outcome) -> dict[str, Any
     return {
         "is_previewed": True,
         "number": outcome.number,
-        "not_shown": outcome.number - len(entries),
+        "number_shown": f"{outcome.number:,}",
+        "not_shown": f"{outcome.number - len(entries):,}" if outcome.number > len(entries) else "",
         "rows": [
             {
                 "object": object_of(entry),
