@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Deployment, User
+from accounts import counting
+from accounts.models import DailyCount, Deployment, User
 from demo.scale import HOST
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace, WorkspaceRole
@@ -59,6 +61,7 @@ def pages() -> Iterator[str]:
     role = WorkspaceRole.objects.get(deployment=deployment, organization=None, name="Member")
 
     yield "/admin/"
+    yield "/admin/?days=90"
     for model in admin.site._registry:
         yield address(model, "changelist")
     for model in (WorkspaceMembership, OrganizationMembership, User, Organization, Workspace):
@@ -81,6 +84,23 @@ def pages() -> Iterator[str]:
                 f"/admin/autocomplete/?app_label={model._meta.app_label}&model_name={model._meta.model_name}"
                 f"&field_name={field}&term={term}"
             )
+
+
+def fill_counts() -> None:
+    """Have counts of all kinds and days in each deployment, as twenty connections have counted them."""
+    DailyCount.objects.bulk_create(
+        (
+            DailyCount(
+                deployment=deployment, day=counting.today() - timedelta(days=ago), kind=kind, slot=slot, number=9
+            )
+            for deployment in Deployment.objects.all()
+            for ago in range(counting.DAYS)
+            for kind in counting.Kind
+            for slot in range(-20, 0)
+        ),
+        batch_size=10_000,
+        ignore_conflicts=True,
+    )
 
 
 def newest_rows() -> Iterator[Model]:
@@ -118,6 +138,7 @@ def main() -> None:
     client = Client(headers={"host": "localhost"})
     client.force_login(get_user_model().objects.filter(is_superuser=True)[0])
     print(f"{WorkspaceMembership.objects.count():,} workspace memberships")
+    fill_counts()
     rows = []
     for page in pages():
         row = measured(client, page, runs)
