@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
-from benchmarks import curves, frozen, members, memory, mixed, plan, report, slow_clients, soak, writes
+from benchmarks import curves, frozen, members, memory, mixed, plan, report, search, slow_clients, soak, writes
 from benchmarks.compare import OURS, TARGETS, compare, comparison, groups
 from benchmarks.data import at_scale
 from benchmarks.endpoints import ENDPOINTS, LIST
@@ -97,6 +97,12 @@ def run_members(arguments: argparse.Namespace) -> None:
         conclude(members.measure(data))
 
 
+def run_search(arguments: argparse.Namespace) -> None:
+    """the database's time for searches of the admin among --users; exits with 1 if one takes too long"""
+    with at_scale(users=arguments.users, workers=arguments.workers) as data:
+        conclude(search.measure(data))
+
+
 def run_soak(arguments: argparse.Namespace) -> None:
     """is any of --requests answers stale or mixed while writers overlap? exits with 1 if so"""
     with at_scale(users=arguments.users, workers=arguments.workers) as data:
@@ -157,6 +163,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "memory": run_memory,
     "plan": run_plan,
     "members": run_members,
+    "search": run_search,
     "plots": run_plots,
     "soak": run_soak,
     "writes": run_writes,

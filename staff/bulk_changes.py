@@ -10,10 +10,13 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.authentication import sessions
-from accounts.mail import outbox
-from accounts.models import Deployment, Mail, Session, SignIn, SigningKey, SignUpInvitation, User
-from accounts.sign_in import invitations
+from accounts.mail import notices, outbox
+from accounts.models import Authenticator, Deployment, Mail, Session, SignIn, SigningKey, SignUpInvitation, User
+from accounts.sign_in import forgotten_passwords, invitations
+from accounts.sign_in.signing_in import Client
 from accounts.tokens.keys import create_signing_key, published_keys
+from accounts.values.mail_texts import Template
+from api.errors import ApiError
 from memberships import erasure
 from memberships import invitations as organization_invitations
 from memberships.models import (
@@ -23,7 +26,7 @@ from memberships.models import (
     WorkspaceMembership,
     WorkspaceMembershipRole,
 )
-from organizations.models import OrganizationRole, Workspace, WorkspaceRole
+from organizations.models import Organization, OrganizationRole, Workspace, WorkspaceRole
 
 
 class Change(NamedTuple):
@@ -48,23 +51,9 @@ Role = OrganizationRole | WorkspaceRole
 def add_to_workspace(users: Sequence[User], workspace: Workspace, roles: Collection[WorkspaceRole]) -> list[Change]:
     """Make ``users`` members of ``workspace``, and of its organization, with ``roles`` besides those that they hold."""
     organization = workspace.organization
-    _refuse(
-        f"{user} is a user of another deployment than “{workspace}”."
-        for user in users
-        if user.deployment_id != organization.deployment_id
-    )
-    _refuse(
-        f"“{role}” is a role of “{role.workspace or role.organization or role.deployment}”, not of “{workspace}”."
-        for role in roles
-        if not _fits(role, workspace)
-    )
-    in_organization = _users_in(OrganizationMembership.objects.filter(organization=organization, user__in=users))
+    _require_fit(users, workspace, roles)
     in_workspace = _users_in(WorkspaceMembership.objects.filter(workspace=workspace, user__in=users))
-    OrganizationMembership.objects.bulk_create(
-        OrganizationMembership(deployment_id=organization.deployment_id, organization=organization, user=user)
-        for user in users
-        if user.pk not in in_organization
-    )
+    in_organization = _join_organization(users, organization)
     WorkspaceMembership.objects.bulk_create(
         (
             WorkspaceMembership(organization=organization, workspace=workspace, user=user)
@@ -73,11 +62,8 @@ def add_to_workspace(users: Sequence[User], workspace: Workspace, roles: Collect
         ),
         ignore_conflicts=True,  # with the organization they have joined its auto-assigned workspace
     )
-    memberships = list(WorkspaceMembership.objects.filter(workspace=workspace, user__in=users))
-    given = {
-        membership.user_id: changed
-        for membership, changed in zip(memberships, _give(WorkspaceMembershipRole, memberships, roles), strict=True)
-    }
+    memberships = WorkspaceMembership.objects.filter(workspace=workspace, user__in=users)
+    given = _given_to(WorkspaceMembershipRole, memberships, roles)
     return [
         Change(
             user,
@@ -89,6 +75,53 @@ def add_to_workspace(users: Sequence[User], workspace: Workspace, roles: Collect
         )
         for user in users
     ]
+
+
+def add_to_organization(
+    users: Sequence[User], organization: Organization, roles: Collection[OrganizationRole]
+) -> list[Change]:
+    """Make ``users`` members of ``organization``, with ``roles`` besides those that they hold."""
+    _require_fit(users, organization, roles)
+    in_organization = _join_organization(users, organization)
+    memberships = OrganizationMembership.objects.filter(organization=organization, user__in=users)
+    given = _given_to(OrganizationMembershipRole, memberships, roles)
+    return [
+        Change(
+            user,
+            _sentence(
+                f"joins “{organization}”" if user.pk not in in_organization else "", _named("gets", given[user.pk])
+            ),
+        )
+        for user in users
+    ]
+
+
+def _require_fit(users: Sequence[User], place: Organization | Workspace, roles: Collection[Role]) -> None:
+    organization = place.organization if isinstance(place, Workspace) else place
+    _refuse(
+        f"{user} is a user of another deployment than “{place}”."
+        for user in users
+        if user.deployment_id != organization.deployment_id
+    )
+    _refuse(f"“{role}” is a role of “{_owner(role)}”, not of “{place}”." for role in roles if not _fits(role, place))
+
+
+def _join_organization(users: Sequence[User], organization: Organization) -> set[int]:
+    """Have ``users`` join ``organization``; returns the ids of those who were members."""
+    members = _users_in(OrganizationMembership.objects.filter(organization=organization, user__in=users))
+    OrganizationMembership.objects.bulk_create(
+        OrganizationMembership(deployment_id=organization.deployment_id, organization=organization, user=user)
+        for user in users
+        if user.pk not in members
+    )
+    return members
+
+
+def _given_to(link: Any, rows: Any, roles: Collection[Any]) -> dict[int, list[Any]]:
+    """Give ``roles`` in the memberships ``rows``; returns the new ones by the user's id."""
+    memberships = list(rows)
+    given = _give(link, memberships, roles)
+    return {membership.user_id: new for membership, new in zip(memberships, given, strict=True)}
 
 
 def change_roles(memberships: Sequence[Any], give: Collection[Any], take: Collection[Any]) -> list[Change]:
@@ -204,6 +237,55 @@ def set_disabled(users: Sequence[User], disabled: bool) -> list[Change]:
     return [Change(user, text if user.disabled is not disabled else "") for user in users]
 
 
+MFA_REMOVED = "Your authenticator was removed. Signing in takes no code any more."
+
+
+def reset_mfa(users: Sequence[User]) -> list[Change]:
+    """Delete the authenticators of ``users``, with which their backup codes go, sign them out and inform them."""
+    authenticators = Authenticator.objects.filter(user__in=users)
+    having = set(authenticators.filter(confirmed_at__isnull=False).values_list("user_id", flat=True))
+    authenticators.delete()
+    affected = [user for user in users if user.pk in having]
+    for user in affected:
+        notices.send(user, Template.MFA_CHANGED, address=notices.STAFF, change=MFA_REMOVED)
+    sessions.sign_out_everywhere(affected)
+    return [Change(user, "signs in without a code, and is signed out" if user.pk in having else "") for user in users]
+
+
+def mail_password_resets(users: Sequence[User]) -> list[Change]:
+    """Mail each of ``users`` the code with which they set a new password, as if they had forgotten it."""
+    _refuse(f"{user} is disabled." for user in users if user.disabled)
+    _refuse(f"{user} has no e-mail address." for user in users if not user.email)
+    _refuse(f"{user} has no password: set one on the form." for user in users if user.email and not user.password)
+    for user in users:
+        try:
+            forgotten_passwords.mail_code(user.deployment, Client(None, ""), email=user.email)
+        except ApiError as error:
+            raise Refused([f"{user} was sent several codes just now: wait for a quarter of an hour."]) from error
+    minutes = forgotten_passwords.LIFETIME.seconds // 60
+    return [Change(user, f"gets a code by mail, to set a new password with within {minutes} minutes") for user in users]
+
+
+def offboard(users: Sequence[User]) -> list[Change]:
+    """Disable ``users``, sign them out, and end all their memberships."""
+    sign_ins = Counter(sign_in.user_id for sign_in in sessions.sign_out_everywhere(users))
+    memberships = OrganizationMembership.objects.filter(user__in=users)
+    places = Counter(memberships.values_list("user_id", flat=True))
+    memberships.delete()
+    disabled = {change.row.pk: change.text for change in set_disabled(users, disabled=True)}
+    return [
+        Change(
+            user,
+            _sentence(
+                _signed_out(sign_ins[user.pk]),
+                f"leaves {_counted(places[user.pk], 'organization')}" if places[user.pk] else "",
+                disabled[user.pk],
+            ),
+        )
+        for user in users
+    ]
+
+
 def end_sign_ins(sign_ins: Sequence[SignIn]) -> list[Change]:
     """End the live ones of ``sign_ins``; a session without any other ends."""
     rows = SignIn.objects.filter(pk__in=[sign_in.pk for sign_in in sign_ins])
@@ -218,7 +300,11 @@ def sign_out(users: Sequence[User]) -> list[Change]:
 
 
 def _signed_out(number: int) -> str:
-    return f"is signed out of {number} session{'' if number == 1 else 's'}" if number else ""
+    return f"is signed out of {_counted(number, 'session')}" if number else ""
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def end_sessions(rows: Sequence[Session]) -> list[Change]:

@@ -13,11 +13,11 @@ from django.http import HttpRequest
 
 from accounts.models import Deployment, Mail, Session, User
 from audit import groups
-from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
 from staff.access.permissions import access_of
 from staff.plots import plots
+from staff.toolkit.changes import described, log_of
 from staff.toolkit.links import address, plural
 from staff.toolkit.lists import totals
 
@@ -69,21 +69,8 @@ def _numbers(request: HttpRequest) -> Iterator[dict[str, str]]:
 
 def _latest_changes(request: HttpRequest) -> list[dict[str, Any]]:
     """The latest actions, each by its name or by its last entry in the audit log."""
-    page: Any = admin.site.get_model_admin(AuditEntry)
-    if not page.has_view_permission(request):
+    page = log_of(request)
+    if page is None:
         return []
     ids = groups.latest(LATEST, deployments=access_of(request.user).deployments)
-    entries = list(page.get_queryset(request).filter(pk__in=ids).order_by("-pk"))
-    page.prepare(request, entries)
-    return [
-        {
-            "at": entry.at,
-            "who": page.who(entry),
-            "action": entry.get_action_display(),
-            "what": page.what(entry),
-            "name": entry.group and entry.group.name,
-            "link": page.group_address(entry) if entry.group else address(entry, "change"),
-            "undo": page.undo_address(entry) if page.has_undo_permission(request) else "",
-        }
-        for entry in entries
-    ]
+    return described(request, page, page.get_queryset(request).filter(pk__in=ids).order_by("-pk"))

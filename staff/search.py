@@ -21,7 +21,7 @@ from accounts.models import SignIn, User
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
 from staff.navigation import Entry, entries
-from staff.toolkit.links import address, plural
+from staff.toolkit.links import address, page_of, plural
 from staff.toolkit.search import is_id, is_partial, search_quickly
 
 SHOWN = 5
@@ -72,7 +72,7 @@ def _found(request: HttpRequest, text: str) -> Iterator[Group]:
         page: Any = admin.site.get_model_admin(model)
         if page.has_view_permission(request) and (rows := _rows(request, page, text)):
             more = f"{address(model, 'changelist')}?{urlencode({'q': text})}" if len(rows) > SHOWN else ""
-            hits = [Hit(*describe(row), link=address(row, "change")) for row in rows[:SHOWN]]
+            hits = [Hit(*describe(row), link=page_of(row)) for row in rows[:SHOWN]]
             yield Group(plural(model), hits, more)
 
 

@@ -30,7 +30,7 @@ UNFOLD = {
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
     "COLORS": {"primary": _BLUE},
-    "STYLES": [f"{STATIC_URL}staff/staff.css", f"{STATIC_URL}staff/search.css"],
+    "STYLES": [f"{STATIC_URL}staff/{name}.css" for name in ("staff", "search", "overview")],
     "SCRIPTS": [f"{STATIC_URL}staff/{name}.js" for name in ("labels", "choices", "search")],
     "ACCOUNT": {
         "navigation": [

@@ -25,24 +25,25 @@ from staff.toolkit.bulk_actions import BulkAction, NothingToAsk
 from staff.toolkit.choices import attend, several
 
 
-class AddToWorkspaceForm(NothingToAsk):
-    """The form for a workspace and roles in it."""
+class AddForm(NothingToAsk):
+    """The form for an organization or a workspace, and roles in it; the links of ``link`` hold these."""
 
-    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, link: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
-        field = WorkspaceMembership._meta.get_field("workspace")
-        workspaces = field.remote_field.model._default_manager.select_related("organization__deployment")
-        self.fields["workspace"] = forms.ModelChoiceField(
-            visible_to(request.user, workspaces), widget=AutocompleteSelect(field, admin.site)
+        membership = link._meta.get_field("membership").related_model
+        self.place = membership._meta.get_field(membership.parent)
+        self.role = link._meta.get_field("role")
+        page: Any = admin.site.get_model_admin(self.place.related_model)
+        places = self.place.related_model._default_manager.select_related(*page.list_select_related)
+        self.fields[self.place.name] = forms.ModelChoiceField(
+            visible_to(request.user, places), widget=AutocompleteSelect(self.place, admin.site)
         )
-        self.fields["roles"] = several(
-            WorkspaceMembershipRole, "role", request, help_text="Added to the roles that they have."
-        )
+        self.fields["roles"] = several(link, "role", request, help_text="Added to the roles that they have.")
 
     def offer_to(self, rows: list[Any]) -> None:
         given = _common(rows, deployment="deployment_id")
-        attend(WorkspaceMembership._meta.get_field("workspace"), self.fields["workspace"].widget, **given)
-        attend(WorkspaceMembershipRole._meta.get_field("role"), self.fields["roles"].widget, **given)
+        attend(self.place, self.fields[self.place.name].widget, **given)
+        attend(self.role, self.fields["roles"].widget, **given)
 
 
 class ChangeRolesForm(NothingToAsk):
@@ -119,13 +120,45 @@ USER_ACTIONS = (
             "memberships.add_workspacemembershiprole",
         ),
         run=lambda rows, data: bulk_changes.add_to_workspace(rows, data["workspace"], data["roles"]),
-        form=AddToWorkspaceForm,
+        form=partial(AddForm, WorkspaceMembershipRole),
         select_related=("deployment",),
+    ),
+    BulkAction(
+        name="add_to_organization",
+        description="Add to an organization",
+        permissions=("memberships.add_organizationmembership", "memberships.add_organizationmembershiprole"),
+        run=lambda rows, data: bulk_changes.add_to_organization(rows, data["organization"], data["roles"]),
+        form=partial(AddForm, OrganizationMembershipRole),
+        select_related=("deployment",),
+    ),
+    _action(
+        "mail_password_reset",
+        "Send a password reset",
+        "accounts.change_user",
+        change=bulk_changes.mail_password_resets,
+        related=("deployment",),
+    ),
+    _action(
+        "reset_mfa",
+        "Reset MFA",
+        "accounts.delete_authenticator",
+        "accounts.delete_backupcode",
+        change=bulk_changes.reset_mfa,
+        related=("deployment",),
     ),
     _action("sign_out", "Sign out everywhere", *_SESSIONS, change=bulk_changes.sign_out),
     _action("disable", "Disable", "accounts.change_user", change=partial(bulk_changes.set_disabled, disabled=True)),
     _action("enable", "Enable", "accounts.change_user", change=partial(bulk_changes.set_disabled, disabled=False)),
     _action("erase", "Erase", "accounts.delete_user", change=bulk_changes.erase, related=("deployment",)),
+    _action(
+        "offboard",
+        "Offboard: sign out, remove from everything, disable",
+        *_SESSIONS,
+        "accounts.change_user",
+        "memberships.delete_organizationmembership",
+        "memberships.delete_workspacemembership",
+        change=bulk_changes.offboard,
+    ),
 )
 SIGN_IN_ACTIONS = (_action("end", "End sign-ins", *_SESSIONS, change=bulk_changes.end_sign_ins, related=("user",)),)
 SESSION_ACTIONS = (_action("end", "End sessions", *_SESSIONS, change=bulk_changes.end_sessions),)

@@ -20,6 +20,7 @@ from organizations.models import (
     WorkspaceSegment,
 )
 from staff.pages.memberships import OrganizationMemberInline, WorkspaceMemberInline
+from staff.pages.place_overviews import OrganizationOverview, WorkspaceOverview
 from staff.toolkit.choices import fits
 from staff.toolkit.deletion import DeletedByName
 from staff.toolkit.filters import RelatedFilter
@@ -100,7 +101,7 @@ ALLOW_LIST_HELP = (
 
 
 @admin.register(Organization)
-class OrganizationAdmin(DeletedByName, PlaceAdmin):
+class OrganizationAdmin(OrganizationOverview, DeletedByName, PlaceAdmin):
     identity = ("deployment",)
     on_change_only = (*PlaceAdmin.on_change_only, "auto_assigned_workspace")
     list_display = ("name", "deployment", "member_count", "enforce_mfa", "enable_ip_restriction", "created_at")
@@ -172,7 +173,7 @@ class OrganizationDomainAdmin(StaffAdmin):
 
 
 @admin.register(Workspace)
-class WorkspaceAdmin(PlaceAdmin):
+class WorkspaceAdmin(WorkspaceOverview, PlaceAdmin):
     identity = ("organization",)
     list_display = (
         "name",

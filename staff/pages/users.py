@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django import forms
@@ -13,6 +14,7 @@ from django.db.models import OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.decorators import action
@@ -26,9 +28,11 @@ from accounts.values.mail_texts import Template
 from accounts.values.names import normal_name, searched
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from staff.access.permissions import visible_to
+from staff.bulk_changes import MFA_REMOVED
 from staff.pages.bulk_actions import USER_ACTIONS
 from staff.pages.memberships import OrganizationOfUserInline, WorkspaceOfUserInline
 from staff.pages.organizations import UserSegmentInline
+from staff.pages.user_overview import UserOverview
 from staff.toolkit.filters import LackFilter, RelatedFilter
 from staff.toolkit.forms import StaffForm
 from staff.toolkit.inlines import ReadOnlyInline
@@ -118,7 +122,7 @@ class UserLackFilter(LackFilter):
 
 
 @admin.register(User)
-class UserAdmin(StaffAdmin):
+class UserAdmin(UserOverview):
     form = UserForm
     identity = ("deployment",)
     list_display = ("__str__", "username", "first_name", "last_name", "deployment", "disabled", "created_at")
@@ -150,7 +154,7 @@ class UserAdmin(StaffAdmin):
         DATES,
     )
 
-    actions_detail = ("why_not",)  # type: ignore[assignment]  # Unfold says list; nothing adds to it
+    actions_detail = (*UserOverview.actions_detail, "why_not")  # type: ignore[assignment]  # Unfold says list; nothing adds to it
 
     @action(description="Why can't they enter?", url_path="why-not", icon="help")  # type: ignore[operator]  # Unfold wraps methods too
     def why_not(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -158,6 +162,10 @@ class UserAdmin(StaffAdmin):
         if user is None:
             raise Http404
         return redirect("admin:memberships_workspacemembership_why_not_for", user.pk)
+
+    def overview_links(self, request: HttpRequest, row: User) -> Iterator[tuple[str, str]]:
+        yield "Why can't they enter?", reverse("admin:memberships_workspacemembership_why_not_for", args=[row.pk])
+        yield from super().overview_links(request, row)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         """Also by the stored form of an email address or username."""
@@ -256,7 +264,7 @@ def _users_of(devices: list[Any]) -> list[User]:
 
 @admin.register(Authenticator)
 class AuthenticatorAdmin(MfaAdmin):
-    told = "Your authenticator was removed. Signing in takes no code any more."
+    told = MFA_REMOVED
     list_display = ("__str__", "user", "confirmed_at", "created_at")
     list_filter = (("confirmed_at", admin.EmptyFieldListFilter),)
     fields = ("user", "confirmed_at", "created_at", "updated_at")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db import models
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -17,9 +17,17 @@ def address(of: models.Model | type[models.Model], page: str) -> str:
     return reverse(f"admin:{of._meta.app_label}_{of._meta.model_name}_{page}", args=args)
 
 
+def page_of(obj: models.Model) -> str:
+    """The path of the page about ``obj``: its overview, or the form of a row that has none."""
+    try:
+        return address(obj, "overview")
+    except NoReverseMatch:
+        return address(obj, "change")
+
+
 def link(obj: models.Model | None) -> SafeString | None:
-    """A link to the page of ``obj``."""
-    return None if obj is None else link_to(address(obj, "change"), str(obj))
+    """A link to the page about ``obj``."""
+    return None if obj is None else link_to(page_of(obj), str(obj))
 
 
 def link_to(path: str, text: str, label: str = "") -> SafeString:

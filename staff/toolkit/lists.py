@@ -14,6 +14,7 @@ from django.utils.functional import cached_property
 from unfold.views import ChangeList
 
 from staff.toolkit.exports import KINDS
+from staff.toolkit.links import page_of
 
 COUNTED = 5_000
 """The number of rows that are counted, paged through and sorted. Beyond it, staff search or filter."""
@@ -62,6 +63,9 @@ class StaffChangeList(ChangeList):
         """The kinds of files of what is filtered and searched, and their addresses."""
         query = self.get_query_string(remove=[PAGE_VAR, ORDER_VAR])
         return [(name, f"export/{kind}/{query}") for kind, name in KINDS.items()] if self.is_exported else []
+
+    def url_for_result(self, result: Any) -> str:
+        return page_of(result)
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

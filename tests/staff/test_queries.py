@@ -12,13 +12,15 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from organizations.models import Segment
+from accounts.models import User
+from organizations.models import Organization, Segment, Workspace
 from staff.toolkit import lists
 from staff.toolkit.filters import RelatedFilter
 from tests.support.admin import NEW_ROW, PAGES, url
 from tests.support.factories import UserFactory
 
 MOST_QUERIES = 15
+OVERVIEWS = [User, Organization, Workspace]
 
 each_page = pytest.mark.parametrize("model", PAGES, ids=lambda model: model._meta.label)
 
@@ -69,6 +71,11 @@ def test_a_form_takes_few_queries(admin_client: Client, model: type[Model], kind
 def test_choices_take_few_queries(admin_client: Client, model: type[Model], field: str, term: str) -> None:
     address = {"app_label": model._meta.app_label, "model_name": str(model._meta.model_name), "field_name": field}
     assert len(queries_of(admin_client, "/admin/autocomplete/", term=term, **address)) <= MOST_QUERIES
+
+
+@pytest.mark.parametrize("model", OVERVIEWS, ids=lambda model: model._meta.label)
+def test_an_overview_takes_few_queries(admin_client: Client, model: type[Model]) -> None:
+    assert len(queries_of(admin_client, url(NEW_ROW[model](), "overview"))) <= MOST_QUERIES
 
 
 def test_a_search_of_everything_takes_few_queries(admin_client: Client) -> None:
