@@ -177,7 +177,7 @@ def pages() -> Iterator[tuple[str, str]]:
 
 
 def measure(runs: int) -> int:
-    client = Client()
+    client = Client(headers={"host": "localhost"})
     client.force_login(get_user_model().objects.filter(is_superuser=True)[0])
     bad = 0
     say(f"{AuditEntry.objects.count():,} entries\n\n| page | queries | database ms | ms |\n|---|---|---|---|")
@@ -185,16 +185,17 @@ def measure(runs: int) -> int:
         _open(client, path)
         with CaptureQueriesContext(connection) as captured:
             _open(client, path)
-        database = 1000 * sum(float(query["time"]) for query in captured)
+        queries = [float(query["time"]) for query in captured]  # now: the next request forgets them
+        database = 1000 * sum(queries)
         times = []
         for _ in range(runs):
             begin = time.perf_counter()
             _open(client, path)
             times.append(1000 * (time.perf_counter() - begin))
         median = statistics.median(times)
-        is_bad = len(captured) > MOST_QUERIES or median > MOST_MS
+        is_bad = len(queries) > MOST_QUERIES or median > MOST_MS
         bad += is_bad
-        say(f"| {name} | {len(captured)} | {database:.0f} | {median:.0f}{' **too much**' if is_bad else ''} |")
+        say(f"| {name} | {len(queries)} | {database:.0f} | {median:.0f}{' **too much**' if is_bad else ''} |")
     return bad
 
 

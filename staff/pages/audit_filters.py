@@ -77,7 +77,9 @@ class PersonFilter(_Typed):
         names = Q(email__iexact=text) | Q(username__iexact=text)
         ids = set(visible_to(request.user, User.objects.filter(names)).values_list("pk", flat=True)[:MAX_PEOPLE])
         kept = AuditEntry.objects.alias(lowered=Lower("name")).filter(
-            lowered=text.lower(), model=User._meta.label_lower
+            lowered=text.lower(),
+            name__gt="",  # as the index has it
+            model=User._meta.label_lower,
         )
         ids |= set(
             visible_to(request.user, kept).order_by().values_list("object_id", flat=True).distinct()[:MAX_PEOPLE]
