@@ -72,4 +72,4 @@ def test_the_search_works_by_mouse_on_a_phone(page: Page, demo: Demo) -> None:
     page.get_by_role("combobox", name="Search").fill("loopback")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     follow(page, page.get_by_role("group", name="Organizations").get_by_role("option").first)
-    expect(page.get_by_role("heading", name="Loopback Labs")).to_be_visible()
+    expect(page.get_by_role("heading", name="Loopback Labs", exact=True)).to_be_visible()
