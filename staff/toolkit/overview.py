@@ -90,7 +90,8 @@ class WithOverview(StaffAdmin):
             "facts": [(name, value) for name, value in self.facts(request, row) if value not in (None, "")],
             "parts": list(self.parts(request, row)),
             "links": list(self.overview_links(request, row)),
-            "actions": [action for name, action in actions.items() if name not in self.unneeded(row)],
+            # Not the actions themselves, which a template would call.
+            "actions": [(name, each.description) for name, each in actions.items() if name not in self.unneeded(row)],
             "changes": _changes_of(request, row),
         }
         return TemplateResponse(request, "staff/overview.html", context)

@@ -58,6 +58,7 @@ def shown(client: Client, row: Any) -> str:
 def do(client: Client, row: Any, action: str, **fields: Any) -> str:
     """Press the button of ``action``, and Apply below its preview; gives the text of the preview."""
     address = url(row, "overview")
+    assert f'name="action" value="{action}"' in client.get(address).content.decode()
     preview = client.post(address, {"action": action} | fields)
     assert preview.status_code == 200
     data = {"action": action, "ids": str(row.pk), "_selected_action": str(row.pk), **fields}
