@@ -17,10 +17,25 @@ from database import cache
 from tests.support.browser import browser, demo, page
 from tests.support.caching import cache_what_is_not_committed
 from tests.support.demo import demo_cookies, demo_env, demo_postgres, demo_rows, loaded_demo
-from tests.support.factories import DeploymentFactory, UserFactory
+from tests.support.factories import UserFactory
+from tests.support.shared import deployment, shared_deployment, shared_rows, shared_world, world
 from tests.support.template import copy_a_template, drop_the_template
 
-__all__ = ["browser", "demo", "demo_cookies", "demo_env", "demo_postgres", "demo_rows", "loaded_demo", "page"]
+__all__ = [
+    "browser",
+    "demo",
+    "demo_cookies",
+    "demo_env",
+    "demo_postgres",
+    "demo_rows",
+    "deployment",
+    "loaded_demo",
+    "page",
+    "shared_deployment",
+    "shared_rows",
+    "shared_world",
+    "world",
+]
 
 FOLDER = Path(__file__).parent
 
@@ -97,11 +112,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {str(FOLDER / name): number for number, name in enumerate(LONGEST)}
     tests = Counter(item.path for item in items)
     items.sort(key=lambda item: (rank.get(str(item.path), len(rank)), -tests[item.path]))
-
-
-@pytest.fixture
-def deployment(db: None) -> Deployment:
-    return DeploymentFactory.create()
 
 
 @pytest.fixture

@@ -98,6 +98,7 @@ def test_the_encryption_key_in_front_is_the_one_that_writes(deployment: Deployme
 @pytest.mark.parametrize("wrong", ["another encryption key", "a changed row"])
 def test_a_private_key_that_cannot_be_decrypted_is_never_used(key: SigningKey, settings: Settings, wrong: str) -> None:
     if wrong == "another encryption key":
+        key = create_signing_key(deployment=key.deployment)  # which the process has not decrypted before
         settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     else:
         key.private_key = stored_private_key(key)[:-1] + b"x"

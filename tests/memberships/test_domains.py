@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import dns.rcode
@@ -41,11 +42,16 @@ def server(settings: Any) -> Iterator[DnsServer]:
         yield running
 
 
-@pytest.fixture
-def firm(db: None) -> Firm:
+@pytest.fixture(scope="module")
+def shared_firm(shared_rows: None) -> Firm:
     firm = Firm()
     firm.domain.delete()
     return firm
+
+
+@pytest.fixture
+def firm(shared_firm: Firm, db: None) -> Firm:
+    return deepcopy(shared_firm)
 
 
 @pytest.fixture

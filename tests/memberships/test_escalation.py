@@ -6,6 +6,7 @@ The table is held against the list of addresses: an endpoint without a row fails
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -106,14 +107,10 @@ def test_every_endpoint_has_its_row() -> None:
     assert all(len(row) == len(WHO) for row in TABLE.values())
 
 
-@pytest.fixture
-def firm(db: None) -> Firm:
-    return Firm()
-
-
-@pytest.fixture
-def clients(firm: Firm) -> dict[str, ApiClient]:
-    """A client for each of WHO, all of them at the host of ``firm``."""
+@pytest.fixture(scope="module")
+def shared_world(shared_rows: None) -> tuple[Firm, dict[str, ApiClient]]:
+    """A firm, and a client for each of WHO, all of them at its host."""
+    firm = Firm()
     neighbouring, foreign = Firm(firm.deployment), Firm()
     users: dict[str, User | None] = {
         "visitor": None,
@@ -130,7 +127,22 @@ def clients(firm: Firm) -> dict[str, ApiClient]:
     for who, user in users.items():
         found[who] = ApiClient(user.deployment if user else firm.deployment, user)
         found[who].deployment = firm.deployment
-    return found
+    return firm, found
+
+
+@pytest.fixture
+def world(shared_world: tuple[Firm, dict[str, ApiClient]], db: None) -> tuple[Firm, dict[str, ApiClient]]:
+    return deepcopy(shared_world)
+
+
+@pytest.fixture
+def firm(world: tuple[Firm, dict[str, ApiClient]]) -> Firm:
+    return world[0]
+
+
+@pytest.fixture
+def clients(world: tuple[Firm, dict[str, ApiClient]]) -> dict[str, ApiClient]:
+    return world[1]
 
 
 def ask(firm: Firm, client: ApiClient, endpoint: str, **ids: int) -> Any:

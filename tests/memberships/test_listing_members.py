@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -23,8 +24,8 @@ pytestmark = pytest.mark.django_db
 each_level = pytest.mark.parametrize("level", ["organizations", "workspaces"])
 
 
-@pytest.fixture
-def firm(db: None) -> Firm:
+@pytest.fixture(scope="module")
+def shared_firm(shared_rows: None) -> Firm:
     """With 23 members, who joined in another order than their ids have; two of them at the same time."""
     firm = Firm()
     users = UserFactory.create_batch(21, deployment=firm.deployment)
@@ -38,6 +39,11 @@ def firm(db: None) -> Firm:
         for number, row in enumerate(model.objects.filter(**place).order_by("-user_id")):
             model.objects.filter(pk=row.pk).update(created_at=now + timedelta(days=number // 2))
     return firm
+
+
+@pytest.fixture
+def firm(shared_firm: Firm, db: None) -> Firm:
+    return deepcopy(shared_firm)
 
 
 @pytest.fixture

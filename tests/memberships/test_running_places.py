@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -30,9 +31,14 @@ ROLE = {"id", "name", "permissions", "created_at", "updated_at"}
 MEMBER = {"id", "user", "roles", "organization", "public_metadata", "created_at", "updated_at"}
 
 
-@pytest.fixture
-def firm(db: None) -> Firm:
+@pytest.fixture(scope="module")
+def shared_firm(shared_rows: None) -> Firm:
     return Firm()
+
+
+@pytest.fixture
+def firm(shared_firm: Firm, db: None) -> Firm:
+    return deepcopy(shared_firm)
 
 
 @pytest.fixture

@@ -23,14 +23,9 @@ from organizations.models import (
     WorkspaceSegment,
 )
 from tests.support.database import Insert, Update, each_insert, each_update, execute, refused, update_by_sql
-from tests.support.factories import SegmentFactory, WorkspaceFactory, World, new_world
+from tests.support.factories import SegmentFactory, WorkspaceFactory, World
 
 Row = dict[str, Any]
-
-
-@pytest.fixture
-def world(db: None) -> World:
-    return new_world()
 
 
 ROLE = {"deployment": "own.deployment", "name": "Auditor"}

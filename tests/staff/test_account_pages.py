@@ -129,7 +129,7 @@ def test_an_alias_like_the_host_in_the_same_form_is_refused(admin_client: Client
         admin_client, url(Deployment, "add"), "aliases", {"host": "new.example.com"}, name="New", host="new.example.com"
     )
     assert "The host already belongs to a deployment." in errors(response)
-    assert not Deployment.objects.exists()
+    assert not Deployment.objects.filter(name="New").exists()
     assert 'value="new.example.com"' in response.content.decode()
 
 

@@ -19,15 +19,9 @@ from tests.support.factories import (
     World,
     join,
     join_organization,
-    new_world,
     session_of,
     staff,
 )
-
-
-@pytest.fixture
-def world(db: None) -> World:
-    return new_world()
 
 
 def member_role(user: User) -> WorkspaceRole:

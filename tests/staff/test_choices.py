@@ -40,14 +40,8 @@ from tests.support.factories import (
     WorkspaceRoleFactory,
     World,
     join,
-    new_world,
     staff,
 )
-
-
-@pytest.fixture
-def world(db: None) -> World:
-    return new_world()
 
 
 def offered(client: Client, model: type[Model], field: str, **given: Any) -> set[int]:

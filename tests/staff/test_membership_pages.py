@@ -16,13 +16,7 @@ from tests.support.factories import (
     World,
     join,
     join_organization,
-    new_world,
 )
-
-
-@pytest.fixture
-def world(db: None) -> World:
-    return new_world()
 
 
 def join_by(page: str, client: Client, world: World, kind: str, user: Any, **more: Any) -> Any:

@@ -11,7 +11,6 @@ from accounts.models import Deployment
 from organizations.models import Organization, OrganizationRole, Segment, Workspace, WorkspaceRole
 from tests.support.admin import add_to_inline, errors, saved, send, url
 from tests.support.factories import (
-    DeploymentFactory,
     OrganizationFactory,
     OrganizationRoleFactory,
     SegmentFactory,
@@ -200,7 +199,7 @@ def test_an_own_role_is_added_on_the_page_of_its_place(admin_client: Client, db:
     assert saved(add_to_inline(admin_client, url(place, "change"), "roles", row))
     role = place.roles.get()
     assert (role.name, role.permissions) == ("Auditor", ["audit:read", "audit:write"])
-    assert role.deployment == DeploymentFactory._meta.model.objects.get()
+    assert role.deployment == (place if isinstance(place, Organization) else place.organization).deployment
 
 
 @each_place

@@ -12,11 +12,9 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User as Staff
 from django.contrib.contenttypes.models import ContentType
-from django.db import transaction
 from django.db.models import Model
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, reverse
-from pytest_django import DjangoDbBlocker
 
 from accounts.mail import outbox
 from accounts.models import Deployment, DeploymentAlias, MailText, User
@@ -104,15 +102,13 @@ def world_of(name: str) -> dict[type[Model], Any]:
 
 
 @pytest.fixture(scope="module")
-def worlds(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, dict[type[Model], Any]]]:
-    """Both worlds by their names, in one transaction for all tests; their changes are rolled back after each."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        worlds = {}
-        for name in (OWN, FOREIGN):
-            with actors.acting(actors.command("world")):  # an action each
-                worlds[name] = world_of(name)
-        yield worlds
-        transaction.set_rollback(True)
+def worlds(shared_rows: None) -> dict[str, dict[type[Model], Any]]:
+    """Both worlds by their names."""
+    worlds = {}
+    for name in (OWN, FOREIGN):
+        with actors.acting(actors.command("world")):  # an action each
+            worlds[name] = world_of(name)
+    return worlds
 
 
 @pytest.fixture

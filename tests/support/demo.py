@@ -11,9 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from django.db import transaction
 from fasteners import InterProcessLock
-from pytest_django import DjangoDbBlocker
 
 from demo import data
 from tests.support.server import OwnPostgres, demo_environment, manage, own_postgres
@@ -67,9 +65,6 @@ def demo_cookies(loaded_demo: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def demo_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def demo_rows(shared_rows: None) -> None:
     """The demo data in the database of the tests, whose own changes to it are rolled back after each."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        data.load()
-        yield
-        transaction.set_rollback(True)
+    data.load()
