@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pytest_django.fixtures import Settings
 
 from accounts.authentication import sessions
 from accounts.models import Deployment, User
@@ -48,6 +49,7 @@ class Ways:
         self.token = token or token_of(user)
         self.path = path
         self.deployment = user.deployment
+        self._django = Client(raise_request_exception=False)
         self._application = ApiClient(user.deployment, token=self.token)
         for _ in range(2):
             self._application.get(path)
@@ -55,9 +57,8 @@ class Ways:
     def ask(self, query: str = "", **headers: Any) -> tuple[Any, Any]:
         """The answer of the application, which went the fast path if it could, and that of the long way."""
         headers = {"HTTP_HOST": self.deployment.host, "HTTP_COOKIE": f"__session={self.token}", **headers}
-        django = Client(raise_request_exception=False)
         fast = self._application.get(self.path, query, **headers)
-        long = django.get(self.path, QUERY_STRING=query, **headers)
+        long = self._django.get(self.path, QUERY_STRING=query, **headers)
         if self.path == TOKEN:  # each is another
             for response in (fast, long):
                 response.headers.pop("ETag", None)
@@ -241,15 +242,17 @@ QUERIES = [
 ]
 
 
-@pytest.mark.django_db
+@pytest.fixture
+def behind_proxies(settings: Settings) -> None:
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8", "::1"]
+
+
+@pytest.mark.usefixtures("behind_proxies")  # for all examples: settings that each one sets lie upon one another
 @pytest.mark.parametrize("mode", ["staging", "production"])
 @settings(max_examples=100)
 @given(headers=st.fixed_dictionaries({}, optional=HEADERS | TOKENS), query=st.sampled_from(QUERIES))
 @example(headers={"HTTP_COOKIE": "__SESSION={0}", "HTTP_IF_NONE_MATCH": "*"}, query="")
-def test_the_fast_path_and_django_answer_any_request_alike(
-    ways: Ways, settings: Any, headers: dict[str, str], query: str
-) -> None:
-    settings.TRUSTED_PROXIES = ["10.0.0.0/8", "::1"]
+def test_the_fast_path_and_django_answer_any_request_alike(ways: Ways, headers: dict[str, str], query: str) -> None:
     query = query.format(ways.token)
     headers |= {name: headers[name].format(ways.token) for name in headers.keys() & TOKENS}
     condition = headers.pop("HTTP_IF_NONE_MATCH", None)
