@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from django.db import IntegrityError, models, transaction
 from django.forms import modelform_factory
 from django.utils import timezone
 
-from accounts.models import FailureCount, MailedCode, SpentToken
+from accounts.models import CountedUser, FailureCount, MailedCode, SpentToken
 from accounts.values.mail_texts import Template
 from audit.models import AuditEntry
 from memberships.last_admin import let_go
@@ -408,6 +408,7 @@ def fill(branch: Branch) -> None:
     )
     confirmed_authenticator(user)
     backup_code(user)
+    CountedUser.objects.create(user=user, day=date(2026, 11, 26), kind="active_users")
     role = OrganizationRoleFactory.create(
         deployment=deployment, organization=organization, permissions=["organization:admin"]
     )
