@@ -122,13 +122,11 @@ def _refusal_of(
     wrong: ApiError,
 ) -> ApiError | None:
     limits = throttling.limits(caller.deployment, kind=kind, account=user, address=proof.address)
-    try:
-        with throttling.attempt(limits):
-            if not is_right(user, sent):
-                raise wrong
-    except ApiError as refusal:
-        return refusal
-    return None
+    throttling.require_within(limits)
+    if is_right(user, sent):
+        return None
+    throttling.count_failure(limits)
+    return wrong
 
 
 def _has_password(user: User, password: str) -> bool:

@@ -120,6 +120,23 @@ def attempt(limits: list[Limit]) -> Iterator[None]:
     _take_back(counts)
 
 
+def require_within(limits: list[Limit]) -> None:
+    """Raise ``ApiError`` (429, with Retry-After) if one of ``limits`` is reached.
+
+    For attempts in a transaction that holds their account: there is one at a time, and to count it first would have
+    everybody at the same address wait for its end.
+    """
+    now = timezone.now()
+    kept = FailureCount.objects.filter(key__in=[limit.key for limit in limits], window_ends_at__gt=now)
+    counts = {count.key: Count(count.failures + 1, count.window_ends_at) for count in kept}
+    _refuse_above([limit for limit in limits if limit.key in counts], counts)
+
+
+def count_failure(limits: list[Limit]) -> None:
+    """Count one failure against each of ``limits``, at the end of such a transaction."""
+    _count(limits)
+
+
 def count_use(limits: list[Limit]) -> None:
     """Count one use against each of ``limits``; raises ``ApiError`` (429, with Retry-After) if that is one too many.
 

@@ -250,3 +250,26 @@ def test_one_code_at_once_makes_one_change() -> None:
     outcomes = at_once(user, BACKUP_CODES, [{"verification_code": totp()}] * 6)
     assert outcomes == [200] + [WRONG_CODE] * 5
     assert user.backup_codes.count() == 10
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_has_nobody_at_the_same_address_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its transaction no count is locked. At the end of this one the other user has signed in."""
+    grace = user_with_mfa(DeploymentFactory.create())
+    ada = user_with_password(grace.deployment, email="ada@example.com")
+
+    def sign_ada_in() -> int:
+        try:
+            return int(sign_in(ApiClient(ada.deployment), ada).status_code)
+        finally:
+            connection.close()
+
+    def new_backup_codes(*args: Any, **values: Any) -> list[str]:
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(sign_ada_in).result() == 200
+        return make(*args, **values)
+
+    make = mfa.new_backup_codes
+    monkeypatch.setattr(mfa, "new_backup_codes", new_backup_codes)
+    response = in_a_session_of(grace).post(BACKUP_CODES, {"verification_code": totp()})
+    assert response.status_code == 200
