@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial, wraps
-from typing import Concatenate, ParamSpec, cast
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django.conf import settings
 from django.contrib.auth import hashers
@@ -198,15 +198,15 @@ def sign_in_with_code(caller: Caller, client: Client, *, attempt_id: int, code: 
             raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
         if not _takes(caller, attempt, code) or attempt.user is None:
             raise ApiError(Problem.WRONG_CODE)
-    if awaited_mail and not attempt.user.disabled and mfa.available_methods(attempt.user):
-        tries.update(code_taken_at=timezone.now(), failures=0)
-        return SignInResult(caller.session, is_complete=False)
-    attempt.completed_at = timezone.now()
-    waiting = SignInAttempt.objects.filter(
-        pk=attempt.pk, completed_at__isnull=True, expires_at__gt=attempt.completed_at
-    )
-    if waiting.update(completed_at=attempt.completed_at) == 0:
+    now = timezone.now()
+    goes_on = awaited_mail and not attempt.user.disabled and bool(mfa.available_methods(attempt.user))
+    changed: dict[str, Any] = {"code_taken_at": now, "failures": 0} if goes_on else {"completed_at": now}
+    waiting = SignInAttempt.objects.filter(pk=attempt.pk, completed_at__isnull=True, expires_at__gt=now)
+    if waiting.update(**changed) == 0:
         raise ApiError(Problem.SIGN_IN_ATTEMPT_OVER)
+    if goes_on:
+        return SignInResult(caller.session, is_complete=False)
+    attempt.completed_at = now
     return replace(complete(caller, caller.session, attempt.user, client), attempt=attempt)
 
 

@@ -86,6 +86,16 @@ def test_mfa_is_asked_for_after_the_mailed_code(browser: ApiClient, allowing: De
     assert data["active_signin"]["user_id"] == str(grace.pk)
 
 
+def test_a_right_code_at_the_last_try_leads_on_to_mfa(browser: ApiClient, allowing: Deployment) -> None:
+    grace = user_with_mfa(allowing, email="grace@example.com")
+    attempt = attempt_of(begin(browser, grace.email))
+    prepare(browser, attempt)
+    SignInAttempt.objects.update(failures=signing_in.MAX_CODE_FAILURES - 1)
+    data = data_of(verify(browser, attempt, mailed_code()))
+    assert data["signin_attempts"][-1]["current_step"] == "verify_second_factor"
+    assert data_of(verify(browser, attempt, totp()))["active_signin"]["user_id"] == str(grace.pk)
+
+
 def test_it_is_refused_unless_the_deployment_allows_it(deployment: Deployment) -> None:
     client = ApiClient(deployment)
     user_with_password(deployment, email="ada@example.com")
