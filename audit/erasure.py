@@ -79,8 +79,10 @@ def erase(
 
 
 def _rename(groups: Iterable[AuditGroup], names: Iterable[str]) -> None:
-    """Take ``names`` from the names of ``groups``."""
-    word = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in names), re.IGNORECASE)
+    """Take ``names`` from the names of ``groups``; a longer one first, which may begin with another."""
+    word = re.compile(
+        "|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(names, key=len, reverse=True)), re.IGNORECASE
+    )
     for group in groups:
         if (name := word.sub("(erased)", group.name)) != group.name:
             type(group).objects.filter(pk=group.pk).update(name=name)

@@ -101,6 +101,14 @@ def test_the_log_keeps_time_kind_id_and_staff_and_has_a_record(ada: User) -> Non
     assert all(entry.erased_at and not entry.name for entry in about_ada)
 
 
+def test_a_username_that_begins_the_address_leaves_nothing_of_it(firm: Firm) -> None:
+    user = UserFactory.create(deployment=firm.deployment, email="bo@lovelace.example", username="bo")
+    group_id: Any = AuditEntry.objects.filter(subjects__contains=[AuditEntry.subject(user)]).latest("pk").group_id
+    AuditGroup.objects.update_or_create(pk=group_id, defaults={"name": "Change user “bo@lovelace.example”"})
+    erasure.erase(user)
+    assert AuditGroup.objects.get(pk=group_id).name == "Change user “(erased)”"
+
+
 def test_names_of_actions_lose_the_persons_name(ada: User) -> None:
     group_id: Any = AuditEntry.objects.filter(subjects__contains=[AuditEntry.subject(ada)]).latest("pk").group_id
     AuditGroup.objects.update_or_create(
