@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import orjson
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -19,6 +19,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Session, SignIn, User
 from api.networks import Address, parse_address
+from audit import groups
 from memberships.eligibility import Outcome
 from memberships.explaining import Decision, Explanation, Finding, explain
 from organizations.models import Organization, Workspace
@@ -83,8 +84,8 @@ def why_not_page(page: admin.ModelAdmin, request: HttpRequest, user_id: int, wor
     address = sign_ins[0].ip_address if sign_ins else None
     asked = request.GET if "address" in request.GET else {"address": address or "", "session": _id(live)}
     form = WhyNotForm(sign_ins, asked)
-    if request.method == "POST" and form.is_valid() and form.cleaned_data["address"]:
-        return _add_to_allow_list(page, request, user, form.cleaned_data["address"])
+    if request.method == "POST":
+        return _add_to_allow_list(request, user)
     context = {
         **page.admin_site.each_context(request),
         "title": "Why can't they enter?",
@@ -144,13 +145,23 @@ class DecisionRow:
         self.others = [rule for rule in rules if rule not in self.deciding]
 
 
-def _add_to_allow_list(page: admin.ModelAdmin, request: HttpRequest, user: User, address: Address) -> HttpResponse:
-    """Add ``address`` to the allow-list of the place of ``user`` that the form names, such as "workspace 5"."""
+class AllowListForm(forms.Form):
+    """The address that the button names. The newest sign-in may have another one by the time it is pressed."""
+
+    address = AddressField()
+
+
+def _add_to_allow_list(request: HttpRequest, user: User) -> HttpResponse:
+    """Add the form's address to the allow-list of the place of ``user`` that it names, such as "workspace 5"."""
     kind, _, place_id = request.POST.get("add_to", "").partition(" ")
     if kind not in PLACES or not place_id.isdecimal():
         raise PermissionDenied
     if not request.user.has_perm(f"organizations.change_{kind}"):
         raise PermissionDenied
+    form = AllowListForm(request.POST)
+    if not form.is_valid():
+        raise BadRequest("the form has no valid address")
+    address: Address = form.cleaned_data["address"]
     with transaction.atomic():
         places = PLACES[kind]._default_manager.filter(memberships__user=user).select_for_update(no_key=True)
         place = get_object_or_404(places, pk=place_id)
@@ -158,6 +169,7 @@ def _add_to_allow_list(page: admin.ModelAdmin, request: HttpRequest, user: User,
             place.whitelisted_ips = [*place.whitelisted_ips, str(address)]
             place.full_clean()
             place.save()
+            groups.name(f"Add {address} to the allow-list of {kind} “{place}”")
     messages.success(request, f"Added {address} to the allow-list of the {kind} “{place.name}”.")
     return HttpResponseRedirect(request.get_full_path())
 

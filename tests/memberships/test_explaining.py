@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import Deployment, Session, SignIn, User
 from api.networks import parse_address
-from audit.models import AuditEntry
+from audit.models import AuditEntry, AuditGroup
 from memberships.eligibility import Outcome
 from memberships.explaining import Explanation, explain
 from memberships.models import OrganizationMembership, OrganizationMembershipRole, WorkspaceMembership
@@ -165,6 +165,36 @@ def test_the_users_and_the_memberships_pages_lead_there(admin_client: Client, us
     assert row.decision.membership["workspace"]["name"] == "Other"
 
 
+def test_the_button_adds_the_address_that_it_names(admin_client: Client, user: User) -> None:
+    """Whatever sign-in is the newest one when it is pressed."""
+    workspace = member_of_new_workspace(user, enable_ip_restriction=True, whitelisted_ips=["10.0.0.0/8"]).workspace
+    session_of(user)
+    SignIn.objects.update(ip_address=HERE)
+    page = PAGE.format(user.pk)
+    text = admin_client.get(page).content.decode()
+    assert f"Add {HERE} to " in text
+    (form,) = re.findall(r'<form method="post".*?</form>', text, re.DOTALL)
+    shown = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+    later = session_of(user)
+    SignIn.objects.filter(session=later).update(ip_address="198.51.100.66")
+    assert admin_client.post(page, shown).status_code == 302
+    workspace.refresh_from_db()
+    assert workspace.whitelisted_ips == ["10.0.0.0/8", HERE]
+    name = f"Add {HERE} to the allow-list of workspace “{workspace}”"
+    assert list(AuditGroup.objects.values_list("name", flat=True)) == [name]
+
+
+@pytest.mark.parametrize("address", ["", "10.0.0.256"])
+def test_the_button_adds_nothing_but_an_address(admin_client: Client, user: User, address: str) -> None:
+    workspace = member_of_new_workspace(user, enable_ip_restriction=True, whitelisted_ips=["10.0.0.0/8"]).workspace
+    session_of(user)
+    SignIn.objects.update(ip_address=HERE)
+    asked = {"address": address, "add_to": f"workspace {workspace.pk}"}
+    assert admin_client.post(PAGE.format(user.pk), asked).status_code == 400
+    workspace.refresh_from_db()
+    assert workspace.whitelisted_ips == ["10.0.0.0/8"]
+
+
 def test_a_text_that_is_no_address_is_refused(admin_client: Client, user: User) -> None:
     response = admin_client.get(PAGE.format(user.pk), {"address": "10.0.0.256"})
     assert "Write an IPv4 or IPv6 address" in response.content.decode()
@@ -221,7 +251,7 @@ def test_the_cure_lets_the_user_in(admin_client: Client, user: User, level: str)
     restrict(membership, level, enable_ip_restriction=True, whitelisted_ips=["10.0.0.0/8"])
     page = f"{PAGE.format(user.pk)}?address={HERE}"
     (rule,) = admin_client.get(page).context["rows"][0].deciding
-    cure = {"add_to": f"{level} {rule.place_id}"}
+    cure = {"address": HERE, "add_to": f"{level} {rule.place_id}"}
     response = admin_client.post(page, cure, follow=True)
     assert (response.context["entered"], response.redirect_chain) == (1, [(page, 302)])
     admin_client.post(page, cure)  # a second click changes nothing
@@ -238,7 +268,7 @@ def test_the_cure_lets_the_user_in(admin_client: Client, user: User, level: str)
 )
 def test_a_cure_of_no_place_of_the_user_is_refused(admin_client: Client, user: User, add_to: str) -> None:
     member_of_new_workspace(user)
-    response = admin_client.post(f"{PAGE.format(user.pk)}?address={HERE}", {"add_to": add_to})
+    response = admin_client.post(f"{PAGE.format(user.pk)}?address={HERE}", {"address": HERE, "add_to": add_to})
     assert response.status_code in (403, 404)
 
 
@@ -250,7 +280,7 @@ def test_support_reads_the_cure_and_cannot_apply_it(user: User) -> None:
     text = " ".join(html.unescape(client.get(page).content.decode()).split())
     assert f"Add {HERE} to the allow-list of the workspace" in text
     assert "add_to" not in text
-    assert client.post(page, {"add_to": f"workspace {membership.workspace_id}"}).status_code == 403
+    assert client.post(page, {"address": HERE, "add_to": f"workspace {membership.workspace_id}"}).status_code == 403
 
 
 def test_the_link_gives_the_same_result_to_a_colleague(admin_client: Client, user: User) -> None:
