@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.models import EmailAddress, SignIn
 from memberships.models import OrganizationMembership
-from tests.support.admin import url
+from staff.toolkit.links import page_of
 from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
@@ -54,12 +54,12 @@ def world() -> dict[str, Any]:
     SignIn.objects.filter(pk=sign_in.pk).update(ip_address="198.51.100.23", user_agent="Firefox/1 Windows")
     EmailAddress.objects.create(user=user, email="ada@elsewhere.example", verified_at=sign_in.created_at)
     return {
-        "Users": url(user, "change"),
-        "Organizations": url(organization, "change"),
-        "Workspaces": url(workspace, "change"),
-        "Organization memberships": url(OrganizationMembership.objects.get(user=user), "change"),
-        "Workspace memberships": url(membership, "change"),
-        "Sign-ins": url(sign_in, "change"),
+        "Users": page_of(user),
+        "Organizations": page_of(organization),
+        "Workspaces": page_of(workspace),
+        "Organization memberships": page_of(OrganizationMembership.objects.get(user=user)),
+        "Workspace memberships": page_of(membership),
+        "Sign-ins": page_of(sign_in),
     }
 
 
@@ -103,7 +103,7 @@ def test_the_user_so_called_comes_before_those_whose_names_begin_so(admin_client
         UserFactory.create(deployment=deployment, email=f"sam{number}@firm.example", first_name="Sam")
     user = UserFactory.create(deployment=deployment, username="sam", email="last@firm.example")
     found = results(admin_client, "Sam")["Users"]
-    assert found[0] == url(user, "change")
+    assert found[0] == page_of(user)
     assert len(found) == 6
     assert found[-1] == "/admin/accounts/user/?q=Sam"
 
