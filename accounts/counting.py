@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter, deque
 from datetime import UTC, date, datetime, timedelta
 
-from django.db import DatabaseError, connection
+from django.db import connection
+from django.db.models import Exists, OuterRef
 
-from accounts.models import CountedUser, DailyCount, User
+from accounts.models import CountedUser, DailyCount, Deployment, User
 
 Kind = DailyCount.Kind
 
@@ -80,12 +81,13 @@ def count_sign_in(user: User) -> None:
 
 
 def flush() -> None:
-    """Write what has been counted in this process; raises ``DatabaseError``, and keeps it then."""
+    """Write what has been counted in this process. If that fails it is kept, as far as there is room."""
     while events := _take():
         try:
             _write(events)
-        except DatabaseError:
-            _pending.extendleft(reversed(events))
+        except Exception:
+            room = (_pending.maxlen or 0) - len(_pending)
+            _pending.extendleft(reversed(events[max(len(events) - room, 0) :]))
             raise
 
 
@@ -112,9 +114,11 @@ def _write(events: list[_Event]) -> None:
 
 
 def sweep() -> None:
-    """Delete what no plot shows any more, and join the slots of past days."""
+    """Delete what no plot shows any more and the counts of those that are deleted, and join the slots of past days."""
     yesterday = today() - timedelta(days=1)
     CountedUser.objects.filter(day__lt=yesterday).delete()
+    CountedUser.objects.filter(~Exists(User.objects.filter(pk=OuterRef("user_id")))).delete()
     DailyCount.objects.filter(day__lte=today() - timedelta(days=DAYS)).delete()
+    DailyCount.objects.filter(~Exists(Deployment.objects.filter(pk=OuterRef("deployment_id")))).delete()
     with connection.cursor() as cursor:
         cursor.execute(_JOIN_SLOTS, [yesterday])

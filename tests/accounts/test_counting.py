@@ -126,6 +126,23 @@ def test_counts_wait_for_the_database_and_the_oldest_give_way(
     assert counts(deployment) == {Kind.FAILED_SIGN_INS: 5}
 
 
+def test_counts_wait_whatever_the_failure_and_only_the_oldest_give_way(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "_pending", deque(maxlen=3))
+    for _ in range(3):
+        counting.count(Kind.SIGN_INS, deployment.pk)
+
+    def fail(*_: Any) -> None:
+        for __ in range(2):
+            counting.count(Kind.FAILED_SIGN_INS, deployment.pk)
+        raise ValueError("not of the database")
+
+    with connection.execute_wrapper(fail), pytest.raises(ValueError, match="not of the database"):
+        counting.flush()
+    assert counts(deployment) == {Kind.SIGN_INS: 1, Kind.FAILED_SIGN_INS: 2}
+
+
 def test_those_that_are_deleted_meanwhile_stop_no_count(deployment: Deployment) -> None:
     gone, user = DeploymentFactory.create(), UserFactory.create(deployment=deployment)
     counting.count(Kind.SIGN_INS, gone.pk)
@@ -191,3 +208,41 @@ def test_threads_that_count_and_write_at_once_lose_nothing() -> None:
         done.set()
     assert [future.result() for future in writing] == [None, None]
     assert counts(deployment) == {Kind.SIGN_INS: 4 * 5 * 20, Kind.ACTIVE_USERS: 20}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("of", ["user", "deployment"])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_deletion_succeeds_while_its_counts_are_written(of: str, is_late: bool) -> None:
+    """They are written, in another connection, just before or just after the statement that deletes their owner."""
+    user = UserFactory.create()
+    row: Any = user if of == "user" else user.deployment
+    counting.count(Kind.SIGN_INS, user.deployment_id)
+    counting.count_user(Kind.ACTIVE_USERS, user.pk)
+    writers: list[threading.Thread] = []
+
+    def write() -> None:
+        try:
+            counting.flush()
+        finally:
+            connection.close()
+
+    def interrupt(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        is_owner = f'DELETE FROM "{row._meta.db_table}"' in sql
+        result = execute(sql, params, many, context) if is_late or not is_owner else None
+        if is_owner and not writers:
+            writers.append(threading.Thread(target=write))
+            writers[0].start()
+            writers[0].join(0.5 if is_late else 10)
+        return execute(sql, params, many, context) if is_owner and not is_late else result
+
+    with connection.execute_wrapper(interrupt):
+        row.delete()
+    (writer,) = writers
+    writer.join(10)
+    assert not writer.is_alive()
+    assert not counting._pending
+    assert not type(row)._default_manager.filter(pk=row.pk).exists()
+    counting.sweep()
+    assert not CountedUser.objects.exists()
+    assert DailyCount.objects.exists() is (of == "user")
