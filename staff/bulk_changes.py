@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.authentication import sessions
+from accounts.credentials import codes
 from accounts.mail import notices, outbox
 from accounts.models import Authenticator, Deployment, Mail, Session, SignIn, SigningKey, SignUpInvitation, User
 from accounts.sign_in import forgotten_passwords, invitations
@@ -262,8 +263,8 @@ def mail_password_resets(users: Sequence[User]) -> list[Change]:
             forgotten_passwords.mail_code(user.deployment, Client(None, ""), email=user.email)
         except ApiError as error:
             raise Refused([f"{user} was sent several codes just now: wait for a quarter of an hour."]) from error
-    minutes = forgotten_passwords.LIFETIME.seconds // 60
-    return [Change(user, f"gets a code by mail, to set a new password with within {minutes} minutes") for user in users]
+    text = f"gets a code by mail that sets a new password; it is valid for {codes.MINUTES} minutes"
+    return [Change(user, text) for user in users]
 
 
 def offboard(users: Sequence[User]) -> list[Change]:

@@ -59,12 +59,13 @@ def staff_limits(*, account: str, address: Address | None) -> list[Limit]:
 
 
 def code_limits(deployment: Deployment, *, subject: str, address: Address | None) -> list[Limit]:
-    """The limits on codes that are sent by mail: for one ``subject``, and on behalf of one client ``address``."""
+    """The limits on codes that are sent by mail: for one ``subject``, and on behalf of one client ``address``.
+
+    Without an address, as where staff send them, only the subject's.
+    """
     by_subject, by_address = _limits(str(deployment.pk), "code", subject, address, source_kind="code address")
-    return [
-        Limit(by_subject.key, settings.CODES_PER_ACCOUNT),
-        Limit(by_address.key, settings.CODES_PER_ADDRESS),
-    ]
+    found = [Limit(by_subject.key, settings.CODES_PER_ACCOUNT)]
+    return found if address is None else [*found, Limit(by_address.key, settings.CODES_PER_ADDRESS)]
 
 
 def change_limits(deployment: Deployment, *, account: User | None, address: Address | None) -> list[Limit]:

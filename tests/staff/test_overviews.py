@@ -12,6 +12,7 @@ from accounts.models import Authenticator, Mail, SignIn, User
 from audit.models import AuditGroup
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import OrganizationDomain, UserSegment
+from staff.bulk_changes import Refused, mail_password_resets
 from tests.support.admin import url
 from tests.support.factories import (
     DeploymentFactory,
@@ -27,6 +28,7 @@ from tests.support.factories import (
     session_of,
     staff,
 )
+from tests.support.sign_in import user_with_password
 
 pytestmark = pytest.mark.django_db
 
@@ -144,6 +146,17 @@ def test_a_password_reset_is_mailed_to_those_who_can_use_it(admin_client: Client
         answer = admin_client.post(url(other, "overview"), {"action": "mail_password_reset"})
         assert reason in answer.content.decode()
     assert Mail.objects.count() == 1
+
+
+def test_password_resets_by_staff_count_against_no_address(user: User, settings: Any) -> None:
+    settings.CODES_PER_ADDRESS, settings.CODES_PER_ACCOUNT = 2, 1
+    users = [user_with_password(user.deployment) for _ in range(3)]
+    changes = mail_password_resets(users)
+    assert {change.text for change in changes} == {
+        "gets a code by mail that sets a new password; it is valid for 10 minutes"
+    }
+    with pytest.raises(Refused, match="was sent several codes just now"):
+        mail_password_resets(users[:1])
 
 
 def test_a_user_joins_an_organization_with_a_role(admin_client: Client, user: User) -> None:
