@@ -89,8 +89,13 @@ def invite(standing: Standing, body: Mapping[str, Any], *, client: Address | Non
 
 @transaction.atomic
 def discard(standing: Standing, invitation_id: int) -> OrganizationInvitation:
-    """Withdraw an open invitation: its link is void. Raises ``ApiError`` (404)."""
+    """Withdraw an open invitation: its link is void. Raises ``ApiError``: 404, or 403 for one that gives more than an
+    administrator of a workspace may, unless it is their own.
+    """
     invitation = _open(standing, invitation_id)
+    is_own = invitation.inviter_id == standing.organization_membership_id
+    if not is_own and not standing.rights.is_organization_admin:
+        _require_may_send(standing, invitation)
     invitation.discarded_at = timezone.now()
     invitation.save(update_fields=["discarded_at"])
     return invitation
