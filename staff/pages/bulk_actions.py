@@ -141,6 +141,7 @@ USER_ACTIONS = (
     _action(
         "reset_mfa",
         "Reset MFA",
+        *_SESSIONS,
         "accounts.delete_authenticator",
         "accounts.delete_backupcode",
         change=bulk_changes.reset_mfa,

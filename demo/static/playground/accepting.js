@@ -19,7 +19,8 @@ async function outcome() {
   const accepted = await call("POST", "/organizations/invitations/accept", { token: state.invitation.token });
   if (accepted.error_code !== "INVITATION_UNKNOWN") return accepted;
   // One of staff's, which lead to no organization, is accepted by signing up alone.
-  const { valid, email } = await call("GET", `/deployment/invitations/validate?token=${state.invitation.token}`);
+  const query = new URLSearchParams({ token: state.invitation.token });
+  const { valid, email } = await call("GET", `/deployment/invitations/validate?${query}`);
   if (!valid) return accepted;
   state.invitation.isToSignUp = true;
   const message = `This invitation is for ${email}; sign up with that address.`;
