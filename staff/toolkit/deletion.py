@@ -1,4 +1,4 @@
-"""Deleting what much else belongs to: staff type its name, and choose whether it can be restored."""
+"""Deletes rows that own many others, after staff type the name."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ addPanel("invitations", {
   render: ({ shown, roles, workspaces, isOrganization }, invitations) => {
     $("invitations").replaceChildren(...invitations.map(row));
     if (!invitations.length) $("invitations").append(element("li", { className: "muted", text: "None is open." }));
-    offer(elements.role_id, "The usual one", roles);
+    offer(elements.role_id, "Default role", roles);
     offer(elements.workspace_id, "None", workspaces.map(({ workspace }) => workspace));
     showField(elements.role_id, isOrganization);
     showField(elements.workspace_id, isOrganization);
@@ -23,7 +23,7 @@ addPanel("invitations", {
 });
 
 function offerWorkspaceRoles(roles) {
-  offer(elements.workspace_role_id, "The usual one", roles);
+  offer(elements.workspace_role_id, "Default role", roles);
   showField(elements.workspace_role_id, elements.workspace_id.value !== "");
 }
 
