@@ -28,6 +28,7 @@ from memberships.models import (
     WorkspaceMembershipRole,
 )
 from organizations.models import Organization, OrganizationRole, Workspace, WorkspaceRole
+from staff.numbers import number_of
 
 
 class Change(NamedTuple):
@@ -279,7 +280,7 @@ def offboard(users: Sequence[User]) -> list[Change]:
             user,
             _sentence(
                 _signed_out(sign_ins[user.pk]),
-                f"leaves {_counted(places[user.pk], 'organization')}" if places[user.pk] else "",
+                f"leaves {number_of(places[user.pk], 'organization')}" if places[user.pk] else "",
                 disabled[user.pk],
             ),
         )
@@ -301,11 +302,7 @@ def sign_out(users: Sequence[User]) -> list[Change]:
 
 
 def _signed_out(number: int) -> str:
-    return f"is signed out of {_counted(number, 'session')}" if number else ""
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"is signed out of {number_of(number, 'session')}" if number else ""
 
 
 def end_sessions(rows: Sequence[Session]) -> list[Change]:

@@ -14,6 +14,7 @@ from accounts import counting
 from accounts.counting import Kind
 from accounts.models import DailyCount, Deployment
 from staff.access.permissions import access_of, visible_to
+from staff.toolkit.search import is_id
 
 PERIODS = (7, 30, counting.DAYS)
 USUAL = 30
@@ -97,7 +98,7 @@ def _number(request: HttpRequest, name: str) -> int | None:
     text = request.GET.get(name, "")
     if text == "":
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    if not is_id(text):
         raise Http404
     return int(text)
 

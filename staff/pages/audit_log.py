@@ -38,6 +38,7 @@ from staff.pages.undo import undo_page
 from staff.toolkit.links import address, link_to
 from staff.toolkit.lists import StaffChangeList
 from staff.toolkit.pages import ReadOnlyAdmin
+from staff.toolkit.search import is_id
 
 UNNAMED = "one action"
 HIDDEN = "(hidden)"
@@ -94,7 +95,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         if not term:
             return queryset, False
         found = Q(lowered__startswith=term.lower(), name__gt="") | Q(actor_name=term)
-        if term.isascii() and term.isdigit() and len(term) < 19:
+        if is_id(term):
             found |= Q(object_id=int(term)) | Q(pk=int(term))
         return queryset.alias(lowered=Lower("name")).filter(found), False
 

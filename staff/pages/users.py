@@ -29,6 +29,7 @@ from accounts.values.names import normal_name, searched
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from staff.access.permissions import visible_to
 from staff.bulk_changes import MFA_REMOVED
+from staff.numbers import number_of
 from staff.pages.bulk_actions import USER_ACTIONS
 from staff.pages.memberships import OrganizationOfUserInline, WorkspaceOfUserInline
 from staff.pages.organizations import UserSegmentInline
@@ -216,7 +217,7 @@ class UserAdmin(UserOverview):
         if not confirmed:
             return "Not set up"
         codes = obj.backup_codes.filter(used_at__isnull=True).count()
-        parts = [_number(confirmed, "authenticator"), *([_number(codes, "unused backup code")] if codes else [])]
+        parts = [number_of(confirmed, "authenticator"), *([number_of(codes, "unused backup code")] if codes else [])]
         return " and ".join(parts)
 
 
@@ -282,8 +283,4 @@ class BackupCodeAdmin(MfaAdmin):
 def _sign_out(page: admin.ModelAdmin, request: HttpRequest, users: list[User]) -> None:
     ended = sessions.sign_out_everywhere(users)
     if ended:
-        page.message_user(request, f"Signed out: {_number(len(ended), 'sign-in')} ended.", messages.SUCCESS)
-
-
-def _number(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+        page.message_user(request, f"Signed out: {number_of(len(ended), 'sign-in')} ended.", messages.SUCCESS)

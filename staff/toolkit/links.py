@@ -10,6 +10,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
+from staff.numbers import number_of
+
 
 def address(of: models.Model | type[models.Model], page: str) -> str:
     """The path of the "changelist" or "add" page of a model, or of the "change", "history" ... page of a row."""
@@ -41,7 +43,7 @@ def plural(model: type[models.Model]) -> str:
 
 def counted(model: type[models.Model], number: int) -> str:
     """Such as "1 user" or "1,000 users"."""
-    return f"{number:,} {model._meta.verbose_name if number == 1 else model._meta.verbose_name_plural}"
+    return number_of(number, str(model._meta.verbose_name), str(model._meta.verbose_name_plural))
 
 
 def names(rows: Iterable[models.Model]) -> str:
