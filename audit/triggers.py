@@ -43,11 +43,12 @@ class _Audit(pgtrigger.Trigger):
         ignoring: Sequence[str],
         secret: Sequence[str],
         lost: Sequence[str] = (),
+        final: Sequence[str] = (),
         is_about_ends: bool = False,
         **options: Any,
     ) -> None:
         self.action, self.source, self.naming = action, source, naming
-        self.ignoring, self.secret, self.lost = (*_NOISE, *ignoring), secret, lost
+        self.ignoring, self.secret, self.lost, self.final = (*_NOISE, *ignoring), secret, lost, final
         self.is_about_ends = is_about_ends
         super().__init__(operation=operation, **({"name": f"audit_{action}"} | options))
 
@@ -89,14 +90,16 @@ def audited(
     ignoring: Sequence[str] = (),
     secret: Sequence[str] = (),
     lost: Sequence[str] = (),
+    final: Sequence[str] = (),
 ) -> list[pgtrigger.Trigger]:
     """Write every change of the table into the audit log, under the first name that the columns ``naming`` have.
 
     Changes of the columns ``ignoring`` alone are not logged. Of the columns ``secret`` the log shows that they changed,
     never their content. The columns ``lost`` name things that are gone once they change, such as files: the log has
-    them, but no undo restores them.
+    them, but no undo restores them. The columns ``final`` say when something ended for good, such as a key that was
+    revoked: no undo begins it again.
     """
-    options: dict[str, Any] = {"naming": naming, "ignoring": ignoring, "secret": secret, "lost": lost}
+    options: dict[str, Any] = {"naming": naming, "ignoring": ignoring, "secret": secret, "lost": lost, "final": final}
     added, deleted = pgtrigger.Referencing(new="added"), pgtrigger.Referencing(old="deleted")
     changed = pgtrigger.Referencing(old="was", new="became")
     return [
@@ -168,13 +171,14 @@ def triggers_restored_by_undo() -> list[str]:
 class Kept:
     """What the log keeps of a model's rows: ``restorable`` are the columns that an undo can restore.
 
-    ``secret`` columns are kept without their content, ``lost`` ones name things that may be gone. Of models that are
-    ``only_ends`` the log has the ends of rows alone.
+    ``secret`` columns are kept without their content, ``lost`` ones name things that may be gone, ``final`` ones say
+    when something ended for good. Of models that are ``only_ends`` the log has the ends of rows alone.
     """
 
     restorable: tuple[str, ...]
     secret: tuple[str, ...]
     lost: tuple[str, ...]
+    final: tuple[str, ...]
     only_ends: bool
 
 
@@ -186,7 +190,7 @@ def kept(model: Any) -> Kept | None:
     first = audits[0]
     left_out = {*first.ignoring, *first.secret, *first.lost}
     columns = tuple(field.column for field in model._meta.concrete_fields if field.column not in left_out)
-    return Kept(columns, tuple(first.secret), tuple(first.lost), first.is_about_ends)
+    return Kept(columns, tuple(first.secret), tuple(first.lost), tuple(first.final), first.is_about_ends)
 
 
 def _foreign_keys(model: Any) -> list[ForeignKey]:

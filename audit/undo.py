@@ -32,6 +32,11 @@ SECRET = "the audit log does not hold secrets"  # noqa: S105 - a sentence, no pa
 LOST = "their files are gone"
 GONE = "the service has no such rows any more"
 ERASED = "their content was erased"
+FINAL = "what has ended for good, such as a revoked key or a used code, does not begin again"
+_ENDED = """
+    action = 'changed'
+    AND EXISTS (SELECT FROM unnest(%s::text[]) ended WHERE before ->> ended IS NULL AND after ->> ended IS NOT NULL)
+"""
 
 
 class CannotUndo(Exception):
@@ -181,6 +186,7 @@ class Undo:
         if columns.only_ends:
             self.leave_out(label, ENDS)
         self.leave_out(label, ERASED, "erased_at IS NOT NULL")
+        self.leave_out(label, FINAL, _ENDED, list(columns.final))
         for hidden, reason in ((columns.secret, SECRET), ((*columns.secret, *columns.lost), LOST)):
             nothing_else = "action = 'changed' AND before - %s::text[] = '{}' AND after - %s::text[] = '{}'"
             self.leave_out(label, reason, nothing_else, list(hidden), list(hidden))

@@ -129,5 +129,5 @@ class OrganizationInvitation(OfParent, Invitation):
                 """,
                 "the roles and the inviter must be of the same organization or workspace",
             ),
-            *audited(naming=["email"], secret=["token_hash"]),
+            *audited(naming=["email"], secret=["token_hash"], final=["accepted_at", "discarded_at"]),
         ]

@@ -10,7 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Deployment, EmailAddress, SignIn, User
-from audit.triggers import audited
+from audit.triggers import audited, restored_by_undo
 from database.constraints import ForeignKeyConstraint, goes_with
 from database.fields import MetadataField, OfParent, TimeStamped, is_json_object
 from database.triggers import count_rows_in, immutable, invalidates, must_match, touch
@@ -89,7 +89,7 @@ class OrganizationMembership(Membership):
             *invalidates("user", "user_id", deployment="changed.deployment_id"),
             *joins_auto_assigned_workspace(),
             *leaves_a_mark(),
-            counts_new_members(),
+            *restored_by_undo(counts_new_members()),
         ]
 
 

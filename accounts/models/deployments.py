@@ -320,7 +320,12 @@ class SigningKey(models.Model):
         indexes = [models.Index(fields=["deployment", "-created_at"], name="accounts_signingkey_newest")]
         triggers = [
             immutable("deployment", "kid", "algorithm", "public_key", "issuer"),
-            *audited(naming=["kid"], ignoring=["tokens_until"], secret=["private_key"]),
+            *audited(
+                naming=["kid"],
+                ignoring=["tokens_until"],
+                secret=["private_key"],
+                final=["retired_at", "revoked_at"],
+            ),
             *invalidates("deployment", "deployment_id"),
         ]
 

@@ -53,4 +53,8 @@ class SignUpInvitation(Invitation):
                 violation_error_message="This address has an open invitation: send that one again.",
             ),
         ]
-        triggers = [touch(), immutable("deployment", "email"), *audited(naming=["email"], secret=["token_hash"])]
+        triggers = [
+            touch(),
+            immutable("deployment", "email"),
+            *audited(naming=["email"], secret=["token_hash"], final=["accepted_at"]),
+        ]

@@ -162,7 +162,7 @@ class BackupCode(models.Model):
         indexes = [
             models.Index(fields=["user"], condition=models.Q(used_at__isnull=True), name="accounts_backupcode_unused")
         ]
-        triggers = [immutable("user", "code_hash"), *audited(secret=["code_hash"])]
+        triggers = [immutable("user", "code_hash"), *audited(secret=["code_hash"], final=["used_at"])]
 
     def __str__(self) -> str:
         return f"backup code {self.pk}"

@@ -19,7 +19,8 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts.models import Deployment, DeploymentAlias, EmailAddress, User
+from accounts.models import DailyCount, Deployment, DeploymentAlias, EmailAddress, User
+from accounts.tokens.keys import create_signing_key
 from audit import actors, groups
 from audit.models import AuditEntry, AuditGroup
 from audit.triggers import PAUSE_AUDIT, audited_models
@@ -52,10 +53,12 @@ from tests.support.factories import (
     UserFactory,
     WorkspaceFactory,
     WorkspaceRoleFactory,
+    backup_code,
     confirmed_authenticator,
     join,
     join_organization,
     new_branch,
+    organization_invitation,
     session_of,
     staff,
 )
@@ -482,3 +485,29 @@ def test_staff_undo_within_their_deployments_and_permissions_alone() -> None:
     assert operator.post(page_of(own()), {"apply": "1"}).status_code == 302
     assert Organization.objects.get(pk=branch.organization.pk).name == branch.organization.name
     assert set(Organization.objects.values_list("description", flat=True)) == {"x"}
+
+
+@pytest.mark.parametrize("column", ["revoked_at", "used_at", "discarded_at"])
+def test_what_has_ended_for_good_does_not_begin_again(user: User, column: str) -> None:
+    """A revoked key, a used code, a discarded invitation."""
+    confirmed_authenticator(user)
+    row: Any = {
+        "revoked_at": lambda: create_signing_key(deployment=user.deployment),
+        "used_at": lambda: backup_code(user),
+        "discarded_at": lambda: organization_invitation(OrganizationFactory.create(deployment=user.deployment)),
+    }[column]()
+    with action() as group:
+        type(row)._base_manager.filter(pk=row.pk).update(**{column: timezone.now()})
+    outcome = undo(None, "a test", group_id=group(), saves=True)
+    assert [(left.model, left.number) for left in outcome.left_out] == [(row._meta.label_lower, 1)]
+    row.refresh_from_db()
+    assert getattr(row, column) is not None
+
+
+def test_restored_members_are_not_counted_as_new(user: User) -> None:
+    membership = join_organization(user, OrganizationFactory.create(deployment=user.deployment))
+    before = list(DailyCount.objects.values())
+    with action() as group:
+        membership.delete()
+    undone(group())
+    assert list(DailyCount.objects.values()) == before != []
