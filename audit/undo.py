@@ -127,6 +127,11 @@ class Undo:
         found = _rows(f"SELECT DISTINCT model, action FROM {TABLE} WHERE left_out IS NULL ORDER BY 1, 2")
         return [(self._kept[label][0], action) for label, action in found]
 
+    def changed(self, model: Any) -> list[int]:
+        """The ids of the rows of ``model`` whose changes it reverses, without those that it adds or deletes."""
+        ids = f"SELECT DISTINCT object_id FROM {TABLE} WHERE model = %s AND action = 'changed' AND left_out IS NULL"
+        return [pk for (pk,) in _rows(ids, [model._meta.label_lower])]
+
     def leave_out(self, label: str, reason: str, condition: str = "true", *values: Any) -> None:
         """Leave the rows of the model ``label`` as they are, if they fit the SQL ``condition``."""
         _execute(

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import connection, transaction
 
+from accounts.models import User
 from api.errors import LAST_ADMIN
 from api.exceptions import is_refusal
 from audit import groups
@@ -15,6 +16,7 @@ from audit.undo import TABLE, CannotUndo, LeftOut, Undo
 from memberships import last_admin
 from memberships.models import OrganizationMembership
 from staff.access.permissions import access_of
+from staff.account_changes import EXTERNAL_ID, follow_up
 from staff.bulk_changes import Refused
 from staff.toolkit.refusals import refusal_of
 
@@ -60,13 +62,16 @@ def undo(
     if staff is not None:
         _check_permissions(staff, plan)
     outcome = Outcome(plan.number(), plan.shown(), plan.left_out(), plan.without_secrets())
+    users = _users(plan)
     try:
         plan.run()
     except CannotUndo as refusal:
         raise _refused(refusal) from refusal.__cause__
     _remove_marks()
     groups.name(f"Undo of {title}", undoes=group_id)
-    if not saves:
+    if saves:
+        _follow_up(users)
+    else:
         transaction.set_rollback(True)
     return outcome
 
@@ -89,6 +94,18 @@ def _refused(refusal: CannotUndo) -> Refused:
         return Refused(refusal.reasons)
     sentence = f"{last_admin.refusal(error)}." if is_refusal(error, LAST_ADMIN) else refusal_of(error)
     return Refused([" ".join([*refusal.reasons, sentence])])
+
+
+def _users(plan: Undo) -> dict[int, User]:
+    """The users whose changes ``plan`` reverses, as they are now, by id."""
+    return User.objects.in_bulk(plan.changed(User))
+
+
+def _follow_up(before: dict[int, User]) -> None:
+    """Sign out and inform users of ``before`` as the form does, whoever made the changes that are undone."""
+    now = list(User.objects.filter(pk__in=before).select_related("deployment").order_by("pk"))
+    signs_out = [user for user in now if any(getattr(user, c) != getattr(before[user.pk], c) for c in EXTERNAL_ID)]
+    follow_up([(user, before[user.pk].email) for user in now], signs_out=signs_out)
 
 
 def _remove_marks() -> None:

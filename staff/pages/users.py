@@ -28,6 +28,7 @@ from accounts.values.mail_texts import Template
 from accounts.values.names import normal_name, searched
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from staff.access.permissions import visible_to
+from staff.account_changes import EXTERNAL_ID, follow_up
 from staff.bulk_changes import MFA_REMOVED
 from staff.numbers import number_of
 from staff.pages.bulk_actions import USER_ACTIONS
@@ -52,7 +53,7 @@ class EmailAddressInline(ReadOnlyInline):
 
 
 SIGN_OUT = "Sign the user out everywhere"
-_SIGNS_IN_BY = {"new_password", "external_id", "external_issuer"}
+_SIGNS_IN_BY = {"new_password", *EXTERNAL_ID}
 
 
 class UserForm(StaffForm):
@@ -90,7 +91,7 @@ class UserForm(StaffForm):
     def _check_issuer(self) -> None:
         """Refuse a new external id that nobody could sign in with."""
         user = self.instance
-        if user.deployment_id is None or not {"external_id", "external_issuer"} & set(self.changed_data):
+        if user.deployment_id is None or not set(EXTERNAL_ID) & set(self.changed_data):
             return
         issuers = user.deployment.outside_issuers()
         if user.external_issuer and user.external_issuer not in issuers:
@@ -198,14 +199,13 @@ class UserAdmin(UserOverview):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if change and form.signs_out:
-            _sign_out(self, request, [obj])
-        if change and form.cleaned_data["new_password"]:
+        if not change:
+            return
+        if form.cleaned_data["new_password"]:
             notices.send(obj, Template.PASSWORD_CHANGED, address=notices.STAFF)
-        before = form.initial.get("email", "")
-        if change and before and before != obj.email:
-            text = f"Your main address is {obj.email} now." if obj.email else f"The address {before} was removed."
-            notices.send(obj, Template.ADDRESS_CHANGED, address=notices.STAFF, to=before, change=text)
+        signs_out = [obj] if form.signs_out else []
+        ended = follow_up([(obj, form.initial.get("email", ""))], signs_out=signs_out)
+        _show_ended(self, request, ended)
 
     @admin.display(description="password", boolean=True)
     def has_password(self, obj: User) -> bool:
@@ -281,6 +281,9 @@ class BackupCodeAdmin(MfaAdmin):
 
 
 def _sign_out(page: admin.ModelAdmin, request: HttpRequest, users: list[User]) -> None:
-    ended = sessions.sign_out_everywhere(users)
+    _show_ended(page, request, sessions.sign_out_everywhere(users))
+
+
+def _show_ended(page: admin.ModelAdmin, request: HttpRequest, ended: list[SignIn]) -> None:
     if ended:
         page.message_user(request, f"Signed out: {number_of(len(ended), 'sign-in')} ended.", messages.SUCCESS)

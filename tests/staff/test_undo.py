@@ -19,8 +19,10 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts.models import DailyCount, Deployment, DeploymentAlias, EmailAddress, User
+from accounts.mail import outbox
+from accounts.models import DailyCount, Deployment, DeploymentAlias, EmailAddress, Mail, User
 from accounts.tokens.keys import create_signing_key
+from accounts.values.mail_texts import Template
 from audit import actors, groups
 from audit.models import AuditEntry, AuditGroup
 from audit.triggers import PAUSE_AUDIT, audited_models
@@ -511,3 +513,40 @@ def test_restored_members_are_not_counted_as_new(user: User) -> None:
         membership.delete()
     undone(group())
     assert list(DailyCount.objects.values()) == before != []
+
+
+def test_users_whose_external_id_an_undo_changes_are_signed_out(user: User) -> None:
+    other = UserFactory.create(deployment=user.deployment)
+    with action() as group:
+        User.objects.filter(pk=user.pk).update(external_id="another")
+    session, bystander = session_of(user), session_of(other)
+    undo(None, "a test", group_id=group(), saves=False)
+    session.refresh_from_db()
+    assert session.ended_at is None
+    undone(group())
+    session.refresh_from_db()
+    bystander.refresh_from_db()
+    assert session.ended_at is not None
+    assert bystander.ended_at is None
+
+
+def test_an_address_that_an_undo_replaces_is_told(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(email="old@example.com")
+    with action() as group:
+        User.objects.filter(pk=user.pk).update(email="new@example.com")
+    undo(None, "a test", group_id=group(), saves=False)
+    assert not Mail.objects.exists()
+    undone(group())
+    (mail,) = Mail.objects.all()
+    assert (mail.template, mail.to) == (Template.ADDRESS_CHANGED, "new@example.com")
+    assert outbox.rendered(mail)[1]["change"] == "Your main address is old@example.com now."
+
+
+def test_an_undo_of_other_changes_signs_nobody_out(user: User) -> None:
+    with action() as group:
+        User.objects.filter(pk=user.pk).update(first_name="Ada")
+    session = session_of(user)
+    undone(group())
+    session.refresh_from_db()
+    assert session.ended_at is None
+    assert not Mail.objects.exists()
