@@ -1,4 +1,4 @@
-"""What happens in a day, counted for the plots of staff (``accounts.models.DailyCount``).
+"""Counts the events of a day for the plots of staff (``accounts.models.DailyCount``).
 
 No request writes a count: they add up in the process, and its background thread writes them every few seconds. Those of
 a process that is killed meanwhile are lost; while the database is away they are kept, MAX_PENDING of them at most.

@@ -169,7 +169,7 @@ def triggers_restored_by_undo() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the log keeps of a model's rows: ``restorable`` are the columns that an undo can restore.
+    """The columns of a model, by what the log keeps of them. An undo can restore the ``restorable`` ones.
 
     ``secret`` columns are kept without their content, ``lost`` ones name things that may be gone, ``final`` ones say
     when something ended for good. Of models that are ``only_ends`` the log has the ends of rows alone.
@@ -183,7 +183,7 @@ class Kept:
 
 
 def kept(model: Any) -> Kept | None:
-    """What the log keeps of the rows of ``model``; None if their changes are not in it."""
+    """The columns of ``model``, by what the log keeps of them; None if their changes are not in it."""
     audits = _audits(model)
     if not audits:
         return None

@@ -64,7 +64,7 @@ class Target:
     stranger: str = ""
     """The address of a user who is no member of it."""
     foreign_token: str = ""
-    """That of an open invitation of another deployment."""
+    """The token of an open invitation of another deployment."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def _places(target: Target) -> list[Pair]:
 
 
 def _own_organization(target: Target) -> list[Pair]:
-    """What an administrator could find out about users of the deployment, and about parts of other organizations."""
+    """Requests by which an administrator could find out about users and about parts of other organizations."""
     place = f"/organizations/{target.own_organization}"
     at, domain = target.stranger.rpartition("@")[1:]
     unknown = f"{'q' * len(target.stranger.rpartition('@')[0])}{at}{domain}"

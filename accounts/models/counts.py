@@ -1,4 +1,4 @@
-"""What is counted a day, for the plots that staff see.
+"""The counts of each day, for the plots of staff.
 
 No foreign key of the database ties counts to their owners: a deletion would fail, or wait, if counts were written at
 the same moment. ``accounts.counting.sweep`` deletes those whose owner is gone.

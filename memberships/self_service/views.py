@@ -53,7 +53,7 @@ class PlaceViewSet(SessionViewSet):
 
 
 class RunningViewSet(PlaceViewSet):
-    """What organizations and workspaces have in common: they are updated, deleted and left."""
+    """Updating, deleting and leaving an organization or a workspace."""
 
     place: ClassVar[str]
     updating: ClassVar[Action]

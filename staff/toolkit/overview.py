@@ -46,7 +46,7 @@ class WithOverview(StaffAdmin):
     actions_detail = ("overview",)  # type: ignore[assignment]  # Unfold says list; nothing adds to it
 
     def facts(self, request: HttpRequest, row: Any) -> Facts:
-        """What the row is: names and values."""
+        """The names and values that describe the row."""
         raise NotImplementedError
 
     def parts(self, request: HttpRequest, row: Any) -> Iterator[Part]:

@@ -37,7 +37,10 @@ def test_a_poor_password_is_refused_with_the_reason(password: str, reason: str) 
 
 
 def test_a_good_password_is_taken() -> None:
-    passwords.require_good(GOOD, User(email="ada@example.com"))
+    user = User(email="ada@example.com")
+    passwords.require_good(GOOD, user)
+    with pytest.raises(ApiError):
+        passwords.require_good(user.email, user)
 
 
 def test_a_change_ends_all_sessions_but_the_one_to_keep_and_attempts(user: User) -> None:
