@@ -61,7 +61,7 @@ class StaffChangeList(ChangeList):
     @property
     def files(self) -> list[tuple[str, str]]:
         """The kinds of files of what is filtered and searched, and their addresses."""
-        query = self.get_query_string(remove=[PAGE_VAR, ORDER_VAR])
+        query = self.get_query_string({PAGE_VAR: None, ORDER_VAR: None})  # "remove" takes all that begins so
         return [(name, f"export/{kind}/{query}") for kind, name in KINDS.items()] if self.is_exported else []
 
     def url_for_result(self, result: Any) -> str:

@@ -6,13 +6,15 @@ import csv
 import io
 import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Session, User
+from audit.models import AuditEntry
+from memberships.models import WorkspaceMembership
 from organizations.models import Organization
 from staff.models import StaffAccess
 from staff.toolkit import exports
@@ -76,6 +78,22 @@ def test_a_list_is_saved_as_it_is_searched(admin_client: Client, kind: str, monk
     guard = "'" if kind == "csv" else ""
     assert [str(row["id"]) for row in rows] == [str(row.pk) for row in reversed(found)]
     assert [next(value for name, value in rows[0].items() if name != "id")] == [f"{guard}=Fjord & 4"]
+
+
+def test_the_file_that_a_list_offers_has_its_filters_and_no_more_rows(admin_client: Client, user: User) -> None:
+    member_of_new_workspace(user)
+    other = member_of_new_workspace(user)
+    for model, query in (
+        (WorkspaceMembership, {"organization__id__exact": str(other.organization_id), "o": "1", "p": "1"}),
+        (AuditEntry, {"object": str(other.pk), "person": str(user.pk)}),
+    ):
+        address = url(model, "changelist")
+        changes = admin_client.get(address, query).context["cl"]
+        (_, file), *_ = changes.files
+        content = b"".join(cast(Any, admin_client.get(address + file)).streaming_content).decode("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(content)))
+        assert sorted(int(row["id"]) for row in rows) == sorted(row.pk for row in changes.result_list), model
+        assert 0 < len(rows) < model._base_manager.count(), model
 
 
 def test_staff_of_a_deployment_save_only_what_they_see(user: User) -> None:
