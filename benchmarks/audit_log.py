@@ -149,6 +149,7 @@ def pages() -> Iterator[tuple[str, str]]:
         "a person": f"person={person}",
         "a person who is gone": "person=user50000@bench.example",
         "nobody": "person=nobody@bench.example",
+        "a place": "place=Organization 77",
         "an object by name": "object=Organization 77",
         "an object by id": "object=77",
         "an actor": "actor=actor7",

@@ -73,4 +73,4 @@ def _latest_changes(request: HttpRequest) -> list[dict[str, Any]]:
     if page is None:
         return []
     ids = groups.latest(LATEST, deployments=access_of(request.user).deployments)
-    return described(request, page, page.get_queryset(request).filter(pk__in=ids).order_by("-pk"))
+    return described(request, page, page.get_queryset(request).filter(pk__in=ids).order_by("-pk"), of_actions=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.utils.text import capfirst
@@ -17,12 +17,13 @@ from unfold.contrib.filters.admin import TextFilter
 from accounts.models import Deployment, User
 from audit.models import AuditEntry
 from audit.triggers import audited_models
+from organizations.models import Organization, Workspace
 from staff.access.permissions import visible_to
 from staff.toolkit.filters import WhenFilter
 from staff.toolkit.search import is_id
 
-MAX_PEOPLE = 50
-"""People whom one name may have meant over the years."""
+MAX_SUBJECTS = 50
+"""People or places that one name may have meant over the years."""
 LONGEST_STATEMENT = timedelta(hours=1)
 """An entry has the time at which its statement began, and gets its id while that runs."""
 
@@ -67,26 +68,43 @@ class _Typed(TextFilter):
         raise NotImplementedError
 
 
-class PersonFilter(_Typed):
-    """The changes of a user and of all that refers to them, by an address, username or id that they have or had."""
+class _SubjectFilter(_Typed):
+    """The changes of rows of ``models`` and of all that refers to them, by a name that they have or had."""
 
-    title = "person (email address, username or id)"
-    parameter_name = "person"
+    models: ClassVar[tuple[type[Model], ...]]
 
     def matching(self, request: HttpRequest, queryset: Any, text: str) -> Any:
-        names = Q(email__iexact=text) | Q(username__iexact=text)
-        ids = set(visible_to(request.user, User.objects.filter(names)).values_list("pk", flat=True)[:MAX_PEOPLE])
         kept = AuditEntry.objects.alias(lowered=Lower("name")).filter(
             lowered=text.lower(),
             name__gt="",  # as the index has it
-            model=User._meta.label_lower,
+            model__in=[model._meta.label_lower for model in self.models],
         )
-        ids |= set(
-            visible_to(request.user, kept).order_by().values_list("object_id", flat=True).distinct()[:MAX_PEOPLE]
-        )
-        if is_id(text):
-            ids.add(int(text))
-        return queryset.filter(subjects__overlap=[f"{User._meta.label_lower}:{pk}" for pk in sorted(ids)])
+        found = visible_to(request.user, kept).order_by().values_list("model", "object_id").distinct()
+        subjects = {f"{label}:{pk}" for label, pk in found[:MAX_SUBJECTS]} | set(self.present(request, text))
+        return queryset.filter(subjects__overlap=sorted(subjects))
+
+    def present(self, request: HttpRequest, text: str) -> Iterable[str]:
+        """The subjects that ``text`` means today."""
+        return ()
+
+
+class PersonFilter(_SubjectFilter):
+    """Also by any user's present address, username or id."""
+
+    title = "person (email address, username or id)"
+    parameter_name = "person"
+    models = (User,)
+
+    def present(self, request: HttpRequest, text: str) -> Iterable[str]:
+        names = Q(email__iexact=text) | Q(username__iexact=text)
+        ids = list(visible_to(request.user, User.objects.filter(names)).values_list("pk", flat=True)[:MAX_SUBJECTS])
+        return [f"{User._meta.label_lower}:{pk}" for pk in ([*ids, int(text)] if is_id(text) else ids)]
+
+
+class PlaceFilter(_SubjectFilter):
+    title = "place (whole name of an organization or workspace)"
+    parameter_name = "place"
+    models = (Organization, Workspace)
 
 
 class ObjectFilter(_Typed):

@@ -32,6 +32,7 @@ from staff.pages.audit_filters import (
     ModelFilter,
     ObjectFilter,
     PersonFilter,
+    PlaceFilter,
     as_uuid,
 )
 from staff.pages.undo import undo_page
@@ -53,6 +54,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_filter = (
         GroupFilter,
         PersonFilter,
+        PlaceFilter,
         ObjectFilter,
         ActorFilter,
         ("at", EntryTimeFilter),

@@ -26,6 +26,7 @@ from memberships.import_export.importing import Progress, Report, run_import
 from memberships.import_export.rejecting import rejected_lines
 from memberships.import_export.sample import sample
 from staff.access.permissions import visible_to
+from staff.toolkit.changes import undo_link
 
 MAX_BYTES = 50 * 1024 * 1024
 """Bytes of an upload. The command takes files of any length."""
@@ -122,13 +123,14 @@ def _steps(request: HttpRequest, file: BinaryIO, **options: Any) -> Iterator[str
             if isinstance(step, Progress):
                 yield render_to_string("staff/import_progress.html", {"progress": step}) + END
             else:
-                yield render_to_string("staff/import_report.html", _told(file, step, **options)) + END
+                yield render_to_string("staff/import_report.html", _told(request, file, step, **options)) + END
 
 
-def _told(file: BinaryIO, report: Report, *, dry_run: bool, **_: Any) -> dict[str, Any]:
+def _told(request: HttpRequest, file: BinaryIO, report: Report, *, dry_run: bool, **_: Any) -> dict[str, Any]:
     rejected = b"".join(rejected_lines(file, report.errors)) if report.lines else b""
     return {
         "report": report,
+        "undo": undo_link(request) if report.saved else "",
         "dry_run": dry_run,
         "errors": report.errors[:SHOWN],
         "more": max(0, len(report.errors) - SHOWN),

@@ -17,11 +17,13 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, models, transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 
 from api.errors import LAST_ADMIN
 from api.exceptions import is_refusal
 from audit import groups
 from staff.bulk_changes import Change, Refused
+from staff.toolkit.changes import undo_link
 from staff.toolkit.links import counted
 from staff.toolkit.refusals import WITHOUT_ADMIN, refusal_of, settle
 
@@ -88,7 +90,8 @@ class BulkAction:
             else:
                 if applies:
                     number = sum(1 for change in changes if change.text)
-                    page.message_user(request, f"{self.description}: {number:,} changed.", messages.SUCCESS)
+                    done = format_html("{}: {} changed. {}", self.description, f"{number:,}", undo_link(request))
+                    page.message_user(request, done, messages.SUCCESS)
                     return None
         return self._page(page, request, rows, form=form, changes=changes, reasons=reasons, way_out=way_out)
 

@@ -126,6 +126,9 @@ def test_the_log_is_found_by_a_person_and_names_them_after_they_are_gone(admin_c
         rf"Workspace membership {pk} \(Organization \d+, {branch.workspace}, {address}\)", page
     )  # its beginning
     assert key in found(admin_client, person=address, action__exact="deleted")
+    for place in ("renamed", str(branch.workspace)):
+        assert key in found(admin_client, place=place, action__exact="deleted")
+    assert found(admin_client, place=address) == set()
     assert found(admin_client, person="nobody@example.com") == set()
 
 

@@ -114,26 +114,6 @@ def test_an_import_into_the_wrong_workspace_is_undone_by_reading_the_history(
     expect(page.locator("tbody tr").first).to_contain_text("Deleted")
 
 
-def test_a_refusal_is_explained_to_staff(page: Page, demo: Demo) -> None:
-    page.goto(f"{demo.base_url}/admin/accounts/user/?q=ada")
-    page.get_by_role("link", name="ada@demo.example").first.click()
-    page.get_by_role("link", name="Why can't they enter?").click()
-    page.get_by_label("IP address").fill("127.0.0.1")
-    page.get_by_role("button", name="Check access").click()
-    kasse, vault = (
-        page.locator("tr[data-workspace]").filter(has=page.get_by_role("rowheader", name=name))
-        for name in ("Kasse", "Coffre-fort")
-    )
-    expect(kasse).to_contain_text("Access denied")
-    expect(kasse).to_contain_text("IP rule of the organization “Café Übergröße”: The address is not in")
-    expect(vault).to_contain_text("ip_and_mfa_required")
-    expect(vault).to_contain_text("MFA rule of the workspace “Coffre-fort”: enforce_2fa is on")
-    follow(page, kasse.get_by_role("button", name="Add 127.0.0.1 to the organization “Café Übergröße”"))
-    expect(kasse).to_contain_text("Access allowed")
-    page.get_by_text("The response: 200").click()
-    expect(page.locator("#json")).to_contain_text('"type": "mfa_required"')
-
-
 def test_users_are_added_to_a_workspace_after_a_preview(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.base_url}/admin/accounts/user/?q=bo")
     page.get_by_label("Select bo@demo.example").check()
