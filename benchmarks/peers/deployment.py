@@ -24,13 +24,14 @@ _LIMITS = {
     "limit_org_creation_per_user": "org_creation_per_user_count",
     "limit_workspace_creation_per_org": "workspaces_per_org_count",
 }
-_ZERO = ["max_orgs_per_user", "max_allowed_org_members", "max_allowed_workspace_members"]
+_COUNTS = [*_LIMITS.values(), "max_allowed_org_members", "max_allowed_workspace_members"]
 _ROLES = [
     *("default_workspace_creator_role_id", "default_workspace_member_role_id"),
     *("default_org_creator_role_id", "default_org_member_role_id"),
 ]
 _ON = {"enabled": True, "required": False}
 _OFF = {"enabled": False, "required": False}
+_DEMANDED = {"enabled": True, "required": True}
 _PAGES = {
     "sign_in_page_url": "/sign-in",
     "sign_up_page_url": "/sign-up",
@@ -75,8 +76,8 @@ DEPLOYMENT_DATA: dict[str, Any] = {
         **{name: boolean(f"deployment.{name}") for name in _SWITCHES},
         "enterprise_sso_enabled": False,
         **{name: boolean(f"deployment.{count} IS NOT NULL") for name, count in _LIMITS.items()},
-        **{count: Json(f"coalesce(deployment.{count}, 0)::text") for count in _LIMITS.values()},
-        **dict.fromkeys(_ZERO, 0),
+        **{count: Json(f"coalesce(deployment.{count}, 0)::text") for count in _COUNTS},
+        "max_orgs_per_user": 0,
         **{name: Plain(f"deployment.{name}") for name in _ROLES},
         "workspace_permissions": string("deployment.workspace_permissions"),
         "organization_permissions": string("deployment.organization_permissions"),
@@ -84,8 +85,8 @@ DEPLOYMENT_DATA: dict[str, Any] = {
     "auth_settings": {
         **_PART,
         **dict.fromkeys(["email_address", "username", "first_name", "last_name", "backup_code"], _ON),
-        **dict.fromkeys(["phone_number", "web3_wallet", "password_policy", "magic_link"], _OFF),
-        "password": {"enabled": True, "required": True},
+        **dict.fromkeys(["phone_number", "web3_wallet", "magic_link"], _OFF),
+        **dict.fromkeys(["password", "password_policy"], _DEMANDED),
         "passkey": {"enabled": False, "prompt_registration_on_auth": False, "allow_autofill": False},
         "auth_factors_enabled": {
             **dict.fromkeys(["email_password", "username_password", "backup_code", "authenticator"], True),
