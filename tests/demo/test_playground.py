@@ -20,7 +20,7 @@ from pytest_django import Settings
 from demo.data import TOTP_SECRET
 from tests.support.api import MEMBERSHIPS
 from tests.support.browser import Demo, in_a_browser
-from tests.support.playground import open_account, set_up_an_authenticator, sign_in
+from tests.support.playground import open_account, set_up_an_authenticator, sign_in, sign_up
 from tests.support.server import request
 
 
@@ -49,6 +49,21 @@ def test_a_user_signs_in_sees_the_memberships_and_signs_out_for_good(page: Page,
     assert request(demo.base_url, MEMBERSHIPS, Cookie=cookie).status == 401
     page.reload()
     expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+
+
+@in_a_browser
+def test_the_page_solves_a_challenge_that_is_demanded(page: Page, demo: Demo) -> None:
+    demo.sql(
+        "UPDATE accounts_deployment SET challenge_demanded = true, challenge_difficulty = 2 WHERE host = '127.0.0.1'"
+    )
+    sign_in(page, demo, "chioma", "wrong")
+    expect(page.get_by_role("status")).to_contain_text("(40108)")
+    sign_in(page, demo, "chioma")
+    expect(page.locator(".card")).to_have_count(1)
+    expect(page.get_by_role("status")).to_be_empty()
+    page.get_by_role("button", name="Sign out").click()
+    sign_up(page, demo, "proven@demo.example", "an unusual sentence")
+    demo.sql("UPDATE accounts_deployment SET challenge_demanded = false WHERE host = '127.0.0.1'")
 
 
 @in_a_browser

@@ -17,6 +17,13 @@ export function whenAnswered(watch) {
 
 /** The `data` of the answer; `body` is an object, sent as JSON, or a FormData. Throws ApiError. */
 export async function call(method, path, body) {
+  return (await send(method, path, body)).data;
+}
+
+/** The answer of an endpoint whose answers have no envelope. Throws ApiError. */
+export const post = (path, body) => send("POST", path, body);
+
+async function send(method, path, body) {
   const isForm = body instanceof FormData;
   const response = await fetch(path, {
     method,
@@ -27,5 +34,5 @@ export async function call(method, path, body) {
   const answer = await response.json();
   for (const watch of watchers) watch({ method, path, status: response.status, answer });
   if (!response.ok) throw new ApiError(response.status, answer.errors[0]);
-  return answer.data;
+  return answer;
 }

@@ -1,6 +1,7 @@
 // Signing in, up and out, and forgotten passwords.
 
 import { call } from "./api.js";
+import { withChallenge } from "./challenge.js";
 import { readMail } from "./mails.js";
 import { forgetSecrets } from "./mfa.js";
 import { addView, enter, forgetInvitation, go, show, state } from "./navigation.js";
@@ -20,8 +21,9 @@ onSubmit("password-form", async ({ name, password }, form) => {
   const credentials = name.includes("@")
     ? { strategy: "plain_email", email: name, password }
     : { strategy: "plain_username", username: name, password };
-  const session = await call("POST", "/auth/signin", credentials);
+  const session = await withChallenge((proof) => call("POST", "/auth/signin", { ...credentials, ...proof }));
   form.reset();
+  notify("");
   await enter(session);
 });
 
@@ -68,7 +70,8 @@ async function mailSignUpCode() {
 }
 
 onSubmit("sign-up-form", async (fields, form) => {
-  state.session = await call("POST", "/auth/signup", { ...fields, invite_token: state.invitation?.token ?? "" });
+  const account = { ...fields, invite_token: state.invitation?.token ?? "" };
+  state.session = await withChallenge((proof) => call("POST", "/auth/signup", { ...account, ...proof }));
   form.reset();
   await show("verify");
   await mailSignUpCode();
