@@ -76,3 +76,17 @@ class StaffDeployment(StaffAccess.deployments.through):  # type: ignore[name-def
     class Meta:
         proxy = True
         triggers = audited()
+
+
+class SavedView(models.Model):
+    """The columns that a member of staff has chosen for the list of a model: theirs alone, and not audited."""
+
+    staff = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="saved_views")
+    model = models.CharField(max_length=100, help_text="Such as accounts.user.")
+    columns = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["staff", "model"], name="staff_savedview_once")]
+
+    def __str__(self) -> str:
+        return f"view {self.pk}"  # others may see it where a member of staff is deleted

@@ -49,6 +49,7 @@ HIDDEN = "(hidden)"
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ("when", "who", "action", "what", "deployment", "differences", "group")
+    more_columns = ("id", "model", "object_id")
     list_display_links = ("when",)
     list_before_template: Any = "staff/audit_log_head.html"
     list_filter = (

@@ -63,6 +63,7 @@ class SigningKeyInline(ReadOnlyInline):
 class DeploymentAdmin(DeletedByName):
     form = DeploymentForm
     list_display = ("name", "host", "mode", "created_at")
+    more_columns = ("id", "allowed_origins", "sign_up_mode", "mail_sender", "updated_at")
     list_filter = ("mode",)
     search_fields = ("name", "host")
     search_help_text = "Name, host, alias or id"
@@ -119,6 +120,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     """An action on deployments creates keys; actions here retire and revoke them."""
 
     list_display = ("kid", "deployment", "state", "algorithm", "created_at", "retired_at", "revoked_at")
+    more_columns = ("id", "issuer", "tokens_until")
     list_filter = (
         ("retired_at", admin.EmptyFieldListFilter),
         ("revoked_at", admin.EmptyFieldListFilter),

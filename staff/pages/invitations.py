@@ -67,6 +67,7 @@ class SignUpInvitationAdmin(InvitationAdmin):
     form = InvitationForm
     identity = ("deployment", "email", "first_name", "last_name")
     list_display = ("email", "deployment", "state", "created_at", "expires_at", "accepted_at")
+    more_columns = ("id", "first_name", "last_name", "updated_at")
     list_filter = (("accepted_at", admin.EmptyFieldListFilter), EndsSoonFilter, ("deployment", RelatedFilter))
     list_select_related = ("deployment",)
     search_fields = ("email",)
@@ -97,6 +98,7 @@ class OrganizationInvitationAdmin(InvitationAdmin):
     form = OrganizationInvitationForm
     identity = ("organization", "email", "role", "workspace", "workspace_role")
     list_display = ("email", "organization", "role", "workspace", "workspace_role", "sender", "state", "created_at")
+    more_columns = ("id", "deployment", "expires_at", "accepted_at", "discarded_at", "updated_at")
     list_filter = (
         ("accepted_at", admin.EmptyFieldListFilter),
         ("discarded_at", admin.EmptyFieldListFilter),

@@ -23,6 +23,7 @@ class MailAdmin(ReadOnlyAdmin):
     """The content is not shown: it may be a code."""
 
     list_display = ("to", "template", "deployment", "state", "tries", "last_error", "created_at", "sent_at")
+    more_columns = ("id", "next_try_at", "good_until")
     list_filter = ("state", "template", ("deployment", RelatedFilter))
     list_select_related = ("deployment",)
     search_fields = ("to",)
@@ -42,6 +43,7 @@ class MailTextAdmin(StaffAdmin):
 
     identity = ("deployment", "template")
     list_display = ("__str__", "deployment", "subject", "updated_at")
+    more_columns = ("id", "template", "created_at")
     list_filter = ("template", ("deployment", RelatedFilter))
     list_select_related = ("deployment",)
     search_fields = ("subject", "deployment")

@@ -213,6 +213,7 @@ class MembershipAdmin(StaffAdmin):
 class OrganizationMembershipAdmin(MembershipAdmin):
     identity = ("organization", "user")
     list_display = ("user", "organization", "given", "created_at")
+    more_columns = ("id", "deployment", "public_metadata", "updated_at")
     list_filter = (
         ("organization", RelatedFilter),
         ("roles", RelatedFilter),
@@ -248,6 +249,7 @@ class WorkspaceMembershipAdmin(MembershipAdmin):
     form = JoiningForm
     identity = ("workspace", "user")
     list_display = ("user", "workspace", "organization", "given", "created_at")
+    more_columns = ("id", "organization__deployment", "public_metadata", "updated_at")
     list_filter = (
         ("organization", RelatedFilter),
         ("workspace", RelatedFilter),

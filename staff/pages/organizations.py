@@ -66,6 +66,7 @@ UserSegmentInline = _segments_of(UserSegment, "user")
 class SegmentAdmin(StaffAdmin):
     identity = ("deployment", "type")
     list_display = ("name", "type", "deployment", "created_at")
+    more_columns = ("id", "updated_at")
     list_filter = ("type", ("deployment", RelatedFilter))
     list_select_related = ("deployment",)
     search_fields = ("name",)
@@ -105,6 +106,7 @@ class OrganizationAdmin(OrganizationOverview, DeletedByName, PlaceAdmin):
     identity = ("deployment",)
     on_change_only = (*PlaceAdmin.on_change_only, "auto_assigned_workspace")
     list_display = ("name", "deployment", "member_count", "enforce_mfa", "enable_ip_restriction", "created_at")
+    more_columns = ("id", "description", "whitelisted_ips", "auto_assigned_workspace", "public_metadata", "updated_at")
     list_filter = ("enforce_mfa", "enable_ip_restriction", ("deployment", RelatedFilter))
     list_select_related = ("deployment",)
     search_fields = ("name",)
@@ -151,6 +153,7 @@ class OrganizationDomainAdmin(StaffAdmin):
     readonly_fields = (*StaffAdmin.readonly_fields, *shown)
     on_change_only = (*StaffAdmin.on_change_only, *shown)
     list_display = ("fqdn", "organization", "deployment", "verified_at", "verification_attempts", "created_at")
+    more_columns = ("id", "last_attempt_at", "updated_at")
     list_filter = (("verified_at", admin.EmptyFieldListFilter), ("deployment", RelatedFilter))
     list_select_related = ("organization", "deployment")
     search_fields = ("fqdn", "organization")
@@ -184,6 +187,7 @@ class WorkspaceAdmin(WorkspaceOverview, PlaceAdmin):
         "enable_ip_restriction",
         "created_at",
     )
+    more_columns = ("id", "description", "whitelisted_ips", "public_metadata", "updated_at")
     list_filter = ("enforce_2fa", "enable_ip_restriction", ("organization__deployment", RelatedFilter))
     list_select_related = ("organization__deployment",)
     search_fields = ("name", "organization")
@@ -219,6 +223,7 @@ class OrganizationRoleAdmin(RoleAdmin):
     identity = ("deployment", "organization")
     list_select_related = ("deployment", "organization")
     list_display = ("name", "permissions", "deployment", "organization", "created_at")
+    more_columns = ("id", "updated_at")
     list_filter = (("organization", admin.EmptyFieldListFilter), ("deployment", RelatedFilter))
     search_fields = ("name", "organization")
     autocomplete_fields = ("deployment", "organization")
@@ -241,6 +246,7 @@ class OrganizationRoleAdmin(RoleAdmin):
 class WorkspaceRoleAdmin(RoleAdmin):
     identity = ("deployment", "organization", "workspace")
     list_display = ("name", "permissions", "deployment", "organization", "workspace", "created_at")
+    more_columns = ("id", "updated_at")
     list_filter = (
         ("organization", admin.EmptyFieldListFilter),
         ("workspace", admin.EmptyFieldListFilter),

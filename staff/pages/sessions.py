@@ -54,6 +54,7 @@ class SignUpAttemptInline(ReadOnlyInline):
 @admin.register(Session)
 class SessionAdmin(EndableAdmin):
     list_display = ("__str__", "user", "deployment", "state", "created_at", "expires_at", "ended_at")
+    more_columns = ("id", "updated_at")
     list_select_related = ("deployment", "active_sign_in__user")
     search_fields = ("active_sign_in",)
     search_help_text = "Email address or username of the active user, or id"
@@ -72,6 +73,7 @@ class SessionAdmin(EndableAdmin):
 @admin.register(SignIn)
 class SignInAdmin(EndableAdmin):
     list_display = ("__str__", "user", "session", "deployment", "state", "created_at", "expires_at", "ended_at")
+    more_columns = ("id", "ip_address", "user_agent", "last_active_at")
     list_select_related = ("deployment", "session", "user")
     search_fields = ("user",)
     search_help_text = "Email address or username, IP address, or id of the sign-in or its session"

@@ -49,6 +49,7 @@ class StaffUserAdmin(UserAdmin, StaffAdmin):  # type: ignore[misc]  # Django's a
     change_password_form = AdminPasswordChangeForm
     readonly_fields = ("last_login", "date_joined")
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_superuser", "last_login")
+    more_columns = ("id", "is_staff", "date_joined")
     list_filter = ("is_active", "is_superuser")
     search_fields = ("username", "first_name", "last_name", "email")
     search_help_text = "Username, name, email address or id"
@@ -111,6 +112,7 @@ class StaffAccessAdmin(StaffAdmin):
     form = StaffAccessForm
     identity = ("user",)
     list_display = ("user", "role", "where", "sees_private_metadata", "created_at")
+    more_columns = ("id", "updated_at")
     list_filter = ("role", "all_deployments")
     list_select_related = ("user",)
     search_fields = ("user",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -10,7 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Value
+from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -123,11 +124,26 @@ class UserLackFilter(LackFilter):
     }
 
 
+def _of_user(rows: QuerySet, value: Min | Max) -> Subquery:
+    """``value`` of the ``rows`` that refer to the user."""
+    own = rows.filter(user=OuterRef("pk")).order_by()
+    return Subquery(own.values("user").annotate(value=value).values("value"))
+
+
+LAST_SIGN_IN = _of_user(SignIn.objects.all(), Max("created_at"))
+MFA_SINCE = _of_user(Authenticator.objects.filter(confirmed_at__isnull=False), Min("confirmed_at"))
+
+
 @admin.register(User)
 class UserAdmin(UserOverview):
     form = UserForm
     identity = ("deployment",)
     list_display = ("__str__", "username", "first_name", "last_name", "deployment", "disabled", "created_at")
+    more_columns = (
+        *("id", "email", "external_id", "external_issuer", "last_sign_in", "mfa_since"),
+        *("public_metadata", "updated_at"),
+    )
+    computed: ClassVar[dict[str, Any]] = {"last_sign_in": LAST_SIGN_IN, "mfa_since": MFA_SINCE}
     list_filter = (UserLackFilter, "disabled", ("deployment", RelatedFilter))
     list_select_related = ("deployment",)
     search_fields = ("email", "username", "first_name", "last_name", "external_id")
@@ -207,6 +223,16 @@ class UserAdmin(UserOverview):
         ended = follow_up([(obj, form.initial.get("email", ""))], signs_out=signs_out)
         _show_ended(self, request, ended)
 
+    @admin.display(description="last sign-in", ordering=LAST_SIGN_IN)
+    def last_sign_in(self, obj: Any) -> datetime | None:
+        last: datetime | None = obj.last_sign_in
+        return last
+
+    @admin.display(description="MFA since", ordering=MFA_SINCE)
+    def mfa_since(self, obj: Any) -> datetime | None:
+        since: datetime | None = obj.mfa_since
+        return since
+
     @admin.display(description="password", boolean=True)
     def has_password(self, obj: User) -> bool:
         return bool(obj.password)
@@ -267,6 +293,7 @@ def _users_of(devices: list[Any]) -> list[User]:
 class AuthenticatorAdmin(MfaAdmin):
     told = MFA_REMOVED
     list_display = ("__str__", "user", "confirmed_at", "created_at")
+    more_columns = ("id", "updated_at")
     list_filter = (("confirmed_at", admin.EmptyFieldListFilter),)
     fields = ("user", "confirmed_at", "created_at", "updated_at")
 
@@ -275,6 +302,7 @@ class AuthenticatorAdmin(MfaAdmin):
 class BackupCodeAdmin(MfaAdmin):
     told = "Backup codes were removed."
     list_display = ("__str__", "user", "used_at", "created_at")
+    more_columns = ("id",)
     list_filter = (("used_at", admin.EmptyFieldListFilter),)
     readonly_fields = ("created_at",)
     fields = ("user", "used_at", "created_at")

@@ -65,7 +65,7 @@ def _value(name: str, row: Any, page: ModelAdmin) -> Any:
         return unescape(strip_tags(value))
     if isinstance(value, datetime):
         return value.isoformat()
-    return value if value is None or isinstance(value, bool | int) else str(value)
+    return value if value is None or isinstance(value, bool | int | list | dict) else str(value)
 
 
 def _json_lines(rows: Iterable[Row]) -> Iterator[bytes]:
@@ -81,4 +81,6 @@ def _csv(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[bytes]:
 def _cell(value: Any) -> str:
     if isinstance(value, dict):
         return metadata_cell(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, list):
+        value = ";".join(map(str, value))
     return "" if value is None else without_formulas(str(value))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from django.contrib.admin.utils import get_fields_from_path, label_for_field
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
-from django.core.exceptions import EmptyResultSet
+from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
 from django.core.paginator import Page, Paginator
 from django.db import connection
 from django.db.models import F
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.text import capfirst
 from unfold.views import ChangeList
 
+from staff.toolkit.columns import BOX
 from staff.toolkit.exports import KINDS
 from staff.toolkit.links import page_of
 
@@ -54,15 +59,77 @@ class CappedPaginator(Paginator):
 
 
 class StaffChangeList(ChangeList):
+    """A list whose columns people choose. The order in its address counts the columns offered, not the ones shown."""
+
+    model_admin: Any
+    list_display: Any
     paginator: CappedPaginator
     is_exported = True
-    """Whether the page offers the list as a file."""
+    """Whether the page offers the list as a file, and its columns to choose."""
 
     @property
     def files(self) -> list[tuple[str, str]]:
         """The kinds of files of what is filtered and searched, and their addresses."""
         query = self.get_query_string({PAGE_VAR: None, ORDER_VAR: None})  # "remove" takes all that begins so
         return [(name, f"export/{kind}/{query}") for kind, name in KINDS.items()] if self.is_exported else []
+
+    @property
+    def column_choices(self) -> list[dict[str, Any]]:
+        """The columns that the page offers: ``name``, ``label``, whether each ``is_shown``, and ``is_fixed`` so."""
+        return [
+            {
+                "name": name,
+                "label": capfirst(str(label_for_field(name, self.model, self.model_admin))),
+                "is_shown": name in self.list_display,
+                "is_fixed": number == 0,
+            }
+            for number, name in enumerate(self.model_admin.offered_columns())
+        ]
+
+    @property
+    def _numbered(self) -> list[str]:
+        """The columns as an order counts them, the same for everybody."""
+        return [*(name for name in self.list_display if name == BOX), *self.model_admin.offered_columns()]
+
+    @contextmanager
+    def _with_all_columns(self) -> Iterator[None]:
+        shown, self.list_display = self.list_display, self._numbered
+        try:
+            yield
+        finally:
+            self.list_display = shown
+
+    def get_ordering(self, request: HttpRequest, queryset: Any) -> Any:
+        with self._with_all_columns():
+            return super().get_ordering(request, queryset)
+
+    def get_ordering_field_columns(self) -> Any:
+        """The ways, "asc" or "desc", of the shown columns that the list is sorted by, each by its place."""
+        with self._with_all_columns():
+            found = super().get_ordering_field_columns()
+        names = dict(enumerate(self._numbered))
+        shown = list(self.list_display)
+        return {shown.index(names[number]): way for number, way in found.items() if names.get(number) in shown}
+
+    def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
+        """Django's; an order in ``new_params`` counts the columns shown."""
+        if new_params and new_params.get(ORDER_VAR):
+            parts = [part.rpartition("-") for part in new_params[ORDER_VAR].split(".")]
+            numbers = [self._numbered.index(self.list_display[int(shown)]) for *_, shown in parts]
+            ways = [sign for _, sign, _ in parts]
+            new_params |= {ORDER_VAR: ".".join(f"{way}{number}" for way, number in zip(ways, numbers, strict=True))}
+        return super().get_query_string(new_params, remove)
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
+        computed = self.model_admin.computed
+        rows = super().get_queryset(request, exclude_parameters)
+        return rows.annotate(**{name: computed[name] for name in self.list_display if name in computed})
+
+    def apply_select_related(self, qs: Any) -> Any:
+        """Also the rows that the chosen columns name."""
+        rows = super().apply_select_related(qs)
+        more = [name for name in self.list_display if name in self.model_admin.more_columns and _is_related(qs, name)]
+        return rows.select_related(*more) if more else rows
 
     def url_for_result(self, result: Any) -> str:
         return page_of(result)
@@ -73,6 +140,13 @@ class StaffChangeList(ChangeList):
         if self.paginator.goes_on:
             self.sortable_by: Any = ()
             self.params.pop(ORDER_VAR, None)
+
+
+def _is_related(rows: Any, name: str) -> bool:
+    try:
+        return bool(get_fields_from_path(rows.model, name)[-1].is_relation)
+    except FieldDoesNotExist:
+        return False
 
 
 def totals(several: list[Any]) -> list[str]:

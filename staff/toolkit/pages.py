@@ -19,6 +19,7 @@ from unfold.admin import ModelAdmin, checkbox
 from audit import groups
 from staff.toolkit.bulk_actions import BulkAction, offered
 from staff.toolkit.choices import fix
+from staff.toolkit.columns import BOX, ChosenColumns
 from staff.toolkit.exports import KINDS, list_file
 from staff.toolkit.forms import StaffFields, StaffForm
 from staff.toolkit.links import address, counted, link_to, plural
@@ -34,7 +35,7 @@ PARTIAL = f"This search has too many matches: only {MAX_RELATED:,} of them were 
 WHOLE_LIST = "The address asked for a page, an order or a filter that this list does not have. This is the whole list."
 
 
-class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
+class StaffAdmin(ScopedPage, ChosenColumns, StaffFields, ModelAdmin):
     """The pages of a model. ``identity`` are the fields that an existing row can no longer change."""
 
     form = StaffForm
@@ -168,7 +169,7 @@ class StaffAdmin(ScopedPage, StaffFields, ModelAdmin):
         return self.file_of(request, changes, kind)
 
     def file_of(self, request: HttpRequest, changes: StaffChangeList, kind: str) -> StreamingHttpResponse:
-        columns = [str(column) for column in changes.list_display if column != "action_checkbox"]
+        columns = [str(column) for column in changes.list_display if column not in (BOX, "id")]
         return list_file(self, changes.queryset, columns, kind)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:

@@ -15,7 +15,7 @@ from accounts.models import Deployment, FailureCount, MailedCode, SpentToken, Us
 from memberships.models import ActiveMembership, WorkspaceMembership
 from organizations.models import Organization
 from staff.access.permissions import PRIVATE_METADATA, access_of, permissions_of, visible_to
-from staff.models import StaffAccess, StaffAuthenticator, StaffBackupCodes, StaffDeployment
+from staff.models import SavedView, StaffAccess, StaffAuthenticator, StaffBackupCodes, StaffDeployment
 from tests.support.admin import NEW_ROW
 from tests.support.factories import DeploymentFactory, OrganizationFactory, UserFactory, new_branch, staff
 
@@ -28,6 +28,7 @@ TENANCY = [
 NOT_OF_A_DEPLOYMENT = {
     FailureCount,
     MailedCode,
+    SavedView,
     SpentToken,
     StaffAccess,
     StaffAuthenticator,

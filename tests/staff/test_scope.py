@@ -33,7 +33,7 @@ from organizations.models import (
 )
 from staff.models import StaffAccess
 from staff.pages.staff import NOWHERE
-from tests.support.admin import add_to_inline, errors, saved, send, url
+from tests.support.admin import add_to_inline, choose_all_columns, errors, saved, send, url
 from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
@@ -171,8 +171,9 @@ def test_each_address_of_a_foreign_row_is_not_found(
 def test_no_page_of_a_model_shows_a_foreign_row(
     own: dict[type[Model], Any], foreign: dict[type[Model], Any], model: type[Model], role: str
 ) -> None:
-    """Lists, whatever they are asked for, forms to add, and the pages of one's own rows."""
+    """Lists with all their columns, whatever they are asked for, forms to add, and the pages of one's own rows."""
     client = client_of(own, role)
+    choose_all_columns(StaffAccess.objects.get().user, model)
     addresses = [_address(PAGES[model], pattern, own) for pattern, _ in _patterns(PAGES[model])]
     lists = url(model, "changelist")
     addresses += [f"{lists}?q={FOREIGN[:-1]}", f"{lists}?q={foreign[model].pk}", f"{lists}?all=1"]

@@ -35,7 +35,7 @@ from memberships.models import (
     WorkspaceMembershipRole,
 )
 from organizations.models import Organization, OrganizationDomain, OrganizationRole, Segment, Workspace, WorkspaceRole
-from staff.models import StaffAccess
+from staff.models import SavedView, StaffAccess
 from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
@@ -143,6 +143,12 @@ NEW_ROW: dict[type[Model], Callable[[], Model]] = {
     StaffAccess: lambda: StaffAccess.objects.get(user=staff(DeploymentFactory.create())),
 }
 """Makes one more row of a model, none of whose related rows any other has."""
+
+
+def choose_all_columns(member: Any, model: type[Model]) -> None:
+    """Have the list of ``model`` show ``member`` all columns that it offers."""
+    page: Any = admin.site.get_model_admin(model)
+    SavedView.objects.create(staff=member, model=model._meta.label_lower, columns=page.offered_columns())
 
 
 def send(client: Client, address: str, **changes: Any) -> Any:
