@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from audit.models import AuditEntry
 from audit.names import model_of
 from audit.triggers import Kept, kept, parents_first, triggers_restored_by_undo
-from audit.undo_reasons import added_since, changed_since, described, reason_of
+from audit.undo_reasons import added_since, changed_since, described, is_busy, reason_of
 
 SHOWN = 200
 """Rows that are named, and reasons that a refusal gives; the others are counted."""
@@ -37,6 +37,9 @@ _ENDED = """
     action = 'changed'
     AND EXISTS (SELECT FROM unnest(%s::text[]) ended WHERE before ->> ended IS NULL AND after ->> ended IS NOT NULL)
 """
+
+
+HELD = "is being changed by somebody else at this moment: try again"
 
 
 class CannotUndo(Exception):
@@ -162,7 +165,10 @@ class Undo:
         return [pk for (pk,) in _rows(f"SELECT id FROM {TABLE} WHERE left_out IS NULL ORDER BY 1 DESC LIMIT {SHOWN}")]
 
     def run(self) -> None:
-        """Do it, and check the rules that hold at the end of a transaction; raises ``CannotUndo``."""
+        """Do it, and check the rules that hold at the end of a transaction; raises ``CannotUndo``.
+
+        If it waits in vain for others, the error of the database is one that ``is_busy``.
+        """
         steps = self._steps()
         if len(steps) > MAX_STATEMENTS:
             raise CannotUndo(f"These are more than {MAX_STATEMENTS:,} changes one after another: undo some of them.")
@@ -204,9 +210,29 @@ class Undo:
         return [Step(*row) for row in _rows(f"{counted} GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3")]
 
     def _lock(self) -> None:
+        """Lock the rows as they are now; raises ``CannotUndo`` with those that another transaction keeps too long."""
         for label, (model, _) in self._kept.items():
             ids = f"SELECT object_id FROM {TABLE} WHERE model = %s AND left_out IS NULL"
-            _execute(f"SELECT 1 FROM {_table(model)} WHERE id IN ({ids}) ORDER BY id FOR UPDATE", [label])
+            rows = f"SELECT id FROM {_table(model)} WHERE id IN ({ids}) ORDER BY id FOR UPDATE"
+            try:
+                with transaction.atomic():
+                    _execute(rows, [label])
+            except OperationalError as error:
+                if not is_busy(error):
+                    raise
+                held = _rows(
+                    f"""
+                    WITH free AS MATERIALIZED ({rows} SKIP LOCKED)
+                    SELECT DISTINCT u.model, u.object_id, u.name
+                    FROM {TABLE} u JOIN {_table(model)} t ON t.id = u.object_id
+                    WHERE u.model = %s AND u.left_out IS NULL AND t.id NOT IN (SELECT id FROM free)
+                    ORDER BY 2 LIMIT {SHOWN}
+                    """,
+                    [label, label],
+                )
+                if not held:  # any more
+                    raise
+                raise CannotUndo(*(f"{described(*row)} {HELD}." for row in held)) from error
 
     def _columns(self) -> dict[tuple[str, str], list[str]]:
         """The columns to restore, by model and action: those that the entries have and the table still has."""
@@ -241,6 +267,8 @@ class Undo:
             with transaction.atomic():
                 connection.check_constraints()
         except DatabaseError as error:
+            if is_busy(error):
+                raise
             key, reason = reason_of(error)
             rows = [
                 described(*row)
@@ -252,6 +280,8 @@ class Undo:
 
     def _refuse(self, statement: str, values: dict[str, Any], error: DatabaseError) -> None:
         """Raise the refusal of the first row, found by halves, that the database does not take."""
+        if is_busy(error):
+            raise error
         rows = _rows(f"SELECT id, model, object_id, name FROM {TABLE} u WHERE {_OF_STEP} ORDER BY id", values)
         while len(rows) > 1:
             half = rows[: len(rows) // 2]

@@ -44,6 +44,12 @@ def added_since(entries: Iterable[AuditEntry]) -> list[str]:
     return [f"{object_of(entry)} came since, and would be {entry.action} too." for entry in _named(entries)]
 
 
+def is_busy(error: DatabaseError) -> bool:
+    """Whether a statement waited in vain for rows that other transactions hold, or took too long."""
+    busy = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.QueryCanceled)
+    return isinstance(error.__cause__, busy)
+
+
 def reason_of(error: DatabaseError) -> tuple[int | None, str]:
     """The reason that stands against an undo, where rows have come or gone since, and the id of the row it is about.
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from accounts.models import User
 from api.errors import LAST_ADMIN
 from api.exceptions import is_refusal
 from audit import groups
 from audit.undo import TABLE, CannotUndo, LeftOut, Undo
+from audit.undo_reasons import is_busy
 from memberships import last_admin
 from memberships.models import OrganizationMembership
 from staff.access.permissions import access_of
@@ -22,6 +25,7 @@ from staff.toolkit.refusals import refusal_of
 
 REVERSES = {"added": "delete", "changed": "change", "deleted": "add"}
 """The permission that reversing each kind of entry takes."""
+BUSY = "Somebody else is changing rows that these belong to, or it takes too long: try again in a moment."
 ELSEWHERE = "This action has also changed rows that you may not change. Ask staff of all deployments to undo it."
 _FOR_SUPERUSERS = "only superusers give permissions back"
 _ENDED_MARKS = f"""
@@ -42,6 +46,17 @@ class Outcome(NamedTuple):
     without_secrets: list[LeftOut]
 
 
+@contextmanager
+def _says_if_busy() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if not is_busy(error):
+            raise
+        raise Refused([BUSY]) from error
+
+
+@_says_if_busy()
 @transaction.atomic
 def undo(
     staff: AbstractBaseUser | AnonymousUser | None,

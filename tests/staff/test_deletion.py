@@ -18,9 +18,9 @@ from audit.models import AuditEntry, AuditGroup
 from audit.retention import RESTORABLE
 from memberships.models import OrganizationMembership
 from organizations.models import Organization
-from tests.staff.test_undo import differences, snapshot
 from tests.support.admin import choose, url
 from tests.support.factories import WorkspaceRoleFactory, join, join_organization, new_branch
+from tests.support.undoing import differences, snapshot
 
 pytestmark = pytest.mark.django_db
 
