@@ -42,6 +42,8 @@ from staff.toolkit.pages import ReadOnlyAdmin
 from staff.toolkit.search import is_id
 
 UNNAMED = "one action"
+UNFOLDED = 8
+"""Lines of an entry that the list shows at once."""
 HIDDEN = "(hidden)"
 """Stands for a value that the reader may not see."""
 
@@ -199,7 +201,10 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="before → after")
     def differences(self, entry: Any) -> SafeString:
-        """A line for each column that changed; for an added or deleted row, for each column with a value of its own."""
+        """A line for each column that changed; for an added or deleted row, for each column with a value of its own.
+
+        Of very many lines, those after the first are folded away.
+        """
         model = model_of(entry.model)
         before, after = entry.before or {}, entry.after or {}
         lines = [("erased", f"{entry.erased_at:%Y-%m-%d}")] if entry.erased_at else []
@@ -212,7 +217,13 @@ class AuditEntryAdmin(ReadOnlyAdmin):
                     if name := _names(entry).get(referred_to(model, column, value)):
                         texts[number] = f"{name} ({value})"
                 lines.append((column, " → ".join(texts)))
-        return format_html("<div>{}</div>", format_html_join(SafeString("<br>"), "<strong>{}</strong> {}", lines))
+        shown, folded = lines[:UNFOLDED], lines[UNFOLDED:]
+        more = format_html("<details><summary>{} more</summary>{}</details>", len(folded), _lines(folded))
+        return format_html("<div>{}{}</div>", _lines(shown), more if folded else "")
+
+
+def _lines(lines: Iterable[tuple[str, str]]) -> SafeString:
+    return format_html_join(SafeString("<br>"), "<strong>{}</strong> {}", lines)
 
 
 def _shown(value: Any) -> str:

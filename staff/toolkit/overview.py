@@ -34,7 +34,8 @@ class Part:
 
     title: str
     headings: list[str]
-    rows: list[list[Cell]]
+    rows: list[list[tuple[str, Cell]]]
+    """Each cell with its heading."""
     more: str = ""
     add: str = ""
     """The address of the form for another one; "" for those who may not add any."""
@@ -86,7 +87,6 @@ class WithOverview(StaffAdmin):
             **self.admin_site.each_context(request),
             "title": str(row),
             "opts": self.opts,
-            "original": row,
             "facts": [(name, value) for name, value in self.facts(request, row) if value not in (None, "")],
             "parts": list(self.parts(request, row)),
             "links": list(self.overview_links(request, row)),
@@ -129,7 +129,7 @@ def part(
         if page.has_add_permission(request):
             add = f"{address(model, 'add')}?{urlencode({field: row.pk})}"
     found = rows.filter(**owner).prefetch_related(*prefetch).order_by(order)[:SHOWN]
-    cells = [[cell(each) for cell in columns.values()] for each in found]
+    cells = [[(heading, cell(each)) for heading, cell in columns.items()] for each in found]
     return Part(title or plural(model), list(columns), cells, more, add)
 
 
