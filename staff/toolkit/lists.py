@@ -20,6 +20,7 @@ from unfold.views import ChangeList
 from staff.toolkit.columns import BOX
 from staff.toolkit.exports import KINDS
 from staff.toolkit.links import page_of
+from staff.toolkit.search import is_id
 
 COUNTED = 5_000
 """The number of rows that are counted, paged through and sorted. Beyond it, staff search or filter."""
@@ -59,7 +60,10 @@ class CappedPaginator(Paginator):
 
 
 class StaffChangeList(ChangeList):
-    """A list whose columns people choose. The order in its address counts the columns offered, not the ones shown."""
+    """A list whose columns people choose. The order in its address names columns, or counts those that are offered.
+
+    So the address means the same whichever columns show.
+    """
 
     model_admin: Any
     list_display: Any
@@ -88,7 +92,7 @@ class StaffChangeList(ChangeList):
 
     @property
     def _numbered(self) -> list[str]:
-        """The columns as an order counts them, the same for everybody."""
+        """The columns as an order counts them, whichever show."""
         return [*(name for name in self.list_display if name == BOX), *self.model_admin.offered_columns()]
 
     @contextmanager
@@ -111,16 +115,26 @@ class StaffChangeList(ChangeList):
         shown = list(self.list_display)
         return {shown.index(names[number]): way for number, way in found.items() if names.get(number) in shown}
 
+    def _read_order(self) -> None:
+        """Bring the order of the address to the form in which Django reads it, and to names for all other addresses."""
+        names = self._numbered
+        parts = [part.rpartition("-") for part in self.params[ORDER_VAR].split(".")]
+        known = [(way, _place(name, names)) for _, way, name in parts]
+        order = [(way, place) for way, place in known if place is not None]
+        self.params[ORDER_VAR] = ".".join(f"{way}{place}" for way, place in order)
+        self.filter_params[ORDER_VAR] = [".".join(f"{way}{names[place]}" for way, place in order)]
+
     def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
-        """Django's; an order in ``new_params`` counts the columns shown."""
+        """Django's; an order in ``new_params`` counts the columns shown, and the address names them."""
         if new_params and new_params.get(ORDER_VAR):
             parts = [part.rpartition("-") for part in new_params[ORDER_VAR].split(".")]
-            numbers = [self._numbered.index(self.list_display[int(shown)]) for *_, shown in parts]
-            ways = [sign for _, sign, _ in parts]
-            new_params |= {ORDER_VAR: ".".join(f"{way}{number}" for way, number in zip(ways, numbers, strict=True))}
+            order = ".".join(f"{way}{self.list_display[int(place)]}" for _, way, place in parts)
+            new_params |= {ORDER_VAR: order}
         return super().get_query_string(new_params, remove)
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
+        if self.params.get(ORDER_VAR):
+            self._read_order()
         computed = self.model_admin.computed
         rows = super().get_queryset(request, exclude_parameters)
         return rows.annotate(**{name: computed[name] for name in self.list_display if name in computed})
@@ -147,6 +161,13 @@ def _is_related(rows: Any, name: str) -> bool:
         return bool(get_fields_from_path(rows.model, name)[-1].is_relation)
     except FieldDoesNotExist:
         return False
+
+
+def _place(text: str, names: list[str]) -> int | None:
+    """The place in ``names`` of the one that ``text`` is, by its name or by its number; None if there is none."""
+    if text in names:
+        return names.index(text)
+    return int(text) if is_id(text) and int(text) < len(names) else None
 
 
 def totals(several: list[Any]) -> list[str]:
