@@ -79,14 +79,21 @@ class StaffDeployment(StaffAccess.deployments.through):  # type: ignore[name-def
 
 
 class SavedView(models.Model):
-    """The columns that a member of staff has chosen for the list of a model: theirs alone, and not audited."""
+    """The search, filters, order and columns of a list, as a member of staff keeps them: theirs alone, and not audited.
+
+    The view without a name has the columns that the list shows while no other is open.
+    """
+
+    NAME_LENGTH, QUERY_LENGTH = 60, 2000
 
     staff = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="saved_views")
     model = models.CharField(max_length=100, help_text="Such as accounts.user.")
-    columns = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+    name = models.CharField(max_length=NAME_LENGTH, blank=True, db_default="")
+    query = models.CharField(max_length=QUERY_LENGTH, blank=True, db_default="", help_text="As in the list's address.")
+    columns = ArrayField(models.CharField(max_length=100), default=list, blank=True, help_text="None: the usual ones.")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["staff", "model"], name="staff_savedview_once")]
+        constraints = [models.UniqueConstraint(fields=["staff", "model", "name"], name="staff_savedview_by_name")]
 
     def __str__(self) -> str:
         return f"view {self.pk}"  # others may see it where a member of staff is deleted

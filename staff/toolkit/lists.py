@@ -12,14 +12,16 @@ from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
 from django.core.paginator import Page, Paginator
 from django.db import connection
 from django.db.models import F
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from unfold.views import ChangeList
 
+from staff.models import SavedView
 from staff.toolkit.columns import BOX
 from staff.toolkit.exports import KINDS
 from staff.toolkit.links import page_of
+from staff.toolkit.saved_views import VIEW_VAR, address_of, is_own_page, open_view, query_of, views_of
 from staff.toolkit.search import is_id
 
 COUNTED = 5_000
@@ -69,13 +71,29 @@ class StaffChangeList(ChangeList):
     list_display: Any
     paginator: CappedPaginator
     is_exported = True
-    """Whether the page offers the list as a file, and its columns to choose."""
+    """Whether the page offers the list as a file, its columns to choose, and views to save."""
+    view: SavedView | None = None
+    """The saved view that is open."""
+    views: list[SavedView]
+    """The reader's saved views of the list."""
 
     @property
     def files(self) -> list[tuple[str, str]]:
         """The kinds of files of what is filtered and searched, and their addresses."""
         query = self.get_query_string({PAGE_VAR: None, ORDER_VAR: None})  # "remove" takes all that begins so
         return [(name, f"export/{kind}/{query}") for kind, name in KINDS.items()] if self.is_exported else []
+
+    @property
+    def saved_views(self) -> list[dict[str, Any]]:
+        """The ``name`` and ``address`` of each view of the reader, and whether it ``is_open``."""
+        return [
+            {"name": view.name, "address": f"?{address_of(view)}", "is_open": view == self.view} for view in self.views
+        ]
+
+    @property
+    def query_to_save(self) -> str:
+        """The search, filters and order of the list, as a view would have them."""
+        return query_of(QueryDict(self.get_query_string().removeprefix("?")))
 
     @property
     def column_choices(self) -> list[dict[str, Any]]:
@@ -133,11 +151,20 @@ class StaffChangeList(ChangeList):
         return super().get_query_string(new_params, remove)
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
+        self.view = open_view(request, self.model)
+        self.views = views_of(request, self.model) if is_own_page(request) else []
+        if self.view is None:
+            self.filter_params.pop(VIEW_VAR, None)
         if self.params.get(ORDER_VAR):
             self._read_order()
         computed = self.model_admin.computed
         rows = super().get_queryset(request, exclude_parameters)
         return rows.annotate(**{name: computed[name] for name in self.list_display if name in computed})
+
+    def get_filters_params(self, params: Any = None) -> Any:
+        found = super().get_filters_params(params)
+        found.pop(VIEW_VAR, None)
+        return found
 
     def apply_select_related(self, qs: Any) -> Any:
         """Also the rows that the chosen columns name."""

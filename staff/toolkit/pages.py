@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG
@@ -25,6 +26,7 @@ from staff.toolkit.forms import StaffFields, StaffForm
 from staff.toolkit.links import address, counted, link_to, plural
 from staff.toolkit.lists import COUNTED, CappedPaginator, StaffChangeList
 from staff.toolkit.refusals import refusal_of, settle, way_out
+from staff.toolkit.saved_views import VIEW_VAR, SavedViews, UnusableView, open_view, query_of, to_list
 from staff.toolkit.scope import ScopedPage
 from staff.toolkit.search import MAX_RELATED, is_id, is_partial, search
 
@@ -35,7 +37,7 @@ PARTIAL = f"This search has too many matches: only {MAX_RELATED:,} of them were 
 WHOLE_LIST = "The address asked for a page, an order or a filter that this list does not have. This is the whole list."
 
 
-class StaffAdmin(ScopedPage, ChosenColumns, StaffFields, ModelAdmin):
+class StaffAdmin(ScopedPage, SavedViews, ChosenColumns, StaffFields, ModelAdmin):
     """The pages of a model. ``identity`` are the fields that an existing row can no longer change."""
 
     form = StaffForm
@@ -45,6 +47,7 @@ class StaffAdmin(ScopedPage, ChosenColumns, StaffFields, ModelAdmin):
     """Fields that a row only has once it exists."""
     readonly_fields: ClassVar[tuple[str, ...]] = ("see_also", "created_at", "updated_at")
     ordering = ("-pk",)  # by age, and unlike created_at it has an index
+    list_before_template: Any = "staff/saved_views.html"
     paginator = CappedPaginator
     list_per_page = 50
     list_max_show_all = 0
@@ -176,17 +179,29 @@ class StaffAdmin(ScopedPage, ChosenColumns, StaffFields, ModelAdmin):
         return StaffChangeList
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Django shows the whole list in place of an invalid one; this adds a message that says so."""
+        """Django shows the whole list in place of an invalid one; this adds a message that says so.
+
+        Raises ``UnusableView`` for a list that a saved view asks for.
+        """
         try:
             return super().get_changelist_instance(request)
-        except IncorrectLookupParameters as error:
+        except (IncorrectLookupParameters, DisallowedModelAdminLookup) as error:
+            view = open_view(request, self.model)
+            if view and view.query and view.query == query_of(request.GET):
+                raise UnusableView(view) from error
+            if isinstance(error, DisallowedModelAdminLookup):
+                raise
             if ERROR_FLAG in request.GET:
                 raise BadRequest(str(error)) from error
             self.message_user(request, WHOLE_LIST, messages.WARNING)
             raise
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        response = super().changelist_view(request, extra_context)
+        try:
+            response = super().changelist_view(request, extra_context)
+        except UnusableView as error:
+            self.message_user(request, str(error), messages.WARNING)
+            return to_list(self.model, f"{VIEW_VAR}={error.view.pk}")
         if is_partial(request):
             self.message_user(request, PARTIAL, messages.INFO)
         return response

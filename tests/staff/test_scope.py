@@ -31,7 +31,7 @@ from organizations.models import (
     UserSegment,
     WorkspaceSegment,
 )
-from staff.models import StaffAccess
+from staff.models import SavedView, StaffAccess
 from staff.pages.staff import NOWHERE
 from tests.support.admin import add_to_inline, choose_all_columns, errors, saved, send, url
 from tests.support.factories import (
@@ -98,7 +98,13 @@ def world_of(name: str) -> dict[type[Model], Any]:
         outbox.send(deployment, to=user.email, template=Template.ADDRESS_TAKEN, values={}),
         MailText.objects.create(deployment=deployment, template="address_taken", subject=f"{name} subject", text=name),
     ]
-    return {type(row): row for row in rows}
+    colleague = Staff.objects.create_user(name, is_staff=True)
+    views = [
+        SavedView(staff=colleague, model=model._meta.label_lower, name=f"{name} view", query=f"q={name}")
+        for model in PAGES
+    ]
+    SavedView.objects.bulk_create(views)
+    return {type(row): row for row in [*rows, views[0]]}
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +144,9 @@ def _address(page: Any, pattern: URLPattern, world: dict[type[Model], Any]) -> s
     route = str(pattern.pattern)
     for asked in re.findall("<[^>]*>", route):
         row = world[User if "user_id" in asked else page.model]
+        if "view_id" in asked:
+            label = page.model._meta.label_lower
+            row = SavedView.objects.get(staff=world[SavedView].staff_id, model=label)
         route = route.replace(asked, str(row.group_id if "group_id" in asked else row.pk))
     return url(page.model, "changelist") + route
 
