@@ -137,11 +137,13 @@ def test_no_part_of_a_path_breaks_a_page(admin_client: Client, route: str) -> No
 
 
 @each_page
-@pytest.mark.parametrize("word", ["w" * 2047, "é" * 1100, "a " + "İ" * 1000])
-def test_a_search_for_a_very_long_word_finds_nothing(admin_client: Client, model: type[Model], word: str) -> None:
+def test_a_search_for_a_very_long_word_finds_nothing(admin_client: Client, model: type[Model]) -> None:
     NEW_ROW[model]()
-    response = admin_client.get(url(model, "changelist"), {"q": word})
-    assert (response.status_code, response.context["cl"].result_count) == (200, 0)
+    found = {}
+    for word in ("w" * 2047, "é" * 1100, "a " + "İ" * 1000):
+        response = admin_client.get(url(model, "changelist"), {"q": word})
+        found[word[:2]] = response.status_code, response.context["cl"].result_count
+    assert set(found.values()) == {(200, 0)}, found
 
 
 @pytest.mark.parametrize(

@@ -106,22 +106,23 @@ def test_the_row_is_found_by_its_id_and_no_other_id(admin_client: Client, model:
 
 
 @each_page
-@pytest.mark.parametrize("term", ["%", "9" * 19, "9" * 40, "²", "\0", 'a "b c'])
-def test_a_strange_search_finds_nothing_and_breaks_nothing(admin_client: Client, model: type[Model], term: str) -> None:
+def test_a_strange_search_finds_nothing_and_breaks_nothing(admin_client: Client, model: type[Model]) -> None:
     NEW_ROW[model]()
-    response = admin_client.get(url(model, "changelist"), {"q": term})
-    assert response.status_code == 200
-    if term != "\0":  # Django's own form refuses this one, and says so
-        assert response.context["cl"].result_count == 0
+    found = {}
+    for term in ("%", "9" * 19, "9" * 40, "²", 'a "b c'):
+        response = admin_client.get(url(model, "changelist"), {"q": term})
+        found[term] = response.status_code, response.context["cl"].result_count
+    assert set(found.values()) == {(200, 0)}, found
+    assert admin_client.get(url(model, "changelist"), {"q": "\0"}).status_code == 200  # Django's own form refuses it
 
 
 @each_page
-def test_a_list_with_all_columns_costs_the_same_for_3_rows_and_30(admin_client: Client, model: type[Model]) -> None:
+def test_a_list_with_all_columns_costs_the_same_for_3_rows_and_10(admin_client: Client, model: type[Model]) -> None:
     choose_all_columns(Staff.objects.get(), model)
     for _ in range(3):
         NEW_ROW[model]()
     of_few = queries_of(admin_client, url(model, "changelist"))
-    for _ in range(27):
+    for _ in range(7):
         NEW_ROW[model]()
     assert queries_of(admin_client, url(model, "changelist")) == of_few
 
@@ -174,11 +175,10 @@ def _related(address: str, row: Model) -> dict[str, Any]:
     return {address.partition("?")[2].partition("=")[0]: row.pk}
 
 
-@pytest.mark.parametrize("number", [3, 15, 40])
-def test_a_page_costs_the_same_for_any_number_of_related_rows(admin_client: Client, number: int) -> None:
+def test_a_page_costs_the_same_for_any_number_of_related_rows(admin_client: Client) -> None:
     branch = new_branch()
     costs: list[list[int]] = []
-    for more in (1, number):
+    for more in (1, 3, 40):
         for _ in range(more):
             _fill(branch.organization, branch.workspace, branch.user)
         segment = Segment.objects.filter(deployment=branch.deployment, type=Segment.Type.USER).earliest("pk")
@@ -186,7 +186,7 @@ def test_a_page_costs_the_same_for_any_number_of_related_rows(admin_client: Clie
             segment.user_segments.create(user=UserFactory.create(deployment=branch.deployment))
         rows = (branch.deployment, branch.organization, branch.workspace, branch.user, segment)
         costs.append([queries_of(admin_client, url(row, "change")) for row in rows])
-    assert costs[0] == costs[1]
+    assert costs == [costs[0]] * 3
     assert max(costs[0]) <= 15
 
 
@@ -219,8 +219,7 @@ def _fill(organization: Organization, workspace: Workspace, user: User) -> None:
 
 
 @each_page
-@pytest.mark.parametrize("page", ["changelist", "change", "delete"])
-def test_no_page_shows_a_secret(admin_client: Client, model: type[Model], page: str) -> None:
+def test_no_page_shows_a_secret(admin_client: Client, model: type[Model]) -> None:
     user = UserFactory.create()
     user.set_password("correct horse battery staple")
     user.save()
@@ -237,10 +236,13 @@ def test_no_page_shows_a_secret(admin_client: Client, model: type[Model], page: 
         type(row): row for row in (user, authenticator, code, session, session.sign_ins.get(), key, user.deployment)
     }
     row = own.get(model) or NEW_ROW[model]()
-    response = admin_client.get(url(model if page == "changelist" else row, page))
-    content = response.content.decode()
-    assert str(row) in content or response.status_code == 403
-    assert [secret for secret in secrets if secret in content] == []
+    shown = []
+    for address in (url(model, "changelist"), url(row, "change"), url(row, "delete")):
+        response = admin_client.get(address)
+        content = response.content.decode()
+        assert str(row) in content or response.status_code == 403, address
+        shown += [(address, secret) for secret in secrets if secret in content]
+    assert shown == []
 
 
 def _texts(encrypted: Any) -> list[str]:

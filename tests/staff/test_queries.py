@@ -1,4 +1,4 @@
-"""The pages for staff make at most MOST_QUERIES queries each, whatever the model."""
+"""The pages for staff make at most MOST_QUERIES queries each, none of a whole table, whatever the model."""
 
 from __future__ import annotations
 
@@ -27,10 +27,13 @@ each_page = pytest.mark.parametrize("model", PAGES, ids=lambda model: model._met
 
 
 def queries_of(client: Client, address: str, **query: str) -> list[str]:
+    """All that the page sends to the database, none of which may count a whole table."""
     client.get(address, query)  # what is read once per process or session does not count
     with CaptureQueriesContext(connection) as captured:
         assert client.get(address, query).status_code in (200, 403)
-    return [item["sql"] for item in captured]
+    sent = [item["sql"] for item in captured]
+    assert [sql for sql in sent if "COUNT(" in sql and "LIMIT" not in sql and "WHERE" not in sql] == []
+    return sent
 
 
 def choices() -> Iterator[tuple[type[Model], str]]:
@@ -44,11 +47,12 @@ def choices() -> Iterator[tuple[type[Model], str]]:
 
 
 @each_page
-@pytest.mark.parametrize("search", ["", "ada", "ada@demo.example nordlys logistikk", "12"])
-def test_a_list_takes_few_queries_for_any_search(admin_client: Client, model: type[Model], search: str) -> None:
+def test_a_list_takes_few_queries_for_any_search(admin_client: Client, model: type[Model]) -> None:
     for _ in range(3):
         NEW_ROW[model]()
-    assert len(queries_of(admin_client, url(model, "changelist"), q=search)) <= MOST_QUERIES
+    searches = ("", "ada", "ada@demo.example nordlys logistikk", "12")
+    taken = {search: len(queries_of(admin_client, url(model, "changelist"), q=search)) for search in searches}
+    assert max(taken.values()) <= MOST_QUERIES, taken
 
 
 @each_page
@@ -90,15 +94,6 @@ def test_a_search_of_everything_takes_few_queries(admin_client: Client) -> None:
 def test_the_home_page_takes_few_queries(admin_client: Client) -> None:
     UserFactory.create()
     assert len(queries_of(admin_client, "/admin/")) <= MOST_QUERIES
-
-
-@each_page
-def test_no_page_counts_a_whole_table(admin_client: Client, model: type[Model]) -> None:
-    NEW_ROW[model]()
-    addresses = [url(model, "changelist"), url(NEW_ROW[model](), "change"), "/admin/"]
-    for address in addresses:
-        counts = [sql for sql in queries_of(admin_client, address) if "COUNT(" in sql]
-        assert [sql for sql in counts if "LIMIT" not in sql and "WHERE" not in sql] == []
 
 
 def test_a_long_list_is_counted_paged_and_sorted_to_its_cap_alone(
