@@ -7,13 +7,13 @@ import django.db.models.functions.datetime
 import django.db.models.functions.text
 import django.db.models.lookups
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import accounts.models.hosts
 import accounts.values.names
 import database.constraints
 import database.fields
+import database.operations
 import database.words
 
 
@@ -714,7 +714,7 @@ class Migration(migrations.Migration):
                 violation_error_message="The user belongs to another deployment than the session.",
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -729,7 +729,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="host_is_no_alias",
@@ -743,7 +743,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -759,7 +759,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -775,7 +775,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -791,7 +791,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -806,7 +806,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -821,7 +821,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_update",
@@ -838,7 +838,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_delete",
@@ -855,7 +855,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_truncate",
@@ -870,7 +870,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deploymentalias",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -885,7 +885,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deploymentalias",
             trigger=pgtrigger.compiler.Trigger(
                 name="alias_is_no_deployments_host",
@@ -899,7 +899,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deploymentalias",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -915,7 +915,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deploymentalias",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -931,7 +931,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deploymentalias",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -947,7 +947,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deploymentalias",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -962,7 +962,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deploymentalias",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -977,7 +977,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deploymentalias",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_insert",
@@ -994,7 +994,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deploymentalias",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_update",
@@ -1011,7 +1011,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deploymentalias",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_delete",
@@ -1028,7 +1028,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deploymentalias",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_truncate",
@@ -1043,7 +1043,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="session",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -1058,7 +1058,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="session",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -1073,7 +1073,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="session",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -1088,7 +1088,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="session",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -1103,7 +1103,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signingkey",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -1118,7 +1118,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signingkey",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -1134,7 +1134,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signingkey",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -1150,7 +1150,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signingkey",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -1166,7 +1166,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signingkey",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -1181,7 +1181,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signingkey",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -1196,7 +1196,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signingkey",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_insert",
@@ -1213,7 +1213,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signingkey",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_update",
@@ -1230,7 +1230,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signingkey",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_delete",
@@ -1247,7 +1247,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signingkey",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_truncate",
@@ -1262,7 +1262,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="user",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -1277,7 +1277,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="user",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -1292,7 +1292,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="user",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -1308,7 +1308,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="user",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -1324,7 +1324,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="user",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -1340,7 +1340,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="user",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -1355,7 +1355,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="user",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -1370,7 +1370,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signinattempt",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -1385,7 +1385,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signinattempt",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -1400,7 +1400,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signin",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -1415,7 +1415,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signin",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -1430,7 +1430,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signin",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -1445,7 +1445,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signin",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -1460,7 +1460,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="backupcode",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -1475,7 +1475,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="backupcode",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -1491,7 +1491,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="backupcode",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -1507,7 +1507,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="backupcode",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -1523,7 +1523,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="backupcode",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -1538,7 +1538,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="backupcode",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -1553,7 +1553,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="authenticator",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -1568,7 +1568,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="authenticator",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -1583,7 +1583,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="authenticator",
             trigger=pgtrigger.compiler.Trigger(
                 name="codes_go_along",
@@ -1597,7 +1597,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="authenticator",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -1613,7 +1613,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="authenticator",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -1629,7 +1629,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="authenticator",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -1645,7 +1645,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="authenticator",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -1660,7 +1660,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="authenticator",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",

@@ -4,10 +4,10 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import accounts.values.names
+import database.operations
 
 
 class Migration(migrations.Migration):
@@ -129,7 +129,7 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
-        pgtrigger.migrations.RemoveTrigger(
+        database.operations.RemoveTrigger(
             model_name="deployment",
             name="touch",
         ),
@@ -153,7 +153,7 @@ class Migration(migrations.Migration):
                 max_length=200,
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -218,7 +218,7 @@ class Migration(migrations.Migration):
                 name="accounts_mail_that_waits_has_content",
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="mail",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -263,7 +263,7 @@ class Migration(migrations.Migration):
                 name="accounts_mailtext_template_is_known",
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="mailtext",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -278,7 +278,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="mailtext",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -293,7 +293,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="mailtext",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -309,7 +309,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="mailtext",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -325,7 +325,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="mailtext",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -341,7 +341,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="mailtext",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -356,7 +356,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="mailtext",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",

@@ -2,11 +2,11 @@
 
 import django.core.validators
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import accounts.values.front_ends
 import database.fields
+import database.operations
 
 
 class Migration(migrations.Migration):
@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        pgtrigger.migrations.RemoveTrigger(
+        database.operations.RemoveTrigger(
             model_name="deployment",
             name="touch",
         ),
@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
                 validators=[accounts.values.front_ends.validate_ui_settings],
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",

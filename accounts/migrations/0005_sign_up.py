@@ -3,11 +3,11 @@
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import accounts.values.names
 import database.constraints
+import database.operations
 
 
 class Migration(migrations.Migration):
@@ -112,7 +112,7 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signupattempt",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signupattempt",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",

@@ -2,10 +2,10 @@
 
 import django.db.models.deletion
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import database.constraints
+import database.operations
 
 
 class Migration(migrations.Migration):
@@ -15,23 +15,23 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        pgtrigger.migrations.RemoveTrigger(
+        database.operations.RemoveTrigger(
             model_name="deployment",
             name="audit_added",
         ),
-        pgtrigger.migrations.RemoveTrigger(
+        database.operations.RemoveTrigger(
             model_name="deployment",
             name="audit_changed",
         ),
-        pgtrigger.migrations.RemoveTrigger(
+        database.operations.RemoveTrigger(
             model_name="deployment",
             name="audit_deleted",
         ),
-        pgtrigger.migrations.RemoveTrigger(
+        database.operations.RemoveTrigger(
             model_name="deployment",
             name="audit_truncated",
         ),
-        pgtrigger.migrations.RemoveTrigger(
+        database.operations.RemoveTrigger(
             model_name="deployment",
             name="touch",
         ),
@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 to="organizations.workspacerole",
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -122,7 +122,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -138,7 +138,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -154,7 +154,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",

@@ -4,10 +4,10 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.db.models.functions.text
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import accounts.values.names
+import database.operations
 
 
 class Migration(migrations.Migration):
@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "e-mail addresses",
             },
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="user",
             trigger=pgtrigger.compiler.Trigger(
                 name="primary_address_on_insert",
@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="user",
             trigger=pgtrigger.compiler.Trigger(
                 name="primary_address_on_update",
@@ -139,7 +139,7 @@ class Migration(migrations.Migration):
             """,
             migrations.RunSQL.noop,
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="emailaddress",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -154,7 +154,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="emailaddress",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -169,7 +169,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="emailaddress",
             trigger=pgtrigger.compiler.Trigger(
                 name="follows_the_user",
@@ -184,7 +184,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="emailaddress",
             trigger=pgtrigger.compiler.Trigger(
                 name="primary_one_stays",
@@ -200,7 +200,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="emailaddress",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -216,7 +216,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="emailaddress",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -232,7 +232,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="emailaddress",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -248,7 +248,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="emailaddress",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -263,7 +263,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="emailaddress",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",

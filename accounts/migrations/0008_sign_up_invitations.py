@@ -4,11 +4,11 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.db.models.functions.text
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import accounts.values.names
 import database.constraints
+import database.operations
 
 
 class Migration(migrations.Migration):
@@ -40,11 +40,11 @@ class Migration(migrations.Migration):
                 "verbose_name": "sign-up invitation",
             },
         ),
-        pgtrigger.migrations.RemoveTrigger(
+        database.operations.RemoveTrigger(
             model_name="signupattempt",
             name="touch",
         ),
-        pgtrigger.migrations.RemoveTrigger(
+        database.operations.RemoveTrigger(
             model_name="signupattempt",
             name="immutable",
         ),
@@ -180,7 +180,7 @@ class Migration(migrations.Migration):
                 violation_error_message="This is no email that can be stored: check the part after the @.",
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signupinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -195,7 +195,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signupinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -210,7 +210,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signupinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -226,7 +226,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signupinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -242,7 +242,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signupinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -258,7 +258,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signupinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -273,7 +273,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signupinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -288,7 +288,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signupattempt",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -303,7 +303,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="signupattempt",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",

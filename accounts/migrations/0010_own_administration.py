@@ -2,11 +2,11 @@
 
 import django.contrib.postgres.fields
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import accounts.models.administration
 import database.fields
+import database.operations
 
 
 class Migration(migrations.Migration):
@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        pgtrigger.migrations.RemoveTrigger(
+        database.operations.RemoveTrigger(
             model_name="deployment",
             name="touch",
         ),
@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
                 verbose_name="workspaces per organization",
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",

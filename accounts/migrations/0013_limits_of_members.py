@@ -2,8 +2,9 @@
 
 import django.core.validators
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
+
+import database.operations
 
 
 class Migration(migrations.Migration):
@@ -13,7 +14,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        pgtrigger.migrations.RemoveTrigger(
+        database.operations.RemoveTrigger(
             model_name="deployment",
             name="touch",
         ),
@@ -39,7 +40,7 @@ class Migration(migrations.Migration):
                 verbose_name="members of a workspace",
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="deployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",

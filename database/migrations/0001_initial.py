@@ -2,10 +2,10 @@
 
 import django.db.models.functions.datetime
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import database.models
+import database.operations
 
 
 class Migration(migrations.Migration):
@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["transaction"], name="database_invalidation_by_xact")],
             },
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="invalidation",
             trigger=pgtrigger.compiler.Trigger(
                 name="keep_for_a_day",

@@ -3,11 +3,11 @@
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import database.constraints
 import database.fields
+import database.operations
 
 
 class Migration(migrations.Migration):
@@ -361,7 +361,7 @@ class Migration(migrations.Migration):
                 to_fields=("id", "user"),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="role_fits",
@@ -375,7 +375,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -391,7 +391,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -407,7 +407,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -423,7 +423,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -438,7 +438,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -453,7 +453,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_insert",
@@ -470,7 +470,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_update",
@@ -487,7 +487,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_delete",
@@ -504,7 +504,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_truncate",
@@ -519,7 +519,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -534,7 +534,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -549,7 +549,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="count_inserted",
@@ -565,7 +565,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="count_deleted",
@@ -581,7 +581,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="count_truncated",
@@ -596,7 +596,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -612,7 +612,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -628,7 +628,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -644,7 +644,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -659,7 +659,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -674,7 +674,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_insert",
@@ -691,7 +691,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_update",
@@ -708,7 +708,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_delete",
@@ -725,7 +725,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_truncate",
@@ -740,7 +740,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="activemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -755,7 +755,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="activemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -770,7 +770,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="role_fits",
@@ -784,7 +784,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -800,7 +800,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -816,7 +816,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -832,7 +832,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -847,7 +847,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -862,7 +862,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_insert",
@@ -879,7 +879,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_update",
@@ -896,7 +896,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_delete",
@@ -913,7 +913,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_truncate",
@@ -928,7 +928,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -943,7 +943,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -958,7 +958,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="count_inserted",
@@ -974,7 +974,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="count_deleted",
@@ -990,7 +990,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="count_truncated",
@@ -1005,7 +1005,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -1021,7 +1021,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -1037,7 +1037,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -1053,7 +1053,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -1068,7 +1068,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -1083,7 +1083,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_insert",
@@ -1100,7 +1100,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_update",
@@ -1117,7 +1117,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_delete",
@@ -1134,7 +1134,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacemembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_truncate",

@@ -2,10 +2,10 @@
 
 import django.db.models.deletion
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import database.constraints
+import database.operations
 
 ADMINISTRATORS = """
     INSERT INTO memberships_administrator (membership_id, organization_id)
@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
             },
             bases=("accounts.user",),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="join_auto_assigned_workspace",
@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="administrators_on_insert",
@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="administrators_on_update",
@@ -119,7 +119,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="administrators_on_delete",
@@ -136,7 +136,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembershiprole",
             trigger=pgtrigger.compiler.Trigger(
                 name="administrators_on_truncate",
@@ -161,7 +161,7 @@ class Migration(migrations.Migration):
                 to="organizations.organization",
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="administeringrole",
             trigger=pgtrigger.compiler.Trigger(
                 name="administrators",
@@ -178,7 +178,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="administeringuser",
             trigger=pgtrigger.compiler.Trigger(
                 name="administrators",
@@ -206,7 +206,7 @@ class Migration(migrations.Migration):
                 to_fields=("id",),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="administrator",
             trigger=pgtrigger.compiler.Trigger(
                 name="written_by_triggers",
@@ -220,7 +220,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="administrator",
             trigger=pgtrigger.compiler.Trigger(
                 name="last_one_stays",
@@ -237,7 +237,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="administrator",
             trigger=pgtrigger.compiler.Trigger(
                 name="before_truncate",
@@ -252,7 +252,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="administrator",
             trigger=pgtrigger.compiler.Trigger(
                 name="last_one_stays_truncated",

@@ -3,10 +3,10 @@
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import database.constraints
+import database.operations
 
 
 class Migration(migrations.Migration):
@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
             },
             bases=("organizations.organizationdomain",),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationmembership",
             trigger=pgtrigger.compiler.Trigger(
                 name="note_ended",
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
                 to="accounts.user",
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="joiningaddress",
             trigger=pgtrigger.compiler.Trigger(
                 name="join_on_insert",
@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="joiningaddress",
             trigger=pgtrigger.compiler.Trigger(
                 name="join_on_update",
@@ -122,7 +122,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="joiningdomain",
             trigger=pgtrigger.compiler.Trigger(
                 name="join_on_insert",
@@ -139,7 +139,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="joiningdomain",
             trigger=pgtrigger.compiler.Trigger(
                 name="join_on_update",

@@ -4,11 +4,11 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.db.models.functions.text
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import accounts.values.names
 import database.constraints
+import database.operations
 
 
 class Migration(migrations.Migration):
@@ -187,7 +187,7 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -202,7 +202,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -217,7 +217,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="invitation_fits",
@@ -231,7 +231,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -247,7 +247,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -263,7 +263,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -279,7 +279,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -294,7 +294,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationinvitation",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",

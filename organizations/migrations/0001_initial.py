@@ -5,11 +5,11 @@ import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import database.constraints
 import database.fields
+import database.operations
 import database.words
 import organizations.allow_lists
 
@@ -519,7 +519,7 @@ class Migration(migrations.Migration):
                 violation_error_message="The workspace belongs to another organization.",
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationrole",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -534,7 +534,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationrole",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -549,7 +549,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationrole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -565,7 +565,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationrole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -581,7 +581,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationrole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -597,7 +597,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationrole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -612,7 +612,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationrole",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -627,7 +627,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationrole",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_update",
@@ -644,7 +644,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationrole",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_delete",
@@ -661,7 +661,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationrole",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_truncate",
@@ -676,7 +676,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="segment",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -691,7 +691,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="segment",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -706,7 +706,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="segment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -722,7 +722,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="segment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -738,7 +738,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="segment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -754,7 +754,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="segment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -769,7 +769,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="segment",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -784,7 +784,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="segment",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_update",
@@ -801,7 +801,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="segment",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_delete",
@@ -818,7 +818,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="segment",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_truncate",
@@ -833,7 +833,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationsegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="segment_fits",
@@ -847,7 +847,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationsegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -863,7 +863,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationsegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -879,7 +879,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationsegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -895,7 +895,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationsegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -910,7 +910,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationsegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -925,7 +925,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationsegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_insert",
@@ -942,7 +942,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationsegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_update",
@@ -959,7 +959,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationsegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_delete",
@@ -976,7 +976,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationsegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_truncate",
@@ -991,7 +991,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="usersegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="segment_fits",
@@ -1005,7 +1005,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="usersegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -1021,7 +1021,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="usersegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -1037,7 +1037,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="usersegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -1053,7 +1053,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="usersegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -1068,7 +1068,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="usersegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -1083,7 +1083,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organization",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -1098,7 +1098,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organization",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -1113,7 +1113,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organization",
             trigger=pgtrigger.compiler.Trigger(
                 name="member_count_starts_at_zero",
@@ -1127,7 +1127,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organization",
             trigger=pgtrigger.compiler.Trigger(
                 name="member_count_is_kept",
@@ -1141,7 +1141,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organization",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -1157,7 +1157,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organization",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -1173,7 +1173,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organization",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -1189,7 +1189,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organization",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -1204,7 +1204,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organization",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -1219,7 +1219,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organization",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_update",
@@ -1236,7 +1236,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organization",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_delete",
@@ -1253,7 +1253,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organization",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_truncate",
@@ -1268,7 +1268,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacerole",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -1283,7 +1283,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacerole",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -1298,7 +1298,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacerole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -1314,7 +1314,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacerole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -1330,7 +1330,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacerole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -1346,7 +1346,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacerole",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -1361,7 +1361,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacerole",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -1376,7 +1376,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacerole",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_update",
@@ -1393,7 +1393,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacerole",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_delete",
@@ -1410,7 +1410,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacerole",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_truncate",
@@ -1425,7 +1425,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacesegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="segment_fits",
@@ -1439,7 +1439,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacesegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -1455,7 +1455,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacesegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -1471,7 +1471,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacesegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -1487,7 +1487,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacesegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -1502,7 +1502,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacesegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -1517,7 +1517,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacesegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_insert",
@@ -1534,7 +1534,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacesegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_update",
@@ -1551,7 +1551,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacesegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_delete",
@@ -1568,7 +1568,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspacesegment",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_truncate",
@@ -1583,7 +1583,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspace",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -1598,7 +1598,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspace",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -1613,7 +1613,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspace",
             trigger=pgtrigger.compiler.Trigger(
                 name="member_count_starts_at_zero",
@@ -1627,7 +1627,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspace",
             trigger=pgtrigger.compiler.Trigger(
                 name="member_count_is_kept",
@@ -1641,7 +1641,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspace",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -1657,7 +1657,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspace",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -1673,7 +1673,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspace",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -1689,7 +1689,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspace",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -1704,7 +1704,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspace",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -1719,7 +1719,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspace",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_update",
@@ -1736,7 +1736,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspace",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_delete",
@@ -1753,7 +1753,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="workspace",
             trigger=pgtrigger.compiler.Trigger(
                 name="invalidate_on_truncate",

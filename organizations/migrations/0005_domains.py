@@ -5,11 +5,11 @@ import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 import accounts.values.names
 import database.constraints
+import database.operations
 import database.words
 
 
@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationdomain",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -126,7 +126,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationdomain",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -141,7 +141,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationdomain",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -157,7 +157,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationdomain",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -173,7 +173,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationdomain",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -189,7 +189,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationdomain",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -204,7 +204,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="organizationdomain",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",

@@ -4,9 +4,10 @@ import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import pgtrigger.compiler
-import pgtrigger.migrations
 from django.conf import settings
 from django.db import migrations, models
+
+import database.operations
 
 
 class Migration(migrations.Migration):
@@ -141,7 +142,7 @@ class Migration(migrations.Migration):
             },
             bases=("staff.staffaccess_deployments",),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="staffaccess",
             trigger=pgtrigger.compiler.Trigger(
                 name="touch",
@@ -156,7 +157,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="staffaccess",
             trigger=pgtrigger.compiler.Trigger(
                 name="immutable",
@@ -171,7 +172,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="staffaccess",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -187,7 +188,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="staffaccess",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -203,7 +204,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="staffaccess",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -219,7 +220,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="staffaccess",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -234,7 +235,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="staffaccess",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
@@ -249,7 +250,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="staffdeployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_added",
@@ -265,7 +266,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="staffdeployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_changed",
@@ -281,7 +282,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="staffdeployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_deleted",
@@ -297,7 +298,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="staffdeployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="audit_truncated",
@@ -312,7 +313,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        pgtrigger.migrations.AddTrigger(
+        database.operations.AddTrigger(
             model_name="staffdeployment",
             trigger=pgtrigger.compiler.Trigger(
                 name="id_is_kept",
