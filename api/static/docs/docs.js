@@ -7,6 +7,24 @@ follow();
 const spec = await (await fetch("/openapi.json")).json();
 const [introduction, errors] = spec.info.description.split(/^## Errors$/m);
 
+/** The value with each reference replaced by the part of the document that it names, but for one inside of itself. */
+function resolved(value, within = []) {
+  if (Array.isArray(value)) return value.map((item) => resolved(item, within));
+  if (value === null || typeof value !== "object") return value;
+  const { $ref: reference, ...rest } = value;
+  if (reference !== undefined && !within.includes(reference)) {
+    const part = reference.split("/").slice(1).reduce((whole, name) => whole[name], spec);
+    return { ...resolved(part, [...within, reference]), ...resolved(rest, within), $$ref: reference };
+  }
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, resolved(item, within)]));
+}
+
+/** Takes the place of Swagger UI's own, which reads the whole document anew for each operation that is opened. */
+const resolveSubtree = async (_, path) => ({
+  spec: resolved(path.reduce((part, name) => part?.[name], spec)),
+  errors: [],
+});
+
 /** Puts the catalogue after all that Swagger UI shows. */
 const catalogue = (Layout, { React, getComponent }) => (props) => {
   const Markdown = getComponent("Markdown", true);
@@ -60,7 +78,7 @@ new MutationObserver(complete).observe(root, { childList: true, subtree: true })
 SwaggerUIBundle({
   spec: { ...spec, info: { title: spec.info.title, version: spec.info.version, description: introduction } },
   domNode: root,
-  plugins: [{ wrapComponents: { BaseLayout: catalogue, apiKeyAuth: cookie } }],
+  plugins: [{ fn: { resolveSubtree }, wrapComponents: { BaseLayout: catalogue, apiKeyAuth: cookie } }],
   deepLinking: true,
   defaultModelsExpandDepth: 0,
   tryItOutEnabled: true,
