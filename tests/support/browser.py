@@ -16,7 +16,17 @@ from tests.support.server import PATIENCE, running_server
 
 expect.set_options(timeout=PATIENCE * 1000)  # of Playwright's own five seconds a busy machine takes more
 CHROMIUM = Path("/usr/bin/chromium")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+OFF = [
+    # Pages behind the address bar, two for each window: with them a page of a test takes half a second more of CPU.
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup"),
+    # The switch takes the place of Playwright's own, from which a test could notice these.
+    *("HttpsUpgrades", "HttpsFirstBalancedModeAutoEnable", "PaintHolding", "MediaRouter", "OptimizationHints"),
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "PreconnectToSearch"),
+]
+QUIET = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
+    f"--disable-features={','.join(OFF)}",
+]
 
 in_a_browser = pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium at /usr/bin/chromium")
 
