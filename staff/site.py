@@ -44,6 +44,10 @@ class StaffSite(UnfoldAdminSite):
     def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
         return super().index(request, home(request) | (extra_context or {}))
 
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The models of one app. No page shows those of all apps: they have the sidebar (``staff.navigation``)."""
+        return super().get_app_list(request, app_label) if app_label else []
+
     def extra_urls(self) -> list[URLPattern]:
         """unfold puts these before its own."""
         return [path("check/<str:model>/<str:field>/", self.admin_view(check_value), name="check_value")]
