@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from configparser import RawConfigParser
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -37,9 +37,9 @@ from tests.support.server import (
 )
 
 
-@pytest.fixture
-def server(demo_env: dict[str, str]) -> Iterator[ServerProcess]:
-    server = ServerProcess(demo_env | {"WORKERS": "2", "DATABASE_LOCK_TIMEOUT": "20000"})
+@contextmanager
+def serving(env: dict[str, str]) -> Iterator[ServerProcess]:
+    server = ServerProcess(env | {"WORKERS": "2", "DATABASE_LOCK_TIMEOUT": "20000"})
     try:
         server.wait_for_it()
         yield server
@@ -47,14 +47,34 @@ def server(demo_env: dict[str, str]) -> Iterator[ServerProcess]:
         server.close()
 
 
+@pytest.fixture
+def own_server(demo_env: dict[str, str]) -> Iterator[ServerProcess]:
+    """One that the test may end."""
+    with serving(demo_env) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def common_server(demo_env: dict[str, str]) -> Iterator[ServerProcess]:
+    with serving(demo_env) as server:
+        yield server
+
+
+@pytest.fixture
+def server(common_server: ServerProcess) -> ServerProcess:
+    """One for several tests, with its two workers, whatever became of others."""
+    wait_until(lambda: len(workers_of(common_server)) == 2, "there are two workers")
+    return common_server
+
+
 def workers_of(server: ServerProcess) -> set[int]:
     path = Path(f"/proc/{server.pid}/task/{server.pid}/children")
     return {int(pid) for pid in path.read_text().split()}
 
 
-def test_it_says_where_it_serves(server: ServerProcess) -> None:
-    (line,) = server.log().splitlines()
-    assert f"Rollcall serves at {server.base_url} " in line
+def test_it_says_where_it_serves(own_server: ServerProcess) -> None:
+    (line,) = own_server.log().splitlines()
+    assert f"Rollcall serves at {own_server.base_url} " in line
 
 
 def test_a_reload_replaces_all_workers_and_resets_no_connection(
@@ -127,18 +147,20 @@ def is_rid_of(server: ServerProcess, workers: set[int]) -> bool:
     return not workers_of(server) & workers
 
 
-def test_sigterm_lets_requests_finish_and_refuses_new_ones(server: ServerProcess, demo_postgres: OwnPostgres) -> None:
-    with psycopg.connect(demo_postgres.url) as other, Connection(server.base_url) as in_flight:
+def test_sigterm_lets_requests_finish_and_refuses_new_ones(
+    own_server: ServerProcess, demo_postgres: OwnPostgres
+) -> None:
+    with psycopg.connect(demo_postgres.url) as other, Connection(own_server.base_url) as in_flight:
         other.execute("LOCK accounts_deployment, accounts_signingkey IN ACCESS EXCLUSIVE MODE")
         in_flight.send(in_flight.head("/.well-known/jwks.json"))
         time.sleep(0.3)
-        server.send_signal(signal.SIGTERM)
-        wait_until(lambda: is_refused(server.base_url), "new connections are refused")
+        own_server.send_signal(signal.SIGTERM)
+        wait_until(lambda: is_refused(own_server.base_url), "new connections are refused")
         other.rollback()
         answer = in_flight.receive()
         assert (answer.status, answer.headers["Connection"]) == (200, "close")
-    server.terminate()
-    wait_until(server.is_gone, "it has ended")
+    own_server.terminate()
+    wait_until(own_server.is_gone, "it has ended")
 
 
 def is_refused(base_url: str) -> bool:
@@ -184,29 +206,29 @@ def test_a_new_worker_that_dies_in_a_reload_is_replaced_at_once(
         assert [client.receive().status for client in in_flight] == [200] * 10
 
 
-def test_silent_clients_do_not_hold_up_the_end(server: ServerProcess) -> None:
-    url = urlsplit(server.base_url)
+def test_silent_clients_do_not_hold_up_the_end(own_server: ServerProcess) -> None:
+    url = urlsplit(own_server.base_url)
     with ExitStack() as stack:
-        for pid in workers_of(server):
+        for pid in workers_of(own_server):
             os.kill(pid, signal.SIGSTOP)
         for _ in range(50):
             stack.enter_context(socket.create_connection((str(url.hostname), int(url.port or 0))))
-        server.send_signal(signal.SIGTERM)
+        own_server.send_signal(signal.SIGTERM)
         time.sleep(0.5)
-        for pid in workers_of(server):
+        for pid in workers_of(own_server):
             os.kill(pid, signal.SIGCONT)
         began = time.monotonic()
-        server.terminate()
+        own_server.terminate()
         assert time.monotonic() - began < 10
 
 
-def test_when_it_is_killed_nothing_holds_the_port(server: ServerProcess) -> None:
-    workers = workers_of(server)
-    with Connection(server.base_url) as waiting:
+def test_when_it_is_killed_nothing_holds_the_port(own_server: ServerProcess) -> None:
+    workers = workers_of(own_server)
+    with Connection(own_server.base_url) as waiting:
         waiting.send(b"GET /healthz HTTP/1.1\r\n")  # and never ends
         time.sleep(0.2)
-        server.send_signal(signal.SIGKILL)
-        url = urlsplit(server.base_url)
+        own_server.send_signal(signal.SIGKILL)
+        url = urlsplit(own_server.base_url)
 
         def is_free() -> bool:
             try:
