@@ -151,20 +151,26 @@ def choose_all_columns(member: Any, model: type[Model]) -> None:
     SavedView.objects.create(staff=member, model=model._meta.label_lower, columns=page.offered_columns())
 
 
-def send(client: Client, address: str, **changes: Any) -> Any:
-    """Open the page at ``address``, change some fields of its form, and send it."""
+def form_at(client: Client, address: str) -> dict[str, str]:
+    """The fields of the form of the page at ``address``, as a browser would send them."""
     page = client.get(address)
     assert page.status_code == 200
-    return client.post(address, _filled_in(page) | changes)
+    return _filled_in(page)
+
+
+def send(client: Client, address: str, **changes: Any) -> Any:
+    """Open the page at ``address``, change some fields of its form, and send it."""
+    return client.post(address, form_at(client, address) | changes)
 
 
 def add_to_inline(client: Client, address: str, prefix: str, *rows: dict[str, Any], **changes: Any) -> Any:
     """Add ``rows`` to the inline ``prefix`` of the page at ``address``, change some other fields, and send it."""
-    present = int(_filled_in(client.get(address))[f"{prefix}-TOTAL_FORMS"])
-    changes[f"{prefix}-TOTAL_FORMS"] = str(present + len(rows))
+    form: dict[str, Any] = form_at(client, address)
+    present = int(form[f"{prefix}-TOTAL_FORMS"])
+    form[f"{prefix}-TOTAL_FORMS"] = str(present + len(rows))
     for number, row in enumerate(rows, start=present):
-        changes |= {f"{prefix}-{number}-{name}": value for name, value in row.items()}
-    return send(client, address, **changes)
+        form |= {f"{prefix}-{number}-{name}": value for name, value in row.items()}
+    return client.post(address, form | changes)
 
 
 def choose(client: Client, action: str, *rows: Model, everything: bool = False) -> Any:
