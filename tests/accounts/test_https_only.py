@@ -23,8 +23,8 @@ def _https_only(settings: Any) -> None:
     settings.HTTPS_ONLY = True
 
 
-@pytest.fixture
-def deployment(db: None) -> Deployment:
+@pytest.fixture(scope="module")
+def shared_deployment(shared_rows: None) -> Deployment:
     deployment = DeploymentFactory.create(host=HOST, allowed_origins=[PAGE])
     DeploymentAlias.objects.create(deployment=deployment, host="alias.example.com")
     return deployment

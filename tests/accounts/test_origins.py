@@ -55,8 +55,8 @@ POSTS = [path for path, operations in PATHS.items() if operations.get("post", {}
 GETS = [path for path, operations in PATHS.items() if "get" in operations]
 
 
-@pytest.fixture
-def deployment(db: None) -> Deployment:
+@pytest.fixture(scope="module")
+def shared_deployment(shared_rows: None) -> Deployment:
     return DeploymentFactory.create(host=HOST, allowed_origins=["https://other.example.net", PAGE])
 
 

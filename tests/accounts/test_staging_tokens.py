@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -21,14 +22,21 @@ HEADER = "X-Development-Session"
 PATHS = [MEMBERSHIPS, "/me", "/me/organization-memberships", "/session", "/session/token", "/deployment"]
 
 
-@pytest.fixture
-def deployment(db: None) -> Deployment:
+@pytest.fixture(scope="module")
+def shared_deployment(shared_rows: None) -> Deployment:
     return DeploymentFactory.create(mode=Deployment.Mode.STAGING)
 
 
+@pytest.fixture(scope="module")
+def shared_user(shared_deployment: Deployment) -> User:
+    return user_with_password(shared_deployment)
+
+
 @pytest.fixture
-def user(deployment: Deployment) -> User:
-    return user_with_password(deployment)
+def user(shared_user: User, deployment: Deployment) -> User:
+    user = deepcopy(shared_user)
+    user.deployment = deployment
+    return user
 
 
 class Tab:

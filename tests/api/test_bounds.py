@@ -38,8 +38,8 @@ class Unread(io.RawIOBase):
         return count
 
 
-@pytest.fixture
-def deployment(db: None) -> Deployment:
+@pytest.fixture(scope="module")
+def shared_deployment(shared_rows: None) -> Deployment:
     return DeploymentFactory.create(host=HOST)
 
 
