@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Case, Model, When
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -83,13 +82,16 @@ def _page(entry: Entry, section: str) -> Hit:
 def _rows(request: HttpRequest, page: Any, text: str) -> list[Any]:
     """The first rows that ``text`` finds on ``page``, those first that it names exactly; one more than are shown."""
     rows = page.get_queryset(request).prefetch_related(None).select_related(*page.list_select_related)
-    found, _ = page.get_search_results(request, rows, text)
+    found = _some(page.get_search_results(request, rows, text)[0])
+    exact = page.exact(request, text)
+    if not exact:
+        return list(found)
+    either = _some(rows.filter(exact)).values("pk").union(found.values("pk"))
+    return list(rows.filter(pk__in=either).order_by(Case(When(exact, then=0), default=1))[: SHOWN + 1])
+
+
+def _some(rows: Any) -> Any:
     # In no order: any would tempt the planner to walk along the primary key until enough are found.
-    first = {row.pk: row for queryset in (page.exact(request, rows, text), found) for row in _first(queryset)}
-    return list(islice(first.values(), SHOWN + 1))
-
-
-def _first(rows: Any) -> Any:
     return rows.order_by()[: SHOWN + 1]
 
 

@@ -97,12 +97,13 @@ class SignInAdmin(EndableAdmin):
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         """Also by the IP address, and by the session."""
         found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
-        return found | self.exact(request, queryset, search_term.strip()), may_have_duplicates
+        exact = self.exact(request, search_term.strip())
+        return found | queryset.filter(exact) if exact else found, may_have_duplicates
 
-    def exact(self, request: HttpRequest, rows: QuerySet, text: str) -> QuerySet:
+    def exact(self, request: HttpRequest, text: str) -> Q:
         if is_id(text):
-            return rows.filter(Q(pk=int(text)) | Q(session=int(text)))
+            return Q(pk=int(text)) | Q(session=int(text))
         try:
-            return rows.filter(ip_address=str(parse_address(text)))
+            return Q(ip_address=str(parse_address(text)))
         except ValueError:
-            return rows.none()
+            return Q()

@@ -40,7 +40,6 @@ from staff.toolkit.filters import LackFilter, RelatedFilter
 from staff.toolkit.forms import StaffForm
 from staff.toolkit.inlines import ReadOnlyInline
 from staff.toolkit.pages import DATES, ReadOnlyAdmin, StaffAdmin
-from staff.toolkit.search import is_id
 
 MAX_EXACT = 5
 """Users of different deployments with the same address or username whom a search puts first."""
@@ -192,8 +191,13 @@ class UserAdmin(UserOverview):
             found |= super().get_search_results(request, queryset, stored)[0]
         return found, may_have_duplicates
 
-    def exact(self, request: HttpRequest, rows: QuerySet, text: str) -> QuerySet:
-        """Also by a whole username, and by any address that is the user's alone."""
+    def exact(self, request: HttpRequest, text: str) -> Q:
+        """Also by a name of theirs."""
+        found = self.ids_called(request, text, most=MAX_EXACT)
+        return super().exact(request, text) | (Q(pk__in=found) if found else Q())
+
+    def ids_called(self, request: HttpRequest, text: str, *, most: int) -> list[int]:
+        """The ids of the first users with that username, or with that address as theirs alone."""
         name = Lower(Value(normal_name(text)))
         deployments = visible_to(request.user, Deployment.objects.all()).values("pk")  # by which the indexes begin
         addresses = EmailAddress.objects.alias(lowered=Lower("email")).filter(IS_HELD, lowered=name)
@@ -203,8 +207,7 @@ class UserAdmin(UserOverview):
             .values_list("user", flat=True)
             .union(usernames.filter(deployment__in=deployments).values_list("pk", flat=True))
         )
-        found = list(ids[:MAX_EXACT])
-        return rows.filter(pk__in=[*found, int(text)] if is_id(text) else found)
+        return list(ids[:most])
 
     def label(self, obj: User) -> str:
         return f"{obj} ({obj.deployment})"

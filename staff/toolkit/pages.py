@@ -11,6 +11,7 @@ from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import DataError, IntegrityError, transaction
+from django.db.models import Q
 from django.http import HttpRequest, QueryDict, StreamingHttpResponse
 from django.urls import path
 from django.utils.html import format_html, format_html_join
@@ -223,9 +224,12 @@ class StaffAdmin(ScopedPage, SavedViews, ChosenColumns, StaffFields, ModelAdmin)
         """By the ``search_fields``, which may name relations, and by id; see ``staff.toolkit.search``."""
         return (search(request, self, queryset, search_term) if search_term.strip() else queryset), False
 
-    def exact(self, request: HttpRequest, rows: Any, text: str) -> Any:
-        """Those of ``rows`` that ``text`` names, which a search shows before those that it only begins to name."""
-        return rows.filter(pk=int(text)) if is_id(text) else rows.none()
+    def exact(self, request: HttpRequest, text: str) -> Q:
+        """The rows that ``text`` names, which a search shows before those that it only begins to name.
+
+        An empty condition stands for none.
+        """
+        return Q(pk=int(text)) if is_id(text) else Q()
 
     @admin.display(description="see also")
     def see_also(self, obj: Any) -> SafeString:
