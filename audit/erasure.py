@@ -23,7 +23,7 @@ _CONTENT = """
         after = CASE WHEN after IS NOT NULL THEN '{}'::jsonb END, erased_at = now()
     WHERE erased_at IS NULL AND (
         subjects @> ARRAY[%(subject)s]
-        OR lower(name) = ANY(%(names)s) AND model = ANY(%(sent_to)s) AND deployment_id = %(deployment)s
+        OR name <> '' AND lower(name) = ANY(%(names)s) AND model = ANY(%(sent_to)s) AND deployment_id = %(deployment)s
     )
     RETURNING group_id
 """
