@@ -101,6 +101,8 @@ class AuditEntry(models.Model):
             models.Index(fields=["group_id", "id"], name="audit_auditentry_of_group"),
             models.Index(fields=["object_id", "id"], name="audit_auditentry_of_object"),
             models.Index(fields=["model", "-id"], name="audit_auditentry_of_model"),
+            models.Index(fields=["action", "-id"], name="audit_auditentry_of_action"),
+            models.Index(fields=["actor_kind", "-id"], name="audit_auditentry_of_actors"),
             models.Index(fields=["at"], name="audit_auditentry_by_time"),
         ]
         triggers = [

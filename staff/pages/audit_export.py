@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Max, Min, QuerySet
 from django.http import StreamingHttpResponse
 
 from audit.models import AuditEntry
@@ -32,12 +33,24 @@ COLUMNS = (
     "after",
 )
 
+IDS = 200_000
+"""The ids among which one statement looks for entries."""
+
 Prepare = Callable[[Iterable[AuditEntry]], None]
 
 
 def export_page(entries: QuerySet[AuditEntry], kind: str, *, prepare: Prepare) -> StreamingHttpResponse:
     """``entries`` as a file of a kind; ``prepare`` gives some of them the names of their subjects and groups."""
-    return file_of(map(_row, in_chunks(entries, prepare)), kind, name="audit_log", columns=COLUMNS)
+    found = chain.from_iterable(in_chunks(part, prepare) for part in _parts(entries))
+    return file_of(map(_row, found), kind, name="audit_log", columns=COLUMNS)
+
+
+def _parts(entries: QuerySet[AuditEntry]) -> Iterator[QuerySet[AuditEntry]]:
+    """``entries``, newest first, in parts that one statement looks through in time, even for nothing."""
+    ids = AuditEntry.objects.aggregate(first=Min("pk"), last=Max("pk"))
+    if ids["last"] is not None:
+        for last in range(ids["last"], ids["first"] - 1, -IDS):
+            yield entries.filter(pk__gt=last - IDS, pk__lte=last)
 
 
 def _row(entry: Any) -> dict[str, Any]:

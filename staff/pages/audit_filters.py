@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.utils.text import capfirst
@@ -96,8 +96,8 @@ class PersonFilter(_SubjectFilter):
     models = (User,)
 
     def present(self, request: HttpRequest, text: str) -> Iterable[str]:
-        names = Q(email__iexact=text) | Q(username__iexact=text)
-        ids = list(visible_to(request.user, User.objects.filter(names)).values_list("pk", flat=True)[:MAX_SUBJECTS])
+        page: Any = admin.site.get_model_admin(User)
+        ids = page.ids_called(request, text, most=MAX_SUBJECTS)
         return [f"{User._meta.label_lower}:{pk}" for pk in ([*ids, int(text)] if is_id(text) else ids)]
 
 
@@ -137,6 +137,19 @@ class GroupFilter(_Typed):
     def matching(self, request: HttpRequest, queryset: Any, text: str) -> Any:
         group_id = as_uuid(text)
         return queryset.none() if group_id is None else queryset.filter(group_id=group_id)
+
+
+class BeforeFilter(_Typed):
+    """The entries before one; a link leads to it where a list has not looked at all of them."""
+
+    title = "id, below"
+    parameter_name = "before"
+
+    def has_output(self) -> bool:
+        return self.value() is not None
+
+    def matching(self, request: HttpRequest, queryset: Any, text: str) -> Any:
+        return queryset.filter(pk__lt=int(text)) if is_id(text) else queryset.none()
 
 
 class EntryTimeFilter(WhenFilter):

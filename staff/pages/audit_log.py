@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.views.main import PAGE_VAR
 from django.db.models import BooleanField, Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -23,9 +24,11 @@ from audit.groups import name_groups
 from audit.models import AuditEntry, AuditGroup
 from audit.names import deployment_of, model_of, name_subjects, referred_to
 from staff.access.permissions import PRIVATE_METADATA, access_of, visible_to
+from staff.pages import audit_search
 from staff.pages.audit_export import export_page
 from staff.pages.audit_filters import (
     ActorFilter,
+    BeforeFilter,
     DeploymentFilter,
     EntryTimeFilter,
     GroupFilter,
@@ -48,6 +51,25 @@ HIDDEN = "(hidden)"
 """Stands for a value that the reader may not see."""
 
 
+class AuditChangeList(StaffChangeList):
+    """The newest entries that fit, of ``whole``; ``oldest`` is the last one looked at, None if all were."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[AuditEntry]:
+        self.whole = super().get_queryset(request, exclude_parameters)
+        found, self.oldest = audit_search.newest(self.whole)
+        return found
+
+    @property
+    def looked_at(self) -> str:
+        return f"{audit_search.LOOKED_AT:,}"
+
+    @property
+    def further_back(self) -> str:
+        """The address of the list of those before ``oldest``."""
+        before = {BeforeFilter.parameter_name: self.oldest.pk} if self.oldest else {}
+        return str(self.get_query_string(before, [PAGE_VAR]))
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ("when", "who", "action", "what", "deployment", "differences", "group")
@@ -56,6 +78,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_before_template: Any = "staff/audit_log_head.html"
     list_filter = (
         GroupFilter,
+        BeforeFilter,
         PersonFilter,
         PlaceFilter,
         ObjectFilter,
@@ -162,8 +185,11 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             return address(entry, "undo")
         return reverse("admin:audit_auditentry_undo_group", args=[entry.group_id])
 
-    def file_of(self, request: HttpRequest, changes: StaffChangeList, kind: str) -> StreamingHttpResponse:
-        return export_page(changes.queryset, kind, prepare=partial(self.prepare, request))
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return AuditChangeList
+
+    def file_of(self, request: HttpRequest, changes: Any, kind: str) -> StreamingHttpResponse:
+        return export_page(changes.whole, kind, prepare=partial(self.prepare, request))
 
     @admin.display(description="when (UTC)")
     def when(self, entry: AuditEntry) -> str:

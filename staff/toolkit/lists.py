@@ -201,16 +201,20 @@ def totals(several: list[Any]) -> list[str]:
     """The number of rows of each queryset, exact if they are few, else an estimate; in two statements at most."""
     found = _estimates([rows.model for rows in several if not rows.query.where])
     estimates = ["" if rows.query.where else found[rows.model] for rows in several]
-    counted = iter(_counted([rows for rows, estimate in zip(several, estimates, strict=True) if not estimate]))
-    return [estimate or next(counted) for estimate in estimates]
+    counted = iter(counts([rows for rows, estimate in zip(several, estimates, strict=True) if not estimate]))
+    return [estimate or _capped(next(counted)) for estimate in estimates]
 
 
-def _counted(several: list[Any]) -> list[str]:
-    """The numbers of rows, up to the cap."""
+def _capped(number: int) -> str:
+    return f"{number:,}" if number <= COUNTED else f"more than {COUNTED:,}"
+
+
+def counts(several: list[Any], *, cap: int = COUNTED) -> list[int]:
+    """The number of rows of each queryset, at most one more than ``cap``, in one statement."""
     parts, values = [], []
     for rows in several:
         try:
-            sql, params = rows.order_by().values("pk")[: COUNTED + 1].query.sql_with_params()
+            sql, params = rows.order_by().values("pk")[: cap + 1].query.sql_with_params()
         except EmptyResultSet:
             sql, params = "SELECT WHERE false", ()
         parts.append(f"(SELECT count(*) FROM ({sql}) counted)")  # noqa: S608  Django writes it, values apart
@@ -219,7 +223,7 @@ def _counted(several: list[Any]) -> list[str]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(parts)}", values)
-        return [f"{number:,}" if number <= COUNTED else f"more than {COUNTED:,}" for number in cursor.fetchone()]
+        return list(cursor.fetchone() or ())
 
 
 def _estimate(rows: Any) -> str:

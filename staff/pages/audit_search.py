@@ -1,0 +1,150 @@
+"""Finding the newest entries of the audit log that fit some conditions, in a bounded time.
+
+PostgreSQL takes conditions for independent of each other and of time. Where many entries fit each condition and none
+fits all, or none but those of long ago fit, it reads every entry that fits one, or all that are newer. So the condition
+that fewest entries fit leads here, and at most LOOKED_AT of the newest entries that fit it are looked at. The page says
+so, and a link looks further back.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import BigIntegerField, BooleanField, F, Func, QuerySet, Value
+from django.db.models.expressions import Col
+from django.db.models.lookups import Exact, In
+
+from audit.models import AuditEntry
+from staff.toolkit.lists import COUNTED, counts
+
+LOOKED_AT = 10_000
+A_PAGE = 50
+COLLECTED = 200_000
+"""Entries that fit conditions whose indexes have no order; of so many the newest ones are sorted out."""
+IN_ORDER = ("group_id", "object_id", "actor_name", "deployment_id", "model", "action", "actor_kind")
+"""Columns with an index of (column, id), which has the newest entries of a value together; mostly rare values first."""
+MAX_VALUES = 50
+"""Values of one column whose newest entries are looked up one after the other."""
+
+_FITTING = """
+    SELECT looked_at.pk
+    FROM ({leading}) looked_at
+    CROSS JOIN LATERAL (SELECT * FROM audit_auditentry entry WHERE entry.id = looked_at.pk OFFSET 0) audit_auditentry
+    WHERE {conditions}
+    ORDER BY looked_at.pk DESC LIMIT %s
+"""
+_COLLECTED = """
+    WITH collected AS MATERIALIZED (SELECT id FROM audit_auditentry WHERE {conditions} LIMIT %s)
+    SELECT id, (SELECT count(*) FROM collected) FROM collected ORDER BY id DESC LIMIT %s
+"""
+
+
+class Found(NamedTuple):
+    """The newest entries that fit; ``oldest`` is the last one looked at, None if nothing was left out."""
+
+    entries: QuerySet[AuditEntry]
+    oldest: AuditEntry | None = None
+
+
+def newest(entries: QuerySet[AuditEntry]) -> Found:
+    """Those of ``entries`` that a list shows."""
+    conditions = _conditions(entries)
+    within = _with(AuditEntry.objects.order_by(), conditions.pop("id", []))
+    at = conditions.pop("at", [])  # its filter bounds the ids as well, by which all indexes go on
+    if not conditions:
+        return Found(entries)
+    each = [_with(within, nodes) for nodes in conditions.values()]
+    number, rarest = min(zip(counts(each, cap=LOOKED_AT), range(len(each)), strict=True))
+    is_whole = number <= LOOKED_AT
+    in_order = _newest_first(within, conditions)
+    leading: Any = each[rarest].values("pk") if is_whole else _ids(within) if in_order is None else in_order
+    fitting = _with(within, [*at, *(node for nodes in conditions.values() for node in nodes)])
+    ids = _fitting(leading[:LOOKED_AT], fitting)
+    if not is_whole and in_order is None and len(ids) < A_PAGE and (collected := _collected(fitting)) is not None:
+        ids, is_whole = collected, True
+    shown = entries.all()
+    shown.query.where = type(shown.query.where)()
+    last = AuditEntry.objects.filter(pk__in=leading[LOOKED_AT - 1 : LOOKED_AT])
+    return Found(shown.filter(_among(ids)), None if is_whole or len(ids) > COUNTED else last.first())
+
+
+def _conditions(entries: QuerySet[AuditEntry]) -> dict[str, list[Any]]:
+    """The conditions that ``entries`` fit, all of which hold, by the names of their columns."""
+    where = entries.query.where
+    nodes = where.children if where.connector == "AND" and not where.negated else [where]
+    found = defaultdict(list)
+    for node in nodes:
+        found[" ".join(sorted(set(_columns(node))))].append(node)
+    return dict(found)
+
+
+def _columns(node: Any) -> Iterator[str]:
+    if isinstance(node, Col):
+        yield str(node.target.column)
+    for part in getattr(node, "get_source_expressions", list)():
+        yield from _columns(part)
+
+
+def _with(rows: QuerySet[AuditEntry], nodes: list[Any]) -> QuerySet[AuditEntry]:
+    rows = rows.all()
+    for node in nodes:
+        rows.query.where.add(node, "AND")
+    return rows
+
+
+def _newest_first(within: QuerySet[AuditEntry], conditions: dict[str, list[Any]]) -> Any:
+    """The ids of the entries that fit the best of the ``conditions`` to walk along, None if there is none."""
+    for column in IN_ORDER:
+        for node in conditions.get(column, []):
+            values = [node.rhs] if isinstance(node, Exact) else list(node.rhs) if isinstance(node, In) else []
+            if 0 < len(values) <= MAX_VALUES:
+                each = [_ids(within.filter(**{column: value})) for value in values]
+                return each[0] if len(each) == 1 else _merged(each)
+    return None
+
+
+def _ids(rows: QuerySet[AuditEntry]) -> Any:
+    return rows.order_by("-pk").values("pk")
+
+
+def _merged(each: list[Any]) -> Any:
+    first, *others = (rows[:LOOKED_AT] for rows in each)
+    return first.union(*others, all=True).order_by("-pk")
+
+
+def _among(ids: list[int]) -> Func:
+    """The condition that an entry has one of ``ids``, as one parameter: thousands of them take Django long."""
+    array = Value(ids, output_field=ArrayField(BigIntegerField()))
+    any_of = Func(array, function="ANY")
+    return Func(F("pk"), any_of, template="%(expressions)s", arg_joiner=" = ", output_field=BooleanField())
+
+
+def _fitting(leading: Any, entries: QuerySet[AuditEntry]) -> list[int]:
+    """The ids of ``entries`` among those of ``leading``, newest first, one more than a list counts."""
+    try:
+        sql, params = leading.query.sql_with_params()
+    except EmptyResultSet:
+        return []
+    return [pk for (pk,) in _rows(_FITTING.replace("{leading}", sql), params, entries, COUNTED + 1)]
+
+
+def _collected(entries: QuerySet[AuditEntry]) -> list[int] | None:
+    """The ids of ``entries``, newest first, one more than a list counts; None if they are more than COLLECTED."""
+    rows = _rows(_COLLECTED, (), entries, COLLECTED + 1, COUNTED + 1)
+    return None if rows and rows[0][1] > COLLECTED else [pk for pk, _ in rows]
+
+
+def _rows(statement: str, params: Any, entries: QuerySet[AuditEntry], *limits: int) -> list[Any]:
+    """What ``statement`` selects, in the place of whose ``{conditions}`` are those of ``entries``."""
+    try:
+        conditions, values = entries.query.get_compiler(connection=connection).compile(entries.query.where)
+    except EmptyResultSet:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(statement.replace("{conditions}", conditions), [*params, *values, *limits])
+        return list(cursor)
