@@ -1,10 +1,11 @@
-"""The times that staff wait: lists, forms and choices of the admin at scale, with the number of queries of each.
+"""The times that staff wait: pages, choices and previews of the admin at scale, with the number of queries of each.
 
     .venv/bin/python benchmarks/admin.py [--runs N]
 
 It needs a database with the data of ``manage.py load_scale --users 200000`` (a million memberships) and a superuser
-(``load_demo`` makes one). It prints a table, writes ``benchmarks/results/admin.json``, and fails if a page takes more
-than MOST_QUERIES queries, or more than MOST_MS at the median.
+(``load_demo`` makes one). It adds an organization of which all users are members, a million sign-ins, and the counts of
+the plots. It prints a table, writes ``benchmarks/results/admin.json``, and fails if a page takes more than MOST_QUERIES
+queries, or more than MOST_MS at the median. Previews of what is done to many rows have no limit: they do it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +36,21 @@ from django.db import connection
 from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
-from accounts import counting
-from accounts.models import DailyCount, Deployment, User
+from accounts.models import Deployment, User
+from benchmarks import admin_data
 from demo.scale import HOST
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace, WorkspaceRole
+from staff.pages.users import UserLackFilter
 from staff.toolkit.links import address
 
 MOST_QUERIES = 15
 MOST_MS = 300
+SIGN_INS = 1_000_000
+MANY = 1_000
+"""The rows of an action or import that is previewed."""
 RESULTS = Path(__file__).parent / "results" / "admin.json"
 SEARCHES = ["exactly-1000-00@scale.example", "user-0012", "example", "e", "zzzz", "Brewery", "12345", "ada brewery"]
 """An exact address, some rows, all rows, none, a common word, an id, and one thing in another."""
@@ -55,13 +60,17 @@ def pages() -> Iterator[str]:
     """The addresses to measure."""
     deployment = Deployment.objects.get(host=HOST)
     user = User.objects.get(deployment=deployment, email="exactly-1000-00@scale.example")
-    organization = Organization.objects.filter(deployment=deployment).order_by("-member_count")[0]
+    usual = Organization.objects.filter(deployment=deployment).exclude(name=admin_data.EVERYBODY)
+    organization = usual.order_by("-member_count")[0]
     workspace = Workspace.objects.filter(organization=organization)[0]
+    everybody = admin_data.everybody(deployment)
+    largest = Workspace.objects.get(organization=everybody)
     membership = WorkspaceMembership.objects.filter(user=user)[0]
     role = WorkspaceRole.objects.get(deployment=deployment, organization=None, name="Member")
 
     yield "/admin/"
     yield "/admin/?days=90"
+    yield f"/admin/?days=90&deployment={deployment.pk}"
     for model in admin.site._registry:
         yield address(model, "changelist")
     for model in (WorkspaceMembership, OrganizationMembership, User, Organization, Workspace):
@@ -76,7 +85,13 @@ def pages() -> Iterator[str]:
     yield f"{address(Workspace, 'changelist')}?enforce_2fa__exact=1"
     yield f"{memberships}?created_at_from_0=2020-01-01&created_at_to_0=2020-12-31"
     yield f"{memberships}?created_at_from_0=2000-01-01&created_at_to_0=2000-12-31"
-    rows: list[Model] = [deployment, user, organization, workspace, membership, *newest_rows()]
+    yield f"{memberships}?organization__id__exact={everybody.pk}"
+    yield f"{memberships}?organization__id__exact={everybody.pk}&q=ada"
+    yield from (f"{address(User, 'changelist')}?without={lack}" for lack in UserLackFilter.lacks)
+    for row in (user, organization, workspace, everybody, largest):
+        yield from (address(row, page) for page in ("overview", "history"))
+    yield reverse("admin:memberships_workspacemembership_why_not_for", args=[user.pk])
+    rows: list[Model] = [deployment, user, organization, workspace, everybody, largest, membership, *newest_rows()]
     yield from (address(row, "change") for row in rows)
     for model, field in sorted(choices(), key=str):
         for term in ("", "user-0012", "Brew", "e", "zzzz"):
@@ -86,21 +101,21 @@ def pages() -> Iterator[str]:
             )
 
 
-def fill_counts() -> None:
-    """Have counts of all kinds and days in each deployment, as twenty connections have counted them."""
-    DailyCount.objects.bulk_create(
-        (
-            DailyCount(
-                deployment=deployment, day=counting.today() - timedelta(days=ago), kind=kind, slot=slot, number=9
-            )
-            for deployment in Deployment.objects.all()
-            for ago in range(counting.DAYS)
-            for kind in counting.Kind
-            for slot in range(-20, 0)
-        ),
-        batch_size=10_000,
-        ignore_conflicts=True,
-    )
+def previews() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The names of previews of what is done to many rows, their addresses, and what is posted there, if anything."""
+    deployment = Deployment.objects.get(host=HOST)
+    workspace = Workspace.objects.get(organization=admin_data.everybody(deployment))
+    group = admin_data.changed_together(workspace, MANY)
+    yield f"undo of {MANY:,} changes", reverse("admin:audit_auditentry_undo_group", args=[group]), {}
+    other = Workspace.objects.filter(organization__deployment=deployment).earliest("pk")
+    users = User.objects.filter(deployment=deployment).exclude(workspace_memberships__workspace=other)
+    file = admin_data.import_file(deployment, other, users[:MANY])
+    yield f"import of {MANY:,} rows", address(WorkspaceMembership, "import_csv"), {"file": file, "check": "1"}
+    person = User.objects.get(deployment=deployment, email="exactly-1000-00@scale.example")
+    yield "erasure of a user with 1,000 memberships", address(person, "overview"), {"action": "erase"}
+    ids = list(users[:MANY].values_list("pk", flat=True))
+    chosen = {"action": "disable", "ids": ",".join(map(str, ids)), "_selected_action": ids[0], "index": "0"}
+    yield f"disabling {MANY:,} users", address(User, "changelist"), chosen
 
 
 def newest_rows() -> Iterator[Model]:
@@ -116,39 +131,72 @@ def choices() -> set[tuple[type[Model], str]]:
     return {(page.model, name) for page in [*pages, *inlines] for name in page.autocomplete_fields}
 
 
-def measured(client: Client, page: str, runs: int) -> dict[str, Any]:
+def requested(client: Client, page: str, data: dict[str, Any]) -> str:
+    """The answer to ``page``, to which ``data`` are posted, if there are any."""
+    for value in data.values():
+        if hasattr(value, "seek"):
+            value.seek(0)
+    response: Any = client.post(page, data) if data else client.get(page)
+    if response.status_code != 200:
+        raise SystemExit(f"{page} answers {response.status_code}")
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    return str(content.decode())
+
+
+def measured(client: Client, page: str, runs: int, data: dict[str, Any] | None = None) -> dict[str, Any]:
     """Milliseconds at the median, and queries, of ``page``."""
-    client.get(page)
+    data = data or {}
+    requested(client, page, data)
     times = []
     for _ in range(runs):
         started = time.perf_counter()
-        status = client.get(page).status_code
+        requested(client, page, data)
         times.append((time.perf_counter() - started) * 1000)
-        if status != 200:
-            raise SystemExit(f"{page} answers {status}")
     with CaptureQueriesContext(connection) as queries:
-        client.get(page)
+        requested(client, page, data)
     return {"page": page, "median_ms": round(statistics.median(times), 1), "queries": len(queries)}
+
+
+def fill() -> None:
+    """Have what the pages show besides the data of ``load_scale``."""
+    deployment = Deployment.objects.get(host=HOST)
+    admin_data.everybody(deployment)
+    admin_data.fill_sign_ins(deployment, SIGN_INS)
+    admin_data.fill_counts(Deployment.objects.all())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=7, metavar="N", help="of each page; default: 7")
-    runs = parser.parse_args().runs
+    parser.add_argument("--fill", action="store_true", help="only have the rows, measure nothing")
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="pages whose address has it; then nothing is written"
+    )
+    arguments = parser.parse_args()
+    fill()
+    if arguments.fill:
+        return
     client = Client(headers={"host": "localhost"})
     client.force_login(get_user_model().objects.filter(is_superuser=True)[0])
     print(f"{WorkspaceMembership.objects.count():,} workspace memberships")
-    fill_counts()
     rows = []
     for page in pages():
-        row = measured(client, page, runs)
-        rows.append(row)
-        print(f"{row['median_ms']:8.1f} ms {row['queries']:3} queries  {page}", flush=True)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(rows, indent=2) + "\n")
+        if arguments.only in page:
+            rows.append(measured(client, page, arguments.runs))
+            print(line(rows[-1]), flush=True)
     slow = [row["page"] for row in rows if row["median_ms"] > MOST_MS or row["queries"] > MOST_QUERIES]
+    for name, page, data in previews():
+        if arguments.only in name:
+            rows.append(measured(client, page, arguments.runs, data) | {"preview": name})
+            print(line(rows[-1]), flush=True)
+    if not arguments.only:
+        RESULTS.write_text(json.dumps(rows, indent=2) + "\n")
     if slow:
         raise SystemExit(f"over {MOST_MS} ms or {MOST_QUERIES} queries: {', '.join(slow)}")
+
+
+def line(row: dict[str, Any]) -> str:
+    return f"{row['median_ms']:8.1f} ms {row['queries']:3} queries  {row.get('preview', row['page'])}"
 
 
 if __name__ == "__main__":

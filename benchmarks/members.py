@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 MOST_MS = 20.0
 LIMIT = 100
 """Members on a page: as many as there can be."""
-NAME = "Everybody"
 SEARCHES = {
     "an address": "user-004242@scale.example",
     "the beginning of some": "user-0012",
@@ -28,55 +27,15 @@ SEARCHES = {
 
 def places(data: Data) -> Iterator[Standing]:
     """The standing of a member in the organization that all users are in, and in its workspace."""
-    from django.db import connection, transaction
-
     from accounts.models import Deployment
+    from benchmarks.admin_data import everybody
     from memberships.permissions import Rights
     from memberships.standing import Standing
-    from organizations.models import Organization, Workspace
 
-    deployment = Deployment.objects.get(pk=data.deployment_id)
-    organization = Organization.objects.filter(deployment=deployment, name=NAME).first()
-    if organization is None:
-        with transaction.atomic():
-            organization = Organization.objects.create(deployment=deployment, name=NAME)
-            organization.auto_assigned_workspace = Workspace.objects.create(organization=organization, name=NAME)
-            organization.save()
-            _fill(deployment.pk, organization.pk)
-        with connection.cursor() as cursor:
-            cursor.execute("SET statement_timeout = 0")
-            cursor.execute("VACUUM ANALYZE")
-            cursor.execute("RESET statement_timeout")
+    organization = everybody(Deployment.objects.get(pk=data.deployment_id))
     for workspace_id in (None, organization.auto_assigned_workspace_id):
         caller: Any = None  # the standing is not of any request
         yield Standing(caller, organization.pk, 0, workspace_id, 0, Rights(frozenset()))
-
-
-def _fill(deployment_id: int, organization_id: int) -> None:
-    """All users join, at times that have nothing to do with their ids; the workspace they are assigned as well."""
-    from django.db import connection
-
-    from audit import triggers
-
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        cursor.execute(triggers.PAUSE_AUDIT)
-        cursor.execute(
-            """
-            INSERT INTO memberships_organizationmembership (deployment_id, organization_id, user_id, created_at)
-            SELECT deployment_id, %s, id, now() - abs(hashint8(id)::bigint) %% 10000000 * interval '1 second'
-            FROM accounts_user WHERE deployment_id = %s
-            """,
-            [organization_id, deployment_id],
-        )
-        cursor.execute(
-            """
-            UPDATE memberships_workspacemembership here SET created_at = above.created_at
-            FROM memberships_organizationmembership above
-            WHERE here.organization_id = %s AND above.organization_id = %s AND above.user_id = here.user_id
-            """,
-            [organization_id, organization_id],
-        )
 
 
 def measure(data: Data) -> Iterator[Verdict]:
