@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.interop.conftest import MODULES
-from tests.support.browser import Demo, in_a_browser, sign_in_as_staff
+from tests.support.browser import Demo, follow, in_a_browser, sign_in_as_staff
 from tests.support.playground import open_account, set_up_an_authenticator, sign_in
 from tests.support.server import PATIENCE
 
@@ -19,6 +19,10 @@ PAGES = {
     "a list with filters in use": "/admin/accounts/user/?q=demo&disabled__exact=0",
     "a long form with inlines": "/admin/organizations/organization/1/change/",
     "a user": "/admin/accounts/user/1/change/",
+    "a user's overview": "/admin/accounts/user/1/overview/",
+    "an overview without rows": "/admin/accounts/user/2/overview/",
+    "an organization's overview": "/admin/organizations/organization/1/overview/",
+    "a workspace's overview": "/admin/organizations/workspace/1/overview/",
     "a membership": "/admin/memberships/workspacemembership/1/change/",
     "an empty form": "/admin/memberships/workspacemembership/add/",
     "a read-only page": "/admin/accounts/signingkey/1/change/",
@@ -88,13 +92,57 @@ def test_the_docs_have_no_critical_finding(page: Page, demo: Demo, scheme: Schem
 @in_a_browser
 @pytest.mark.usefixtures("node")
 @each_scheme
-@pytest.mark.parametrize("address", PAGES.values(), ids=PAGES)
-def test_a_page_for_staff_is_accessible(staff_page: Page, demo: Demo, address: str, scheme: Scheme) -> None:
+def test_the_pages_for_staff_are_accessible(staff_page: Page, demo: Demo, scheme: Scheme) -> None:
     staff_page.emulate_media(color_scheme=scheme)
-    response = staff_page.goto(f"{demo.base_url}{address}")
-    assert response is not None
-    assert response.status == 200
-    assert violations(staff_page) == []
+    found = {}
+    for name, address in PAGES.items():
+        response = staff_page.goto(f"{demo.base_url}{address}")
+        assert response is not None
+        assert response.status == 200, name
+        found[name] = violations(staff_page)
+    for name, reach in reached_by_clicks(staff_page, demo).items():
+        reach()
+        found[name] = violations(staff_page)
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+def reached_by_clicks(page: Page, demo: Demo) -> dict[str, Callable[[], None]]:
+    """What staff see after a click, by a name for it."""
+    demo.sql("UPDATE organizations_organization SET description = description || '.' WHERE id = 1")
+    ((entry,),) = demo.sql("SELECT min(id) FROM audit_auditentry WHERE model = 'accounts.emailaddress'")
+
+    def click(address: str, role: Literal["button", "link"], name: str) -> None:
+        page.goto(f"{demo.base_url}/admin/{address}")
+        follow(page, page.get_by_role(role, name=name).first)
+
+    def search(address: str) -> None:
+        page.goto(f"{demo.base_url}/admin/{address}")
+        if address:
+            page.keyboard.press("Control+k")
+        page.get_by_role("combobox", name="Search").first.fill("ada")
+        expect(page.get_by_role("option").first).to_be_visible()
+
+    def open_filters() -> None:
+        page.goto(f"{demo.base_url}/admin/audit/auditentry/")
+        page.get_by_role("button", name="Filters").click()
+        expect(page.locator("input[name=person]")).to_be_visible()
+
+    def open_choices() -> None:
+        click("accounts/user/1/overview/", "button", "Add to a workspace")
+        page.locator("#id_workspace + .select2-container").click()
+        expect(page.get_by_role("option").first).to_be_visible()
+
+    return {
+        "results of the search": lambda: search(""),
+        "results of the search elsewhere": lambda: search("accounts/user/"),
+        "filters of the audit log": open_filters,
+        "the changes of an action": lambda: click("accounts/user/1/history/", "link", "one action"),
+        "an undo": lambda: click("", "link", "Undo"),
+        "an undo that is refused": lambda: click(f"audit/auditentry/{entry}/change/", "link", "Undo"),
+        "an offboarding": lambda: click("accounts/user/1/overview/", "button", "Offboard"),
+        "an erasure": lambda: click("accounts/user/1/overview/", "button", "Erase"),
+        "an action that asks, with choices open": open_choices,
+    }
 
 
 @in_a_browser

@@ -25,6 +25,11 @@
         box.dataset.named = "";
     };
 
+    const nameSearch = (field) => {
+        const label = field.closest(".select2")?.previousElementSibling?.labels?.[0]?.textContent.trim();
+        field.setAttribute("aria-label", label || columnOf(field.closest("td")) || "Search");
+    };
+
     const hasText = (control) => {
         const copy = control.cloneNode(true);
         copy.querySelectorAll(ICON).forEach((icon) => icon.remove());
@@ -48,6 +53,9 @@
 
     const attend = () => {
         document.querySelectorAll(".select2 [role=combobox]:not([data-named])").forEach(nameChoice);
+        document.querySelectorAll(".select2-search__field:not([aria-label])").forEach(nameSearch);
+        // The list that is open, which select2 names as ARIA 1.0 had it.
+        document.querySelectorAll(".select2 [aria-owns]").forEach((box) => box.setAttribute("aria-controls", box.getAttribute("aria-owns")));
         document.querySelectorAll(`${ICON}:not([data-named])`).forEach(silenceIcon);
         document.querySelectorAll(`${CLICKED}:not([role])`).forEach(makeButton);
     };
