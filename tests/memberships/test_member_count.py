@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Deployment, User
@@ -248,6 +248,7 @@ _steps = st.tuples(
 
 
 @pytest.mark.django_db
+@settings(max_examples=40)
 @given(st.lists(_steps, max_size=12))
 def test_any_sequence_of_joins_and_leaves_counts(steps: list[tuple[str, str, str, Pairs]]) -> None:
     in_organization: Pairs = set()

@@ -208,7 +208,7 @@ def interleavings(draw: st.DrawFn, names: list[str], in_common: str) -> list[tup
     return steps
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(steps=interleavings(sorted(CHANGES.keys() - {IN_COMMON}), IN_COMMON))
 def test_each_poll_shows_the_committed_state_under_any_interleaving(steps: list[tuple[int, str]]) -> None:
     """Each writer has a place of its own, so none waits for another.

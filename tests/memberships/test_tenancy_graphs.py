@@ -39,8 +39,8 @@ from organizations.models import (
 from tests.support.api import ApiClient
 from tests.support.factories import DeploymentFactory, token_of
 
-SHARDS = 4
-GRAPHS_PER_SHARD = 125
+SHARDS = 2
+GRAPHS_PER_SHARD = 100
 
 ENTRIES = [
     "192.0.2.7",

@@ -209,7 +209,7 @@ def change(random: Random, numbers: list[int]) -> None:
 indices = st.lists(st.integers(0, len(CHANGES) - 1), min_size=1, max_size=8)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), numbers=indices)
 def test_an_undo_restores_every_column_and_can_be_undone(seed: int, numbers: list[int]) -> None:
     with transaction.atomic():
@@ -226,7 +226,7 @@ def test_an_undo_restores_every_column_and_can_be_undone(seed: int, numbers: lis
         transaction.set_rollback(True)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), numbers=indices, later=indices)
 def test_an_undo_after_other_changes_restores_its_own_rows_or_changes_nothing(
     seed: int, numbers: list[int], later: list[int]
