@@ -36,7 +36,7 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def _counted(self) -> int:
-        return int(self.object_list.order_by()[: COUNTED + 1].count())
+        return int(self.object_list.order_by().values("pk")[: COUNTED + 1].count())  # without computed columns
 
     @cached_property
     def count(self) -> int:

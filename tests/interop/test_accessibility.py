@@ -148,6 +148,26 @@ def reached_by_clicks(page: Page, demo: Demo) -> dict[str, Callable[[], None]]:
 @in_a_browser
 @pytest.mark.usefixtures("node")
 @each_scheme
+def test_the_menus_of_a_list_are_accessible(staff_page: Page, demo: Demo, scheme: Scheme) -> None:
+    """With a saved view open, and changed since."""
+    staff_page.emulate_media(color_scheme=scheme)
+    ((view,),) = demo.sql(
+        "INSERT INTO staff_savedview (staff_id, model, name, query, columns)"
+        " SELECT id, 'accounts.user', 'Disabled', 'disabled__exact=1', '{}' FROM auth_user WHERE username = 'admin'"
+        " ON CONFLICT (staff_id, model, name) DO UPDATE SET query = excluded.query RETURNING id"
+    )
+    staff_page.goto(f"{demo.base_url}/admin/accounts/user/?q=demo&view={view}")
+    menus = staff_page.locator("details.staff-menu")
+    expect(menus).to_have_count(3)
+    for menu in menus.all():
+        menu.locator("summary").click()
+        expect(menu.locator("form")).to_be_visible()
+        assert violations(staff_page) == []
+
+
+@in_a_browser
+@pytest.mark.usefixtures("node")
+@each_scheme
 def test_the_playground_is_accessible(page: Page, demo: Demo, scheme: Scheme) -> None:
     page.emulate_media(color_scheme=scheme)
     for view in ("sign-in", "sign-up", "forgotten"):
