@@ -240,13 +240,13 @@ def test_who_removed_a_member_last_week_is_found(page: Page, demo: Demo, clicks:
 
 
 def test_a_person_is_offboarded_everywhere(page: Page, demo: Demo, clicks: Clicks) -> None:
-    clicks.find("chioma", "Users")
+    clicks.find("dmitri", "Users")
     clicks.on(page.get_by_role("button", name="Offboard"))
-    expect(page.locator("[data-preview]")).to_contain_text("leaves 1 organization, is disabled")
+    expect(page.locator("[data-preview]")).to_contain_text("leaves 6 organizations, is disabled")
     clicks.on(page.get_by_role("button", name="Apply"))
     expect(page.locator(".staff-facts")).to_contain_text("disabled")
     assert clicks.number == documented("offboard a person everywhere")
-    left = "JOIN accounts_user member ON member.id = user_id WHERE email = 'chioma@demo.example'"
+    left = "JOIN accounts_user member ON member.id = user_id WHERE email = 'dmitri@demo.example'"
     for table in ("memberships_organizationmembership", "memberships_workspacemembership"):
         assert demo.sql(f"SELECT 1 FROM {table} {left}") == []
     assert demo.sql(f"SELECT 1 FROM accounts_signin {left} AND ended_at IS NULL") == []
