@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.models import Deployment
 from accounts.values.front_ends import OPTIONAL_URLS, PAGES, ui_settings
-from tests.support.admin import errors, saved, send, url
+from tests.support.admin import errors, form_at, saved, send, url
 from tests.support.api import ApiClient, data_of
 from tests.support.database import refused
 from tests.support.factories import DeploymentFactory
@@ -65,12 +65,19 @@ def test_a_front_end_is_told_who_may_sign_up(db: None, mode: str, told: str) -> 
     assert shown(DeploymentFactory.create(sign_up_mode=mode))["restrictions"]["sign_up_mode"] == told
 
 
-@pytest.mark.parametrize(
-    "address", ["/sign-in", "app.example.com", "javascript:alert(1)", "https://", "https://a b", "ftp://a.example/"]
-)
-def test_an_address_that_is_none_is_refused(admin_client: Client, deployment: Deployment, address: str) -> None:
-    response = send(admin_client, url(deployment, "change"), sign_in_page_url=address)
-    assert "must be an address such as https://app.example.com/sign-in" in errors(response)
+def test_an_address_that_is_none_is_refused(admin_client: Client, deployment: Deployment) -> None:
+    page = url(deployment, "change")
+    form = form_at(admin_client, page)
+    for address in (
+        "/sign-in",
+        "app.example.com",
+        "javascript:alert(1)",
+        "https://",
+        "https://a b",
+        "ftp://a.example/",
+    ):
+        response = admin_client.post(page, form | {"sign_in_page_url": address})
+        assert "must be an address such as https://app.example.com/sign-in" in errors(response), address
 
 
 @pytest.mark.parametrize("page", ["sign_in_page_url", "sign_up_page_url"])

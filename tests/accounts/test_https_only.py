@@ -45,11 +45,11 @@ def test_nobody_is_signed_in_over_plain_http(deployment: Deployment) -> None:
     assert sign_in(client, user, HTTP_ORIGIN=f"https://{HOST}", **SECURE).status_code == 200
 
 
-@pytest.mark.parametrize("path", [*POSTS, "/admin/login/", "/", "/nowhere"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_no_change_is_processed_or_redirected(deployment: Deployment, path: str, method: str) -> None:
-    response = Client().generic(method, path, headers={"host": HOST, "origin": f"http://{HOST}"})
-    assert error_code(response) == 40307
+def test_no_change_is_processed_or_redirected(deployment: Deployment, method: str) -> None:
+    for path in (*POSTS, "/admin/login/", "/", "/nowhere"):
+        response = Client().generic(method, path, headers={"host": HOST, "origin": f"http://{HOST}"})
+        assert error_code(response) == 40307, path
 
 
 def test_an_allowed_page_may_read_why(deployment: Deployment) -> None:

@@ -57,7 +57,6 @@ def call(method: str, path: str, body: Any = None, **environ: str) -> tuple[int,
     return int(statuses[0][:3]), content, time.process_time() - began
 
 
-@pytest.mark.parametrize("path", ["/session", "/admin/login/", "/healthz", "/nowhere"])
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -86,11 +85,10 @@ def call(method: str, path: str, body: Any = None, **environ: str) -> tuple[int,
     ],
     ids=lambda value: str(value)[:24],
 )
-def test_no_header_of_a_mebibyte_costs_more_than_a_moment(
-    deployment: Deployment, path: str, name: str, value: str
-) -> None:
-    *_, seconds = call("GET", path, **{name: value})
-    assert seconds < 1
+def test_no_header_of_a_mebibyte_costs_more_than_a_moment(deployment: Deployment, name: str, value: str) -> None:
+    for path in ("/session", "/admin/login/", "/healthz", "/nowhere"):
+        *_, seconds = call("GET", path, **{name: value})
+        assert seconds < 1, path
 
 
 def test_an_overlong_content_type_is_none_that_an_endpoint_reads(deployment: Deployment) -> None:
