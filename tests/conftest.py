@@ -47,11 +47,13 @@ settings.load_profile("rollcall")
 
 
 LONGEST = [
-    "memberships/test_tenancy_graphs.py",
-    "server/test_serve.py",
-    "demo/test_data_again.py",
     "interop/test_accessibility.py",
+    "server/test_serve.py",
     "staff/test_every_page.py",
+    "demo/test_data_again.py",
+    "memberships/test_tenancy_graphs.py",
+    "demo/test_organizations.py",
+    "staff/test_tasks_in_a_browser.py",
     "api/test_hostile_requests.py",
     "staff/test_support_in_a_browser.py",
     "staff/test_onboarding.py",
