@@ -69,6 +69,10 @@ class Decision:
         restriction: EligibilityRestriction = self.membership["eligibility_restriction"]
         return restriction
 
+    @property
+    def may_enter(self) -> bool:
+        return self.restriction["type"] == "none"
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:

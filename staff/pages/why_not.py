@@ -27,6 +27,8 @@ from staff.access.permissions import PRIVATE_METADATA, visible_to
 
 SIGN_INS = 20
 """The number of a user's newest sign-ins that the form offers."""
+SHOWN = 100
+"""Workspaces of the table, those first that the user may not enter; the others are counted."""
 
 
 class AddressField(forms.CharField):
@@ -130,7 +132,7 @@ class DecisionRow:
 
     def __init__(self, decision: Decision, explanation: Explanation, request: HttpRequest) -> None:
         self.decision = decision
-        self.may_enter = decision.restriction["type"] == "none"
+        self.may_enter = decision.may_enter
         rules = [
             Rule(
                 finding,
@@ -181,11 +183,12 @@ def _id(live: list[SignIn]) -> str:
 def _shown(
     explanation: Explanation, workspace_id: int | None, address: Address | None, request: HttpRequest
 ) -> dict[str, Any]:
-    rows = [
-        DecisionRow(decision, explanation, request)
+    decisions = [
+        decision
         for decision in explanation.decisions
         if workspace_id is None or decision.membership["workspace"]["id"] == str(workspace_id)
     ]
+    kept_out_first = sorted(decisions, key=lambda decision: decision.may_enter)
     hides = not request.user.has_perm(PRIVATE_METADATA)
     body = orjson.loads(explanation.answer.body)
     if hides:
@@ -195,8 +198,10 @@ def _shown(
         "explanation": explanation,
         "address": address,
         "headings": ["Workspace", "Outcome", "Reason", "Cure"],
-        "rows": sorted(rows, key=lambda row: row.may_enter),
-        "entered": sum(row.may_enter for row in rows),
+        "rows": [DecisionRow(decision, explanation, request) for decision in kept_out_first[:SHOWN]],
+        "number": len(decisions),
+        "not_shown": max(0, len(decisions) - SHOWN),
+        "entered": sum(decision.may_enter for decision in decisions),
         "json": orjson.dumps(body, option=orjson.OPT_INDENT_2).decode(),
         "hides_private_metadata": hides,
         "bytes": len(explanation.answer.body),

@@ -19,6 +19,7 @@ from audit.models import AuditEntry, AuditGroup
 from memberships.eligibility import Outcome
 from memberships.explaining import Explanation, explain
 from memberships.models import OrganizationMembership, OrganizationMembershipRole, WorkspaceMembership
+from staff.pages import why_not
 from tests.support.admin import url
 from tests.support.api import ApiClient
 from tests.support.factories import confirmed_authenticator, join, member_of_new_workspace, new_world, session_of, staff
@@ -236,13 +237,18 @@ def test_staff_without_rights_may_not_ask(user: User) -> None:
     assert client.get(PAGE.format(user.pk)).status_code == 403
 
 
-def test_workspaces_that_keep_the_user_out_come_first(admin_client: Client, user: User) -> None:
+def test_workspaces_that_keep_the_user_out_come_first_and_some_are_counted(
+    admin_client: Client, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(why_not, "SHOWN", 2)
     for name, entries in (("One", []), ("Shut", ["10.0.0.0/8"]), ("Other", [])):
         member_of_new_workspace(user, name=name, enable_ip_restriction=True, whitelisted_ips=entries)
     response = admin_client.get(PAGE.format(user.pk), {"address": HERE})
     assert "Can enter 2 of 3 workspaces" in response.content.decode()
     names = [row.decision.membership["workspace"]["name"] for row in response.context["rows"]]
     assert names[0] == "Shut"
+    assert len(names) == 2
+    assert "Not shown: 1 more workspace." in response.content.decode()
 
 
 @pytest.mark.parametrize("level", ["organization", "workspace"])
