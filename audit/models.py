@@ -99,7 +99,7 @@ class AuditEntry(models.Model):
                 condition=~models.Q(name=""),
             ),
             models.Index(fields=["group_id", "id"], name="audit_auditentry_of_group"),
-            models.Index(fields=["object_id", "id"], name="audit_auditentry_of_object"),
+            models.Index(fields=["object_id", "model", "id"], name="audit_auditentry_of_object"),
             models.Index(fields=["model", "-id"], name="audit_auditentry_of_model"),
             models.Index(fields=["action", "-id"], name="audit_auditentry_of_action"),
             models.Index(fields=["actor_kind", "-id"], name="audit_auditentry_of_actors"),

@@ -48,7 +48,7 @@ from staff.toolkit.links import address
 
 MOST_QUERIES = 15
 MOST_MS = 300
-MORE = 100
+MORE = 40
 """Sets of three or four filters that are measured, besides all sets of two."""
 MORE_RUNS = 3
 """Of each page of which there are hundreds."""

@@ -26,7 +26,7 @@ LOOKED_AT = 10_000
 A_PAGE = 50
 COLLECTED = 200_000
 """Entries that fit conditions whose indexes have no order; of so many the newest ones are sorted out."""
-IN_ORDER = ("group_id", "object_id", "actor_name", "deployment_id", "model", "action", "actor_kind")
+IN_ORDER = ("group_id", "actor_name", "deployment_id", "model", "action", "actor_kind")
 """Columns with an index of (column, id), which has the newest entries of a value together; mostly rare values first."""
 MAX_VALUES = 50
 """Values of one column whose newest entries are looked up one after the other."""
