@@ -113,9 +113,6 @@ def previews() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield f"import of {MANY:,} rows", address(WorkspaceMembership, "import_csv"), {"file": file, "check": "1"}
     person = User.objects.get(deployment=deployment, email="exactly-1000-00@scale.example")
     yield "erasure of a user with 1,000 memberships", address(person, "overview"), {"action": "erase"}
-    ids = list(users[:MANY].values_list("pk", flat=True))
-    chosen = {"action": "disable", "ids": ",".join(map(str, ids)), "_selected_action": ids[0], "index": "0"}
-    yield f"disabling {MANY:,} users", address(User, "changelist"), chosen
 
 
 def newest_rows() -> Iterator[Model]:
