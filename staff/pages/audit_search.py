@@ -24,7 +24,7 @@ from staff.toolkit.lists import COUNTED, counts
 
 LOOKED_AT = 10_000
 A_PAGE = 50
-COLLECTED = 200_000
+COLLECTED = 30_000
 """Entries that fit conditions whose indexes have no order; of so many the newest ones are sorted out."""
 IN_ORDER = ("group_id", "actor_name", "deployment_id", "model", "action", "actor_kind")
 """Columns with an index of (column, id), which has the newest entries of a value together; mostly rare values first."""
