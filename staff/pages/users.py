@@ -178,7 +178,8 @@ class UserAdmin(UserOverview):
         user = self.get_object(request, object_id)
         if user is None:
             raise Http404
-        return redirect("admin:memberships_workspacemembership_why_not_for", user.pk)
+        page = reverse("admin:memberships_workspacemembership_why_not_for", args=[user.pk])
+        return redirect(f"{page}?{request.GET.urlencode()}")
 
     def overview_links(self, request: HttpRequest, row: User) -> Iterator[tuple[str, str]]:
         yield "Why can't they enter?", reverse("admin:memberships_workspacemembership_why_not_for", args=[row.pk])

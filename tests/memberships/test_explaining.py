@@ -159,8 +159,9 @@ def test_the_users_and_the_memberships_pages_lead_there(admin_client: Client, us
     one, other = member_of_new_workspace(user, name="One"), member_of_new_workspace(user, name="Other")
     for row in (user, one):
         assert "Why can&#x27;t they enter?" in admin_client.get(url(row, "change")).content.decode()
-    response = admin_client.get(f"/admin/accounts/user/{user.pk}/why-not", follow=True)
+    response = admin_client.get(f"/admin/accounts/user/{user.pk}/why-not?address=198.51.100.7", follow=True)
     assert len(response.context["rows"]) == 2
+    assert response.context["link_to_result"].startswith("?address=198.51.100.7&")
     response = admin_client.get(f"/admin/memberships/workspacemembership/{other.pk}/why-not", follow=True)
     (row,) = response.context["rows"]
     assert row.decision.membership["workspace"]["name"] == "Other"
