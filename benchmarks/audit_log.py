@@ -8,8 +8,9 @@
 It needs a migrated database to itself, with a superuser, and fills it with made-up entries of one year: about 9 GB.
 ``fill`` drops the indexes of the log, ``index`` makes them again; both go on where they stopped. ``measure`` opens the
 log with each filter, with every two of them and with sets of more; it prints a table of the first and of what is slow,
-writes ``benchmarks/results/audit_log.json``, and fails if a page takes more than MOST_QUERIES queries, or more than
-MOST_MS at the median. ``writes`` says what each index adds to the time of writing an entry.
+writes ``benchmarks/results/audit_log.json``, and fails if a page (not a file, which is streamed) takes more than
+MOST_QUERIES queries, or more than MOST_MS at the median.
+``writes`` says what each index adds to the time of writing an entry.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ _USERS = """
     SELECT 900000 + n, 900001, 'user' || n || '@bench.example' FROM generate_series(1, 1000) n
     ON CONFLICT DO NOTHING
 """
+_ORGANIZATION = """
+    INSERT INTO organizations_organization (id, deployment_id, name)
+    VALUES (%s, 900001, 'The largest import') ON CONFLICT DO NOTHING
+"""
 # Of ten entries eight are about memberships; one kind of object and one actor are rare; deployment 1 has half of all.
 # The first entries are of a deployment, an actor, objects and a kind of them that have none later.
 _ENTRIES = """
@@ -119,6 +124,7 @@ def fill(entries: int) -> None:
         cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0; SET synchronous_commit = off")
         cursor.execute(_DEPLOYMENTS)
         cursor.execute(_USERS)
+        cursor.execute(_ORGANIZATION, [ORGANIZATIONS + 1])
         _drop_indexes()
         cursor.execute("SELECT count(*) FROM audit_auditentry")
         (present,) = cursor.fetchone() or (0,)
@@ -348,7 +354,7 @@ def _measured(client: Client, path: str, runs: int) -> dict[str, Any]:
         "ms": round(median),
         "database_ms": round(1000 * sum(queries)),
         "queries": len(queries),
-        "is_bad": len(queries) > MOST_QUERIES or median > MOST_MS,
+        "is_bad": "/export/" not in path and (len(queries) > MOST_QUERIES or median > MOST_MS),
     }
 
 

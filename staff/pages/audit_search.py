@@ -23,9 +23,6 @@ from audit.models import AuditEntry
 from staff.toolkit.lists import COUNTED, counts
 
 LOOKED_AT = 10_000
-A_PAGE = 50
-COLLECTED = 30_000
-"""Entries that fit conditions whose indexes have no order; of so many the newest ones are sorted out."""
 IN_ORDER = ("group_id", "actor_name", "deployment_id", "model", "action", "actor_kind")
 """Columns with an index of (column, id), which has the newest entries of a value together; mostly rare values first."""
 MAX_VALUES = 50
@@ -37,10 +34,6 @@ _FITTING = """
     CROSS JOIN LATERAL (SELECT * FROM audit_auditentry entry WHERE entry.id = looked_at.pk OFFSET 0) audit_auditentry
     WHERE {conditions}
     ORDER BY looked_at.pk DESC LIMIT %s
-"""
-_COLLECTED = """
-    WITH collected AS MATERIALIZED (SELECT id FROM audit_auditentry WHERE {conditions} LIMIT %s)
-    SELECT id, (SELECT count(*) FROM collected) FROM collected ORDER BY id DESC LIMIT %s
 """
 
 
@@ -58,15 +51,15 @@ def newest(entries: QuerySet[AuditEntry]) -> Found:
     at = conditions.pop("at", [])  # its filter bounds the ids as well, by which all indexes go on
     if not conditions:
         return Found(entries)
-    each = [_with(within, nodes) for nodes in conditions.values()]
+    each = [
+        _with(within if column in IN_ORDER else AuditEntry.objects.order_by(), nodes)
+        for column, nodes in conditions.items()
+    ]
     number, rarest = min(zip(counts(each, cap=LOOKED_AT), range(len(each)), strict=True))
     is_whole = number <= LOOKED_AT
-    in_order = _newest_first(within, conditions)
-    leading: Any = each[rarest].values("pk") if is_whole else _ids(within) if in_order is None else in_order
+    leading: Any = each[rarest].values("pk") if is_whole else _newest_first(within, conditions)
     fitting = _with(within, [*at, *(node for nodes in conditions.values() for node in nodes)])
     ids = _fitting(leading[:LOOKED_AT], fitting)
-    if not is_whole and in_order is None and len(ids) < A_PAGE and (collected := _collected(fitting)) is not None:
-        ids, is_whole = collected, True
     shown = entries.all()
     shown.query.where = type(shown.query.where)()
     last = AuditEntry.objects.filter(pk__in=leading[LOOKED_AT - 1 : LOOKED_AT])
@@ -98,14 +91,14 @@ def _with(rows: QuerySet[AuditEntry], nodes: list[Any]) -> QuerySet[AuditEntry]:
 
 
 def _newest_first(within: QuerySet[AuditEntry], conditions: dict[str, list[Any]]) -> Any:
-    """The ids of the entries that fit the best of the ``conditions`` to walk along, None if there is none."""
+    """The ids of the entries that fit the best of the ``conditions`` to walk along; of all, if there is none."""
     for column in IN_ORDER:
         for node in conditions.get(column, []):
             values = [node.rhs] if isinstance(node, Exact) else list(node.rhs) if isinstance(node, In) else []
             if 0 < len(values) <= MAX_VALUES:
                 each = [_ids(within.filter(**{column: value})) for value in values]
                 return each[0] if len(each) == 1 else _merged(each)
-    return None
+    return _ids(within)
 
 
 def _ids(rows: QuerySet[AuditEntry]) -> Any:
@@ -127,24 +120,11 @@ def _among(ids: list[int]) -> Func:
 def _fitting(leading: Any, entries: QuerySet[AuditEntry]) -> list[int]:
     """The ids of ``entries`` among those of ``leading``, newest first, one more than a list counts."""
     try:
-        sql, params = leading.query.sql_with_params()
-    except EmptyResultSet:
-        return []
-    return [pk for (pk,) in _rows(_FITTING.replace("{leading}", sql), params, entries, COUNTED + 1)]
-
-
-def _collected(entries: QuerySet[AuditEntry]) -> list[int] | None:
-    """The ids of ``entries``, newest first, one more than a list counts; None if they are more than COLLECTED."""
-    rows = _rows(_COLLECTED, (), entries, COLLECTED + 1, COUNTED + 1)
-    return None if rows and rows[0][1] > COLLECTED else [pk for pk, _ in rows]
-
-
-def _rows(statement: str, params: Any, entries: QuerySet[AuditEntry], *limits: int) -> list[Any]:
-    """What ``statement`` selects, in the place of whose ``{conditions}`` are those of ``entries``."""
-    try:
+        looked_at, params = leading.query.sql_with_params()
         conditions, values = entries.query.get_compiler(connection=connection).compile(entries.query.where)
     except EmptyResultSet:
         return []
+    statement = _FITTING.replace("{leading}", looked_at).replace("{conditions}", conditions)
     with connection.cursor() as cursor:
-        cursor.execute(statement.replace("{conditions}", conditions), [*params, *values, *limits])
-        return list(cursor)
+        cursor.execute(statement, [*params, *values, COUNTED + 1])
+        return [pk for (pk,) in cursor]
