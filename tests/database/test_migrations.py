@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 from django.db import connection, models
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
+from pytest_django import Settings
 
 APPS = ["database", "audit", "accounts", "organizations", "memberships", "staff"]
 NAME_LIMIT = 63
@@ -72,7 +73,8 @@ def test_every_constraint_index_and_trigger_has_its_full_name_in_the_database() 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("command", ["migrate", "serve"])
-def test_a_database_of_an_older_set_is_met_with_one_clear_line(command: str) -> None:
+def test_a_database_of_an_older_set_is_met_with_one_clear_line(command: str, settings: Settings) -> None:
+    settings.PORT = 0  # any: the usual one may be in use
     MigrationRecorder(connection).record_unapplied("database", "0001_initial")
     with pytest.raises(CommandError, match="make clean") as caught:
         call_command(command)
