@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
@@ -83,9 +84,14 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def choose(page: Page, select: Locator, label: str) -> None:
     """Find the choice called ``label`` in the autocomplete of ``select`` by typing its name."""
-    select.locator("xpath=following-sibling::*[contains(@class, 'select2')]").click()
-    page.locator(".select2-search__field").last.fill(label.partition(" (")[0])
+    shown = select.locator("xpath=following-sibling::*[contains(@class, 'select2')]")
+    shown.click()
+    name = label.partition(" (")[0]
+    # The choices of no name come first, and a click on one of them is lost when those of the name take their place.
+    with page.expect_response(lambda answer: parse_qs(urlsplit(answer.url).query).get("term") == [name]):
+        page.locator(".select2-search__field").last.fill(name)
     page.get_by_role("option", name=label, exact=True).click()
+    expect(shown).to_contain_text(label)
 
 
 def follow(page: Page, link_or_button: Locator) -> None:
