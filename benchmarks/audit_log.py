@@ -274,7 +274,7 @@ def together(log: str) -> Iterator[Page]:
 
 
 def others(log: str) -> Iterator[Page]:
-    """What else is read of the log."""
+    """Other pages and files that read the log."""
     largest = f"/admin/organizations/organization/{ORGANIZATIONS + 1}"
     yield "home", "/admin/"
     yield "the whole log", log

@@ -45,7 +45,7 @@ class Found(NamedTuple):
 
 
 def newest(entries: QuerySet[AuditEntry]) -> Found:
-    """Those of ``entries`` that a list shows."""
+    """The newest of ``entries``, as many as a list shows."""
     conditions = _conditions(entries)
     within = _with(AuditEntry.objects.order_by(), conditions.pop("id", []))
     at = conditions.pop("at", [])  # its filter bounds the ids as well, by which all indexes go on

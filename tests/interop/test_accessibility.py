@@ -105,7 +105,7 @@ def test_the_pages_for_staff_are_accessible(staff_page: Page, demo: Demo, scheme
 
 
 def reached_by_clicks(page: Page, demo: Demo) -> dict[str, Callable[[], None]]:
-    """What staff see after a click, by a name for it."""
+    """Pages as they are after some clicks, each under a name."""
     demo.sql("UPDATE organizations_organization SET description = description || '.' WHERE id = 1")
     ((entry,),) = demo.sql("SELECT min(id) FROM audit_auditentry WHERE model = 'accounts.emailaddress'")
 
