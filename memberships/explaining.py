@@ -1,7 +1,8 @@
 """Explains why a user cannot enter: the endpoint's answer to them, and the outcome of each rule of eligibility.
 
-Nothing is decided here. The endpoint itself is called, as the user's browser would call it, in a transaction that is
-rolled back; and the rules are those of ``memberships.eligibility``, which the endpoint uses.
+Nothing is decided here. The core of the endpoint answers, as it answers the user's browser, in a transaction that is
+rolled back; and the rules are those of ``memberships.eligibility``, which the endpoint uses. That takes no token: to
+sign one may write to the deployment's key, and everything would be read four times over.
 """
 
 from __future__ import annotations
@@ -14,23 +15,24 @@ from typing import Any, Literal
 
 import orjson
 from django.db import transaction
-from django.http import HttpRequest
-from django.urls import resolve
 from django.utils import timezone
 
-from accounts.authentication.sent_tokens import COOKIE
-from accounts.authentication.sessions import session_token, start_session
-from accounts.credentials.mfa import available_methods
+from accounts.authentication.session_rows import session_of
+from accounts.authentication.sessions import Caller, SignedIn, signed_in, start_session
+from accounts.credentials.mfa import has_authenticator
 from accounts.models import Deployment, Session, User
-from accounts.tokens.keys import signing_key
+from accounts.polled.poll import Poll
+from accounts.polled.viewers import viewer_of
 from api.answers import Reply
+from api.errors import ApiError, error_response
 from api.networks import Address, matching_entry
+from database.prepared import run
 from memberships.eligibility import EligibilityRestriction, Level, Outcome
 from memberships.listing.poll import SOURCE
+from memberships.listing.statement import ListingRow
 from memberships.models import OrganizationMembershipRole
 from organizations.models import ORGANIZATION_ADMIN, WORKSPACE_ADMIN
 
-_PATH = f"/{SOURCE.route}"
 SWITCHES = {
     ("organization", "IP"): "ip_allowlist_per_org_enabled",
     ("workspace", "IP"): "ip_allowlist_per_workspace_enabled",
@@ -81,55 +83,56 @@ class Explanation:
     """
 
     answer: Reply
+    content: dict[str, Any]
+    """The body of ``answer``, parsed; its memberships are those of the decisions."""
     decisions: list[Decision]
     has_mfa: bool
 
     @property
     def error(self) -> str:
         """The message with which the endpoint refuses to answer, "" if it answers."""
-        return "" if self.answer.status == 200 else str(orjson.loads(self.answer.body)["errors"][0]["message"])
+        return "" if self.answer.status == 200 else str(self.content["errors"][0]["message"])
 
 
 def explain(user: User, *, address: Address | None, session: Session | None = None) -> Explanation:
     """Explain the answer to ``user`` at ``address`` in ``session``, or, without one, after a sign-in now."""
-    signing_key(user.deployment)  # made with the first token, and not to be rolled back with it
+    asked, deployment, refusal = Poll(address), user.deployment, None
     with transaction.atomic():
-        answer = explained = _call(user, session or _new_session(user), address)
-        if answer.status != 200:
-            User.objects.filter(pk=user.pk).update(disabled=False)
-            explained = _call(user, _new_session(user), address)
+        row = _read(user, asked, session or _new_session(user), wants_all=session is None)
+        try:
+            caller = signed_in(Caller(deployment, session_of(row.session_columns, deployment)))
+        except ApiError as error:
+            refusal = error_response(error.problem, error.message)
+            row = _read(user, asked, _new_session(user)) if session else row
+            caller = _enabled(user, session_of(row.session_columns, deployment))
+        row = row if row.is_whole else _read(user, asked, caller.session)
+        body = SOURCE.compose(viewer_of(caller), row, asked).body()
         transaction.set_rollback(True)
-    has_mfa = bool(available_methods(user))
-    memberships = orjson.loads(explained.body)["data"]
-    return Explanation(answer, _decisions(user, memberships, address, has_mfa), has_mfa=has_mfa)
+    # Somebody else may be active in the session.
+    has_mfa = caller.has_mfa if caller.user.pk == user.pk else has_authenticator(user)
+    content = orjson.loads(body)
+    decisions = _decisions(user, content["data"], address, has_mfa)
+    if refusal is None:
+        return Explanation(Reply(200, [], body), content, decisions, has_mfa)
+    answer = Reply(refusal.status_code, [], refusal.content)
+    return Explanation(answer, orjson.loads(answer.body), decisions, has_mfa)
 
 
 def _new_session(user: User) -> Session:
     return start_session(user=user, expires_at=timezone.now() + timedelta(hours=1))
 
 
-def _call(user: User, session: Session, address: Address | None) -> Reply:
-    """Call the endpoint as a request from ``address`` would that carries the session's token."""
-    session.deployment = user.deployment
-    host = user.deployment.host
-    request: Any = HttpRequest()
-    request.method = "GET"
-    request.path = request.path_info = _PATH
-    request.META = {
-        "REQUEST_METHOD": "GET",
-        "HTTP_HOST": f"[{host}]" if ":" in host else host,
-        "SERVER_NAME": host,
-        "SERVER_PORT": "443",
-        "REMOTE_ADDR": str(address or ""),
-        "PATH_INFO": _PATH,
-        "HTTP_COOKIE": f"{COOKIE}={session_token(session)}",
-    }
-    request.client_address = address
-    match = resolve(_PATH)
-    response: Any = match.func(request, *match.args, **match.kwargs)
-    if hasattr(response, "render"):
-        response = response.render()
-    return Reply(response.status_code, [], response.content)
+def _read(user: User, asked: Poll, session: Session, *, wants_all: bool = True) -> ListingRow:
+    """The row of the endpoint. Where it ``wants_all``, all that is composed comes with it, in one round trip: after
+    the transaction has written, it cannot rely on the cache.
+    """
+    return run(SOURCE.read(user.deployment, session.pk, asked, is_loaded=wants_all, wants_all=wants_all))
+
+
+def _enabled(user: User, session: Session) -> SignedIn:
+    """The caller in ``session``, a new one of ``user``, as if they were enabled."""
+    assert session.active_sign_in is not None, "the session has begun with a sign-in"
+    return SignedIn(user.deployment, session, session.active_sign_in, user, session.has_mfa)
 
 
 def _decisions(

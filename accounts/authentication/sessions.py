@@ -96,11 +96,11 @@ def session_token(session: Session) -> str:
     return sign_session_token(session, expires_at=session.expires_at, serial=session.token_serial)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def start_session(*, user: User, expires_at: datetime) -> Session:
     """A new session in which ``user`` is signed in, until ``expires_at``."""
     session = Session.objects.create(deployment=user.deployment, expires_at=expires_at)
-    sign_in(session, user=user, expires_at=expires_at)
+    _add_sign_in(session, user, expires_at)
     return session
 
 
@@ -114,14 +114,21 @@ def sign_in(
         session.sign_ins.filter(user=user, ended_at__isnull=True).update(ended_at=now)
         surplus = live_sign_ins(session).order_by("-created_at", "-id").values_list("pk", flat=True)[MAX_SIGN_INS - 1 :]
         session.sign_ins.filter(pk__in=list(surplus)).update(ended_at=now)
-        session.active_sign_in = session.sign_ins.create(
-            deployment=session.deployment,
-            user=user,
-            expires_at=expires_at,
-            ip_address=None if address is None else str(address),
-            user_agent=user_agent[:300],
-        )
-        session.save(update_fields=["active_sign_in"])
+        return _add_sign_in(session, user, expires_at, address, user_agent)
+
+
+def _add_sign_in(
+    session: Session, user: User, expires_at: datetime, address: Address | None = None, user_agent: str = ""
+) -> SignIn:
+    """Make a new sign-in of ``session`` the active one."""
+    session.active_sign_in = session.sign_ins.create(
+        deployment=session.deployment,
+        user=user,
+        expires_at=expires_at,
+        ip_address=None if address is None else str(address),
+        user_agent=user_agent[:300],
+    )
+    session.save(update_fields=["active_sign_in"])
     return session.active_sign_in
 
 

@@ -17,7 +17,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts.models import Session, SignIn, User
+from accounts.models import SignIn, User
 from api.networks import Address, parse_address
 from audit import groups
 from memberships.eligibility import Outcome
@@ -29,6 +29,8 @@ SIGN_INS = 20
 """The number of a user's newest sign-ins that the form offers."""
 SHOWN = 100
 """Workspaces of the table, those first that the user may not enter; the others are counted."""
+AS_FILE = "file"
+"""The parameter with which the page is the whole response instead."""
 
 
 class AddressField(forms.CharField):
@@ -100,12 +102,11 @@ def why_not_page(page: admin.ModelAdmin, request: HttpRequest, user_id: int, wor
         "media": page.media + form.media,
     }
     if form.is_valid():
-        session = form.cleaned_data["session"]
-        explanation = explain(
-            user,
-            address=form.cleaned_data["address"],
-            session=Session.objects.get(pk=session) if session else None,
-        )
+        sessions = {sign_in.session_id: sign_in.session for sign_in in sign_ins}
+        session = sessions.get(form.cleaned_data["session"])
+        explanation = explain(user, address=form.cleaned_data["address"], session=session)
+        if AS_FILE in request.GET:
+            return _file(explanation, hides=not request.user.has_perm(PRIVATE_METADATA))
         context |= _shown(explanation, workspace_id, form.cleaned_data["address"], request)
     return TemplateResponse(request, "staff/why_not.html", context)
 
@@ -188,24 +189,38 @@ def _shown(
         for decision in explanation.decisions
         if workspace_id is None or decision.membership["workspace"]["id"] == str(workspace_id)
     ]
-    kept_out_first = sorted(decisions, key=lambda decision: decision.may_enter)
+    shown = sorted(decisions, key=lambda decision: decision.may_enter)[:SHOWN]
     hides = not request.user.has_perm(PRIVATE_METADATA)
-    body = orjson.loads(explanation.answer.body)
-    if hides:
-        for membership in body.get("data", []):
-            membership["workspace"]["private_metadata"] = membership["organization"]["private_metadata"] = {}
+    is_long = len(explanation.content.get("data", [])) > SHOWN
+    part = [decision.membership for decision in shown] if is_long else None
     return {
         "explanation": explanation,
         "address": address,
         "headings": ["Workspace", "Outcome", "Reason", "Cure"],
-        "rows": [DecisionRow(decision, explanation, request) for decision in kept_out_first[:SHOWN]],
+        "rows": [DecisionRow(decision, explanation, request) for decision in shown],
         "number": len(decisions),
-        "not_shown": max(0, len(decisions) - SHOWN),
+        "not_shown": len(decisions) - len(shown),
         "entered": sum(decision.may_enter for decision in decisions),
-        "json": orjson.dumps(body, option=orjson.OPT_INDENT_2).decode(),
+        "json": _json(explanation, hides=hides, part=part).decode(),
+        "as_file": AS_FILE if is_long else "",
         "hides_private_metadata": hides,
         "bytes": len(explanation.answer.body),
     }
+
+
+def _json(explanation: Explanation, *, hides: bool, part: list[dict[str, Any]] | None = None) -> bytes:
+    """The response, or ``part`` of its memberships, indented; without private metadata if it ``hides`` them."""
+    content = explanation.content if part is None else explanation.content | {"data": part}
+    if hides:
+        for membership in content.get("data", []):
+            membership["workspace"]["private_metadata"] = membership["organization"]["private_metadata"] = {}
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2)
+
+
+def _file(explanation: Explanation, *, hides: bool) -> HttpResponse:
+    """The whole response, to save."""
+    headers = {"Content-Disposition": 'attachment; filename="response.json"'}
+    return HttpResponse(_json(explanation, hides=hides), content_type="application/json", headers=headers)
 
 
 def reason(finding: Finding, has_mfa: bool) -> str:

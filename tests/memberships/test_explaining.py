@@ -230,6 +230,9 @@ def test_support_sees_no_private_metadata(user: User) -> None:
     response = client.get(PAGE.format(user.pk), {"address": HERE})
     assert "hush" not in response.content.decode()
     assert shown_json(response)["data"][0]["workspace"]["private_metadata"] == {}
+    file = client.get(PAGE.format(user.pk), {"address": HERE, "file": "1"})
+    assert file.json()["data"][0]["workspace"]["private_metadata"] == {}
+    assert b"hush" not in file.content
 
 
 def test_staff_without_rights_may_not_ask(user: User) -> None:
@@ -250,6 +253,11 @@ def test_workspaces_that_keep_the_user_out_come_first_and_some_are_counted(
     assert names[0] == "Shut"
     assert len(names) == 2
     assert "Not shown: 1 more workspace." in response.content.decode()
+    assert [membership["workspace"]["name"] for membership in shown_json(response)["data"]] == names
+    (link,) = re.findall(r'href="([^"]*)">Save the whole response', response.content.decode())
+    file = admin_client.get(PAGE.format(user.pk) + html.unescape(link))
+    assert len(file.json()["data"]) == 3
+    assert file["Content-Disposition"].startswith("attachment")
 
 
 @pytest.mark.parametrize("level", ["organization", "workspace"])

@@ -12,13 +12,14 @@ from django.db import connection
 from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Session, User
 from organizations.models import Organization, Segment, Workspace
 from staff.toolkit import lists
 from staff.toolkit.filters import RelatedFilter
 from tests.support.admin import NEW_ROW, PAGES, choose_all_columns, url
-from tests.support.factories import UserFactory
+from tests.support.factories import UserFactory, member_of_new_workspace, session_of
 
 MOST_QUERIES = 15
 OVERVIEWS = [User, Organization, Workspace]
@@ -89,6 +90,21 @@ def test_choices_take_few_queries(admin_client: Client, model: type[Model], fiel
 @pytest.mark.parametrize("model", OVERVIEWS, ids=lambda model: model._meta.label)
 def test_an_overview_takes_few_queries(admin_client: Client, model: type[Model]) -> None:
     assert len(queries_of(admin_client, url(NEW_ROW[model](), "overview"))) <= MOST_QUERIES
+
+
+def test_why_a_user_cannot_enter_takes_few_queries(admin_client: Client) -> None:
+    user = UserFactory.create()
+    for name in ("One", "Other"):
+        member_of_new_workspace(user, name=name, enforce_2fa=True)
+    live, ended = session_of(user), session_of(user)
+    Session.objects.filter(pk=ended.pk).update(ended_at=timezone.now())
+    page = f"/admin/memberships/workspacemembership/why-not/{user.pk}/"
+    for is_disabled in (False, True):
+        User.objects.update(disabled=is_disabled)
+        for session in ("", live.pk, ended.pk):
+            sent = queries_of(admin_client, f"{page}?address=192.0.2.7&session={session}")
+            # Within the test's transaction, to roll the page's back takes one statement more.
+            assert len([sql for sql in sent if not sql.startswith("RELEASE")]) <= MOST_QUERIES, (is_disabled, session)
 
 
 def test_a_search_of_everything_takes_few_queries(admin_client: Client) -> None:
