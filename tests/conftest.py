@@ -14,15 +14,18 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import Deployment, User
 from database import cache
-from tests.support.browser import browser, demo, page
+from tests.support.browser import browser, chromium, common_demo, demo, page
 from tests.support.caching import cache_what_is_not_committed
 from tests.support.demo import demo_cookies, demo_env, demo_postgres, demo_rows, loaded_demo
+from tests.support.dns import name_server
 from tests.support.factories import UserFactory
 from tests.support.shared import deployment, shared_deployment, shared_rows, shared_world, world
 from tests.support.template import copy_a_template, drop_the_template
 
 __all__ = [
     "browser",
+    "chromium",
+    "common_demo",
     "demo",
     "demo_cookies",
     "demo_env",
@@ -30,6 +33,7 @@ __all__ = [
     "demo_rows",
     "deployment",
     "loaded_demo",
+    "name_server",
     "page",
     "shared_deployment",
     "shared_rows",

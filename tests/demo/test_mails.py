@@ -62,8 +62,8 @@ outbox.send(deployment, to="ada@demo.example", template=Template.SIGN_IN_CODE, v
 
 
 @in_a_browser
-def test_a_visitor_of_the_playground_reads_the_mail(page: Page, demo: Demo, demo_env: dict[str, str]) -> None:
-    manage("shell", "-v0", "-c", WRITE, env=demo_env)
+def test_a_visitor_of_the_playground_reads_the_mail(page: Page, demo: Demo) -> None:
+    manage("shell", "-v0", "-c", WRITE, env=demo.env)
     page.goto(demo.base_url)
     page.get_by_text("Sign in to Demo to ada@demo.example").click()
     expect(page.locator(".mails pre")).to_contain_text("492039")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.support.browser import Demo, in_a_browser, serving
-from tests.support.dns import DnsServer, dns_server
+from tests.support.browser import Demo, in_a_browser
+from tests.support.dns import DnsServer
 from tests.support.playground import (
     fits,
     picture_file,
@@ -23,20 +22,6 @@ from tests.support.playground import (
 from tests.support.server import manage
 
 PASSWORD = "nine quiet owls watch"
-
-
-@pytest.fixture(scope="module")
-def name_server() -> Iterator[DnsServer]:
-    with dns_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def demo(demo_env: dict[str, str], name_server: DnsServer) -> Iterator[Demo]:
-    """A server with the demo data, which looks up domains at ``name_server``."""
-    address, port = name_server.address
-    with serving(demo_env | {"DNS_SERVERS": f"{address}:{port}"}) as demo:
-        yield demo
 
 
 def open_organization(page: Page, name: str) -> None:
@@ -256,8 +241,8 @@ invitations.send(SignUpInvitation(deployment=deployment, email="sigrid@people.ex
 
 
 @in_a_browser
-def test_an_invitation_of_staff_leads_to_the_sign_up(page: Page, demo: Demo, demo_env: dict[str, str]) -> None:
-    manage("shell", "-c", INVITE_AS_STAFF, env=demo_env)
+def test_an_invitation_of_staff_leads_to_the_sign_up(page: Page, demo: Demo) -> None:
+    manage("shell", "-c", INVITE_AS_STAFF, env=demo.env)
     follow_the_link(page, demo, "sigrid@people.example")
     page.get_by_role("button", name="Sign up with that address").click()
     page.locator("#sign-up-form").get_by_label("Password").fill(PASSWORD)

@@ -6,7 +6,7 @@ import psycopg
 import pyotp
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import Demo, in_a_browser, sign_in_as_staff
+from tests.support.browser import Demo, fill_the_sign_in, in_a_browser, open_home, sign_in_as_staff
 
 pytestmark = in_a_browser
 
@@ -21,10 +21,8 @@ def test_staff_set_up_mfa(page: Page, demo: Demo) -> None:
     expect(page.locator("#backup-codes li")).to_have_count(10)
 
     page.context.clear_cookies()
-    page.goto(f"{demo.base_url}/admin/")
-    page.get_by_label("Username").fill("admin")
-    page.get_by_label("Password").fill(demo.password)
-    page.get_by_role("button", name="Sign in").click()
+    open_home(page, demo)
+    fill_the_sign_in(page, demo)
     expect(page.get_by_role("alert")).to_contain_text("Enter a code of your authenticator")
     page.get_by_label("Password").fill(demo.password)
     page.get_by_label("Code").fill(code)

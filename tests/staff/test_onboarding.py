@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.browser import Demo, choose, follow, in_a_browser, sign_in_as_staff
+from tests.support.browser import Demo, choose, follow, in_a_browser, open_home, sign_in_as_staff
 
 pytestmark = in_a_browser
 
@@ -102,6 +102,7 @@ def answer_to(page: Page, demo: Demo, email: str) -> Any:
 
 def test_a_customer_is_onboarded_and_a_refusal_explained(page: Page, demo: Demo) -> None:
     sign_in_as_staff(page, demo)
+    open_home(page, demo)
     make_users(page)
     make_the_organization(page)
     fill_the_workspace(page)
@@ -113,7 +114,7 @@ def test_a_customer_is_onboarded_and_a_refusal_explained(page: Page, demo: Demo)
     assert membership["workspace"]["member_count"] == membership["organization"]["member_count"] == 3
     assert membership["eligibility_restriction"]["type"] == "ip_not_allowed"
 
-    page.goto(f"{demo.base_url}/admin/")
+    open_home(page, demo)
     page.get_by_role("combobox", name="Search").fill(LIV)
     follow(page, page.get_by_role("group", name="Users").get_by_role("option", name=LIV))
     follow(page, page.get_by_role("link", name="Why can't they enter?"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import Demo, follow, in_a_browser, sign_in_as_staff
+from tests.support.browser import Demo, follow, in_a_browser, open_home, sign_in_as_staff
 
 pytestmark = in_a_browser
 
@@ -35,6 +35,7 @@ def counts(demo: Demo) -> None:
 @pytest.mark.usefixtures("counts")
 def test_staff_switch_days_and_deployment_and_read_tables(page: Page, demo: Demo) -> None:
     sign_in_as_staff(page, demo)
+    open_home(page, demo)
     seen = set()
     for days in (7, 90, 30):
         follow(page, page.get_by_role("navigation", name="Days").get_by_role("link", name=f"{days} days"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import Demo, follow, in_a_browser, sign_in_as_staff
+from tests.support.browser import Demo, follow, in_a_browser, open_home, sign_in_as_staff
 
 pytestmark = in_a_browser
 
@@ -46,6 +46,7 @@ def test_keys_alone_lead_from_any_page_to_a_result(page: Page, demo: Demo) -> No
 def test_only_the_last_text_is_searched_and_shown(page: Page, demo: Demo) -> None:
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if "/admin/search/" in request.url else None)
+    open_home(page, demo)
     field = page.get_by_role("combobox", name="Search")
     results = page.get_by_role("listbox", name="Results")
     field.press_sequentially("ada@demo", delay=5)
@@ -61,6 +62,7 @@ def test_only_the_last_text_is_searched_and_shown(page: Page, demo: Demo) -> Non
 
 
 def test_a_session_that_has_ended_is_said_in_the_results(page: Page, demo: Demo) -> None:
+    open_home(page, demo)
     page.context.clear_cookies()
     page.get_by_role("combobox", name="Search").fill("ada")
     expect(page.get_by_role("status").filter(has_text="You are signed out.")).to_be_visible()
@@ -68,7 +70,7 @@ def test_a_session_that_has_ended_is_said_in_the_results(page: Page, demo: Demo)
 
 def test_the_search_works_by_mouse_on_a_phone(page: Page, demo: Demo) -> None:
     page.set_viewport_size({"width": 360, "height": 720})
-    page.goto(f"{demo.base_url}/admin/")
+    open_home(page, demo)
     page.get_by_role("combobox", name="Search").fill("loopback")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     follow(page, page.get_by_role("group", name="Organizations").get_by_role("option").first)

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from config.environment import BASE_DIR
-from tests.support.browser import Demo, follow, in_a_browser, sign_in_as_staff
+from tests.support.browser import Demo, follow, in_a_browser, open_home, sign_in_as_staff
 
 pytestmark = in_a_browser
 
@@ -73,7 +73,7 @@ class Clicks:
 @pytest.fixture
 def clicks(page: Page, demo: Demo) -> Clicks:
     sign_in_as_staff(page, demo)
-    return Clicks(page)
+    return home(page, demo)
 
 
 def documented(task: str) -> int:
@@ -83,7 +83,7 @@ def documented(task: str) -> int:
 
 
 def home(page: Page, demo: Demo) -> Clicks:
-    page.goto(f"{demo.base_url}/admin/")
+    open_home(page, demo)
     return Clicks(page)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import asyncio
+import json
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, LiteralString
 from urllib.parse import parse_qs, urlsplit
@@ -13,7 +15,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from tests.support.server import PATIENCE, running_server
+from tests.support.dns import DnsServer
+from tests.support.server import PATIENCE, OwnPostgres, own_postgres, request, running_server, wait_until
 
 expect.set_options(timeout=PATIENCE * 1000)  # of Playwright's own five seconds a busy machine takes more
 CHROMIUM = Path("/usr/bin/chromium")
@@ -35,8 +38,19 @@ in_a_browser = pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chr
 @dataclass(frozen=True)
 class Demo:
     base_url: str
-    database_url: str
-    password: str
+    env: dict[str, str]
+    """The environment of the server."""
+    postgres: OwnPostgres
+    staff_cookies: dict[str, str] = field(default_factory=dict)
+    """Those of a browser that has signed in to the admin, by their names; none yet if this is empty."""
+
+    @property
+    def database_url(self) -> str:
+        return self.env["DATABASE_URL"]
+
+    @property
+    def password(self) -> str:
+        return self.env["DEMO_PASSWORD"]
 
     def sql(self, statement: LiteralString) -> list[tuple[Any, ...]]:
         """The rows that ``statement`` gives, if it gives any; what it changes is committed."""
@@ -44,27 +58,68 @@ class Demo:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
+    def is_ready(self) -> bool:
+        return request(self.base_url, "/readyz").status == 200
 
-@contextmanager
-def serving(env: Mapping[str, str]) -> Iterator[Demo]:
-    """A server in the environment ``env``, with its demo data."""
-    with running_server({**env, "THREADS": "4"}) as base_url:
-        yield Demo(base_url, env["DATABASE_URL"], env["DEMO_PASSWORD"])
+
+@pytest.fixture(scope="session")
+def common_demo(loaded_demo: Path, name_server: DnsServer) -> Iterator[Demo]:
+    """A server with the demo data, which looks up domains at ``name_server``; one in each test process."""
+    with own_postgres(loaded_demo / "demo") as postgres:
+        postgres.save()
+        env: dict[str, str] = json.loads((loaded_demo / "demo.json").read_text())["env"]
+        address, port = name_server.address
+        env |= {"DATABASE_URL": postgres.url, "THREADS": "4", "DNS_SERVERS": f"{address}:{port}"}
+        with running_server(env) as base_url:
+            yield Demo(base_url, env, postgres)
 
 
 @pytest.fixture(scope="module")
-def demo(demo_env: dict[str, str]) -> Iterator[Demo]:
-    """A server with the demo data."""
-    with serving(demo_env) as demo:
-        yield demo
+def demo(common_demo: Demo, name_server: DnsServer) -> Demo:
+    """The server with its demo data as new, for the tests of one module."""
+    name_server.records.clear()
+    common_demo.postgres.restore()
+    common_demo.staff_cookies.clear()
+    wait_until(common_demo.is_ready, "the server has found the new database")
+    return common_demo
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+@dataclass(frozen=True)
+class Chromium:
+    """A browser, and the event loop of its driver."""
+
+    browser: Browser
+    loop: asyncio.AbstractEventLoop
+
+    @contextmanager
+    def in_use(self) -> Iterator[Browser]:
+        """Between two calls of Playwright its loop counts as one that runs, and beside one Django makes no query."""
+        asyncio._set_running_loop(self.loop)
+        try:
+            yield self.browser
+        finally:
+            asyncio._set_running_loop(None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """One in each test process."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET, timeout=PATIENCE * 1000)
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET, timeout=PATIENCE * 1000)
+        chromium = Chromium(browser, asyncio.get_running_loop())
+        asyncio._set_running_loop(None)
         yield chromium
-        chromium.close()
+        asyncio._set_running_loop(chromium.loop)
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Chromium) -> Iterator[Browser]:
+    """For the tests of one module; they make their own contexts, which share nothing, and close them."""
+    with chromium.in_use() as browser:
+        yield browser
+        for context in browser.contexts:
+            context.close()
 
 
 @pytest.fixture
@@ -101,9 +156,27 @@ def follow(page: Page, link_or_button: Locator) -> None:
 
 
 def sign_in_as_staff(page: Page, demo: Demo) -> None:
-    """Sign the page in to the admin as the superuser of the demo data; it shows the home page then."""
+    """Sign the page in to the admin as the superuser of the demo data; it may show any page then.
+
+    The first of a module signs in by the form, and others go on with that session.
+    """
+    if not demo.staff_cookies:
+        quick = "/admin/password_change/"  # the home page has charts to draw
+        page.goto(f"{demo.base_url}/admin/login/?next={quick}")
+        fill_the_sign_in(page, demo)
+        page.wait_for_url(f"**{quick}")
+        demo.staff_cookies.update({cookie["name"]: cookie["value"] for cookie in page.context.cookies()})
+        return
+    cookies = demo.staff_cookies.items()
+    page.context.add_cookies([{"name": name, "value": value, "url": demo.base_url} for name, value in cookies])
+
+
+def open_home(page: Page, demo: Demo) -> None:
+    """Open the home page of the admin, which leads to the form if nobody is signed in."""
     page.goto(f"{demo.base_url}/admin/")
+
+
+def fill_the_sign_in(page: Page, demo: Demo) -> None:
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill(demo.password)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/admin/")

