@@ -8,8 +8,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.core.exceptions import DisallowedHost, ObjectDoesNotExist, PermissionDenied, SuspiciousOperation
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -56,21 +56,30 @@ def to_response(exception: Exception, context: dict[str, Any]) -> HttpResponse:
 
 def problem_of(exception: BaseException | None) -> Problem:
     """The catalogue's entry for an exception of Django, Django REST framework or the database."""
-    # A standby or a server under maintenance; or somebody deleted what the request was about to refer to.
-    if isinstance(getattr(exception, "__cause__", None), (ReadOnlySqlTransaction, ForeignKeyViolation)):
-        return Problem.UNAVAILABLE
-    if is_refusal(exception, LAST_ADMIN):
+    if violated_by(exception) == LAST_ADMIN:
         return Problem.LAST_ADMINISTRATOR
+    if isinstance(getattr(exception, "__cause__", None), ReadOnlySqlTransaction) or _met_a_deletion(exception):
+        return Problem.UNAVAILABLE
     for types, problem in _PROBLEMS:
         if isinstance(exception, types):
             return problem
     return Problem.INTERNAL_ERROR
 
 
-def is_refusal(exception: BaseException | None, constraint: str) -> bool:
-    """Whether the database refused something by the rule ``constraint``."""
+def violated_by(exception: BaseException | None) -> str:
+    """The name of the constraint or trigger by which the database refused something, "" if it is no such refusal."""
     diagnostics: Any = getattr(exception.__cause__, "diag", None) if isinstance(exception, IntegrityError) else None
-    return diagnostics is not None and diagnostics.constraint_name == constraint
+    return getattr(diagnostics, "constraint_name", None) or ""
+
+
+def _met_a_deletion(exception: BaseException | None) -> bool:
+    """Whether somebody deleted what the request found, before it was done with it. Sent again, it finds nothing."""
+    if isinstance(exception, ObjectDoesNotExist) or isinstance(
+        getattr(exception, "__cause__", None), ForeignKeyViolation
+    ):
+        return True
+    # Django says so of a row to save; a trigger, of the two rows that a third joins.
+    return type(exception) is DatabaseError or violated_by(exception).endswith("_fits")
 
 
 # Django's handlers of failures outside of the API's views: staff get Django's pages, everybody else the envelope.

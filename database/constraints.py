@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 from django.core.exceptions import ValidationError
-from django.db import DEFAULT_DB_ALIAS, IntegrityError, models
+from django.db import DEFAULT_DB_ALIAS, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.backends.ddl_references import Statement
 
@@ -119,12 +119,6 @@ def of_same(shared: str, field: str, to: str, *, error: str | None = None) -> Fo
 def goes_with(field: str, to: str, *, name: str, on_delete: OnDelete = "CASCADE") -> ForeignKeyConstraint:
     """The foreign key ``field``, whose rows PostgreSQL itself deletes or clears, for raw SQL too."""
     return ForeignKeyConstraint(name=name, fields=[field], to=to, to_fields=["id"], on_delete=on_delete)
-
-
-def violated_by(error: IntegrityError) -> str:
-    """The name of the constraint that the database named when it raised ``error``, "" if it named none."""
-    diagnostics: Any = getattr(error.__cause__, "diag", None)
-    return getattr(diagnostics, "constraint_name", None) or ""
 
 
 def _column(model: type[models.Model], field: str) -> str:

@@ -12,7 +12,7 @@ from django.db import OperationalError, connection, transaction
 
 from accounts.models import User
 from api.errors import LAST_ADMIN
-from api.exceptions import is_refusal
+from api.exceptions import violated_by
 from audit import groups
 from audit.undo import TABLE, CannotUndo, LeftOut, Undo
 from audit.undo_reasons import is_busy
@@ -107,7 +107,7 @@ def _refused(refusal: CannotUndo) -> Refused:
     error: Any = refusal.__cause__
     if error is None or (all(reason.endswith(".") for reason in refusal.reasons) and refusal.reasons):
         return Refused(refusal.reasons)
-    sentence = f"{last_admin.refusal(error)}." if is_refusal(error, LAST_ADMIN) else refusal_of(error)
+    sentence = f"{last_admin.refusal(error)}." if violated_by(error) == LAST_ADMIN else refusal_of(error)
     return Refused([" ".join([*refusal.reasons, sentence])])
 
 

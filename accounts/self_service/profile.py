@@ -14,8 +14,8 @@ from accounts.models import User
 from accounts.values.names import normal_name
 from accounts.values.person_fields import person_field, username_field
 from api.errors import ApiError, Problem
+from api.exceptions import violated_by
 from api.networks import Address
-from database.constraints import violated_by
 
 
 def update(user: User, body: Mapping[str, Any], *, address: Address | None) -> None:

@@ -27,7 +27,7 @@ from accounts.sign_in.invitations import Refusal
 from accounts.sign_in.signing_in import Client, SignInResult
 from accounts.values.mail_texts import Template
 from api.errors import ApiError, Problem
-from database.constraints import violated_by
+from api.exceptions import violated_by
 
 _EMAIL_TAKEN = {"accounts_user_email_is_unique", "accounts_emailaddress_is_one_users"}
 _USERNAME_TAKEN = "accounts_user_username_is_unique"

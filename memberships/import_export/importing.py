@@ -16,7 +16,7 @@ from django.utils.text import capfirst
 
 from accounts.models import Deployment, DeploymentAlias
 from api.errors import LAST_ADMIN
-from api.exceptions import is_refusal
+from api.exceptions import violated_by
 from audit import groups
 from memberships import last_admin
 from memberships.import_export.checking import CHECKS, check, discard_bad_lines, errors
@@ -109,7 +109,7 @@ def run_import(
 
 
 def _why(error: DatabaseError) -> str:
-    if is_refusal(error, LAST_ADMIN):
+    if violated_by(error) == LAST_ADMIN:
         return f"{capfirst(last_admin.refusal(error))}, or allow it to have none."
     return "Somebody changed the same data meanwhile, or it took too long. Import it again."
 

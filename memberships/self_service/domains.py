@@ -14,8 +14,8 @@ from django.utils import timezone
 from accounts.values.names import typed_domain, validate_domain
 from api.answers import timestamp
 from api.errors import ApiError, Problem
+from api.exceptions import violated_by
 from api.requests import text_field
-from database.constraints import violated_by
 from memberships.self_service.places import locked_organization
 from memberships.standing import Standing
 from organizations.dns_records import require_text

@@ -18,9 +18,9 @@ from accounts.sign_in.invitations import Refusal
 from accounts.values.person_fields import email_field
 from api.answers import timestamp
 from api.errors import ApiError, Problem
+from api.exceptions import violated_by
 from api.networks import Address
 from api.requests import id_field
-from database.constraints import violated_by
 from memberships import invitations, member_limits
 from memberships.models import OrganizationInvitation, OrganizationMembership
 from memberships.self_service import roles

@@ -21,11 +21,10 @@ from memberships.models import (
     WorkspaceMembershipRole,
 )
 from memberships.self_service.roles import NO_ROLE, role_of
+from memberships.self_service.shown import NO_MEMBER
 from memberships.standing import Standing
 
 Membership = OrganizationMembership | WorkspaceMembership
-
-NO_MEMBER = "There is no such member here."
 
 
 MOST_FOUND = 500

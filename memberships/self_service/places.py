@@ -22,7 +22,7 @@ from memberships.models import (
     WorkspaceMembershipRole,
 )
 from memberships.permissions import Rights
-from memberships.standing import Standing
+from memberships.standing import NO_WORKSPACE, Standing
 from organizations import images
 from organizations.models import ORGANIZATION_ADMIN, WORKSPACE_ADMIN, Organization, Workspace
 
@@ -171,14 +171,18 @@ def locked_organization(standing: Standing, *, no_key: bool = True) -> Organizat
     """The organization, locked until the end of the transaction; raises ``ApiError`` (404) if it was just deleted."""
     found = Organization.objects.select_for_update(no_key=no_key).filter(pk=standing.organization_id).first()
     if found is None:
-        raise ApiError(Problem.NOT_A_MEMBER)
+        raise (
+            ApiError(Problem.NOT_A_MEMBER)
+            if standing.workspace_id is None
+            else ApiError(Problem.NOT_FOUND, NO_WORKSPACE)
+        )
     return found
 
 
 def _locked_workspace(standing: Standing) -> Workspace:
     found = Workspace.objects.select_for_update(no_key=True).filter(pk=standing.workspace_id or 0).first()
     if found is None:
-        raise ApiError(Problem.NOT_FOUND, "You are no member of such a workspace.")
+        raise ApiError(Problem.NOT_FOUND, NO_WORKSPACE)
     return found
 
 

@@ -13,8 +13,8 @@ from django.db.models import Q, QuerySet
 
 from api.answers import timestamp
 from api.errors import ApiError, Problem
+from api.exceptions import violated_by
 from api.requests import list_field, text_field
-from database.constraints import violated_by
 from memberships.standing import Standing
 from organizations.models import OrganizationRole, WorkspaceRole
 

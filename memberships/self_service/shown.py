@@ -9,12 +9,16 @@ import orjson
 
 from accounts.answers import rendering as accounts_rendering
 from accounts.answers.rows import PublicUserRow, public_user
+from api.errors import ApiError, Problem
 from database.prepared import Statement, read, time_text
 from memberships.listing.fragments import read_afresh, shows_private_metadata
 from memberships.rows import ORGANIZATION_ROLES, WORKSPACE_ROLES
 from memberships.standing import Standing
+from organizations.models import Organization, Workspace
 
 JsonObject = dict[str, Any]
+
+NO_MEMBER = "There is no such member here."
 
 
 def _members(level: str, roles: str) -> Statement:
@@ -36,16 +40,21 @@ WORKSPACE_MEMBERS = _members("workspace", WORKSPACE_ROLES)
 
 
 def organization(standing: Standing) -> Any:
-    """The ``Organization``."""
-    (place,) = read_afresh([], [_key(standing.organization_id)], []).organizations.values()
+    """The ``Organization``; raises ``Organization.DoesNotExist`` if somebody deleted it meanwhile."""
+    place = read_afresh([], [key := _key(standing.organization_id)], []).organizations.get(key)
+    if place is None:
+        raise Organization.DoesNotExist
     shows = shows_private_metadata(standing.caller.deployment, is_admin=standing.rights.is_organization_admin)
     return orjson.Fragment(place.shown if shows else place.hidden)
 
 
 def workspace(standing: Standing) -> Any:
-    """The ``Workspace``."""
+    """The ``Workspace``; raises ``Workspace.DoesNotExist`` if somebody deleted it meanwhile."""
     assert standing.workspace_id is not None
-    return workspaces(standing, [standing.workspace_id])[standing.workspace_id]
+    found = workspaces(standing, [standing.workspace_id])
+    if standing.workspace_id not in found:
+        raise Workspace.DoesNotExist
+    return found[standing.workspace_id]
 
 
 def workspaces(standing: Standing, workspace_ids: Collection[int]) -> dict[int, Any]:
@@ -64,6 +73,14 @@ def members(standing: Standing, membership_ids: Sequence[int]) -> list[JsonObjec
     """The ``WorkspaceMembership``s or ``OrganizationMembership``s of that place, in the order of joining."""
     found = organization_members if standing.workspace_id is None else workspace_members
     return found(standing, membership_ids)
+
+
+def member(standing: Standing, membership_id: int) -> JsonObject:
+    """One of ``members``; raises ``ApiError`` (404) if they are gone meanwhile."""
+    found = members(standing, [membership_id])
+    if not found:
+        raise ApiError(Problem.NOT_FOUND, NO_MEMBER)
+    return found[0]
 
 
 def organization_members(standing: Standing, membership_ids: Sequence[int]) -> list[JsonObject]:

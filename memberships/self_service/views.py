@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, cast
 
+from django.db import transaction
 from django.http import HttpResponse
 from rest_framework.request import Request
 
@@ -84,8 +85,10 @@ class OrganizationViewSet(RunningViewSet):
 
     @create_organization
     def create(self, request: Request) -> HttpResponse:
-        new = places.create_organization(self.caller(request), body_of(request))
-        (membership,) = shown.organization_members(new, [new.organization_membership_id])
+        caller = self.caller(request)
+        with transaction.atomic():  # nobody deletes it before it is answered
+            new = places.create_organization(caller, body_of(request))
+            (membership,) = shown.members(new, [new.organization_membership_id])
         data = {"organization": membership["organization"], "membership": membership}
         return self.answer(request, "The organization is created.", data)
 
@@ -103,9 +106,10 @@ class WorkspaceViewSet(RunningViewSet):
         if organization_id is None:
             raise ApiError(Problem.INVALID_FIELD, "organization_id must be the id of the workspace's organization.")
         standing = self.enter(request, organization_id, Action.CREATE_WORKSPACE)
-        new = places.create_workspace(standing, body_of(request))
-        assert new.workspace_membership_id is not None
-        (membership,) = shown.workspace_members(new, [new.workspace_membership_id])
+        with transaction.atomic():  # nobody deletes it before it is answered
+            new = places.create_workspace(standing, body_of(request))
+            assert new.workspace_membership_id is not None
+            (membership,) = shown.members(new, [new.workspace_membership_id])
         data = {"workspace": membership["workspace"], "membership": membership}
         return self.answer(request, "The workspace is created.", data)
 
@@ -147,7 +151,7 @@ class MemberViewSet(PlaceViewSet):
         return self._changed(request, "The member's roles are changed.", self._shown(standing, membership))
 
     def _shown(self, standing: Standing, membership: members.Membership) -> Any:
-        return shown.members(standing, [membership.pk])[0] if self.shows_changed else None
+        return shown.member(standing, membership.pk) if self.shows_changed else None
 
     def _changed(self, request: Request, message: str, data: Any) -> HttpResponse:
         return self.answer(request, message, data) if self.shows_changed else self.done(request, message)

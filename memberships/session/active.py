@@ -20,6 +20,7 @@ from memberships.eligibility import EligibilityRestriction
 from memberships.listing.composing import organization_restriction, workspace_restriction
 from memberships.listing.fragments import of_organization
 from memberships.models import ActiveMembership
+from memberships.standing import NO_WORKSPACE
 
 
 def switch_organization(caller: SignedIn, organization_id: int | None, *, address: Address | None) -> None:
@@ -29,7 +30,7 @@ def switch_organization(caller: SignedIn, organization_id: int | None, *, addres
     """
     membership_id = None
     if organization_id is not None:
-        row = _organization_row(caller, organization_id)
+        row = _organization_row(caller, organization_id, missing=ApiError(Problem.NOT_A_MEMBER))
         require_unrestricted(caller, _organization_restriction(row, caller, address))
         membership_id = row.id
     with _unless_left(Problem.NOT_A_MEMBER):
@@ -50,9 +51,10 @@ def switch_workspace(caller: SignedIn, workspace_id: int | None, *, address: Add
         return
     membership = membership_of(caller.user.pk, workspace_id)
     if membership is None:
-        raise ApiError(Problem.NOT_FOUND, "You are no member of such a workspace.")
+        raise ApiError(Problem.NOT_FOUND, NO_WORKSPACE)
     require_unrestricted(caller, _workspace_restriction(membership, caller, address))
-    organization = _organization_row(caller, membership.organization_id)
+    missing = ApiError(Problem.NOT_FOUND, NO_WORKSPACE)
+    organization = _organization_row(caller, membership.organization_id, missing=missing)
     with _unless_left(Problem.NOT_FOUND):
         active = _locked(caller.sign_in)
         active.organization_membership_id = organization.id
@@ -73,12 +75,12 @@ def resume(sign_in: SignIn) -> None:
             )
 
 
-def _organization_row(caller: SignedIn, organization_id: int) -> rows.OrganizationMembershipRow:
+def _organization_row(caller: SignedIn, organization_id: int, *, missing: ApiError) -> rows.OrganizationMembershipRow:
     found = rows.organization_membership_rows(
         user_id=caller.user.pk, deployment_id=caller.deployment.pk, organization_id=organization_id
     )
     if not found:
-        raise ApiError(Problem.NOT_A_MEMBER)
+        raise missing
     return found[0]
 
 

@@ -10,11 +10,12 @@ import orjson
 from accounts.answers import rendering as accounts_rendering
 from accounts.answers import rows
 from accounts.answers.rows import UserRow
-from accounts.authentication.session_rows import SessionRow, read_with_session, with_session
+from accounts.authentication.session_rows import SessionRow, read_with_session, session_of, with_session
 from accounts.authentication.sessions import Caller
 from accounts.models import Deployment
 from accounts.polled.poll import Composed, Poll, Source, composed, read_row
 from accounts.polled.viewers import Viewer
+from api.errors import ApiError, Problem
 from database.prepared import run
 from memberships.rows import segments
 
@@ -34,8 +35,13 @@ def _compose(viewer: Viewer, row: SessionRow, poll: Poll) -> Composed:
 
 
 def current_user(caller: Caller) -> dict[str, Any]:
-    """A ``CurrentUser`` as it is now, after what the caller has changed in it."""
+    """A ``CurrentUser`` as it is now, after what the caller has changed in it.
+
+    Raises ``ApiError`` (401) if somebody deleted the session, the sign-in or the user meanwhile.
+    """
     row = run(read_with_session(_STATEMENT, caller.deployment, caller.session.pk))
+    if session_of(row.session_columns, caller.deployment).active_sign_in is None:
+        raise ApiError(Problem.NO_ACTIVE_SIGN_IN)
     return _data(row, caller.deployment)
 
 

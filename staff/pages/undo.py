@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from api.errors import LAST_ADMIN
-from api.exceptions import is_refusal
+from api.exceptions import violated_by
 from audit import actors
 from audit.models import AuditEntry
 from audit.undo import LeftOut
@@ -48,7 +48,7 @@ def undo_page(page: Any, request: HttpRequest, *, entry: Any, whole: bool = Fals
         )
     except Refused as refusal:
         reasons = refusal.reasons
-        way_out = is_refusal(refusal.__cause__, LAST_ADMIN)
+        way_out = violated_by(refusal.__cause__) == LAST_ADMIN
     except DatabaseError as error:
         reasons = [refusal_of(error)]
     if outcome and outcome.number and saves:

@@ -20,7 +20,7 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 
 from api.errors import LAST_ADMIN
-from api.exceptions import is_refusal
+from api.exceptions import violated_by
 from audit import groups
 from staff.bulk_changes import Change, Refused
 from staff.toolkit.changes import undo_link
@@ -86,7 +86,7 @@ class BulkAction:
                 changes = self._do(request, rows, getattr(form, "cleaned_data", {}), saves=applies)
             except Refused as refusal:
                 reasons = refusal.reasons
-                way_out = is_refusal(refusal.__cause__, LAST_ADMIN)
+                way_out = violated_by(refusal.__cause__) == LAST_ADMIN
             else:
                 if applies:
                     number = sum(1 for change in changes if change.text)

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
 from api.errors import LAST_ADMIN
-from api.exceptions import is_refusal
+from api.exceptions import violated_by
 from database.triggers import CHECK_VIOLATION
 from memberships import last_admin
 
@@ -29,7 +29,7 @@ def settle(request: HttpRequest) -> None:
 
 def way_out(error: DatabaseError) -> SafeString | str:
     """The checkbox that lets the change be made nevertheless, "" if nothing does."""
-    if not is_refusal(error, LAST_ADMIN):
+    if violated_by(error) != LAST_ADMIN:
         return ""
     return format_html(
         '<label><input type="checkbox" name="{}"> Leave the organization without an administrator</label>',

@@ -17,11 +17,10 @@ from memberships.models import (
 )
 from memberships.self_service import domains
 from organizations.models import Organization, OrganizationDomain
-from tests.memberships.test_escalation import ask, endpoints
 from tests.memberships.test_organization_invitations import ACCEPT, mailed_token
 from tests.support.api import ApiClient
 from tests.support.factories import UserFactory
-from tests.support.self_service import Firm, workspace_admin_role
+from tests.support.self_service import Firm, ask, endpoints, workspace_admin_role
 
 ADDRESS = "198.51.100.77"
 

@@ -5,19 +5,17 @@ The table is held against the list of addresses: an endpoint without a row fails
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 import pytest
 from django.db import transaction
-from django.urls import URLPattern, get_resolver
 
 from accounts.models import User
 from organizations.models import Organization, Workspace
 from tests.support.api import FORM, ApiClient, error_code
 from tests.support.factories import DeploymentFactory
-from tests.support.self_service import Firm
+from tests.support.self_service import Firm, ask, endpoints
 
 pytestmark = pytest.mark.django_db
 
@@ -78,28 +76,6 @@ TABLE: dict[str, tuple[int, ...]] = {
     "POST workspaces/{id}/roles": WORKSPACE_ADMINS,
     "POST workspaces/{id}/roles/{role_id}/delete": WORKSPACE_ADMINS,
 }
-BODIES: dict[str, Callable[[Firm], dict[str, Any]]] = {
-    "POST organizations": lambda _: {"name": "New"},
-    "POST organizations/{id}/update": lambda _: {"name": "New"},
-    "POST organizations/{id}/roles": lambda _: {"name": "New", "permissions[0]": "organization:admin"},
-    "POST organizations/{id}/domains": lambda _: {"domain": "new.example"},
-    "POST organizations/{id}/invitations": lambda firm: {"email": "new@example.com", "role_id": firm.role.pk},
-    "POST organizations/invitations/accept": lambda _: {"token": "forged"},
-    "POST workspaces": lambda firm: {"name": "New", "organization_id": firm.organization.pk},
-    "POST workspaces/{id}/update": lambda _: {"name": "New"},
-    "POST workspaces/{id}/roles": lambda _: {"name": "New", "permissions": ["workspace:admin"]},
-}
-
-
-def endpoints() -> set[str]:
-    """Every endpoint under /organizations and /workspaces, as the service has them."""
-    found = set()
-    for pattern in get_resolver().url_patterns:
-        route = str(pattern.pattern).replace("<id:", "{").replace(">", "}")
-        if isinstance(pattern, URLPattern) and route.split("/")[0] in ("organizations", "workspaces"):
-            actions = pattern.callback.actions  # type: ignore[attr-defined]  # as_view sets it
-            found |= {f"{method.upper()} {route}" for method in actions if method in ("get", "post")}
-    return found
 
 
 def test_every_endpoint_has_its_row() -> None:
@@ -143,24 +119,6 @@ def firm(world: tuple[Firm, dict[str, ApiClient]]) -> Firm:
 @pytest.fixture
 def clients(world: tuple[Firm, dict[str, ApiClient]]) -> dict[str, ApiClient]:
     return world[1]
-
-
-def ask(firm: Firm, client: ApiClient, endpoint: str, **ids: int) -> Any:
-    """``endpoint`` asked about ``firm``, or about those of its parts that ``ids`` replaces."""
-    method, route = endpoint.split(" ")
-    in_workspace = route.startswith("workspaces")
-    path = "/" + route.format(
-        **{
-            "id": (firm.workspace if in_workspace else firm.organization).pk,
-            "member_id": (firm.in_workspace if in_workspace else firm.membership)(firm.member).pk,
-            "role_id": (firm.workspace_role if in_workspace else firm.role).pk,
-            "domain_id": firm.domain.pk,
-            "invitation_id": firm.invitation.pk,
-        }
-        | ids
-    )
-    body = BODIES.get(endpoint, lambda _: {})(firm)
-    return client.get(path) if method == "GET" else client.post(path, body, content_type=FORM)
 
 
 @pytest.mark.parametrize("endpoint", TABLE)

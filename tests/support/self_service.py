@@ -1,16 +1,18 @@
-"""A deployment whose customers run themselves, with users of every standing, and a row for each endpoint."""
+"""A deployment whose customers run themselves, with users of every standing and a row for each endpoint."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.urls import URLPattern, get_resolver
 from django.utils import timezone
 
 from accounts.models import Deployment, User
 from memberships.models import OrganizationInvitation, OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, OrganizationDomain, OrganizationRole, Workspace, WorkspaceRole
-from tests.support.api import ApiClient
+from tests.support.api import FORM, ApiClient
 from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
@@ -89,3 +91,50 @@ class Firm:
 
     def client(self, user: User | None) -> ApiClient:
         return ApiClient(self.deployment, user)
+
+
+def endpoints() -> set[str]:
+    """Every endpoint under /organizations and /workspaces, as the service has them."""
+    found = set()
+    for pattern in get_resolver().url_patterns:
+        route = str(pattern.pattern).replace("<id:", "{").replace(">", "}")
+        if isinstance(pattern, URLPattern) and route.split("/")[0] in ("organizations", "workspaces"):
+            actions = pattern.callback.actions  # type: ignore[attr-defined]  # as_view sets it
+            found |= {f"{method.upper()} {route}" for method in actions if method in ("get", "post")}
+    return found
+
+
+BODIES: dict[str, Callable[[Firm], dict[str, Any]]] = {
+    "POST organizations": lambda _: {"name": "New"},
+    "POST organizations/{id}/update": lambda _: {"name": "New"},
+    "POST organizations/{id}/roles": lambda _: {"name": "New", "permissions[0]": "organization:admin"},
+    "POST organizations/{id}/domains": lambda _: {"domain": "new.example"},
+    "POST organizations/{id}/invitations": lambda firm: {"email": "new@example.com", "role_id": firm.role.pk},
+    "POST organizations/invitations/accept": lambda _: {"token": "forged"},
+    "POST workspaces": lambda firm: {"name": "New", "organization_id": firm.organization.pk},
+    "POST workspaces/{id}/update": lambda _: {"name": "New"},
+    "POST workspaces/{id}/roles": lambda _: {"name": "New", "permissions": ["workspace:admin"]},
+}
+
+
+def question(firm: Firm, endpoint: str, **ids: int) -> tuple[str, str, dict[str, Any]]:
+    """The method, path and body of a request about ``firm``, or about those of its parts that ``ids`` replaces."""
+    method, route = endpoint.split(" ")
+    in_workspace = route.startswith("workspaces")
+    path = "/" + route.format(
+        **{
+            "id": (firm.workspace if in_workspace else firm.organization).pk,
+            "member_id": (firm.in_workspace if in_workspace else firm.membership)(firm.member).pk,
+            "role_id": (firm.workspace_role if in_workspace else firm.role).pk,
+            "domain_id": firm.domain.pk,
+            "invitation_id": firm.invitation.pk,
+        }
+        | ids
+    )
+    return method, path, BODIES.get(endpoint, lambda _: {})(firm)
+
+
+def ask(firm: Firm, client: ApiClient, endpoint: str, **ids: int) -> Any:
+    """The answer to the ``question``."""
+    method, path, body = question(firm, endpoint, **ids)
+    return client.get(path) if method == "GET" else client.post(path, body, content_type=FORM)
