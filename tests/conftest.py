@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
 from pytest_django import DjangoDbBlocker
 
@@ -20,7 +21,7 @@ from tests.support.demo import demo_cookies, demo_env, demo_postgres, demo_rows,
 from tests.support.dns import name_server
 from tests.support.factories import UserFactory
 from tests.support.shared import deployment, shared_deployment, shared_rows, shared_world, world
-from tests.support.template import copy_a_template, drop_the_template
+from tests.support.template import copy_a_template, drop_the_template, empty_the_tables
 
 __all__ = [
     "browser",
@@ -48,6 +49,8 @@ settings.register_profile(
     "rollcall", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("rollcall")
+
+TransactionTestCase._fixture_teardown = empty_the_tables  # type: ignore[attr-defined]  # no public way
 
 
 LONGEST = [

@@ -45,7 +45,7 @@ GROWING = {
 
 def load() -> tuple[User, User]:
     """So many rows that a plan matters, each user in a session, rows of the invalidation log; gives two users."""
-    deployment = scale.load(users=10_000, seed=1, host="scale.test", report=_unreported)
+    deployment = scale.load(users=4_000, seed=1, host="scale.test", report=_unreported)
     execute(
         "INSERT INTO accounts_session (deployment_id, expires_at) "
         "SELECT deployment_id, now() + interval '1 hour' FROM accounts_user"

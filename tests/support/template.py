@@ -1,12 +1,14 @@
-"""The schema, migrated once a run: the database of each further test process is a copy of the first one's."""
+"""The tests' databases: migrated once, copied for each further process, emptied after a test that commits."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import psycopg
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
+from django.test import TransactionTestCase
 from fasteners import InterProcessLock
 from psycopg import sql
 
@@ -33,3 +35,31 @@ def drop_the_template() -> None:
 
 def _template() -> str:
     return f"test_{settings.DATABASES['default']['NAME']}_template"
+
+
+MIGRATED = {"auth_permission", "django_content_type", "django_migrations"}
+"""The tables whose rows migrations have made."""
+MANY = 10_000
+_truncate: Any = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # no public way
+
+
+def empty_the_tables(case: TransactionTestCase) -> None:
+    """Takes the place of Django's TRUNCATE, which makes the files of all tables and indexes anew: 0.2 s."""
+    connection.ensure_connection()
+    if cast(Any, connection.connection).info.parameter_status("is_superuser") != "on":
+        _truncate(case)
+        return
+    names = set(connection.introspection.django_table_names(only_existing=True)) - MIGRATED
+    tables = {name: connection.ops.quote_name(name) for name in sorted(names)}
+    tried = ", ".join(f"CASE WHEN EXISTS (TABLE {table}) THEN '{name}' END" for name, table in tables.items())
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")  # many rows, a busy machine
+        cursor.execute("SET LOCAL session_replication_role = replica")  # no trigger: all rows go
+        cursor.execute(f"SELECT array_remove(ARRAY[{tried}], NULL)")
+        deleted = 0
+        for name in cast(Any, cursor.fetchone())[0]:
+            cursor.execute(f"DELETE FROM {tables[name]}")
+            deleted += cursor.rowcount
+    if deleted > MANY:  # or the scans of later tests read their remains
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM")
