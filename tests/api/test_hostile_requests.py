@@ -35,7 +35,7 @@ LOOKUPS = [
     *("pk__in", "id__exact", "id__range", "id__regex", "deployment__id__exact", "user__password", "nothing", "\0", ""),
 ]  # fmt: skip
 PARAMETERS = ["q", "p", "o", "e", "all", "_popup", "_to_field", "_facets", "_changelist_filters", "_source_model"]
-ASKED = 15
+ASKED = 7
 """Requests of each kind for each model: a sample, the same one in every run."""
 
 each_model = pytest.mark.parametrize("model", list(admin.site._registry), ids=lambda model: model._meta.label)
@@ -100,7 +100,7 @@ def test_no_query_breaks_a_list(asking: Asking, model: type[Model]) -> None:
 
 @pytest.mark.parametrize("parameter", PARAMETERS)
 def test_no_value_of_a_common_parameter_breaks_a_list(asking: Asking, parameter: str) -> None:
-    for value in VALUES:
+    for value in Random(parameter).sample(VALUES, 12):
         asking.get(url(Segment, "changelist"), (parameter, value))
 
 
@@ -108,16 +108,11 @@ def test_no_value_of_a_common_parameter_breaks_a_list(asking: Asking, parameter:
 def test_no_query_breaks_a_form(asking: Asking, model: type[Model]) -> None:
     """A form to add takes the values of its fields from the query; relations from elsewhere are no fields of it."""
     random = Random(model._meta.label)
-    from_elsewhere = []
-    for field in model._meta.get_fields():
-        value = field.name, random.choice(VALUES)
-        if field.concrete:
-            asking.get(url(model, "add"), value)
-        else:
-            from_elsewhere.append(value)
-    asking.get(url(model, "add"), *from_elsewhere)
+    values = [(field.name, random.choice(VALUES)) for field in model._meta.get_fields()]
+    for first in range(0, len(values), 4):
+        asking.get(url(model, "add"), *values[first : first + 4])
     row = NEW_ROW[model]() if model in NEW_ROW else None
-    for query in list(queries(model))[:4]:
+    for query in list(queries(model))[:2]:
         for page in ("change", "delete", "history") if row else ():
             asking.get(url(row, page), *query)  # type: ignore[arg-type]  # a row where there is one
 
