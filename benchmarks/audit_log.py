@@ -58,6 +58,8 @@ PIECE = 1_000_000
 BATCH = 20_000
 """The entries of one statement whose cost is measured."""
 PEOPLE, ORGANIZATIONS = 100_000, 5_000
+NAMESAKES = 4_901
+"""The organizations from this one on have the same name, but for the one of the large action."""
 IMPORT = 100_000
 """The entries of one large action, in the middle of the log."""
 FIRST_ONES = 300_000
@@ -85,7 +87,9 @@ _ENTRIES = """
         (ARRAY['added', 'added', 'added', 'changed', 'deleted'])[1 + n %% 5],
         model, object_id,
         CASE model WHEN 'accounts.user' THEN 'user' || object_id - 900000 || '@bench.example'
-            WHEN 'organizations.organization' THEN 'Organization ' || object_id
+            WHEN 'organizations.organization' THEN
+                CASE WHEN object_id BETWEEN %(namesakes)s AND %(organizations)s THEN 'General'
+                    ELSE 'Organization ' || object_id END
             WHEN 'organizations.workspace' THEN 'Zebra ' || object_id ELSE '' END,
         CASE WHEN model LIKE 'memberships%%' THEN ARRAY[model || ':' || object_id,
             'organizations.organization:' || organization, 'accounts.user:' || person]
@@ -190,7 +194,7 @@ def _written(*, without: str) -> float:
 
 
 def _values(first: int, last: int) -> dict[str, int]:
-    values = {"first": first, "last": last, "large": IMPORT, "first_ones": FIRST_ONES}
+    values = {"first": first, "last": last, "large": IMPORT, "first_ones": FIRST_ONES, "namesakes": NAMESAKES}
     return values | {"people": PEOPLE, "organizations": ORGANIZATIONS}
 
 
@@ -206,7 +210,12 @@ def filters() -> dict[str, dict[str, str]]:
             "a person who is gone": "person=user50000@bench.example",
             "nobody": "person=nobody@bench.example",
         },
-        "place": {"a place": "place=Organization 77", "a place that never was": "place=Zebra"},
+        "place": {
+            "a place": "place=Organization 77",
+            "a large place": f"place=Organization {ORGANIZATIONS + 1}",
+            "places of one name": "place=general",
+            "a place that never was": "place=Zebra",
+        },
         "object": {
             "an object": "object=Organization 77",
             "an id": "object=77",
@@ -246,6 +255,8 @@ def filters() -> dict[str, dict[str, str]]:
         "search": {
             "a search": "q=organization 77",
             "a search for half of all": "q=org",
+            "a search for what was long ago": "q=zebra",
+            "a search for an id": "q=77",
             "a search for nothing": "q=zzzz",
         },
     }

@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.lookups import Overlap
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import BigIntegerField, BooleanField, F, Func, QuerySet, Value
 from django.db.models.expressions import Col
 from django.db.models.lookups import Exact, In
+from django.db.models.sql.where import WhereNode
 
 from audit.models import AuditEntry
 from staff.toolkit.lists import COUNTED, counts
@@ -30,7 +32,7 @@ MAX_VALUES = 50
 
 _FITTING = """
     SELECT looked_at.pk
-    FROM ({leading}) looked_at
+    FROM (SELECT DISTINCT pk FROM ({leading}) ids) looked_at
     CROSS JOIN LATERAL (SELECT * FROM audit_auditentry entry WHERE entry.id = looked_at.pk OFFSET 0) audit_auditentry
     WHERE {conditions}
     ORDER BY looked_at.pk DESC LIMIT %s
@@ -52,18 +54,21 @@ def newest(entries: QuerySet[AuditEntry]) -> Found:
     if not conditions:
         return Found(entries)
     each = [
-        _with(within if column in IN_ORDER else AuditEntry.objects.order_by(), nodes)
+        _some(within if column in IN_ORDER else AuditEntry.objects.order_by(), nodes)
         for column, nodes in conditions.items()
     ]
-    number, rarest = min(zip(counts(each, cap=LOOKED_AT), range(len(each)), strict=True))
+    number, rarest = min(zip(counts(each), range(len(each)), strict=True))
     is_whole = number <= LOOKED_AT
-    leading: Any = each[rarest].values("pk") if is_whole else _newest_first(within, conditions)
+    leading: Any = each[rarest] if is_whole else _newest_first(within, conditions)[:LOOKED_AT]
     fitting = _with(within, [*at, *(node for nodes in conditions.values() for node in nodes)])
-    ids = _fitting(leading[:LOOKED_AT], fitting)
+    ids = _fitting(leading, fitting)
     shown = entries.all()
     shown.query.where = type(shown.query.where)()
-    last = AuditEntry.objects.filter(pk__in=leading[LOOKED_AT - 1 : LOOKED_AT])
-    return Found(shown.filter(_among(ids)), None if is_whole or len(ids) > COUNTED else last.first())
+    found = shown.filter(_among(ids))
+    if is_whole or len(ids) > COUNTED:
+        return Found(found)
+    last = _newest_first(within, conditions)[LOOKED_AT - 1 : LOOKED_AT]
+    return Found(found, AuditEntry.objects.filter(pk__in=last).first())
 
 
 def _conditions(entries: QuerySet[AuditEntry]) -> dict[str, list[Any]]:
@@ -88,6 +93,29 @@ def _with(rows: QuerySet[AuditEntry], nodes: list[Any]) -> QuerySet[AuditEntry]:
     for node in nodes:
         rows.query.where.add(node, "AND")
     return rows
+
+
+def _some(rows: QuerySet[AuditEntry], nodes: list[Any]) -> Any:
+    """The ids of ``rows`` that fit ``nodes``, at most one more than LOOKED_AT, in no order; an id may come twice.
+
+    Where one of several conditions is enough, each is looked for by itself: for all, PostgreSQL would find all entries.
+    """
+    most = LOOKED_AT + 1
+    first, *others = (_with(rows, each).values("pk")[:most] for each in _alternatives(nodes))
+    return first.union(*others, all=True)[:most] if others else first
+
+
+def _alternatives(nodes: list[Any]) -> list[list[Any]]:
+    """Conditions of which one is enough, for all of ``nodes``."""
+    node, *more = nodes
+    if more:
+        return [nodes]
+    if isinstance(node, WhereNode) and node.connector == "OR" and not node.negated:
+        return [[child] for child in node.children]
+    if isinstance(node, Overlap) and node.rhs:
+        contains: Any = node.lhs.output_field.get_lookup("contains")
+        return [[contains(node.lhs, [element])] for element in node.rhs.get_source_expressions()]
+    return [nodes]
 
 
 def _newest_first(within: QuerySet[AuditEntry], conditions: dict[str, list[Any]]) -> Any:

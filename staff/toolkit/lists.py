@@ -209,12 +209,13 @@ def _capped(number: int) -> str:
     return f"{number:,}" if number <= COUNTED else f"more than {COUNTED:,}"
 
 
-def counts(several: list[Any], *, cap: int = COUNTED) -> list[int]:
-    """The number of rows of each queryset, at most one more than ``cap``, in one statement."""
+def counts(several: list[Any]) -> list[int]:
+    """The number of rows of each queryset, in one statement; without a limit of its own, at most COUNTED and one."""
     parts, values = [], []
     for rows in several:
         try:
-            sql, params = rows.order_by().values("pk")[: cap + 1].query.sql_with_params()
+            limited = rows if rows.query.is_sliced else rows.order_by().values("pk")[: COUNTED + 1]
+            sql, params = limited.query.sql_with_params()
         except EmptyResultSet:
             sql, params = "SELECT WHERE false", ()
         parts.append(f"(SELECT count(*) FROM ({sql}) counted)")  # noqa: S608  Django writes it, values apart

@@ -26,6 +26,7 @@ CONDITIONS = [
     [Q(), Q(model="organizations.workspace"), Q(model="accounts.user")],
     [Q(), Q(deployment_id__in=[-1]), Q(deployment_id__in=[-1, -2])],
     [Q(), Q(name__startswith="W"), Q(subjects__contains=["accounts.user:1"]), Q(name="W1") | Q(object_id=2)],
+    [Q(), Q(subjects__overlap=["accounts.user:1", "accounts.user:2"]), Q(subjects__overlap=[])],
 ]
 
 
