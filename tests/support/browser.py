@@ -26,9 +26,11 @@ OFF = [
     # The switch takes the place of Playwright's own, from which a test could notice these.
     *("HttpsUpgrades", "HttpsFirstBalancedModeAutoEnable", "PaintHolding", "MediaRouter", "OptimizationHints"),
     *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "PreconnectToSearch"),
+    "SpareRendererForSitePerProcess",  # a process that stands by for the next page
 ]
 QUIET = [
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
+    *("--no-sandbox", "--disable-gpu", "--disable-software-rasterizer"),
+    *("--disable-background-networking", "--disable-component-update"),
     f"--disable-features={','.join(OFF)}",
 ]
 
@@ -122,8 +124,8 @@ def browser(chromium: Chromium) -> Iterator[Browser]:
             context.close()
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+@contextmanager
+def new_page(browser: Browser) -> Iterator[Page]:
     """A page of a browser that knows nothing yet. It must load nothing from elsewhere, and raise nothing."""
     context = browser.new_context()
     context.set_default_timeout(PATIENCE * 1000)
@@ -135,6 +137,12 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
     trouble = [item for item in trouble if not item.startswith("data:")]
     assert trouble == [], trouble
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with new_page(browser) as page:
+        yield page
 
 
 def choose(page: Page, select: Locator, label: str) -> None:
