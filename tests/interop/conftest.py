@@ -21,6 +21,11 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=FOLDER, env=ENVIRONMENT, capture_output=True, text=True, timeout=TIMEOUT)
 
 
+def tool(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one of those that package-lock.json names."""
+    return run(str(MODULES / ".bin" / name), *arguments)
+
+
 @pytest.fixture(scope="module")
 def node() -> None:
     """Node with what package-lock.json names; skips the test if there is no Node, or nowhere to get that from."""
