@@ -55,13 +55,16 @@ TransactionTestCase._fixture_teardown = empty_the_tables  # type: ignore[attr-de
 
 LONGEST = [
     "interop/test_accessibility.py",
+    "server/test_slow_clients.py",
     "server/test_serve.py",
     "staff/test_every_page.py",
     "demo/test_data_again.py",
     "memberships/test_tenancy_graphs.py",
     "demo/test_organizations.py",
     "staff/test_tasks_in_a_browser.py",
+    "server/test_mail.py",
     "api/test_hostile_requests.py",
+    "server/test_frozen_database.py",
     "staff/test_support_in_a_browser.py",
     "staff/test_onboarding.py",
     "staff/test_scope.py",
