@@ -71,7 +71,7 @@ def looks_dark(page: Page) -> bool:
         sum(page.evaluate(colour % name, selector))
         for name, selector in [("backgroundColor", "body"), ("color", "#errors td")]
     )
-    is_dark = background < 200
+    is_dark: bool = background < 200
     assert (text > 500) == is_dark
     return is_dark
 
