@@ -18,6 +18,7 @@ from audit.models import AuditEntry, AuditGroup
 from audit.retention import RESTORABLE
 from memberships.models import OrganizationMembership
 from organizations.models import Organization
+from staff.toolkit import deletion
 from tests.support.admin import choose, url
 from tests.support.factories import WorkspaceRoleFactory, join, join_organization, new_branch
 from tests.support.undoing import differences, snapshot
@@ -65,6 +66,22 @@ def test_the_name_must_be_typed_and_brings_all_of_it_back(
     assert admin_client.post(undo_page(), {"apply": "1"}).status_code == 302
     missing = differences(before, snapshot())
     assert [text for text in missing if not text.startswith("accounts.SigningKey")] == []
+
+
+@pytest.mark.parametrize("kind", ["organization", "deployment"])
+def test_of_very_many_rows_the_numbers_are_shown_before_deletion(
+    admin_client: Client, rows: dict[str, Any], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = url(rows[kind], "delete")
+    listed = admin_client.get(page).context
+    monkeypatch.setattr(deletion, "LISTED", 3)
+    brief = admin_client.get(page).context
+    assert (len(brief["deleted_objects"]), brief["perms_lacking"]) == (1, set())
+    assert {name: int(number) for name, number in brief["model_count"]} == dict(listed["model_count"])
+    monkeypatch.setattr(deletion, "COUNTED", 0)
+    assert "more than 0" in admin_client.get(page).content.decode()
+    assert delete(admin_client, rows[kind]).status_code == 302
+    assert not Organization.objects.exists()
 
 
 @pytest.mark.parametrize("kind", ["organization", "deployment"])
