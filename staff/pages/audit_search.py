@@ -12,17 +12,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.lookups import Overlap
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import BigIntegerField, BooleanField, F, Func, QuerySet, Value
+from django.db.models import QuerySet
 from django.db.models.expressions import Col
 from django.db.models.lookups import Exact, In
 from django.db.models.sql.where import WhereNode
 
 from audit.models import AuditEntry
-from staff.toolkit.lists import COUNTED, counts
+from staff.toolkit.lists import COUNTED, among, counts
 
 LOOKED_AT = 10_000
 IN_ORDER = ("group_id", "actor_name", "deployment_id", "model", "action", "actor_kind")
@@ -64,7 +63,7 @@ def newest(entries: QuerySet[AuditEntry]) -> Found:
     ids = _fitting(leading, fitting)
     shown = entries.all()
     shown.query.where = type(shown.query.where)()
-    found = shown.filter(_among(ids))
+    found = shown.filter(among(ids))
     if is_whole or len(ids) > COUNTED:
         return Found(found)
     last = _newest_first(within, conditions)[LOOKED_AT - 1 : LOOKED_AT]
@@ -136,13 +135,6 @@ def _ids(rows: QuerySet[AuditEntry]) -> Any:
 def _merged(each: list[Any]) -> Any:
     first, *others = (rows[:LOOKED_AT] for rows in each)
     return first.union(*others, all=True).order_by("-pk")
-
-
-def _among(ids: list[int]) -> Func:
-    """The condition that an entry has one of ``ids``, as one parameter: thousands of them take Django long."""
-    array = Value(ids, output_field=ArrayField(BigIntegerField()))
-    any_of = Func(array, function="ANY")
-    return Func(F("pk"), any_of, template="%(expressions)s", arg_joiner=" = ", output_field=BooleanField())
 
 
 def _fitting(leading: Any, entries: QuerySet[AuditEntry]) -> list[int]:
