@@ -155,6 +155,10 @@ class BeforeFilter(_Typed):
 class EntryTimeFilter(WhenFilter):
     """The ids grow with the time, so the time also bounds the ids, in which all other indexes are ordered."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "time (UTC)"
+
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         for lookup, moment in self.bounds():
             queryset = queryset.filter(**{f"at__{lookup}": moment}, **_ids(lookup, moment))

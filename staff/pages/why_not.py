@@ -24,6 +24,7 @@ from memberships.eligibility import Outcome
 from memberships.explaining import Decision, Explanation, Finding, explain
 from organizations.models import Organization, Workspace
 from staff.access.permissions import PRIVATE_METADATA, visible_to
+from staff.numbers import number_of
 
 SIGN_INS = 20
 """The number of a user's newest sign-ins that the form offers."""
@@ -191,6 +192,7 @@ def _shown(
     ]
     shown = sorted(decisions, key=lambda decision: decision.may_enter)[:SHOWN]
     hides = not request.user.has_perm(PRIVATE_METADATA)
+    entered = sum(decision.may_enter for decision in decisions)
     is_long = len(explanation.content.get("data", [])) > SHOWN
     part = [decision.membership for decision in shown] if is_long else None
     return {
@@ -198,13 +200,13 @@ def _shown(
         "address": address,
         "headings": ["Workspace", "Outcome", "Reason", "Cure"],
         "rows": [DecisionRow(decision, explanation, request) for decision in shown],
-        "number": len(decisions),
-        "not_shown": len(decisions) - len(shown),
-        "entered": sum(decision.may_enter for decision in decisions),
+        "share": f"{entered:,} of {number_of(len(decisions), 'workspace')}",
+        "not_shown": number_of(len(decisions) - len(shown), "more workspace") if len(decisions) > len(shown) else "",
+        "entered": entered,
         "json": _json(explanation, hides=hides, part=part).decode(),
         "as_file": AS_FILE if is_long else "",
         "hides_private_metadata": hides,
-        "bytes": len(explanation.answer.body),
+        "bytes": number_of(len(explanation.answer.body), "byte"),
     }
 
 

@@ -139,6 +139,24 @@ def test_a_short_list_is_counted_and_sorted(admin_client: Client) -> None:
     assert f"{len(users)} users" in " ".join(response.content.decode().split())
 
 
+def test_a_list_without_rows_says_whether_there_are_none_or_none_fits(admin_client: Client) -> None:
+    page = "/admin/accounts/user/"
+    texts = {query: admin_client.get(f"{page}?{query}").content.decode() for query in ("", "q=zzzz")}
+    assert ["No users yet" in text for text in texts.values()] == [True, False]
+    assert ["Nothing fits" in text for text in texts.values()] == [False, True]
+    assert ["Reset filters" in text for text in texts.values()] == [False, True]
+
+
+def test_users_who_lack_something_are_looked_for_once(admin_client: Client) -> None:
+    user = UserFactory.create()
+    session_of(user)
+    others = UserFactory.create_batch(2, deployment=user.deployment)
+    sent = queries_of(admin_client, "/admin/accounts/user/", without="sign_in")
+    assert sum("NOT EXISTS" in sql and "ANY(" not in sql for sql in sent) == 1
+    response = admin_client.get("/admin/accounts/user/", {"without": "sign_in", "o": "-1"})
+    assert set(response.context["cl"].result_list) == set(others)
+
+
 def test_nothing_is_done_to_all_rows_of_a_list_that_goes_on(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
