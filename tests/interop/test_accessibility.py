@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.interop.conftest import MODULES
-from tests.support.browser import Demo, follow, in_a_browser, sign_in_as_staff
+from tests.support.browser import Demo, follow, in_a_browser, sign_in_as_staff_by_form
 from tests.support.playground import open_account, set_up_an_authenticator, sign_in
 from tests.support.server import PATIENCE
 
@@ -47,7 +47,7 @@ def staff_page(browser: Browser, demo: Demo) -> Iterator[Page]:
     context = browser.new_context()
     context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
-    sign_in_as_staff(page, demo)
+    sign_in_as_staff_by_form(page, demo)
     yield page
     context.close()
 

@@ -6,13 +6,13 @@ import psycopg
 import pyotp
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import Demo, fill_the_sign_in, in_a_browser, open_home, sign_in_as_staff
+from tests.support.browser import Demo, fill_the_sign_in, in_a_browser, open_home, sign_in_as_staff_by_form
 
 pytestmark = in_a_browser
 
 
 def test_staff_set_up_mfa(page: Page, demo: Demo) -> None:
-    sign_in_as_staff(page, demo)
+    sign_in_as_staff_by_form(page, demo)
     page.goto(f"{demo.base_url}/admin/mfa/")
     expect(page.get_by_role("img", name="QR code for an authenticator app")).to_be_visible()
     page.get_by_label("Code").fill(pyotp.TOTP(page.locator("#secret").inner_text()).now())
@@ -33,7 +33,7 @@ def test_staff_set_up_mfa(page: Page, demo: Demo) -> None:
 
 
 def test_staff_undo_a_raw_sql_change_by_the_history(page: Page, demo: Demo) -> None:
-    sign_in_as_staff(page, demo)
+    sign_in_as_staff_by_form(page, demo)
     with psycopg.connect(demo.database_url) as connection:
         change = "UPDATE organizations_organization SET name = 'Defaced', enforce_mfa = true WHERE id = 1"
         assert connection.execute(change).rowcount == 1

@@ -6,13 +6,14 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
+from django.conf import settings
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.support.dns import DnsServer
@@ -43,8 +44,8 @@ class Demo:
     env: dict[str, str]
     """The environment of the server."""
     postgres: OwnPostgres
-    staff_cookies: dict[str, str] = field(default_factory=dict)
-    """Those of a browser that has signed in to the admin, by their names; none yet if this is empty."""
+    staff_session: str
+    """The key of a session of the superuser."""
 
     @property
     def database_url(self) -> str:
@@ -69,11 +70,11 @@ def common_demo(loaded_demo: Path, name_server: DnsServer) -> Iterator[Demo]:
     """A server with the demo data, which looks up domains at ``name_server``; one in each test process."""
     with own_postgres(loaded_demo / "demo") as postgres:
         postgres.save()
-        env: dict[str, str] = json.loads((loaded_demo / "demo.json").read_text())["env"]
+        loaded = json.loads((loaded_demo / "demo.json").read_text())
         address, port = name_server.address
-        env |= {"DATABASE_URL": postgres.url, "THREADS": "4", "DNS_SERVERS": f"{address}:{port}"}
+        env = loaded["env"] | {"DATABASE_URL": postgres.url, "THREADS": "4", "DNS_SERVERS": f"{address}:{port}"}
         with running_server(env) as base_url:
-            yield Demo(base_url, env, postgres)
+            yield Demo(base_url, env, postgres, loaded["staff_session"])
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,6 @@ def demo(common_demo: Demo, name_server: DnsServer) -> Demo:
     """The server with its demo data as new, for the tests of one module."""
     name_server.records.clear()
     common_demo.postgres.restore()
-    common_demo.staff_cookies.clear()
     wait_until(common_demo.is_ready, "the server has found the new database")
     return common_demo
 
@@ -164,19 +164,18 @@ def follow(page: Page, link_or_button: Locator) -> None:
 
 
 def sign_in_as_staff(page: Page, demo: Demo) -> None:
-    """Sign the page in to the admin as the superuser of the demo data; it may show any page then.
+    """Let the page be signed in to the admin as the superuser of the demo data, by a session that is there."""
+    page.context.add_cookies(
+        [{"name": settings.SESSION_COOKIE_NAME, "value": demo.staff_session, "url": f"{demo.base_url}/admin/"}]
+    )
 
-    The first of a module signs in by the form, and others go on with that session.
-    """
-    if not demo.staff_cookies:
-        quick = "/admin/password_change/"  # the home page has charts to draw
-        page.goto(f"{demo.base_url}/admin/login/?next={quick}")
-        fill_the_sign_in(page, demo)
-        page.wait_for_url(f"**{quick}")
-        demo.staff_cookies.update({cookie["name"]: cookie["value"] for cookie in page.context.cookies()})
-        return
-    cookies = demo.staff_cookies.items()
-    page.context.add_cookies([{"name": name, "value": value, "url": demo.base_url} for name, value in cookies])
+
+def sign_in_as_staff_by_form(page: Page, demo: Demo) -> None:
+    """The same by typing the password: that session may set up MFA, and no other test can end it."""
+    quick = "/admin/password_change/"  # the home page has charts to draw
+    page.goto(f"{demo.base_url}/admin/login/?next={quick}")
+    fill_the_sign_in(page, demo)
+    page.wait_for_url(f"**{quick}")
 
 
 def open_home(page: Page, demo: Demo) -> None:

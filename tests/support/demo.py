@@ -22,18 +22,26 @@ DMITRI = "dmitri@demo.example"
 """The user with the most memberships."""
 
 LOAD = f"""
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.test import Client
 call_command("migrate", verbosity=0)
 call_command("load_demo")
 for user in {(CHIOMA, DMITRI)}:
     call_command("issue_session", user)
+staff = Client()
+staff.force_login(User.objects.get(username="admin"))
+print(staff.cookies[settings.SESSION_COOKIE_NAME].value)
 """
-"""Python, in one process rather than in four."""
+"""Python, in one process rather than in four; it prints a session token for each user, and the key of a session of the
+superuser.
+"""
 
 
 @pytest.fixture(scope="session")
 def loaded_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files of a stopped PostgreSQL, and the environment and session tokens that fit them."""
+    """A folder with the files of a stopped PostgreSQL, and the environment and sessions that fit them."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # all workers have this one in common
@@ -41,13 +49,14 @@ def loaded_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not (folder / "demo.json").exists():
             with own_postgres() as postgres:
                 env = demo_environment(postgres.url)
-                printed = manage("shell", "-v0", "-c", LOAD, env=env).split()
+                *printed, staff_session = manage("shell", "-v0", "-c", LOAD, env=env).split()
                 tokens = dict(zip((CHIOMA, DMITRI), printed, strict=True))
                 with psycopg.connect(postgres.url, autocommit=True) as connection:
                     connection.execute("ALTER SYSTEM SET fsync = off")  # no test pulls the plug of the machine
                 postgres.stop("fast")
                 postgres.copy_to(folder / "demo")
-            (folder / "demo.json").write_text(json.dumps({"env": env, "tokens": tokens}))
+            sessions = {"env": env, "tokens": tokens, "staff_session": staff_session}
+            (folder / "demo.json").write_text(json.dumps(sessions))
     return folder
 
 
