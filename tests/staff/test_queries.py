@@ -139,11 +139,11 @@ def test_a_short_list_is_counted_and_sorted(admin_client: Client) -> None:
     assert f"{len(users)} users" in " ".join(response.content.decode().split())
 
 
-def test_a_list_without_rows_says_whether_there_are_none_or_none_fits(admin_client: Client) -> None:
+def test_a_list_without_rows_says_whether_there_are_none_or_none_is_found(admin_client: Client) -> None:
     page = "/admin/accounts/user/"
     texts = {query: admin_client.get(f"{page}?{query}").content.decode() for query in ("", "q=zzzz")}
     assert ["No users yet" in text for text in texts.values()] == [True, False]
-    assert ["Nothing fits" in text for text in texts.values()] == [False, True]
+    assert ["No users found" in text for text in texts.values()] == [False, True]
     assert ["reset the filters" in text for text in texts.values()] == [False, True]
 
 

@@ -61,5 +61,5 @@ def test_escape_and_a_click_elsewhere_close_the_menu(page: Page, demo: Demo) -> 
     form.get_by_role("checkbox").last.press("Escape")
     expect(form).to_be_hidden()
     menu.click()
-    page.get_by_role("heading", name="Nothing fits").click()
+    page.get_by_role("heading", name="No users found").click()
     expect(form).to_be_hidden()
