@@ -320,6 +320,18 @@ def test_old_rows_of_the_log_are_deleted_daily_though_nobody_writes() -> None:
     assert (number_of("old"), number_of("young")) == (0, 1)
 
 
+@pytest.mark.django_db
+def test_old_rows_are_found_once_though_the_statistics_say_that_there_are_none() -> None:
+    execute("ANALYZE database_invalidation")
+    log_old_rows(25_000)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'database_invalidation'"
+        )
+        (rows_read,) = cursor.fetchone() or ()
+    assert 2_000 < rows_read < 10 * 25_000
+
+
 def changes_since(read_: LogRead) -> Changes:
     return Changes.of(read(SELECT_CHANGES, read_.values))
 
