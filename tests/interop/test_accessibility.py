@@ -78,7 +78,7 @@ def violations(page: Page, impacts: Sequence[str] = ("serious", "critical"), *, 
 
 
 def violations_in_each(schemes: Iterable[Scheme], page: Page) -> list[str]:
-    """Those of the page as it is in each of ``schemes``, which are set when they are asked for.
+    """The violations of the page in each of ``schemes``; to ask for the next of these sets it.
 
     Where both show the same elements, no more than colours can be wrong in the second alone.
     """
