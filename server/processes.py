@@ -6,6 +6,7 @@ worker that wakes first takes most), and those that wait while a worker is repla
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import resource
@@ -138,21 +139,20 @@ async def _serve(loop: Any, application: Any, listener: socket.socket, lifeline:
     service = LoopService(loop, application, threads=settings.THREADS)
     connect = partial(Connection, service)
     server = await loop.create_server(connect, sock=listener, backlog=BACKLOG)
-    waiting: list[Any] = []
-
-    def stop() -> None:
-        loop.remove_reader(lifeline)
-        if service.is_open:
-            with suppress(OSError):
-                while True:  # those that have connected already, which nobody else may be there to answer
-                    waiting.append(loop.create_task(loop.connect_accepted_socket(connect, listener.accept()[0])))
-            server.close()
-            service.stop()
-            loop.call_later(GRACE, os._exit, 0)
-
+    is_to_stop = asyncio.Event()
     background.start()
-    loop.add_reader(lifeline, stop)
-    loop.add_signal_handler(signal.SIGTERM, stop)
+    loop.add_reader(lifeline, is_to_stop.set)
+    loop.add_signal_handler(signal.SIGTERM, is_to_stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    await is_to_stop.wait()
+    loop.remove_reader(lifeline)
+    connected: list[socket.socket] = []  # those that nobody else may be there to answer
+    with suppress(OSError):
+        while True:
+            connected.append(listener.accept()[0])
+    server.close()
+    await asyncio.gather(*[loop.connect_accepted_socket(connect, each) for each in connected], return_exceptions=True)
+    service.stop()  # now that it has them all
+    loop.call_later(GRACE, os._exit, 0)
     await service.is_over
     await loop.run_in_executor(None, background.finish)
