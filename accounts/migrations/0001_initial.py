@@ -405,7 +405,7 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.CASCADE, related_name="aliases", to="accounts.deployment"
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="failurecount",
             index=models.Index(fields=["window_ends_at"], name="accounts_failurecount_to_sweep"),
         ),
@@ -462,7 +462,7 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.CASCADE, related_name="signing_keys", to="accounts.deployment"
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="spenttoken",
             index=models.Index(fields=["expires_at"], name="accounts_spenttoken_to_sweep"),
         ),
@@ -501,7 +501,7 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.CASCADE, related_name="authenticators", to="accounts.user"
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="deploymentalias",
             constraint=models.CheckConstraint(
                 condition=models.Q(
@@ -514,25 +514,25 @@ class Migration(migrations.Migration):
                 violation_error_message="The host must be a lower-case host name without port.",
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="session",
             index=models.Index(fields=["expires_at"], name="accounts_session_to_sweep"),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="session",
             constraint=models.UniqueConstraint(fields=("id", "deployment"), name="accounts_session_with_deployment"),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="signingkey",
             index=models.Index(fields=["deployment", "-created_at"], name="accounts_signingkey_newest"),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="signingkey",
             constraint=models.UniqueConstraint(
                 fields=("deployment", "issuer", "kid"), name="accounts_signingkey_kid_is_unique"
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="signingkey",
             constraint=models.CheckConstraint(
                 condition=models.Q(
@@ -543,18 +543,18 @@ class Migration(migrations.Migration):
                 name="accounts_signingkey_is_own_or_outside",
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="user",
             index=django.contrib.postgres.indexes.GinIndex(
                 database.words.Words("email", "username", "first_name", "last_name", "external_id"),
                 name="accounts_user_words",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="user",
             constraint=models.UniqueConstraint(fields=("id", "deployment"), name="accounts_user_with_deployment"),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="user",
             constraint=models.UniqueConstraint(
                 models.F("deployment"),
@@ -564,7 +564,7 @@ class Migration(migrations.Migration):
                 violation_error_message="Another user of this deployment has this e-mail address.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="user",
             constraint=models.UniqueConstraint(
                 models.F("deployment"),
@@ -574,7 +574,7 @@ class Migration(migrations.Migration):
                 violation_error_message="Another user of this deployment has this username.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="user",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("external_id", ""), _negated=True),
@@ -583,7 +583,7 @@ class Migration(migrations.Migration):
                 violation_error_message="Another user of this deployment has this external id of this issuer.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="user",
             constraint=models.CheckConstraint(
                 condition=models.Q(
@@ -593,7 +593,7 @@ class Migration(migrations.Migration):
                 violation_error_message="A user needs an e-mail address or a username.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="user",
             constraint=models.CheckConstraint(
                 condition=models.Q(
@@ -610,7 +610,7 @@ class Migration(migrations.Migration):
                 violation_error_message="This is no email that can be stored: check the part after the @.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="user",
             constraint=models.CheckConstraint(
                 condition=models.Q(
@@ -627,7 +627,7 @@ class Migration(migrations.Migration):
                 violation_error_message="This is no username that can be stored: check the part after the @.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="user",
             constraint=models.CheckConstraint(
                 condition=models.Q(("public_metadata__kind", "object")),
@@ -635,7 +635,7 @@ class Migration(migrations.Migration):
                 violation_error_message="public_metadata must be a JSON object.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="user",
             constraint=models.CheckConstraint(
                 condition=models.Q(("private_metadata__kind", "object")),
@@ -643,21 +643,21 @@ class Migration(migrations.Migration):
                 violation_error_message="private_metadata must be a JSON object.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="signin",
             constraint=models.UniqueConstraint(fields=("id", "session"), name="accounts_signin_with_session"),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="signin",
             constraint=models.UniqueConstraint(fields=("id", "user"), name="accounts_signin_with_user"),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="backupcode",
             index=models.Index(
                 condition=models.Q(("used_at__isnull", True)), fields=["user"], name="accounts_backupcode_unused"
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="authenticator",
             index=models.Index(
                 condition=models.Q(("confirmed_at__isnull", False)),
@@ -665,7 +665,7 @@ class Migration(migrations.Migration):
                 name="accounts_authenticator_ready",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="session",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("active_sign_in", "id"),
@@ -676,7 +676,7 @@ class Migration(migrations.Migration):
                 violation_error_message="The active sign-in must be one of this session.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="signinattempt",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("session", "deployment"),
@@ -685,7 +685,7 @@ class Migration(migrations.Migration):
                 to_fields=("id", "deployment"),
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="signinattempt",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("user", "deployment"),
@@ -694,7 +694,7 @@ class Migration(migrations.Migration):
                 to_fields=("id", "deployment"),
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="signin",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("session", "deployment"),
@@ -704,7 +704,7 @@ class Migration(migrations.Migration):
                 violation_error_message="The session belongs to another deployment.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="signin",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("user", "deployment"),

@@ -175,7 +175,7 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.CASCADE, related_name="mails", to="accounts.deployment"
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="mailedcode",
             index=models.Index(fields=["expires_at"], name="accounts_mailedcode_to_sweep"),
         ),
@@ -186,30 +186,30 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.CASCADE, related_name="mail_texts", to="accounts.deployment"
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="mail",
             index=models.Index(
                 condition=models.Q(("state", "waiting")), fields=["next_try_at", "id"], name="accounts_mail_to_send"
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="mail",
             index=models.Index(
                 condition=models.Q(("content__isnull", False)), fields=["good_until"], name="accounts_mail_to_empty"
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="mail",
             index=models.Index(fields=["created_at"], name="accounts_mail_to_sweep"),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="mail",
             constraint=models.CheckConstraint(
                 condition=models.Q(("state__in", ["waiting", "sent", "refused", "expired"])),
                 name="accounts_mail_state_is_known",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="mail",
             constraint=models.CheckConstraint(
                 condition=models.Q(
@@ -233,7 +233,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="mailtext",
             constraint=models.UniqueConstraint(
                 fields=("deployment", "template"),
@@ -241,7 +241,7 @@ class Migration(migrations.Migration):
                 violation_error_message="The deployment has a text for this mail already.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="mailtext",
             constraint=models.CheckConstraint(
                 condition=models.Q(

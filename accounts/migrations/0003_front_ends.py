@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="deployment",
             constraint=models.CheckConstraint(
                 condition=models.Q(("ui_settings__kind", "object")),
@@ -83,14 +83,14 @@ class Migration(migrations.Migration):
                 violation_error_message="ui_settings must be a JSON object.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="deployment",
             constraint=models.CheckConstraint(
                 condition=models.Q(("sign_up_mode__in", ["closed", "invitation", "open"])),
                 name="accounts_deployment_sign_up_mode_is_known",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="deployment",
             constraint=models.CheckConstraint(
                 condition=models.Q(("challenge_difficulty__gte", 1), ("challenge_difficulty__lte", 6)),

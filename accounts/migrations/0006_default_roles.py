@@ -169,7 +169,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="deployment",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("default_org_creator_role", "id"),
@@ -180,7 +180,7 @@ class Migration(migrations.Migration):
                 violation_error_message="The default role must be one of this deployment.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="deployment",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("default_org_member_role", "id"),
@@ -191,7 +191,7 @@ class Migration(migrations.Migration):
                 violation_error_message="The default role must be one of this deployment.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="deployment",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("default_workspace_creator_role", "id"),
@@ -202,7 +202,7 @@ class Migration(migrations.Migration):
                 violation_error_message="The default role must be one of this deployment.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="deployment",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("default_workspace_member_role", "id"),

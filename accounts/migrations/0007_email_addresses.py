@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.CASCADE, related_name="email_addresses", to="accounts.user"
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="emailaddress",
             constraint=models.UniqueConstraint(
                 models.F("user"),
@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
                 name="accounts_emailaddress_once_a_user",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="emailaddress",
             constraint=models.UniqueConstraint(
                 models.F("deployment"),
@@ -108,13 +108,13 @@ class Migration(migrations.Migration):
                 violation_error_message="Another user of this deployment has this e-mail address.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="emailaddress",
             constraint=models.CheckConstraint(
                 condition=models.Q(("email", ""), _negated=True), name="accounts_emailaddress_is_given"
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="emailaddress",
             constraint=models.CheckConstraint(
                 condition=models.Q(

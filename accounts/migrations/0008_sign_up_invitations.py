@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
                 max_length=30,
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="mailtext",
             constraint=models.CheckConstraint(
                 condition=models.Q(
@@ -132,13 +132,13 @@ class Migration(migrations.Migration):
                 to="accounts.signupinvitation",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="signupinvitation",
             constraint=models.UniqueConstraint(
                 fields=("id", "deployment"), name="accounts_signupinvitation_with_deployment"
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="signupattempt",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("invitation", "deployment"),
@@ -147,13 +147,13 @@ class Migration(migrations.Migration):
                 to_fields=("id", "deployment"),
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="signupinvitation",
             constraint=models.UniqueConstraint(
                 fields=("token_hash",), name="accounts_signupinvitation_token_is_unique"
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="signupinvitation",
             constraint=models.UniqueConstraint(
                 models.F("deployment"),
@@ -163,7 +163,7 @@ class Migration(migrations.Migration):
                 violation_error_message="This address has an open invitation: send that one again.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="signupinvitation",
             constraint=models.CheckConstraint(
                 condition=models.Q(

@@ -119,7 +119,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="deployment",
             constraint=models.CheckConstraint(
                 condition=models.Q(database.fields._IsListOfTexts("organization_permissions")),
@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
                 violation_error_message="organization_permissions must be texts.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="deployment",
             constraint=models.CheckConstraint(
                 condition=models.Q(database.fields._IsListOfTexts("workspace_permissions")),

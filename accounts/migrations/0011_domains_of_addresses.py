@@ -3,6 +3,7 @@
 from django.db import migrations, models
 
 import accounts.values.names
+import database.operations
 
 
 class Migration(migrations.Migration):
@@ -11,7 +12,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="emailaddress",
             index=models.Index(
                 models.F("deployment"),

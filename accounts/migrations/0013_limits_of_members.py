@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="deployment",
             constraint=models.CheckConstraint(
                 condition=models.Q(

@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+import database.operations
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -9,7 +11,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="signin",
             index=models.Index(fields=["ip_address", "-id"], name="accounts_signin_by_address"),
         ),

@@ -3,6 +3,7 @@
 from django.db import migrations, models
 
 import audit.models
+import database.operations
 
 # The group of a change: what the application says (audit.actors), else one of the transaction's own.
 FUNCTION = """
@@ -65,19 +66,19 @@ class Migration(migrations.Migration):
                 null=True,
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="auditentry",
             index=models.Index(fields=["group_id", "id"], name="audit_auditentry_of_group"),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="auditentry",
             index=models.Index(fields=["object_id", "id"], name="audit_auditentry_of_object"),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="auditentry",
             index=models.Index(fields=["model", "-id"], name="audit_auditentry_of_model"),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="auditentry",
             index=models.Index(fields=["at"], name="audit_auditentry_by_time"),
         ),

@@ -1,5 +1,7 @@
 from django.db import migrations, models
 
+import database.operations
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -7,11 +9,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="auditentry",
             index=models.Index(fields=["action", "-id"], name="audit_auditentry_of_action"),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="auditentry",
             index=models.Index(fields=["actor_kind", "-id"], name="audit_auditentry_of_actors"),
         ),

@@ -1,5 +1,7 @@
 from django.db import migrations, models
 
+import database.operations
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -11,7 +13,7 @@ class Migration(migrations.Migration):
             model_name="auditentry",
             name="audit_auditentry_of_object",
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="auditentry",
             index=models.Index(fields=["object_id", "model", "id"], name="audit_auditentry_of_object"),
         ),

@@ -2,6 +2,8 @@ from django.contrib.postgres.indexes import OpClass
 from django.db import migrations, models
 from django.db.models.functions import Lower
 
+import database.operations
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -13,7 +15,7 @@ class Migration(migrations.Migration):
             model_name="auditentry",
             name="audit_auditentry_by_name",
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="auditentry",
             index=models.Index(
                 OpClass(Lower("name"), name="text_pattern_ops"),

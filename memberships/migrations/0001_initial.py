@@ -216,23 +216,23 @@ class Migration(migrations.Migration):
                 to="organizations.workspacerole",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organizationmembershiprole",
             constraint=models.UniqueConstraint(fields=("membership", "role"), name="memberships_organizationrole_once"),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="organizationmembership",
             index=models.Index(fields=["user", "created_at", "id"], name="memberships_org_by_user"),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organizationmembership",
             constraint=models.UniqueConstraint(fields=("organization", "user"), name="memberships_orgmembership_once"),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organizationmembership",
             constraint=models.UniqueConstraint(fields=("id", "user"), name="memberships_orgmembership_with_user"),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organizationmembership",
             constraint=models.CheckConstraint(
                 condition=models.Q(("public_metadata__kind", "object")),
@@ -240,27 +240,27 @@ class Migration(migrations.Migration):
                 violation_error_message="public_metadata must be a JSON object.",
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="activemembership",
             index=models.Index(fields=["user", "-updated_at"], name="memberships_last_active"),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspacemembershiprole",
             constraint=models.UniqueConstraint(fields=("membership", "role"), name="memberships_workspacerole_once"),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="workspacemembership",
             index=models.Index(fields=["user", "created_at", "id"], name="memberships_workspace_by_user"),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspacemembership",
             constraint=models.UniqueConstraint(fields=("workspace", "user"), name="memberships_wsmembership_once"),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspacemembership",
             constraint=models.UniqueConstraint(fields=("id", "user"), name="memberships_wsmembership_with_user"),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspacemembership",
             constraint=models.CheckConstraint(
                 condition=models.Q(("public_metadata__kind", "object")),
@@ -268,7 +268,7 @@ class Migration(migrations.Migration):
                 violation_error_message="public_metadata must be a JSON object.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organizationmembershiprole",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("membership",),
@@ -278,7 +278,7 @@ class Migration(migrations.Migration):
                 to_fields=("id",),
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organizationmembership",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("organization", "deployment"),
@@ -288,7 +288,7 @@ class Migration(migrations.Migration):
                 violation_error_message="The organization belongs to another deployment.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organizationmembership",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("user", "deployment"),
@@ -298,7 +298,7 @@ class Migration(migrations.Migration):
                 violation_error_message="The user belongs to another deployment than the organization.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspacemembershiprole",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("membership",),
@@ -308,7 +308,7 @@ class Migration(migrations.Migration):
                 to_fields=("id",),
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspacemembership",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("workspace", "organization"),
@@ -318,7 +318,7 @@ class Migration(migrations.Migration):
                 violation_error_message="The workspace belongs to another organization.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspacemembership",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("organization", "user"),
@@ -331,7 +331,7 @@ class Migration(migrations.Migration):
         ),
         # After those of workspacemembership: PostgreSQL takes the actions of foreign keys in the order in which they were
         # made, and a membership must be gone before what acts in it is looked at.
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="activemembership",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("sign_in", "user"),
@@ -341,7 +341,7 @@ class Migration(migrations.Migration):
                 to_fields=("id", "user"),
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="activemembership",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("organization_membership", "user"),
@@ -351,7 +351,7 @@ class Migration(migrations.Migration):
                 to_fields=("id", "user"),
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="activemembership",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("workspace_membership", "user"),

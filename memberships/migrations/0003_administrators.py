@@ -196,7 +196,7 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RunSQL(ADMINISTRATORS, migrations.RunSQL.noop),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="administrator",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("membership",),

@@ -156,11 +156,11 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="endedmembership",
             constraint=models.UniqueConstraint(fields=("organization", "user"), name="memberships_ended_once"),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="endedmembership",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("organization",),
@@ -170,7 +170,7 @@ class Migration(migrations.Migration):
                 to_fields=("id",),
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="endedmembership",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("user",),

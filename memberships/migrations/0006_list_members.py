@@ -3,6 +3,8 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+import database.operations
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -32,11 +34,11 @@ class Migration(migrations.Migration):
                 to="organizations.workspace",
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="organizationmembership",
             index=models.Index(fields=["organization", "created_at", "id"], name="memberships_org_members"),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="workspacemembership",
             index=models.Index(fields=["workspace", "created_at", "id"], name="memberships_workspace_members"),
         ),

@@ -340,42 +340,42 @@ class Migration(migrations.Migration):
                 related_name="workspaces", through="organizations.WorkspaceSegment", to="organizations.segment"
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="segment",
             index=django.contrib.postgres.indexes.GinIndex(
                 database.words.Words("name"), name="organizations_segment_words"
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="segment",
             constraint=models.UniqueConstraint(
                 fields=("deployment", "type", "name"), name="organizations_segment_name_is_unique"
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="segment",
             constraint=models.CheckConstraint(
                 condition=models.Q(("type__in", ["user", "organization", "workspace"])),
                 name="organizations_segment_type_is_known",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organizationsegment",
             constraint=models.UniqueConstraint(
                 fields=("organization", "segment"), name="organizations_organizationsegment_once"
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="usersegment",
             constraint=models.UniqueConstraint(fields=("user", "segment"), name="organizations_usersegment_once"),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="organization",
             index=django.contrib.postgres.indexes.GinIndex(
                 database.words.Words("name"), name="organizations_org_words"
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organization",
             constraint=models.CheckConstraint(
                 condition=models.Q(("public_metadata__kind", "object")),
@@ -383,7 +383,7 @@ class Migration(migrations.Migration):
                 violation_error_message="public_metadata must be a JSON object.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organization",
             constraint=models.CheckConstraint(
                 condition=models.Q(("private_metadata__kind", "object")),
@@ -391,26 +391,26 @@ class Migration(migrations.Migration):
                 violation_error_message="private_metadata must be a JSON object.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organization",
             constraint=models.CheckConstraint(
                 condition=models.Q(organizations.allow_lists._IsAllowList("whitelisted_ips")),
                 name="organizations_organization_whitelisted_ips_are_networks",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organization",
             constraint=models.UniqueConstraint(
                 fields=("id", "deployment"), name="organizations_organization_with_deployment"
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="workspacerole",
             index=django.contrib.postgres.indexes.GinIndex(
                 database.words.Words("name"), name="organizations_wsrole_words"
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspacerole",
             constraint=models.UniqueConstraint(
                 fields=("deployment", "organization", "workspace", "name"),
@@ -418,7 +418,7 @@ class Migration(migrations.Migration):
                 nulls_distinct=False,
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspacerole",
             constraint=models.CheckConstraint(
                 condition=models.Q(database.fields._IsListOfTexts("permissions")),
@@ -426,7 +426,7 @@ class Migration(migrations.Migration):
                 violation_error_message="permissions must be texts.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspacerole",
             constraint=models.CheckConstraint(
                 condition=models.Q(("workspace__isnull", True), ("organization__isnull", False), _connector="OR"),
@@ -434,19 +434,19 @@ class Migration(migrations.Migration):
                 violation_error_message="A role of a workspace must name the workspace's organization too.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspacesegment",
             constraint=models.UniqueConstraint(
                 fields=("workspace", "segment"), name="organizations_workspacesegment_once"
             ),
         ),
-        migrations.AddIndex(
+        database.operations.AddIndex(
             model_name="workspace",
             index=django.contrib.postgres.indexes.GinIndex(
                 database.words.Words("name"), name="organizations_workspace_words"
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspace",
             constraint=models.CheckConstraint(
                 condition=models.Q(("public_metadata__kind", "object")),
@@ -454,7 +454,7 @@ class Migration(migrations.Migration):
                 violation_error_message="public_metadata must be a JSON object.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspace",
             constraint=models.CheckConstraint(
                 condition=models.Q(("private_metadata__kind", "object")),
@@ -462,20 +462,20 @@ class Migration(migrations.Migration):
                 violation_error_message="private_metadata must be a JSON object.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspace",
             constraint=models.CheckConstraint(
                 condition=models.Q(organizations.allow_lists._IsAllowList("whitelisted_ips")),
                 name="organizations_workspace_whitelisted_ips_are_networks",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspace",
             constraint=models.UniqueConstraint(
                 fields=("id", "organization"), name="organizations_workspace_with_organization"
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organizationrole",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("organization", "deployment"),
@@ -486,7 +486,7 @@ class Migration(migrations.Migration):
                 violation_error_message="The organization belongs to another deployment.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organization",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("auto_assigned_workspace", "id"),
@@ -497,7 +497,7 @@ class Migration(migrations.Migration):
                 violation_error_message="The auto-assigned workspace must be one of this organization.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspacerole",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("organization", "deployment"),
@@ -508,7 +508,7 @@ class Migration(migrations.Migration):
                 violation_error_message="The organization belongs to another deployment.",
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspacerole",
             constraint=database.constraints.ForeignKeyConstraint(
                 fields=("workspace", "organization"),

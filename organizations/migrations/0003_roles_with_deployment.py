@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+import database.operations
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -9,13 +11,13 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="organizationrole",
             constraint=models.UniqueConstraint(
                 fields=("id", "deployment"), name="organizations_organizationrole_with_deployment"
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="workspacerole",
             constraint=models.UniqueConstraint(
                 fields=("id", "deployment"), name="organizations_workspacerole_with_deployment"

@@ -4,6 +4,8 @@ import django.contrib.postgres.fields
 from django.conf import settings
 from django.db import migrations, models
 
+import database.operations
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -37,7 +39,7 @@ class Migration(migrations.Migration):
                 size=None,
             ),
         ),
-        migrations.AddConstraint(
+        database.operations.AddConstraint(
             model_name="savedview",
             constraint=models.UniqueConstraint(fields=("staff", "model", "name"), name="staff_savedview_by_name"),
         ),

@@ -321,7 +321,7 @@ def test_old_rows_of_the_log_are_deleted_daily_though_nobody_writes() -> None:
 
 
 def rows_read() -> int:
-    """The rows of the log that this connection has read; PostgreSQL counts those of earlier transactions for a while."""
+    """The rows of the log that this connection has read, be it in earlier transactions of the last second."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'database_invalidation'"
