@@ -26,38 +26,39 @@ MEMBER = "Member"
 
 def create_default_roles(deployment: Deployment) -> None:
     """Give ``deployment`` those of the four roles that it lacks."""
-    OrganizationRole.objects.bulk_create(
-        [
-            OrganizationRole(deployment=deployment, name=ADMIN, permissions=[ORGANIZATION_ADMIN, ORGANIZATION_MEMBER]),
-            OrganizationRole(deployment=deployment, name=MEMBER, permissions=[ORGANIZATION_MEMBER]),
-        ],
-        ignore_conflicts=True,
-    )
-    WorkspaceRole.objects.bulk_create(
-        [
-            WorkspaceRole(deployment=deployment, name=ADMIN, permissions=[WORKSPACE_ADMIN, WORKSPACE_MEMBER]),
-            WorkspaceRole(deployment=deployment, name=MEMBER, permissions=[WORKSPACE_MEMBER]),
-        ],
-        ignore_conflicts=True,
-    )
+    OrganizationRole.objects.bulk_create(_organization_roles(deployment), ignore_conflicts=True)
+    WorkspaceRole.objects.bulk_create(_workspace_roles(deployment), ignore_conflicts=True)
+
+
+def _organization_roles(deployment: Deployment) -> list[OrganizationRole]:
+    return [
+        OrganizationRole(deployment=deployment, name=ADMIN, permissions=[ORGANIZATION_ADMIN, ORGANIZATION_MEMBER]),
+        OrganizationRole(deployment=deployment, name=MEMBER, permissions=[ORGANIZATION_MEMBER]),
+    ]
+
+
+def _workspace_roles(deployment: Deployment) -> list[WorkspaceRole]:
+    return [
+        WorkspaceRole(deployment=deployment, name=ADMIN, permissions=[WORKSPACE_ADMIN, WORKSPACE_MEMBER]),
+        WorkspaceRole(deployment=deployment, name=MEMBER, permissions=[WORKSPACE_MEMBER]),
+    ]
 
 
 @receiver(post_save, sender=Deployment, dispatch_uid="organizations.default_roles")
 def _on_save(sender: Any, instance: Deployment, created: bool, raw: bool = False, **kwargs: Any) -> None:
-    if created and not raw:
-        create_default_roles(instance)
-        _choose(instance)
-
-
-def _choose(deployment: Deployment) -> None:
-    """Give those default roles that ``deployment`` has not been created with."""
+    """Give a new deployment, which has no roles yet, its four and the default roles that it was created without."""
+    if not created or raw:
+        return
+    org_creator, org_member = OrganizationRole.objects.bulk_create(_organization_roles(instance))
+    workspace_creator, workspace_member = WorkspaceRole.objects.bulk_create(_workspace_roles(instance))
     chosen = {
-        f"default_{level}_{whom}_role": roles.get(organization=None, name=name)
-        for level, roles in (("org", deployment.organization_roles), ("workspace", deployment.workspace_roles))
-        for whom, name in (("creator", ADMIN), ("member", MEMBER))
+        "default_org_creator_role": org_creator,
+        "default_org_member_role": org_member,
+        "default_workspace_creator_role": workspace_creator,
+        "default_workspace_member_role": workspace_member,
     }
-    missing = {field: role for field, role in chosen.items() if getattr(deployment, field) is None}
+    missing = {field: role for field, role in chosen.items() if getattr(instance, field) is None}
     for field, role in missing.items():
-        setattr(deployment, field, role)
+        setattr(instance, field, role)
     if missing:
-        Deployment.objects.filter(pk=deployment.pk).update(**missing)
+        Deployment.objects.filter(pk=instance.pk).update(**missing)
