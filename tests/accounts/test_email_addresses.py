@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.core import mail as django_mail
 from django.db import IntegrityError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from accounts.credentials import users
@@ -464,23 +463,3 @@ def test_a_code_that_signs_in_verifies_its_address(ada: User) -> None:
     assert held(ada) == [("ada@example.com", True, False)]
     assert verify(browser, attempt, values["code"]).status_code == 200
     assert held(ada) == [("ada@example.com", True, True)]
-
-
-# Users from before there were several addresses
-
-
-@pytest.mark.django_db
-def test_the_migration_takes_over_the_addresses_of_users() -> None:
-    """PostgreSQL's DDL is transactional: the end of the test rolls the migrations back."""
-    user = UserFactory.create(email="Ada@example.com")
-    UserFactory.create(email="", username="x")
-    connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")
-    MigrationExecutor(connection).migrate([("accounts", "0006_default_roles")])
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
-    assert [(row.user_id, row.email, row.is_primary) for row in EmailAddress.objects.all()] == [
-        (user.pk, "Ada@example.com", True)
-    ]
-    assert held(user) == [("Ada@example.com", True, False)]
-    User.objects.filter(pk=user.pk).update(email="new@example.com")
-    assert held(user) == [("new@example.com", True, False)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.apps import apps
 from django.core.management import call_command
@@ -10,6 +12,8 @@ from django.db import connection, models
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from pytest_django import Settings
+
+from accounts.models import EmailAddress, User
 
 APPS = ["database", "audit", "accounts", "organizations", "memberships", "staff"]
 NAME_LIMIT = 63
@@ -43,16 +47,45 @@ def _models() -> list[type[models.Model]]:
     return [model for app in APPS for model in apps.get_app_config(app).get_models()]
 
 
-@pytest.mark.django_db
-def test_all_migrations_can_be_reversed_and_applied_again() -> None:
+@pytest.fixture(scope="module")
+def reversed_and_applied(shared_rows: None) -> tuple[Schema, int]:
+    """The schema as it was before all migrations were reversed and applied again, and the id of a user whom the later
+    ones found, with the address "Ada@example.com"; another user had none.
+
+    PostgreSQL's DDL is transactional: the end of the module rolls all of this back, whatever becomes of it.
+    """
     before = _schema()
-    # PostgreSQL's DDL is transactional: the end of the test rolls all of this back, whatever becomes of it.
     MigrationExecutor(connection).migrate([(app, None) for app in APPS])
     assert not {model._meta.db_table for model in _models()} & set(connection.introspection.table_names())
     assert not [name for kind, name, _ in _schema() if kind == "trigger"]
+    of_old = MigrationExecutor(connection).migrate([("accounts", "0006_default_roles")]).apps
+    deployment = of_old.get_model("accounts", "Deployment").objects.create(name="Old", host="old.example.com")
+    users = of_old.get_model("accounts", "User").objects
+    user = users.create(deployment=deployment, email="Ada@example.com")
+    users.create(deployment=deployment, email="", username="x")
+    connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")
     executor = MigrationExecutor(connection)
     executor.migrate(executor.loader.graph.leaf_nodes())
+    return before, user.pk
+
+
+@pytest.mark.django_db
+def test_all_migrations_can_be_reversed_and_applied_again(reversed_and_applied: tuple[Schema, int]) -> None:
+    before, _ = reversed_and_applied
     assert _schema() == before
+
+
+@pytest.mark.django_db
+def test_the_addresses_of_users_from_before_are_taken_over(reversed_and_applied: tuple[Schema, int]) -> None:
+    """From before a user could have several."""
+    _, user_id = reversed_and_applied
+
+    def addresses() -> list[tuple[Any, ...]]:
+        return list(EmailAddress.objects.values_list("user_id", "email", "is_primary", "verified_at"))
+
+    assert addresses() == [(user_id, "Ada@example.com", True, None)]
+    User.objects.filter(pk=user_id).update(email="new@example.com")
+    assert addresses() == [(user_id, "new@example.com", True, None)]
 
 
 @pytest.mark.django_db
