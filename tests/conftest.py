@@ -20,6 +20,7 @@ from tests.support.caching import cache_what_is_not_committed
 from tests.support.demo import demo_cookies, demo_env, demo_postgres, demo_rows, loaded_demo
 from tests.support.dns import name_server
 from tests.support.factories import UserFactory
+from tests.support.rendering import pages_alone_are_kept
 from tests.support.shared import deployment, shared_deployment, shared_rows, shared_world, world
 from tests.support.template import copy_a_template, drop_the_template, empty_the_tables
 
@@ -36,6 +37,7 @@ __all__ = [
     "loaded_demo",
     "name_server",
     "page",
+    "pages_alone_are_kept",
     "shared_deployment",
     "shared_rows",
     "shared_world",
