@@ -101,21 +101,17 @@ def entries(request: HttpRequest) -> Iterator[tuple[str, Entry]]:
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """The SECTIONS and pages that the member of staff may open, as unfold's SIDEBAR takes them."""
-    sections: dict[str, list[dict[str, Any]]] = {section: [] for section in SECTIONS}
-    for section, entry in entries(request):
-        sections[section].append(_item(entry))
-    items = [item for own in sections.values() for item in own]
-    here = max((item["link"] for item in items if request.path.startswith(item["link"])), key=len, default="")
-    for item in items:
-        item["active"] = item["link"] == here
-    home = {"items": [{"title": "Home", "icon": "home", "link": reverse("admin:index")}]}
-    return [home, *({"title": section, "items": own} for section, own in sections.items() if own)]
+    """The SECTIONS and pages that the member of staff may open; the page that is open is ``active``."""
+    links = [(section, entry, address(entry.model, entry.page)) for section, entry in entries(request)]
+    here = max((link for _, _, link in links if request.path.startswith(link)), key=len, default=request.path)
+    sections: dict[str, list[dict[str, Any]]] = {"": [_item("Home", "home", reverse("admin:index"), here)]}
+    for section, entry, link in links:
+        sections.setdefault(section, []).append(_item(entry.name, entry.icon, link, here))
+    return [{"title": section, "items": items} for section, items in sections.items()]
 
 
-def _item(entry: Entry) -> dict[str, Any]:
-    model = entry.model
-    return {"title": entry.name, "icon": entry.icon, "link": address(model, entry.page)}
+def _item(title: str, icon: str, link: str, here: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": link, "active": link == here}
 
 
 def _may_open(request: HttpRequest, entry: Entry) -> bool:

@@ -23,6 +23,7 @@ from staff.access.guard import guarded, require_admin_host
 from staff.access.mfa_page import start_proven
 from staff.access.sign_in import with_retry_after
 from staff.home import home
+from staff.navigation import sidebar
 from staff.search import search_page
 from staff.toolkit.choices import fitting
 from staff.toolkit.fields import check_value
@@ -47,6 +48,9 @@ class StaffSite(UnfoldAdminSite):
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The models of one app. No page shows those of all apps: they have the sidebar (``staff.navigation``)."""
         return super().get_app_list(request, app_label) if app_label else []
+
+    def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
+        return sidebar(request)
 
     def extra_urls(self) -> list[URLPattern]:
         """unfold puts these before its own."""

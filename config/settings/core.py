@@ -91,7 +91,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 USE_TZ = True
 TIME_ZONE = "UTC"
+USE_I18N = False  # everything is in English
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
 FORMAT_MODULE_PATH = "config.formats"
 
 STATIC_URL = "/static/"

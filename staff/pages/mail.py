@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.http import urlencode
@@ -70,6 +71,7 @@ class MailTextAdmin(StaffAdmin):
 
 def links_to_texts(deployment: Deployment) -> SafeString:
     """For each kind of mail a link to the deployment's own text, or to the page that begins one with the default."""
+    prefetch_related_objects([deployment], "mail_texts")  # unfold asks several times a page
     own = {text.template: text for text in deployment.mail_texts.all()}
     add = address(MailText, "add")
     links = [

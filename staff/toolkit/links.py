@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from django.db import models
 from django.urls import NoReverseMatch, reverse
@@ -15,16 +16,28 @@ from staff.numbers import number_of
 
 def address(of: models.Model | type[models.Model], page: str) -> str:
     """The path of the "changelist" or "add" page of a model, or of the "change", "history" ... page of a row."""
-    args = [of.pk] if isinstance(of, models.Model) else []
-    return reverse(f"admin:{of._meta.app_label}_{of._meta.model_name}_{page}", args=args)
+    if isinstance(of, models.Model):
+        return _path(type(of), page, 0).replace("/0/", f"/{of.pk}/")
+    return _path(of, page)
+
+
+@cache
+def _path(model: type[models.Model], page: str, *args: int) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
 
 
 def page_of(obj: models.Model) -> str:
     """The path of the page about ``obj``: its overview, or the form of a row that has none."""
+    return address(obj, _main_page(type(obj)))
+
+
+@cache
+def _main_page(model: type[models.Model]) -> str:
     try:
-        return address(obj, "overview")
+        _path(model, "overview", 0)
     except NoReverseMatch:
-        return address(obj, "change")
+        return "change"
+    return "overview"
 
 
 def link(obj: models.Model | None) -> SafeString | None:
