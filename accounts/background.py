@@ -23,6 +23,7 @@ logger = logging.getLogger("rollcall")
 
 def start() -> None:
     """Work from now on, in a thread. To be called once in each process, after it was forked."""
+    outbox.due.set()  # for what waits already
     threading.Thread(target=_run, name="background", daemon=True).start()
 
 

@@ -17,7 +17,7 @@ from accounts.models import Deployment, User
 from database import cache
 from tests.support.browser import browser, chromium, common_demo, demo, page
 from tests.support.caching import cache_what_is_not_committed
-from tests.support.demo import demo_cookies, demo_env, demo_postgres, demo_rows, loaded_demo
+from tests.support.demo import common_postgres, demo_cookies, demo_env, demo_postgres, demo_rows, loaded_demo
 from tests.support.dns import name_server
 from tests.support.factories import UserFactory
 from tests.support.rendering import pages_alone_are_kept
@@ -28,6 +28,7 @@ __all__ = [
     "browser",
     "chromium",
     "common_demo",
+    "common_postgres",
     "demo",
     "demo_cookies",
     "demo_env",

@@ -1,4 +1,4 @@
-"""The demo data: on a PostgreSQL of its own, loaded once a test run and copied for each module that asks for it; or in
+"""The demo data: on PostgreSQLs of their own, loaded once a test run and as new for each module that asks for it; or in
 the database of the tests, for the tests of one module.
 """
 
@@ -60,11 +60,19 @@ def loaded_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def demo_postgres(loaded_demo: Path) -> Iterator[OwnPostgres]:
-    """A PostgreSQL with the demo data, for the tests of one module."""
+@pytest.fixture(scope="session")
+def common_postgres(loaded_demo: Path) -> Iterator[OwnPostgres]:
+    """A PostgreSQL with the demo data, saved; one in each test process."""
     with own_postgres(loaded_demo / "demo") as postgres:
+        postgres.save()
         yield postgres
+
+
+@pytest.fixture(scope="module")
+def demo_postgres(common_postgres: OwnPostgres) -> OwnPostgres:
+    """A PostgreSQL with the demo data as new, for the tests of one module."""
+    common_postgres.restore()
+    return common_postgres
 
 
 @pytest.fixture(scope="module")
