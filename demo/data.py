@@ -37,8 +37,8 @@ TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105 - printed for who
 """The authenticator of fumiko@demo.example, so that anybody can try MFA."""
 FRONT_ENDS = ("http://localhost:5173", "http://127.0.0.1:5173")
 """The pages of a front-end in development, by Vite's defaults, that may call the service at the same host."""
-ROOMS = 10
-"""The workspaces in each of the six organizations of dmitri@demo.example."""
+HOUSES, ROOMS = 6, 10
+"""The organizations of dmitri@demo.example, and the workspaces in each."""
 
 
 Row = TypeVar("Row", bound=models.Model)
@@ -181,7 +181,7 @@ class _DeploymentLoader:
         self.member(elodie, clean, roles=[self.workspace_admin])
         for workspace in (koujou, coffre, bench):
             self.member(fumiko, workspace, roles=[self.workspace_member])
-        for house in range(1, 7):
+        for house in range(1, HOUSES + 1):
             kontor = self.organization(f"Контора {house}", public_metadata={"house": house})
             for room in range(1, ROOMS + 1):
                 office = self.workspace(kontor, f"Кабинет {house}·{room}")
@@ -227,7 +227,10 @@ class _DeploymentLoader:
         return self._row(Organization, {"deployment": self.deployment, "name": name}, **defaults)
 
     def workspace(self, organization: Organization | None, name: str, **defaults: Any) -> Workspace | None:
-        return self._row(Workspace, {"organization": organization, "name": name}, **defaults)
+        workspace = self._row(Workspace, {"organization": organization, "name": name}, **defaults)
+        if workspace and organization:
+            workspace.organization = organization  # which is here, and need not be read for each member
+        return workspace
 
     def segment(self, name: str, type_: Segment.Type, members: Sequence[models.Model | None]) -> None:
         segment = self._row(Segment, {"deployment": self.deployment, "name": name, "type": type_})
@@ -252,12 +255,10 @@ class _DeploymentLoader:
         if not (user and workspace):
             return
         joined = timezone.now()
-        organization = workspace.organization
-        is_new = not organization.memberships.filter(user=user).exists()
         in_organization = self._row(
-            OrganizationMembership, {"organization": organization, "user": user}, created_at=joined
+            OrganizationMembership, {"organization": workspace.organization, "user": user}, created_at=joined
         )
-        if is_new and not organization_roles:
+        if in_organization and in_organization.created_at == joined and not organization_roles:  # it is new
             organization_roles = [self.organization_member]
         for organization_role in organization_roles:
             self._row(OrganizationMembershipRole, {"membership": in_organization, "role": organization_role})
