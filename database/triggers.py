@@ -120,8 +120,8 @@ def own_member_count() -> list[pgtrigger.Trigger]:
 
 
 Kind = Literal["deployment", "contents", "organization", "workspace", "workspace role", "user", "everything"]
-"""The kinds of values that a process caches. "user" stands for all memberships of a user, "contents" for all that is
-cached of a deployment but itself.
+"""The kinds of values that a process caches. "user" stands for all that answers show of a user: their
+memberships and their account. "contents" stands for all that is cached of a deployment but itself.
 """
 _MANY = 100
 

@@ -378,6 +378,7 @@ class UserSegment(SegmentLink):
         triggers = [
             _segment_fits(Segment.Type.USER, "SELECT deployment_id FROM accounts_user WHERE id = NEW.user_id"),
             *audited(),
+            *invalidates("user", "user_id", deployment=_DEPLOYMENT_OF_SEGMENT),
         ]
 
 

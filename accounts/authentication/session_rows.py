@@ -41,14 +41,17 @@ def _session_columns(user_fields: list[str]) -> str:
 
 
 class SessionStatement(Statement):
-    """A statement ``with_session``; ``first`` is the number of the session's first column."""
+    """A statement ``with_session``; ``first`` is the number of the session's first column.
 
-    def __init__(self, sql: str, *, first: int) -> None:
+    Unless it ``is_whole`` it reads no more than says whether the last answer still stands.
+    """
+
+    def __init__(self, sql: str, *, first: int, is_whole: bool) -> None:
         super().__init__(sql)
-        self.first = first
+        self.first, self.is_whole = first, is_whole
 
 
-def with_session(*values: str, user_fields: list[str] = _BRIEF_USER_FIELDS) -> SessionStatement:
+def with_session(*values: str, user_fields: list[str] = _BRIEF_USER_FIELDS, is_whole: bool = True) -> SessionStatement:
     """The statement that reads the invalidation log, the SQL ``values``, and a session's columns for ``session_of``.
 
     The values may refer to ``log``, and to ``session``, ``sign_in`` and ``member``, whose columns are null where the
@@ -60,7 +63,7 @@ def with_session(*values: str, user_fields: list[str] = _BRIEF_USER_FIELDS) -> S
         LEFT JOIN ({_SESSION_TABLES})
             ON session.id = %(session)s::bigint AND session.deployment_id = %(deployment)s::bigint
     """
-    return SessionStatement(sql, first=len(Changes._fields) + len(values))
+    return SessionStatement(sql, first=len(Changes._fields) + len(values), is_whole=is_whole)
 
 
 def session_values(deployment: Deployment, session_id: int) -> Values:
@@ -73,8 +76,7 @@ class SessionRow:
     """The row of a statement ``with_session``, whose changes have been applied."""
 
     result: Result
-    first: int
-    """The number of the session's first column."""
+    statement: SessionStatement
     as_of: int
     """See ``database.cache.apply``."""
 
@@ -84,15 +86,21 @@ class SessionRow:
         return self.result[len(Changes._fields)]
 
     @property
+    def shown(self) -> bytes | None:
+        """The last of the values. If it is not the first, the invalidation log names each change of it."""
+        return self.result[self.statement.first - 1]
+
+    @property
     def session_columns(self) -> tuple[Any, ...] | None:
         """The columns for ``session_of``; None if the deployment has no such session."""
-        return None if self.result[self.first] is None else self.result.rows()[0][self.first :]
+        first = self.statement.first
+        return None if self.result[first] is None else self.result.rows()[0][first:]
 
     @property
     def session_version(self) -> bytes:
         """Stands for the session with its brief user: others have another."""
         # Each value is of a fixed length, or null; so with a mark before each they can't run into each other.
-        values = [self.result[column] for column in range(self.first, self.result.number_of_columns)]
+        values = [self.result[column] for column in range(self.statement.first, self.result.number_of_columns)]
         return b"".join([b"-" if value is None else b"+%b" % value for value in values])
 
     @property
@@ -103,7 +111,7 @@ class SessionRow:
 
     @property
     def is_whole(self) -> bool:
-        return True
+        return self.statement.is_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,7 @@ class _VisitorsRow:
     """Takes the place of a ``SessionRow``: a visitor is in no table."""
 
     data: None = None
+    shown: None = None
     session_columns: None = None
     version: bytes = b""
     as_of: int = cache.OVERTAKEN
@@ -124,7 +133,7 @@ def read_with_session(statement: SessionStatement, deployment: Deployment, sessi
     """The row of ``statement``."""
     log = cache.begin()
     (result,) = yield [(statement, {**log.values, **session_values(deployment, session_id)})]
-    return SessionRow(result, statement.first, cache.apply(log, Changes.of(result)))
+    return SessionRow(result, statement, cache.apply(log, Changes.of(result)))
 
 
 _CALLER = with_session("NULL::text", user_fields=_USER_FIELDS)

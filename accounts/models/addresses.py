@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 from accounts.values.names import AddressField, DomainOf, is_normal
 from audit.triggers import audited, restored_by_undo
 from database.fields import TimeStamped
-from database.triggers import after_statement, immutable, refuse, touch
+from database.triggers import after_statement, immutable, invalidates, refuse, touch
 
 IS_HELD = models.Q(is_primary=True) | models.Q(verified_at__isnull=False)
 """In a deployment such an address is one user's; anybody may have it unverified besides."""
@@ -87,6 +87,7 @@ class EmailAddress(TimeStamped):
                 """,
             ),
             *audited(naming=["email"]),
+            *invalidates("user", "user_id", deployment="changed.deployment_id"),
         ]
 
     def __str__(self) -> str:

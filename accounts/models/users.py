@@ -14,7 +14,7 @@ from accounts.values import encryption
 from accounts.values.names import AddressField, NameField, is_normal
 from audit.triggers import audited
 from database.fields import MetadataField, TimeStamped, is_json_object
-from database.triggers import immutable, touch
+from database.triggers import immutable, invalidates, touch
 from database.words import Words
 
 
@@ -88,6 +88,7 @@ class User(TimeStamped):
             immutable("deployment"),
             *audited(naming=["email", "username"], secret=["password"], lost=["picture"]),
             *keeps_primary_address(),
+            *invalidates("user", deployment="changed.deployment_id", inserts=False),
         ]
 
     def __str__(self) -> str:
@@ -101,6 +102,11 @@ class User(TimeStamped):
     def set_password(self, password: str) -> None:
         """Set the hash (Argon2id); the row is not saved."""
         self.password = hashers.make_password(password)
+
+
+def _invalidates_the_user() -> list[pgtrigger.Trigger]:
+    deployment = "SELECT deployment_id FROM accounts_user WHERE id = changed.user_id"
+    return invalidates("user", "user_id", deployment=deployment)
 
 
 class Authenticator(TimeStamped):
@@ -138,6 +144,7 @@ class Authenticator(TimeStamped):
                 """,
             ),
             *audited(ignoring=["last_step"], secret=["secret"]),
+            *_invalidates_the_user(),
         ]
 
     def __str__(self) -> str:
@@ -162,7 +169,11 @@ class BackupCode(models.Model):
         indexes = [
             models.Index(fields=["user"], condition=models.Q(used_at__isnull=True), name="accounts_backupcode_unused")
         ]
-        triggers = [immutable("user", "code_hash"), *audited(secret=["code_hash"], final=["used_at"])]
+        triggers = [
+            immutable("user", "code_hash"),
+            *audited(secret=["code_hash"], final=["used_at"]),
+            *_invalidates_the_user(),
+        ]
 
     def __str__(self) -> str:
         return f"backup code {self.pk}"

@@ -104,7 +104,8 @@ class Read(Protocol[R_co]):
 
 
 def read_row(
-    statement: SessionStatement,
+    whole: SessionStatement,
+    standing: SessionStatement,
     deployment: Deployment,
     session_id: int,
     poll: Poll,
@@ -112,8 +113,8 @@ def read_row(
     is_loaded: bool,
     wants_all: bool,
 ) -> Reading[SessionRow]:
-    """As ``Read``, where one statement reads all that there is."""
-    return read_with_session(statement, deployment, session_id)
+    """As ``Read``: one statement reads the ``whole`` row, or what says that the last answer is still ``standing``."""
+    return read_with_session(whole if wants_all else standing, deployment, session_id)
 
 
 class Source(NamedTuple, Generic[R]):

@@ -108,7 +108,7 @@ class RoleFragment:
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class Owner:
-    """Stands for all that a user is a member of, with the roles that they hold."""
+    """Stands for all that answers show of a user: what they are a member of, in which roles, and their account."""
 
     deployment_id: int
     is_current: bool = True
@@ -168,7 +168,7 @@ _owners: Cache[Owner] = Cache("user", bound=30_000)
 
 
 def owner_of(user_id: int, deployment_id: int, *, as_of: int) -> Owner:
-    """The cached ``Owner`` of a user whose memberships were read ``as_of`` then."""
+    """The cached ``Owner`` of a user whose memberships, or account, were read ``as_of`` then."""
     key = b"%d" % user_id
     owner = _owners.get(key)
     if owner is None:
@@ -296,7 +296,7 @@ def read_with_fragments(
         found, missing = find(result[statement.first - 1], known) if wants_all else (None, [])
         # What another request has cached meanwhile may be newer than the row; what came with the row is not.
         if not missing and (besides is all_own or holds(as_of)):
-            return FoundRow(result, statement.first, as_of, found)
+            return FoundRow(result, statement, as_of, found)
         besides = missing if missing and not besides else all_own
 
 

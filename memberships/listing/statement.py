@@ -52,7 +52,7 @@ class ListingRow(FoundRow[Rows]):
     @property
     def text(self) -> bytes:
         """Stands for the rows, without what they refer to."""
-        return self.result[self.first - 1] or b""
+        return self.shown or b""
 
     @property
     def version(self) -> bytes:
@@ -78,7 +78,7 @@ def read_listing(
         organization=number(poll.about),
         workspace=None,
     )
-    return ListingRow(row.result, row.first, row.as_of, row.found)
+    return ListingRow(row.result, row.statement, row.as_of, row.found)
 
 
 def _rows(text: bytes | None, known: Fragments) -> tuple[Rows, list[tuple[Statement, Values]]]:

@@ -17,6 +17,7 @@ from accounts.polled.poll import Composed, Poll, Source, composed, read_row
 from accounts.polled.viewers import Viewer
 from api.errors import ApiError, Problem
 from database.prepared import run
+from memberships.listing.fragments import owner_of
 from memberships.rows import segments
 
 MESSAGE = "You."
@@ -27,11 +28,13 @@ def user_row(user: str) -> str:
     return rows.user(user, segments=segments("organizations_usersegment", "user_id", f"{user}.id"))
 
 
-_STATEMENT = with_session(user_row("member"))
+_STATEMENT = with_session("NULL::text", user_row("member"))
+_STANDING = with_session("NULL::text", is_whole=False)
 
 
 def _compose(viewer: Viewer, row: SessionRow, poll: Poll) -> Composed:
-    return composed(viewer, MESSAGE, _data(row, viewer.deployment))
+    owner = owner_of(viewer.user_id, viewer.deployment.pk, as_of=row.as_of)
+    return composed(viewer, MESSAGE, _data(row, viewer.deployment), [owner])
 
 
 def current_user(caller: Caller) -> dict[str, Any]:
@@ -46,7 +49,7 @@ def current_user(caller: Caller) -> dict[str, Any]:
 
 
 def _data(row: SessionRow, deployment: Deployment) -> dict[str, Any]:
-    return accounts_rendering.current_user(UserRow(*orjson.loads(row.data or b"")), deployment)
+    return accounts_rendering.current_user(UserRow(*orjson.loads(row.shown or b"")), deployment)
 
 
-SOURCE = Source("me", partial(read_row, _STATEMENT), _compose)
+SOURCE = Source("me", partial(read_row, _STATEMENT, _STANDING), _compose)

@@ -369,6 +369,30 @@ OF_ADA = f"(SELECT id FROM accounts_user WHERE email = '{ADA}')"
             id="a user's segment",
         ),
         pytest.param(
+            f"UPDATE accounts_emailaddress SET verified_at = now() WHERE user_id = {OF_ADA}",
+            {
+                ME: (lambda data: data["user_email_addresses"][0]["verified"], True),
+                SESSION: (lambda data: of_ada(data)["user_email_addresses"][0]["verified"], True),
+            },
+            id="an address that is verified",
+        ),
+        pytest.param(
+            f"INSERT INTO accounts_backupcode (user_id, code_hash) VALUES ({OF_ADA}, 'never')",
+            {
+                ME: (lambda data: data["backup_codes_generated"], True),
+                SESSION: (lambda data: of_ada(data)["backup_codes_generated"], True),
+            },
+            id="backup codes",
+        ),
+        pytest.param(
+            "TRUNCATE accounts_backupcode",
+            {
+                ME: (lambda data: data["backup_codes_generated"], False),
+                SESSION: (lambda data: of_ada(data)["backup_codes_generated"], False),
+            },
+            id="backup codes of everybody that are deleted",
+        ),
+        pytest.param(
             f"DELETE FROM organizations_usersegment WHERE user_id = {OF_ADA}",
             {ME: (lambda data: data["segments"], []), SESSION: (lambda data: of_ada(data)["segments"], [])},
             id="a user who leaves a segment",

@@ -363,6 +363,28 @@ def test_the_next_poll_shows_a_change(world: World, change: Change, paths: set[s
     assert {path for path in POLLED if after[path] != before[path]} == paths
 
 
+def test_the_next_poll_shows_a_change_of_another_user_of_the_session(world: World) -> None:
+    colleague = UserFactory.create(deployment=world.deployment)
+    sessions.sign_in(world.session, user=colleague, expires_at=world.session.expires_at)
+    sessions.switch_sign_in(world.session, world.session.sign_ins.get(user=world.user).pk)
+    segment = SegmentFactory.create(deployment=world.deployment, type="user")
+    shown = world.tab.poll(SESSION)
+    for change in (
+        lambda: User.objects.filter(pk=colleague.pk).update(first_name="Bea"),
+        lambda: colleague.email_addresses.update(verified_at=timezone.now()),
+        lambda: confirmed_authenticator(colleague),
+        lambda: backup_code(colleague),
+        lambda: UserSegment.objects.create(user=colleague, segment=segment),
+        lambda: UserSegment.objects.filter(user=colleague).delete(),
+        lambda: User.objects.filter(pk=colleague.pk).update(disabled=True),
+    ):
+        before, shown = shown, world.tab.poll(SESSION)
+        assert before == shown
+        change()
+        shown = world.tab.poll(SESSION)
+        assert before != shown == Tab(world.user, world.session).poll(SESSION)
+
+
 def test_a_token_is_signed_by_the_key_that_signs_now(world: World) -> None:
     old = jwt.get_unverified_header(world.tab.ask(TOKEN).json()["data"]["token"])["kid"]
     new = keys.rotate_keys(world.deployment).kid
