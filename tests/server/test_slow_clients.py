@@ -7,7 +7,9 @@ import select
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -63,6 +65,43 @@ class NeverReads:
         return bool(poll.poll(0))
 
 
+def drip_a_head(server: str) -> float:
+    """The seconds until the server ends the connection."""
+    with Connection(server) as client:
+        began = time.monotonic()
+        client.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: ")
+        with suppress(OSError):
+            while time.monotonic() - began < limits.HEAD + PATIENCE:
+                client.send(b"x")
+                time.sleep(0.2)
+        return time.monotonic() - began
+
+
+def read_late(server: str) -> bytes:
+    """All that comes of the last answer of a connection to a client that reads nothing at first."""
+    url = urlsplit(server)
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
+        slow.connect((str(url.hostname), url.port or 80))
+        slow.sendall(f"GET {BUNDLE} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: close\r\n\r\n".encode())
+        time.sleep(2 * limits.LINGER)
+        with slow.makefile("rb") as file:
+            return file.read()
+
+
+class Meanwhile(NamedTuple):
+    head_took: Future[float]
+    last_answer: Future[bytes]
+
+
+@pytest.fixture(scope="module")
+def meanwhile(server: str) -> Iterator[Meanwhile]:
+    """Slow clients beside those of the first test that asks for them, so that all deadlines are waited for at once."""
+    with ThreadPoolExecutor() as clients:
+        yield Meanwhile(clients.submit(drip_a_head, server), clients.submit(read_late, server))
+
+
+@pytest.mark.usefixtures("meanwhile")
 def test_slow_clients_keep_nobody_waiting_and_are_closed(server: str, cookie: str) -> None:
     with ExitStack() as stack:
         heads = [stack.enter_context(Connection(server)) for _ in range(EACH)]
@@ -98,27 +137,12 @@ def test_slow_clients_keep_nobody_waiting_and_are_closed(server: str, cookie: st
         assert request(server, MEMBERSHIPS, Cookie=cookie).status == 200
 
 
-def test_a_head_that_drips_in_is_closed_at_its_deadline(server: str) -> None:
-    with Connection(server) as client:
-        began = time.monotonic()
-        client.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: ")
-        with suppress(OSError):
-            while time.monotonic() - began < limits.HEAD + PATIENCE:
-                client.send(b"x")
-                time.sleep(0.2)
-        assert limits.HEAD < time.monotonic() - began < limits.HEAD + limits.LINGER + SOON
+def test_a_head_that_drips_in_is_closed_at_its_deadline(meanwhile: Meanwhile) -> None:
+    assert limits.HEAD < meanwhile.head_took.result() < limits.HEAD + limits.LINGER + SOON
 
 
-def test_the_last_answer_of_a_connection_comes_whole_however_slowly(server: str) -> None:
-    expected = request(server, BUNDLE).body
-    url = urlsplit(server)
-    with socket.socket() as slow:
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
-        slow.connect((str(url.hostname), url.port or 80))
-        slow.sendall(f"GET {BUNDLE} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: close\r\n\r\n".encode())
-        time.sleep(2 * limits.LINGER)
-        with slow.makefile("rb") as file:
-            assert file.read().endswith(expected)
+def test_the_last_answer_of_a_connection_comes_whole_however_slowly(server: str, meanwhile: Meanwhile) -> None:
+    assert meanwhile.last_answer.result().endswith(request(server, BUNDLE).body)
 
 
 def test_clients_that_read_nothing_of_much_are_given_up_at_once(server: str, cookie: str) -> None:
