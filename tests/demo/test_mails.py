@@ -6,14 +6,11 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Page, expect
 
 from accounts.mail import outbox
 from accounts.models import Deployment
 from accounts.values.mail_texts import Template
-from tests.support.browser import Demo, in_a_browser
 from tests.support.factories import DeploymentFactory
-from tests.support.server import manage
 
 PATH = "/playground/mails"
 
@@ -49,21 +46,3 @@ def test_mails_are_shown_in_a_demo_alone(client: Client, deployment: Deployment,
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
 def test_mails_can_only_be_read(client: Client, deployment: Deployment, method: str) -> None:
     assert getattr(client, method)(PATH, HTTP_HOST=deployment.host).status_code == 405
-
-
-WRITE = """
-from accounts.mail import outbox
-from accounts.values.mail_texts import Template
-from accounts.models import Deployment
-values = {"code": "492039", "minutes": "10"}
-deployment = Deployment.objects.get(host="127.0.0.1")
-outbox.send(deployment, to="ada@demo.example", template=Template.SIGN_IN_CODE, values=values)
-"""
-
-
-@in_a_browser
-def test_a_visitor_of_the_playground_reads_the_mail(page: Page, demo: Demo) -> None:
-    manage("shell", "-v0", "-c", WRITE, env=demo.env)
-    page.goto(demo.base_url)
-    page.get_by_text("Sign in to Demo to ada@demo.example").click()
-    expect(page.locator(".mails pre")).to_contain_text("492039")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.support.browser import Demo, in_a_browser
+from tests.support.browser import Demo, choose, follow, in_a_browser, sign_in_as_staff
 from tests.support.dns import DnsServer
 from tests.support.playground import (
     fits,
@@ -19,7 +19,6 @@ from tests.support.playground import (
     type_credentials,
     verify_address,
 )
-from tests.support.server import manage
 
 PASSWORD = "nine quiet owls watch"
 
@@ -232,17 +231,13 @@ def test_invitations_are_accepted_by_whoever_has_the_address(page: Page, browser
     other.close()
 
 
-INVITE_AS_STAFF = """
-from accounts.sign_in import invitations
-from accounts.models import Deployment, SignUpInvitation
-deployment = Deployment.objects.get(host="127.0.0.1")
-invitations.send(SignUpInvitation(deployment=deployment, email="sigrid@people.example"))
-"""
-
-
 @in_a_browser
 def test_an_invitation_of_staff_leads_to_the_sign_up(page: Page, demo: Demo) -> None:
-    manage("shell", "-c", INVITE_AS_STAFF, env=demo.env)
+    sign_in_as_staff(page, demo)
+    page.goto(f"{demo.base_url}/admin/accounts/signupinvitation/add/")
+    choose(page, page.locator("#id_deployment"), "Demo")
+    page.locator("#id_email").fill("sigrid@people.example")
+    follow(page, page.get_by_role("button", name="Save", exact=True))
     follow_the_link(page, demo, "sigrid@people.example")
     page.get_by_role("button", name="Sign up with that address").click()
     page.locator("#sign-up-form").get_by_label("Password").fill(PASSWORD)
