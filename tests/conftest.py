@@ -17,6 +17,7 @@ from accounts.models import Deployment, User
 from database import cache
 from tests.support.browser import browser, chromium, common_demo, demo, page
 from tests.support.caching import cache_what_is_not_committed
+from tests.support.database import reader, shared_writers, writers
 from tests.support.demo import common_postgres, demo_cookies, demo_env, demo_postgres, demo_rows, loaded_demo
 from tests.support.dns import name_server
 from tests.support.factories import UserFactory
@@ -39,10 +40,13 @@ __all__ = [
     "name_server",
     "page",
     "pages_alone_are_kept",
+    "reader",
     "shared_deployment",
     "shared_rows",
     "shared_world",
+    "shared_writers",
     "world",
+    "writers",
 ]
 
 FOLDER = Path(__file__).parent

@@ -1,24 +1,37 @@
-"""No answer of the other polled endpoints is stale when transactions overlap.
+"""No answer of the other polled endpoints is stale when transactions overlap, or when time passes.
 
 The first place is the viewer's own, as is GET /me.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import time
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import psycopg
 import pytest
-from django.db import connection
+from django.utils import timezone
 from hypothesis import given, settings
 
 from accounts.authentication import sessions
-from accounts.models import Session, User
+from accounts.models import Session, SignInAttempt, User
 from memberships.models import ActiveMembership
 from organizations.models import Segment, UserSegment
 from tests.memberships.test_overlapping_writers import interleavings
-from tests.memberships.test_polled_endpoints import DEPLOYMENT, ME, ORGANIZATIONS, SESSION, TOKEN, Tab
+from tests.memberships.test_polled_endpoints import (
+    DEPLOYMENT,
+    ME,
+    ORGANIZATIONS,
+    POLLED,
+    SESSION,
+    TOKEN,
+    Tab,
+    World,
+    begin_a_sign_in,
+    sign_somebody_in,
+    took_the_fast_path,
+)
 from tests.support.factories import (
     OrganizationFactory,
     OrganizationRoleFactory,
@@ -201,28 +214,76 @@ def shown(tab: Tab) -> list[Any]:
 
 @settings(max_examples=60)
 @given(steps=interleavings(sorted(CHANGES.keys() - {IN_COMMON}), IN_COMMON))
-def test_each_poll_shows_the_committed_state_under_any_interleaving(steps: list[tuple[int, str]]) -> None:
+def test_each_poll_shows_the_committed_state_under_any_interleaving(
+    writers: list[psycopg.Connection], reader: psycopg.Connection, steps: list[tuple[int, str]]
+) -> None:
     """Each writer has a place of its own, so none waits for another."""
+    for writer in writers:
+        writer.rollback()  # what an example that failed left behind
     UserSegment.objects.all().delete()
     user = UserFactory.create()
     session = session_of(user)
     places = {number: place_of(session, user) for number in sorted({number for number, _ in steps})}
     tab = Tab(user, session)
-    params = connection.get_connection_params()
-    with ExitStack() as stack, psycopg.connect(**params, autocommit=True) as reader:
-        writers = {number: stack.enter_context(psycopg.connect(**params)) for number in places}
-        for _ in range(3):
-            assert shown(tab) == committed(user, session, reader)
-        for text, (number, step) in enumerate(steps):
-            writer = writers[number]
-            if step == "begin":
-                writer.execute("SELECT pg_current_xact_id()")
-            elif step == "commit":
-                writer.commit()
-            elif step == "roll back":
-                writer.rollback()
-            elif step == "poll":
-                assert shown(tab) == committed(user, session, reader)
-            else:
-                writer.execute(CHANGES[step], {**places[number]._asdict(), "text": f"{number}:{text}"})
+    for _ in range(3):
         assert shown(tab) == committed(user, session, reader)
+    for text, (number, step) in enumerate(steps):
+        writer = writers[number]
+        if step == "begin":
+            writer.execute("SELECT pg_current_xact_id()")
+        elif step == "commit":
+            writer.commit()
+        elif step == "roll back":
+            writer.rollback()
+        elif step == "poll":
+            assert shown(tab) == committed(user, session, reader)
+        else:
+            writer.execute(CHANGES[step], {**places[number]._asdict(), "text": f"{number}:{text}"})
+    assert shown(tab) == committed(user, session, reader)
+
+
+OVER_IN = timedelta(seconds=4)
+
+
+def the_session_ends(world: World) -> None:
+    Session.objects.filter(pk=world.session.pk).update(expires_at=timezone.now() + OVER_IN)
+
+
+def the_sign_in_ends(world: World) -> None:
+    world.session.sign_ins.update(expires_at=timezone.now() + OVER_IN)
+
+
+def a_colleagues_sign_in_ends(world: World) -> None:
+    sign_somebody_in(world)
+    world.session.sign_ins.exclude(user=world.user).update(expires_at=timezone.now() + OVER_IN)
+
+
+def a_sign_in_attempt_ends(world: World) -> None:
+    begin_a_sign_in(world)
+    SignInAttempt.objects.filter(session=world.session).update(expires_at=timezone.now() + OVER_IN)
+
+
+def test_the_next_poll_shows_what_ends_by_time_alone() -> None:
+    cases = {
+        the_session_ends: {*POLLED},
+        the_sign_in_ends: {*POLLED} - {DEPLOYMENT},
+        a_colleagues_sign_in_ends: {SESSION},
+        a_sign_in_attempt_ends: {SESSION},
+    }
+    worlds = {change: World() for change in cases}
+    etags = {}
+    for change, world in worlds.items():
+        change(world)
+        etags[change] = {path: world.tab.ask(path).headers["ETag"] for path in POLLED * 2}
+    for change, world in worlds.items():
+        answers = {path: world.tab.ask(path, HTTP_IF_NONE_MATCH=etags[change][path]) for path in POLLED}
+        assert {path: (answer.status_code, took_the_fast_path(answer)) for path, answer in answers.items()} == {
+            path: (200 if path == TOKEN else 304, True) for path in POLLED
+        }, change
+    time.sleep(OVER_IN.total_seconds())
+    for change, paths in cases.items():
+        for path in POLLED:
+            refused = 200 if path in (SESSION, DEPLOYMENT) else 401
+            unchanged = 200 if path == TOKEN else 304
+            answer = worlds[change].tab.ask(path, HTTP_IF_NONE_MATCH=etags[change][path])
+            assert answer.status_code == (refused if path in paths else unchanged), (change, path)

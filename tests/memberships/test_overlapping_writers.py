@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from itertools import count
 from threading import Event
 from typing import Any, NamedTuple
@@ -125,12 +124,9 @@ COMMITTED = """
 """
 
 
-def committed(user: User, reader: psycopg.Connection | None = None) -> list[tuple[Any, ...]]:
+def committed(user: User, reader: psycopg.Connection) -> list[tuple[Any, ...]]:
     """All that ``CHANGES`` change of the answer, as the database holds it: the oracle, which caches nothing."""
-    if reader is not None:
-        return reader.execute(COMMITTED, [user.pk]).fetchall()
-    with psycopg.connect(**connection.get_connection_params()) as own:
-        return own.execute(COMMITTED, [user.pk]).fetchall()
+    return reader.execute(COMMITTED, [user.pk]).fetchall()
 
 
 def shown(data: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -153,22 +149,22 @@ def shown(data: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("first_to_commit", [0, 1])
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_is_seen_once_it_is_committed(change: str, first_to_commit: int) -> None:
+def test_a_change_is_seen_once_it_is_committed(
+    writers: list[psycopg.Connection], reader: psycopg.Connection, change: str, first_to_commit: int
+) -> None:
     """The transaction that begins last makes the change, before the other one writes something else."""
     user = UserFactory.create()
     places = [place_of(user) for _ in range(2)]
     poll = Poll(user)
-    with ExitStack() as stack:
-        writers = [stack.enter_context(psycopg.connect(**connection.get_connection_params())) for _ in range(2)]
-        for writer in writers:
-            writer.execute("SELECT pg_current_xact_id()")
-        before = shown(poll())
-        writers[1].execute(CHANGES[change], {**places[1]._asdict(), "text": "changed"})
-        writers[0].execute(CHANGES["a workspace's name"], {**places[0]._asdict(), "text": "other"})
-        writers[first_to_commit].commit()
-        assert shown(poll()) == committed(user)
-        writers[1 - first_to_commit].commit()
-        assert shown(poll()) == committed(user) != before
+    for writer in writers[:2]:
+        writer.execute("SELECT pg_current_xact_id()")
+    before = shown(poll())
+    writers[1].execute(CHANGES[change], {**places[1]._asdict(), "text": "changed"})
+    writers[0].execute(CHANGES["a workspace's name"], {**places[0]._asdict(), "text": "other"})
+    writers[first_to_commit].commit()
+    assert shown(poll()) == committed(user, reader)
+    writers[1 - first_to_commit].commit()
+    assert shown(poll()) == committed(user, reader) != before
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -210,32 +206,32 @@ def interleavings(draw: st.DrawFn, names: list[str], in_common: str) -> list[tup
 
 @settings(max_examples=30)
 @given(steps=interleavings(sorted(CHANGES.keys() - {IN_COMMON}), IN_COMMON))
-def test_each_poll_shows_the_committed_state_under_any_interleaving(steps: list[tuple[int, str]]) -> None:
+def test_each_poll_shows_the_committed_state_under_any_interleaving(
+    writers: list[psycopg.Connection], reader: psycopg.Connection, steps: list[tuple[int, str]]
+) -> None:
     """Each writer has a place of its own, so none waits for another.
 
     No savepoints: with one, a transaction that ends has a newer id than those that go on, and these are in the
     snapshot's list, where a fault about newer ones would not show.
     """
+    for writer in writers:
+        writer.rollback()  # what an example that failed left behind
     user = UserFactory.create()
-    numbers = {number for number, _ in steps}
-    places = {number: place_of(user) for number in numbers}
+    places = {number: place_of(user) for number in sorted({number for number, _ in steps})}
     poll = Poll(user)
-    with ExitStack() as stack, psycopg.connect(**connection.get_connection_params(), autocommit=True) as reader:
-        params = connection.get_connection_params()
-        writers = {number: stack.enter_context(psycopg.connect(**params)) for number in numbers}
-        for text, (number, step) in enumerate(steps):
-            writer = writers[number]
-            if step == "begin":
-                writer.execute("SELECT pg_current_xact_id()")
-            elif step == "commit":
-                writer.commit()
-            elif step == "roll back":
-                writer.rollback()
-            elif step == "poll":
-                assert shown(poll()) == committed(user, reader)
-            else:
-                writer.execute(CHANGES[step], {**places[number]._asdict(), "text": str(text)})
-        assert shown(poll()) == committed(user, reader)
+    for text, (number, step) in enumerate(steps):
+        writer = writers[number]
+        if step == "begin":
+            writer.execute("SELECT pg_current_xact_id()")
+        elif step == "commit":
+            writer.commit()
+        elif step == "roll back":
+            writer.rollback()
+        elif step == "poll":
+            assert shown(poll()) == committed(user, reader)
+        else:
+            writer.execute(CHANGES[step], {**places[number]._asdict(), "text": str(text)})
+    assert shown(poll()) == committed(user, reader)
 
 
 def test_everything_in_one_answer_is_of_one_moment() -> None:

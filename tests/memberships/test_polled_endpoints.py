@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -114,9 +114,15 @@ class World:
         return self.user.deployment
 
 
+@pytest.fixture(scope="module")
+def shared_world(shared_rows: None) -> World:
+    return World()
+
+
 @pytest.fixture
-def world(db: None) -> World:
-    world = World()
+def world(shared_world: World, db: None) -> World:
+    """It has polled, so that answers are cached."""
+    world = deepcopy(shared_world)
     for path in POLLED * 3:
         world.tab.poll(path)
     return world
@@ -402,53 +408,6 @@ def test_another_address_may_change_who_may_enter(world: World) -> None:
         token = world.tab.ask(TOKEN, REMOTE_ADDR=address).json()["data"]["token"]
         claims = jwt.decode(token, options={"verify_signature": False})
         assert bool(claims["organization"]) is (kind == "none")
-
-
-OVER_IN = timedelta(seconds=3)
-
-
-def the_session_ends(world: World) -> None:
-    Session.objects.filter(pk=world.session.pk).update(expires_at=timezone.now() + OVER_IN)
-
-
-def the_sign_in_ends(world: World) -> None:
-    SignIn.objects.filter(session=world.session).update(expires_at=timezone.now() + OVER_IN)
-
-
-def a_colleagues_sign_in_ends(world: World) -> None:
-    sign_somebody_in(world)
-    SignIn.objects.exclude(user=world.user).update(expires_at=timezone.now() + OVER_IN)
-
-
-def a_sign_in_attempt_ends(world: World) -> None:
-    begin_a_sign_in(world)
-    SignInAttempt.objects.update(expires_at=timezone.now() + OVER_IN)
-
-
-@pytest.mark.parametrize(
-    ("change", "paths"),
-    [
-        (the_session_ends, {*POLLED}),
-        (the_sign_in_ends, {*POLLED} - {DEPLOYMENT}),
-        (a_colleagues_sign_in_ends, {SESSION}),
-        (a_sign_in_attempt_ends, {SESSION}),
-    ],
-)
-@pytest.mark.django_db(transaction=True)
-def test_the_next_poll_shows_what_ends_by_time_alone(change: Change, paths: set[str]) -> None:
-    world = World()
-    change(world)
-    etags = {path: world.tab.ask(path).headers["ETag"] for path in POLLED * 2}
-    answers = {path: world.tab.ask(path, HTTP_IF_NONE_MATCH=etags[path]) for path in POLLED}
-    assert {path: (answer.status_code, took_the_fast_path(answer)) for path, answer in answers.items()} == {
-        path: (200 if path == TOKEN else 304, True) for path in POLLED
-    }
-    time.sleep(OVER_IN.total_seconds())
-    for path in POLLED:
-        refused = 200 if path in (SESSION, DEPLOYMENT) else 401
-        unchanged = 200 if path == TOKEN else 304
-        answer = world.tab.ask(path, HTTP_IF_NONE_MATCH=etags[path])
-        assert answer.status_code == (refused if path in paths else unchanged), path
 
 
 def test_a_sign_in_that_expires_meanwhile_is_no_longer_shown(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryFile
 from typing import Any, Protocol, cast
 
@@ -92,3 +92,27 @@ def round_trips(expected: int) -> Iterator[None]:
         pgconn.untrace()
         trace.seek(0)
         assert len(re.findall(r"(?m)^[^\t]+\tF\t\d+\t(?:Sync|Query)\b", trace.read())) == expected
+
+
+# Connections that a module keeps: a new one first reads PostgreSQL's catalogs, which takes longer than most tests.
+
+
+@pytest.fixture(scope="module")
+def reader(django_db_setup: None) -> Iterator[psycopg.Connection]:
+    """A connection that sees what is committed."""
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def shared_writers(django_db_setup: None) -> Iterator[list[psycopg.Connection]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(psycopg.connect(**connection.get_connection_params())) for _ in range(4)]
+
+
+@pytest.fixture
+def writers(shared_writers: list[psycopg.Connection], transactional_db: None) -> Iterator[list[psycopg.Connection]]:
+    """Four connections of others; a test may leave their transactions open."""
+    yield shared_writers
+    for writer in shared_writers:
+        writer.rollback()
