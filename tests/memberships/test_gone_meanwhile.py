@@ -104,16 +104,24 @@ def is_answered(
     assert found & {401, 403, 404}
 
 
+@pytest.fixture(scope="module")
+def shared_firm(shared_rows: None) -> Firm:
+    return Firm()
+
+
+@pytest.fixture
+def firm(shared_firm: Firm, db: None) -> Firm:
+    return deepcopy(shared_firm)
+
+
 @pytest.mark.parametrize(("endpoint", "deleted"), DELETED)
 def test_a_row_that_goes_in_the_midst_of_a_request_is_no_internal_error(
-    endpoint: str, deleted: Callable[[Firm], Model], monkeypatch: pytest.MonkeyPatch
+    firm: Firm, endpoint: str, deleted: Callable[[Firm], Model], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    firm = Firm()
     is_answered(firm.client(firm.admin), question(firm, endpoint), deleted(firm), monkeypatch)
 
 
-def test_so_may_ones_session_and_the_place_that_one_switches_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    firm = Firm()
+def test_so_may_ones_session_and_the_place_that_one_switches_to(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
     join(firm.admin, firm.workspace)
     client = firm.client(firm.admin)
     is_answered(client, ("POST", "/me", {"first_name": "Ada"}), SignIn.objects.get(user=firm.admin), monkeypatch)
