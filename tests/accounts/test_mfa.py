@@ -5,6 +5,7 @@ test_step_up.py tests the proof that a replacement takes.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -14,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.credentials import mfa
-from accounts.models import Authenticator, BackupCode, User
+from accounts.models import Authenticator, BackupCode, Deployment, User
 from accounts.values import encryption
 from tests.support.api import FORM, MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import UserFactory, confirmed_authenticator, member_of_new_workspace
@@ -40,14 +41,26 @@ CONFIRM = "/me/authenticator/attempt-verification"
 BACKUP_CODES = "/me/backup-codes"
 
 
-@pytest.fixture
-def user(deployment: Any) -> User:
-    return user_with_password(deployment, email="ada@example.com")
+@pytest.fixture(scope="module")
+def shared_browser(shared_deployment: Deployment) -> tuple[User, ApiClient]:
+    """A user, and a browser in which they have just signed in."""
+    user = user_with_password(shared_deployment, email="ada@example.com")
+    return user, signed_in(user)
 
 
 @pytest.fixture
-def client(user: User) -> ApiClient:
-    return signed_in(user)
+def browser(shared_browser: tuple[User, ApiClient], db: None) -> tuple[User, ApiClient]:
+    return deepcopy(shared_browser)
+
+
+@pytest.fixture
+def user(browser: tuple[User, ApiClient]) -> User:
+    return browser[0]
+
+
+@pytest.fixture
+def client(browser: tuple[User, ApiClient]) -> ApiClient:
+    return browser[1]
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -28,10 +29,15 @@ TOKEN_REUSED = 40107
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture
-def client(deployment: Deployment) -> ApiClient:
+@pytest.fixture(scope="module")
+def shared_client(shared_deployment: Deployment) -> ApiClient:
     """A browser in which a user has just signed in."""
-    return signed_in(user_with_password(deployment))
+    return signed_in(user_with_password(shared_deployment))
+
+
+@pytest.fixture
+def client(shared_client: ApiClient, db: None) -> ApiClient:
+    return deepcopy(shared_client)
 
 
 @pytest.fixture
@@ -131,8 +137,9 @@ def test_the_cookie_is_out_of_reach(db: None, due: Callable[[bool], None], same_
     expires = parsedate_to_datetime(set_attributes.pop("expires"))
     del set_attributes["max-age"]
     assert set_attributes == {"path": "/", "secure": True, "httponly": True, "samesite": same_site}
-    assert abs(expires - Session.objects.get().expires_at) <= SECOND
-    assert claims(cookie.value)["exp"] == int(Session.objects.get().expires_at.timestamp())
+    session = Session.objects.get(deployment=client.deployment)
+    assert abs(expires - session.expires_at) <= SECOND
+    assert claims(cookie.value)["exp"] == int(session.expires_at.timestamp())
 
 
 def test_the_header_brings_the_token_in_staging(db: None, due: Callable[[bool], None]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from copy import deepcopy
+from typing import Any, NamedTuple
 
 import jwt
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from accounts.models import SignIn, User
+from accounts.models import Deployment, SignIn, User
 from accounts.tokens.keys import load_public_key
 from memberships.models import ActiveMembership, OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
@@ -39,19 +40,37 @@ ORGANIZATION = "/session/switch-organization"
 WORKSPACE = "/session/switch-workspace"
 
 
-@pytest.fixture
-def user(deployment: Any) -> User:
-    return user_with_password(deployment)
+class World(NamedTuple):
+    user: User
+    membership: WorkspaceMembership
+    client: ApiClient
+
+
+@pytest.fixture(scope="module")
+def shared_world(shared_deployment: Deployment) -> World:
+    """A member of a workspace, who has just signed in."""
+    user = user_with_password(shared_deployment)
+    return World(user, member_of_new_workspace(user), signed_in(user))
 
 
 @pytest.fixture
-def membership(user: User) -> WorkspaceMembership:
-    return member_of_new_workspace(user)
+def world(shared_world: World, db: None) -> World:
+    return deepcopy(shared_world)
 
 
 @pytest.fixture
-def client(user: User) -> ApiClient:
-    return signed_in(user)
+def user(world: World) -> User:
+    return world.user
+
+
+@pytest.fixture
+def membership(world: World) -> WorkspaceMembership:
+    return world.membership
+
+
+@pytest.fixture
+def client(world: World) -> ApiClient:
+    return world.client
 
 
 def to_organization(client: ApiClient, organization_id: object, **headers: Any) -> Any:

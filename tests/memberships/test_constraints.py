@@ -40,17 +40,11 @@ from tests.support.factories import (
     join,
     join_organization,
     new_branch,
-    new_world,
     session_of,
     staff,
 )
 
 Row = dict[str, Any]
-
-
-@pytest.fixture
-def world(db: None) -> World:
-    return new_world()
 
 
 ORGANIZATION_MEMBERSHIP = {"deployment": "own.deployment", "organization": "own.organization", "user": "own.user"}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.apps import apps
@@ -29,22 +30,39 @@ SIGN_OUT = "/session/sign-out"
 SWITCH = "/session/switch-sign-in"
 
 
-@pytest.fixture
-def ada(deployment: Deployment) -> User:
-    return user_with_password(deployment)
-
-
-@pytest.fixture
-def bob(deployment: Deployment) -> User:
-    return user_with_password(deployment)
-
-
-@pytest.fixture
-def both(ada: User, bob: User) -> ApiClient:
+class People(NamedTuple):
+    ada: User
+    bob: User
+    both: ApiClient
     """A browser in which Ada and then Bob signed in."""
-    client = signed_in(ada)
-    sign_in(client, bob)
-    return client
+
+
+@pytest.fixture(scope="module")
+def shared_people(shared_deployment: Deployment) -> People:
+    ada, bob = (user_with_password(shared_deployment) for _ in range(2))
+    both = signed_in(ada)
+    sign_in(both, bob)
+    return People(ada, bob, both)
+
+
+@pytest.fixture
+def people(shared_people: People, db: None) -> People:
+    return deepcopy(shared_people)
+
+
+@pytest.fixture
+def ada(people: People) -> User:
+    return people.ada
+
+
+@pytest.fixture
+def bob(people: People) -> User:
+    return people.bob
+
+
+@pytest.fixture
+def both(people: People) -> ApiClient:
+    return people.both
 
 
 def sign_in_id(user: User) -> str:
@@ -318,11 +336,12 @@ def test_signing_out_all_leaves_a_new_visitor(both: ApiClient, query: str) -> No
     assert not SignIn.objects.filter(ended_at__isnull=True).exists()
 
 
-def test_the_last_sign_in_takes_the_session_with_it(ada: User) -> None:
-    client = signed_in(ada)
+def test_the_last_sign_in_takes_the_session_with_it(deployment: Deployment) -> None:
+    user = user_with_password(deployment)
+    client = signed_in(user)
     token = client.token
-    assert data_of(client.post(SIGN_OUT, None, f"sign_in_id={sign_in_id(ada)}"))["signins"] == []
-    assert error_code(ApiClient(ada.deployment, token=token).get("/me")) == SESSION_ENDED
+    assert data_of(client.post(SIGN_OUT, None, f"sign_in_id={sign_in_id(user)}"))["signins"] == []
+    assert error_code(ApiClient(deployment, token=token).get("/me")) == SESSION_ENDED
 
 
 def test_signing_out_ends_the_session_even_when_its_token_is_due(both: ApiClient, settings: Any) -> None:
