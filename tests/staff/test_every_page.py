@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import User as Staff
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.db.models import Model
 from django.test import Client
@@ -61,7 +62,7 @@ READ_ONLY = {AuditEntry, SigningKey, Authenticator, BackupCode, Session, SignIn,
 
 
 def queries_of(client: Client, address: str) -> int:
-    client.get(address)  # what is read once per process or session does not count
+    ContentType.objects.get_for_models(*PAGES)  # what is read once per process does not count
     with CaptureQueriesContext(connection) as queries:
         assert client.get(address).status_code == 200
     return len(queries)
@@ -98,33 +99,34 @@ def test_its_list_opens_and_shows_the_row(admin_client: Client, model: type[Mode
 
 
 @each_page
-def test_the_row_is_found_by_its_id_and_no_other_id(admin_client: Client, model: type[Model]) -> None:
+def test_the_row_is_found_by_its_id(admin_client: Client, model: type[Model]) -> None:
     row = NEW_ROW[model]()
-    address = url(model, "changelist")
-    assert page_of(row) in admin_client.get(address, {"q": str(row.pk)}).content.decode()
-    assert page_of(row) not in admin_client.get(address, {"q": "9" * 17}).content.decode()
+    assert page_of(row) in admin_client.get(url(model, "changelist"), {"q": str(row.pk)}).content.decode()
 
 
 @each_page
-def test_a_strange_search_finds_nothing_and_breaks_nothing(admin_client: Client, model: type[Model]) -> None:
+def test_another_id_or_a_strange_search_finds_nothing(admin_client: Client, model: type[Model]) -> None:
+    """The file of a list has the rows that its page shows, and takes a fraction of the time."""
     NEW_ROW[model]()
-    found = {}
-    for term in ("%", "9" * 19, "9" * 40, "²", 'a "b c'):
-        response = admin_client.get(url(model, "changelist"), {"q": term})
-        found[term] = response.status_code, response.context["cl"].result_count
-    assert set(found.values()) == {(200, 0)}, found
-    assert admin_client.get(url(model, "changelist"), {"q": "\0"}).status_code == 200  # Django's own form refuses it
+    address = url(model, "changelist")
+    assert admin_client.get(address, {"q": 'a "b c'}).context["cl"].result_count == 0
+    rows = {
+        term: admin_client.get(f"{address}export/jsonl/", {"q": term}).getvalue().splitlines()
+        for term in ("9" * 17, "%", "9" * 19, "9" * 40, "²", 'a "b c')
+    }
+    assert [term for term, found in rows.items() if found] == []
+    assert admin_client.get(address, {"q": "\0"}).status_code == 200  # Django's own form refuses it
 
 
 @each_page
-def test_a_list_with_all_columns_costs_the_same_for_3_rows_and_10(admin_client: Client, model: type[Model]) -> None:
+def test_a_list_with_all_columns_costs_the_same_for_2_rows_and_4(admin_client: Client, model: type[Model]) -> None:
     choose_all_columns(Staff.objects.get(), model)
-    for _ in range(3):
+    costs = []
+    for _ in range(2):
         NEW_ROW[model]()
-    of_few = queries_of(admin_client, url(model, "changelist"))
-    for _ in range(7):
         NEW_ROW[model]()
-    assert queries_of(admin_client, url(model, "changelist")) == of_few
+        costs.append(queries_of(admin_client, url(model, "changelist")))
+    assert costs[0] == costs[1]
 
 
 @each_page
@@ -178,7 +180,7 @@ def _related(address: str, row: Model) -> dict[str, Any]:
 def test_a_page_costs_the_same_for_any_number_of_related_rows(admin_client: Client) -> None:
     branch = new_branch()
     costs: list[list[int]] = []
-    for more in (1, 3, 40):
+    for more in (1, 3, INLINE_ROWS):
         for _ in range(more):
             _fill(branch.organization, branch.workspace, branch.user)
         segment = Segment.objects.filter(deployment=branch.deployment, type=Segment.Type.USER).earliest("pk")

@@ -185,7 +185,7 @@ def test_no_page_of_a_model_shows_a_foreign_row(
     choose_all_columns(StaffAccess.objects.get().user, model)
     addresses = [_address(PAGES[model], pattern, own) for pattern, _ in _patterns(PAGES[model])]
     lists = url(model, "changelist")
-    addresses += [f"{lists}?q={FOREIGN[:-1]}", f"{lists}?q={foreign[model].pk}", f"{lists}?all=1"]
+    addresses += [f"{lists}?q={FOREIGN[:-1]}", f"{lists}?q={foreign[model].pk}&all=1"]
     addresses += [
         f"{lists}?{field.name}__id__exact={foreign[field.related_model].pk}"
         for field in model._meta.concrete_fields
@@ -193,7 +193,9 @@ def test_no_page_of_a_model_shows_a_foreign_row(
     ]
     opened = 0
     for address in addresses:
-        response = client.get(address, follow=True)
+        response = client.get(address)
+        if response.status_code == 302 and response.url not in addresses:
+            response = client.get(response.url, follow=True)
         content = response.getvalue().decode().lower()
         assert FOREIGN not in content, address
         if role == SUPPORT:
@@ -237,28 +239,26 @@ def _autocompletes() -> list[tuple[type[Model], str]]:
     return sorted(found, key=str)
 
 
-@pytest.mark.parametrize(("model", "field"), _autocompletes(), ids=str)
 @each_role
 def test_no_autocomplete_offers_a_foreign_row(
-    own: dict[type[Model], Any], foreign: dict[type[Model], Any], model: type[Model], field: str, role: str
+    own: dict[type[Model], Any], foreign: dict[type[Model], Any], role: str
 ) -> None:
     client = client_of(own, role)
-    related: Any = model._meta.get_field(field).related_model
-    for term in ("", FOREIGN, str(foreign[related].pk) if related in foreign else "1"):
-        response = client.get(
-            reverse("admin:autocomplete"),
-            {
+    for model, field in _autocompletes():
+        related: Any = model._meta.get_field(field).related_model
+        for term in ("", FOREIGN, str(foreign[related].pk) if related in foreign else "1"):
+            asked = {
                 "app_label": model._meta.app_label,
                 "model_name": str(model._meta.model_name),
                 "field_name": field,
                 "term": term,
-            },
-        )
-        assert response.status_code in (200, 403)
-        assert FOREIGN not in response.getvalue().decode().lower()
-        if response.status_code == 200:
-            offered = {result["id"] for result in response.json()["results"]}
-            assert related not in foreign or str(foreign[related].pk) not in offered
+            }
+            response = client.get(reverse("admin:autocomplete"), asked)
+            assert response.status_code in (200, 403), asked
+            assert FOREIGN not in response.getvalue().decode().lower(), asked
+            if response.status_code == 200:
+                offered = {result["id"] for result in response.json()["results"]}
+                assert related not in foreign or str(foreign[related].pk) not in offered, asked
 
 
 @each_model

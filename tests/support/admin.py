@@ -200,8 +200,9 @@ def errors(response: Any) -> str:
     for inline in context["inline_admin_formsets"]:
         listed += [*inline.formset.errors, {"": inline.formset.non_form_errors()}]
     texts = [str(message) for fields in listed for messages in fields.values() for message in messages]
+    visible = _visible(response.content.decode())
     for text in texts:
-        assert " ".join(text.split()) in _visible(response.content.decode()), "the page does not show the error"
+        assert " ".join(text.split()) in visible, "the page does not show the error"
     return "\n".join(texts)
 
 
