@@ -193,7 +193,7 @@ def test_no_page_of_a_model_shows_a_foreign_row(
     ]
     opened = 0
     for address in addresses:
-        response = client.get(address)
+        response: Any = client.get(address)
         if response.status_code == 302 and response.url not in addresses:
             response = client.get(response.url, follow=True)
         content = response.getvalue().decode().lower()
