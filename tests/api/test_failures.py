@@ -26,7 +26,6 @@ from tests.support.server import (
     Connection,
     OwnPostgres,
     Reply,
-    ServerProcess,
     request,
     running_server,
     wait_until,
@@ -302,26 +301,3 @@ def test_the_real_server_gives_every_error_in_the_envelope(
         if is_kept:
             assert connection.request(MEMBERSHIPS, Cookie=demo.cookie).status == 200
         assert code_of(connection.request(target, method=method, **{"Cookie": demo.cookie, **headers})) == code
-
-
-def test_nobody_can_fill_the_log_with_requests_that_are_answered(
-    demo_env: dict[str, str],
-) -> None:
-    server = ServerProcess(demo_env)
-    try:
-        server.wait_for_it()
-        for method, target in [("HEAD", MEMBERSHIPS), ("HEAD", "/docs/"), ("GET", "/nowhere"), ("FOO", "/healthz")]:
-            request(server.base_url, target, method=method)
-        assert len(server.log().splitlines()) == 1  # where it serves
-    finally:
-        server.close()
-
-
-def test_sigterm_ends_the_server_with_all_its_workers(demo_env: dict[str, str]) -> None:
-    server = ServerProcess(demo_env | {"WORKERS": "2"})
-    try:
-        server.wait_for_it()
-        server.terminate()
-        wait_until(server.is_gone, "all processes have ended")
-    finally:
-        server.close()

@@ -39,6 +39,19 @@ def manage(*arguments: str, without: str = "", **environment: str) -> subprocess
     )
 
 
+def setting(expression: str, **environment: str) -> str:
+    """``expression`` of the settings ``s``, as production has them with ``environment`` besides."""
+    result = subprocess.run(
+        [sys.executable, "-c", f"from django.conf import settings as s; print({expression})"],
+        env=PRODUCTION | {"DJANGO_SETTINGS_MODULE": "config.settings"} | environment,
+        cwd=BASE_DIR,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
 def test_every_name_of_a_test_is_a_sentence_of_at_most_75_characters() -> None:
     for path in (BASE_DIR / "tests").rglob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -69,10 +82,7 @@ def test_a_weak_secret_key_is_refused_with_the_way_to_a_good_one() -> None:
 
 @pytest.mark.parametrize(("value", "expected"), [("", "False"), ("true", "True")])
 def test_browsers_are_asked_to_preload_the_host_only_on_demand(value: str, expected: str) -> None:
-    result = manage(
-        "shell", "-v0", "-c", "from django.conf import settings as s; print(s.SECURE_HSTS_PRELOAD)", HSTS_PRELOAD=value
-    )
-    assert result.stdout.strip() == expected
+    assert setting("s.SECURE_HSTS_PRELOAD", HSTS_PRELOAD=value) == expected
 
 
 WRONG = {

@@ -31,7 +31,6 @@ from tests.support.server import (
     ServerProcess,
     demo_environment,
     manage,
-    own_postgres,
     request,
     wait_until,
 )
@@ -72,7 +71,9 @@ def workers_of(server: ServerProcess) -> set[int]:
     return {int(pid) for pid in path.read_text().split()}
 
 
-def test_it_says_where_it_serves(own_server: ServerProcess) -> None:
+def test_it_says_where_it_serves_and_logs_no_request_that_is_answered(own_server: ServerProcess) -> None:
+    for method, target in [("HEAD", MEMBERSHIPS), ("HEAD", "/docs/"), ("GET", "/nowhere"), ("FOO", "/healthz")]:
+        request(own_server.base_url, target, method=method)
     (line,) = own_server.log().splitlines()
     assert f"Rollcall serves at {own_server.base_url} " in line
 
@@ -276,9 +277,9 @@ def test_two_migrates_wait_for_each_other(demo_postgres: OwnPostgres, demo_env: 
         assert (process.returncode, "No migrations to apply" in out) == (0, True)
 
 
-def test_two_migrates_of_an_empty_database_both_succeed() -> None:
-    with own_postgres() as postgres:
-        env = demo_environment(postgres.url)
+def test_two_migrates_of_an_empty_database_both_succeed(demo_postgres: OwnPostgres) -> None:
+    with demo_postgres.empty_database() as url:
+        env = demo_environment(url)
         command = [sys.executable, str(BASE_DIR / "manage.py"), "migrate", "--verbosity=0"]
         both = [subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) for _ in range(2)]
         errors = [process.communicate(timeout=PATIENCE)[1] for process in both]

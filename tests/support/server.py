@@ -86,6 +86,15 @@ class OwnPostgres:
         """Let the database be as it was saved; clients lose their connections."""
         self._execute(f"DROP DATABASE {DATABASE} WITH (FORCE)", f"CREATE DATABASE {DATABASE} TEMPLATE saved")
 
+    @contextmanager
+    def empty_database(self) -> Iterator[str]:
+        """The URL of one beside it, which is gone after the block."""
+        self._execute("CREATE DATABASE empty")
+        try:
+            yield self._server.get_uri("empty")
+        finally:
+            self._execute("DROP DATABASE empty WITH (FORCE)")
+
     def _execute(self, *statements: LiteralString) -> None:
         with psycopg.connect(self._server.get_uri("postgres"), autocommit=True) as connection:
             for statement in statements:
