@@ -62,10 +62,10 @@ TransactionTestCase._fixture_teardown = empty_the_tables  # type: ignore[attr-de
 
 LONGEST = [
     "interop/test_accessibility.py",
-    "server/test_slow_clients.py",
-    "server/test_serve.py",
     "staff/test_every_page.py",
     "demo/test_data_again.py",
+    "server/test_serve.py",
+    "server/test_slow_clients.py",
     "memberships/test_tenancy_graphs.py",
     "demo/test_organizations.py",
     "staff/test_tasks_in_a_browser.py",
@@ -87,7 +87,10 @@ LONGEST = [
     "memberships/test_plans.py",
     "memberships/test_fast_path.py",
 ]
-"""The files that take longest, in the order in which they begin: one that began last would keep a process waiting."""
+"""The files that take longest, in the order in which they begin: one that began last would keep a process waiting.
+
+One of the first three needs the demo: the others would wait while it is loaded.
+"""
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -48,11 +48,12 @@ def loaded_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with InterProcessLock(folder / "demo.lock"):
         if not (folder / "demo.json").exists():
             with own_postgres() as postgres:
+                with psycopg.connect(postgres.url, autocommit=True) as connection:
+                    connection.execute("ALTER SYSTEM SET fsync = off")  # no test pulls the plug of the machine
+                    connection.execute("SELECT pg_reload_conf()")
                 env = demo_environment(postgres.url)
                 *printed, staff_session = manage("shell", "-v0", "-c", LOAD, env=env).split()
                 tokens = dict(zip((CHIOMA, DMITRI), printed, strict=True))
-                with psycopg.connect(postgres.url, autocommit=True) as connection:
-                    connection.execute("ALTER SYSTEM SET fsync = off")  # no test pulls the plug of the machine
                 postgres.stop("fast")
                 postgres.copy_to(folder / "demo")
             sessions = {"env": env, "tokens": tokens, "staff_session": staff_session}
