@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.support.browser import Demo, in_a_browser, new_page
 
@@ -22,9 +22,9 @@ def open_docs(page: Page, base_url: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def docs(browser: Browser, demo: Demo) -> Iterator[Page]:
+def docs(context: BrowserContext, demo: Demo) -> Iterator[Page]:
     """The page, open, for tests that leave it as it is."""
-    with new_page(browser) as page:
+    with new_page(context) as page:
         open_docs(page, demo.base_url)
         yield page
 

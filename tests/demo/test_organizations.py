@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.browser import Demo, choose, follow, in_a_browser, sign_in_as_staff
@@ -17,6 +15,7 @@ from tests.support.playground import (
     sign_in,
     sign_up,
     type_credentials,
+    use_a_phone,
     verify_address,
 )
 
@@ -376,11 +375,9 @@ def test_members_are_offered_nothing_that_they_may_not_do(page: Page, demo: Demo
 
 
 @in_a_browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_an_organization_fits_a_phone_and_a_keyboard(browser: Browser, demo: Demo, scheme: Any) -> None:
+def test_an_organization_fits_a_phone_and_a_keyboard(page: Page, demo: Demo) -> None:
     demo.sql("UPDATE organizations_organization SET description = repeat('o', 200) WHERE name = 'Nordlys Logistikk'")
-    context = browser.new_context(viewport={"width": 360, "height": 720}, color_scheme=scheme)
-    page = context.new_page()
+    use_a_phone(page)
     sign_in(page, demo, "elodie")
     page.get_by_role("link", name="Organizations", exact=True).focus()
     page.keyboard.press("Enter")
@@ -401,7 +398,6 @@ def test_an_organization_fits_a_phone_and_a_keyboard(browser: Browser, demo: Dem
     fits(page)
     page.go_back()
     expect(page.locator("#organizations-title")).to_be_focused()
-    context.close()
 
 
 @in_a_browser

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -21,6 +20,7 @@ from tests.support.playground import (
     sign_in,
     sign_up,
     type_credentials,
+    use_a_phone,
 )
 
 FIRST = "seven lazy foxes jump"
@@ -167,11 +167,9 @@ def addresses(page: Page, first: str, second: str) -> None:
 
 
 @in_a_browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_keyboard_on_a_phone_is_enough_to_sign_up(browser: Browser, demo: Demo, scheme: Any) -> None:
-    address = f"kim.{scheme}@a-domain-with-quite-a-long-name.example"
-    context = browser.new_context(viewport={"width": 360, "height": 720}, color_scheme=scheme)
-    page = context.new_page()
+def test_a_keyboard_on_a_phone_is_enough_to_sign_up(page: Page, demo: Demo) -> None:
+    address = "kim@a-domain-with-quite-a-long-name.example"
+    use_a_phone(page)
     page.goto(demo.base_url)
     expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     press_tab_until(page, page.get_by_role("link", name="Create an account"))
@@ -201,7 +199,6 @@ def test_a_keyboard_on_a_phone_is_enough_to_sign_up(browser: Browser, demo: Demo
     fits(page)
     page.go_back()
     expect(page.locator("#memberships-title")).to_be_focused()
-    context.close()
 
 
 def press_tab_until(page: Page, target: Locator, *, backwards: bool = False) -> None:

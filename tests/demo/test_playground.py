@@ -11,16 +11,15 @@ from typing import Any
 
 import psycopg
 import pyotp
-import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
 from demo.data import TOTP_SECRET
 from tests.support.api import MEMBERSHIPS
 from tests.support.browser import Demo, in_a_browser
-from tests.support.playground import open_account, set_up_an_authenticator, sign_in, sign_up
+from tests.support.playground import fits, open_account, set_up_an_authenticator, sign_in, sign_up, use_a_phone
 from tests.support.server import request
 
 
@@ -122,31 +121,26 @@ def test_entering_is_refused_until_address_and_mfa_are_right(page: Page, demo: D
 
 
 @in_a_browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_a_phone_and_a_keyboard(browser: Browser, demo: Demo, scheme: Any) -> None:
-    context = browser.new_context(viewport={"width": 360, "height": 720}, color_scheme=scheme)
-    page = context.new_page()
+def test_it_fits_a_phone_and_a_keyboard(page: Page, demo: Demo) -> None:
+    use_a_phone(page)
     page.goto(demo.base_url)
     page.get_by_role("button", name="chioma").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("textbox", name="Password", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#memberships-title")).to_be_focused()
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    fits(page)
     page.keyboard.press("Tab")
     expect(page.get_by_role("combobox", name="Organization")).to_be_focused()
-    context.close()
 
 
 @in_a_browser
-def test_on_a_phone_the_outcome_is_in_view_wherever_one_has_scrolled_to(browser: Browser, demo: Demo) -> None:
-    context = browser.new_context(viewport={"width": 360, "height": 720})
-    page = context.new_page()
+def test_on_a_phone_the_outcome_is_in_view_wherever_one_has_scrolled_to(page: Page, demo: Demo) -> None:
+    use_a_phone(page)
     sign_in(page, demo, "dmitri")
     page.locator(".card").last.get_by_role("button").click()
     expect(page.locator("#notice")).to_contain_text("You are in")
     expect(page.locator("#notice")).to_be_in_viewport(ratio=1)
-    context.close()
 
 
 @in_a_browser

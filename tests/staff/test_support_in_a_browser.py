@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.support.browser import Demo, choose, follow, in_a_browser, sign_in_as_staff
+from tests.support.playground import fits, use_a_phone
 
 pytestmark = in_a_browser
 
@@ -137,19 +137,14 @@ def test_a_list_is_paged_through_by_keys(page: Page, demo: Demo) -> None:
     expect(pages.get_by_role("link", name="…")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_fit_a_phone(browser: Browser, page: Page, demo: Demo, scheme: Any) -> None:
-    context = browser.new_context(
-        viewport={"width": 360, "height": 720}, color_scheme=scheme, storage_state=page.context.storage_state()
-    )
-    narrow = context.new_page()
+def test_the_pages_fit_a_phone(page: Page, demo: Demo) -> None:
+    use_a_phone(page)
     paths = ["memberships/workspacemembership/import/", "accounts/user/2/why-not/", "accounts/signingkey/1/change/"]
     for path in [*paths, "organizations/organization/1/history/"]:
-        narrow.goto(f"{demo.base_url}/admin/{path}")
-        assert narrow.evaluate("document.documentElement.scrollWidth") == 360, path
-        cut_off = narrow.locator("#result_list").evaluate_all(
+        page.goto(f"{demo.base_url}/admin/{path}")
+        fits(page)
+        cut_off = page.locator("#result_list").evaluate_all(
             "lists => lists.flatMap(list => [...list.querySelectorAll('td')])"
             ".filter(cell => cell.scrollHeight > cell.clientHeight + 1).map(cell => cell.textContent)"
         )
         assert cut_off == [], path
-    context.close()

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 from django.conf import settings
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.support.dns import DnsServer
 from tests.support.server import PATIENCE, OwnPostgres, own_postgres, request, running_server, wait_until
@@ -117,31 +117,41 @@ def chromium() -> Iterator[Chromium]:
 
 @pytest.fixture(scope="module")
 def browser(chromium: Chromium) -> Iterator[Browser]:
-    """For the tests of one module; they make their own contexts, which share nothing, and close them."""
+    """For the tests of one module; contexts that they make share nothing."""
     with chromium.in_use() as browser:
         yield browser
         for context in browser.contexts:
             context.close()
 
 
-@contextmanager
-def new_page(browser: Browser) -> Iterator[Page]:
-    """A page of a browser that knows nothing yet. It must load nothing from elsewhere, and raise nothing."""
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> BrowserContext:
+    """For the pages of one module: scripts and styles that one has loaded are there for the next."""
     context = browser.new_context()
     context.set_default_timeout(PATIENCE * 1000)
+    return context
+
+
+@contextmanager
+def new_page(context: BrowserContext) -> Iterator[Page]:
+    """A page that nobody is known to, nor was. It must load nothing from elsewhere, and raise nothing."""
+    context.clear_cookies()
     page = context.new_page()
-    trouble: list[str] = []
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    page.on("request", lambda sent: None if "//127.0.0.1:" in sent.url else trouble.append(sent.url))
+    urls, errors = set[str](), list[str]()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda sent: urls.add(sent.url))
     yield page
-    context.close()
-    trouble = [item for item in trouble if not item.startswith("data:")]
-    assert trouble == [], trouble
+    control = context.new_cdp_session(page)
+    for origin in {f"{url.scheme}://{url.netloc}" for url in map(urlsplit, urls) if url.netloc}:
+        control.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "local_storage,indexeddb"})
+    page.close()
+    assert errors == []
+    assert [url for url in urls if not url.startswith(("http://127.0.0.1:", "data:"))] == []
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    with new_page(browser) as page:
+def page(context: BrowserContext) -> Iterator[Page]:
+    with new_page(context) as page:
         yield page
 
 

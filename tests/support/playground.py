@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
+from typing import Any, Literal
 
 import pyotp
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import Demo
 from tests.support.pictures import drawn
+
+SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 
 
 def sign_in(page: Page, demo: Demo, name: str, password: str | None = None) -> None:
@@ -79,9 +81,15 @@ def said(page: Page, text: str) -> None:
     expect(page.get_by_role("status")).to_contain_text(text)
 
 
+def use_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 720})
+
+
 def fits(page: Page) -> None:
-    """Nothing is wider than the window."""
-    assert page.evaluate("document.documentElement.scrollWidth") == page.evaluate("innerWidth")
+    """Nothing is wider than the window, in light or dark."""
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") == page.evaluate("innerWidth"), scheme
 
 
 def picture_file() -> Any:
