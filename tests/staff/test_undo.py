@@ -81,7 +81,9 @@ def refused(group_id: UUID, **options: Any) -> str:
 # Against an oracle
 
 
-def world() -> Deployment:
+@pytest.fixture
+def rows(db: None) -> None:
+    """Some of everything that an undo restores."""
     deployment = DeploymentFactory.create()
     member = OrganizationRoleFactory.create(deployment=deployment)
     admin = OrganizationRoleFactory.create(deployment=deployment, permissions=["organization:admin"])
@@ -102,7 +104,6 @@ def world() -> Deployment:
         EmailAddress.objects.create(user=users[1], email=f"second@firm{number}.example", verified_at=timezone.now())
         segment = SegmentFactory.create(deployment=deployment, type="user")
         UserSegment.objects.create(user=users[2], segment=segment)
-    return deployment
 
 
 def some(model: Any, random: Random) -> Any:
@@ -211,9 +212,8 @@ indices = st.lists(st.integers(0, len(CHANGES) - 1), min_size=1, max_size=8)
 
 @settings(max_examples=30)
 @given(seed=st.integers(0, 1000), numbers=indices)
-def test_an_undo_restores_every_column_and_can_be_undone(seed: int, numbers: list[int]) -> None:
+def test_an_undo_restores_every_column_and_can_be_undone(rows: None, seed: int, numbers: list[int]) -> None:
     with transaction.atomic():
-        world()
         before = snapshot()
         with action() as group:
             change(Random(seed), numbers)
@@ -229,10 +229,9 @@ def test_an_undo_restores_every_column_and_can_be_undone(seed: int, numbers: lis
 @settings(max_examples=30)
 @given(seed=st.integers(0, 1000), numbers=indices, later=indices)
 def test_an_undo_after_other_changes_restores_its_own_rows_or_changes_nothing(
-    seed: int, numbers: list[int], later: list[int]
+    rows: None, seed: int, numbers: list[int], later: list[int]
 ) -> None:
     with transaction.atomic():
-        world()
         with action() as group:
             change(Random(seed), numbers)
         with action():
