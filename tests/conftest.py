@@ -22,7 +22,15 @@ from tests.support.demo import common_postgres, demo_cookies, demo_env, demo_pos
 from tests.support.dns import name_server
 from tests.support.factories import UserFactory
 from tests.support.rendering import pages_alone_are_kept
-from tests.support.shared import deployment, shared_deployment, shared_rows, shared_world, world
+from tests.support.shared import (
+    deployment,
+    end_shared_rows,
+    rows_until_a_commit,
+    shared_deployment,
+    shared_rows,
+    shared_world,
+    world,
+)
 from tests.support.template import copy_a_template, drop_the_template, empty_the_tables
 
 __all__ = [
@@ -42,6 +50,7 @@ __all__ = [
     "page",
     "pages_alone_are_kept",
     "reader",
+    "rows_until_a_commit",
     "shared_deployment",
     "shared_rows",
     "shared_world",
@@ -137,7 +146,7 @@ def pytest_collection_finish() -> None:
     """Collect garbage less often, and never look through what now stays to the end: a tenth of the time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(20_000, 100, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -145,6 +154,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {str(FOLDER / name): number for number, name in enumerate(LONGEST)}
     tests = Counter(item.path for item in items)
     items.sort(key=lambda item: (rank.get(str(item.path), len(rank)), -tests[item.path]))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    end_shared_rows(item)
 
 
 @pytest.fixture

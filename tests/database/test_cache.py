@@ -229,6 +229,11 @@ BULK_CHANGES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def shared_deployment() -> None:
+    """None: a test looks at all that its transaction has logged."""
+
+
 @pytest.fixture
 def crowd(deployment: Deployment) -> Deployment:
     """A deployment with more than a hundred of each thing."""

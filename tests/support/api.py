@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache, lru_cache
+from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
 
@@ -129,9 +130,17 @@ def error_code(response: Any) -> int:
     return code
 
 
-@cache
 def document() -> dict[str, Any]:
-    """The OpenAPI document."""
+    """The OpenAPI document, which one thread makes."""
+    with _MAKING:
+        return _document()
+
+
+_MAKING = Lock()
+
+
+@cache
+def _document() -> dict[str, Any]:
     generated: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
     return generated
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from copy import deepcopy
 
 import pytest
@@ -20,36 +21,55 @@ def commits(item: pytest.Item) -> bool:
     return bool(by_fixture or (marker and marker.kwargs.get("transaction")))
 
 
-def _some_commit(module: pytest.Module) -> bool:
-    return any(commits(item) for item in module.session.items if item.path == module.path)
+_OPEN = pytest.StashKey[ExitStack]()
+_COMMITTED = pytest.StashKey[bool]()
+
+
+def end_shared_rows(item: pytest.Item) -> None:
+    """Roll back the rows that a module shares if ``item`` is the first of its tests that commits."""
+    module = item.getparent(pytest.Module)
+    if module is not None and commits(item):
+        module.stash[_COMMITTED] = True
+        module.stash.setdefault(_OPEN, ExitStack()).close()
 
 
 @pytest.fixture(scope="module")
-def shared_rows(
+def rows_until_a_commit(
     request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[None]:
-    """Rows that fixtures of a module make after this one stay for all its tests, whose own changes are rolled back.
+    """Rows that fixtures of a module make after this one stay until one of its tests commits; each changes its own.
 
     Each test gets a deep copy of what such a fixture returns, lest it sees attributes that another one has changed.
     """
-    assert not _some_commit(request.node), "no other transaction can be around a test that commits"
-    with django_db_blocker.unblock(), transaction.atomic():
+    with ExitStack() as stack:
+        stack.enter_context(django_db_blocker.unblock())
+        stack.enter_context(transaction.atomic())
+        stack.callback(transaction.set_rollback, True)
+        request.node.stash[_OPEN] = stack
         yield
-        transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def shared_rows(request: pytest.FixtureRequest, rows_until_a_commit: None) -> None:
+    """The same for a module none of whose tests commits: its rows stay to the end."""
+    some_commit = any(commits(item) for item in request.session.items if item.path == request.path)
+    assert not some_commit, "no other transaction can be around a test that commits"
 
 
 @pytest.fixture(scope="module")
 def shared_deployment(request: pytest.FixtureRequest) -> Deployment | None:
-    """The deployment of all tests of a module; None if some of them commit."""
-    if _some_commit(request.node):
+    """The deployment of the tests of a module; None if the first of them commits."""
+    if _COMMITTED in request.node.stash:
         return None
-    request.getfixturevalue("shared_rows")
+    request.getfixturevalue("rows_until_a_commit")
     return DeploymentFactory.create()
 
 
 @pytest.fixture
-def deployment(shared_deployment: Deployment | None, db: None) -> Deployment:
-    return DeploymentFactory.create() if shared_deployment is None else deepcopy(shared_deployment)
+def deployment(request: pytest.FixtureRequest, shared_deployment: Deployment | None, db: None) -> Deployment:
+    if shared_deployment is None or _COMMITTED in request.node.getparent(pytest.Module).stash:
+        return DeploymentFactory.create()
+    return deepcopy(shared_deployment)
 
 
 @pytest.fixture(scope="module")
