@@ -17,6 +17,7 @@ from django.db.models.expressions import NegatedExpression
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
+from unfold.templatetags import unfold_list
 from unfold.views import ChangeList
 
 from staff.models import SavedView
@@ -184,6 +185,17 @@ class StaffChangeList(ChangeList):
         if self.paginator.goes_on:
             self.sortable_by: Any = ()
             self.params.pop(ORDER_VAR, None)
+
+
+def _heads(cl: Any) -> list[dict[str, Any]]:
+    """The heads of the columns of ``cl``. unfold makes them anew for each row, in a fifth of the page's time."""
+    if not hasattr(cl, "heads"):
+        cl.heads = list(_heads_of_unfold(cl))
+    heads: list[dict[str, Any]] = cl.heads
+    return heads
+
+
+_heads_of_unfold, unfold_list.result_headers = unfold_list.result_headers, _heads
 
 
 def _looked_for_once(rows: Any) -> Any:
