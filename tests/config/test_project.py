@@ -153,6 +153,12 @@ def test_the_models_have_all_their_migrations() -> None:
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
 
 
+def test_migrations_add_no_trigger_constraint_or_index_the_slow_way() -> None:
+    slow = re.compile(r"pgtrigger\.migrations\.|[^.]migrations\.(?:AddConstraint|AddIndex)\(")
+    for path in BASE_DIR.glob("[a-z]*/migrations/0*.py"):
+        assert not slow.search(path.read_text()), f"{path}: put database.operations in its place"
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     for page in [BASE_DIR / "README.md", BASE_DIR / "CHANGELOG.md", *(BASE_DIR / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
