@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.support.browser import Demo, in_a_browser, new_page
+from tests.support.demo import CHIOMA
 
 pytestmark = in_a_browser
 SIGN_IN = "operations-Sign-in-SignIn"
@@ -23,8 +24,9 @@ def open_docs(page: Page, base_url: str) -> None:
 
 @pytest.fixture(scope="module")
 def docs(context: BrowserContext, demo: Demo) -> Iterator[Page]:
-    """The page, open, for tests that leave it as it is."""
+    """The page, opened by a reader who prefers dark, for tests that leave it as it is."""
     with new_page(context) as page:
+        page.emulate_media(color_scheme="dark")
         open_docs(page, demo.base_url)
         yield page
 
@@ -53,13 +55,13 @@ def test_the_endpoints_come_first_and_every_error_after_them(docs: Page) -> None
     expect(docs.locator(".information-container")).not_to_contain_text("40101")
 
 
-def test_the_docs_follow_the_colour_scheme_of_the_reader(page: Page, demo: Demo) -> None:
-    page.emulate_media(color_scheme="dark")
-    open_docs(page, demo.base_url)
-    assert looks_dark(page)
-    page.emulate_media(color_scheme="light")
-    page.wait_for_function("!document.documentElement.classList.contains('dark-mode')")
-    assert not looks_dark(page)
+def test_the_docs_follow_the_colour_scheme_of_the_reader(docs: Page) -> None:
+    assert looks_dark(docs)
+    docs.emulate_media(color_scheme="light")
+    docs.wait_for_function("!document.documentElement.classList.contains('dark-mode')")
+    assert not looks_dark(docs)
+    docs.emulate_media(color_scheme="dark")
+    docs.wait_for_function("document.documentElement.classList.contains('dark-mode')")
 
 
 def looks_dark(page: Page) -> bool:
@@ -76,24 +78,19 @@ def looks_dark(page: Page) -> bool:
     return is_dark
 
 
-def test_nothing_of_the_docs_is_cut_off_on_a_phone(page: Page, demo: Demo) -> None:
+def test_the_example_signs_a_demo_user_in_and_nothing_is_cut_off_on_a_phone(page: Page, demo: Demo) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     open_docs(page, demo.base_url)
     width = "document.documentElement.scrollWidth"
     assert page.evaluate(width) == 390
-    execute(page, SIGN_IN)
-    execute(page, MEMBERSHIPS)
-    assert page.evaluate(width) == 390
-
-
-def test_the_example_of_a_sign_in_signs_a_demo_user_in(page: Page, demo: Demo) -> None:
-    open_docs(page, demo.base_url)
     assert execute(page, MEMBERSHIPS)[0] == "401"
     status, body = execute(page, SIGN_IN)
     assert (status, body["data"]["active_signin"]["user"]["username"]) == ("200", "chioma")
+    assert page.evaluate(width) == 390
     page.reload()
     status, body = execute(page, MEMBERSHIPS)
     assert (status, len(body["data"])) == ("200", 1)
+    assert page.evaluate(width) == 390
 
 
 def test_authorize_says_that_the_cookie_comes_from_the_sign_in(docs: Page) -> None:
@@ -120,12 +117,8 @@ def test_authorize_sends_the_token_of_a_staging_deployment(browser: Browser, dem
     page.close()
 
 
-def test_authorize_sends_a_token_of_ones_own(browser: Browser, page: Page, demo: Demo) -> None:
-    elsewhere = browser.new_context()
-    body = {"strategy": "plain_username", "username": "chioma", "password": demo.password}
-    elsewhere.request.post(f"{demo.base_url}/auth/signin", data=body, headers={"Origin": demo.base_url})
-    (token,) = [cookie["value"] for cookie in elsewhere.cookies() if cookie["name"] == "__session"]
-    elsewhere.close()
+def test_authorize_sends_a_token_of_ones_own(page: Page, demo: Demo, demo_cookies: dict[str, str]) -> None:
+    token = demo_cookies[CHIOMA].removeprefix("__session=")
     open_docs(page, demo.base_url)
     page.locator(".scheme-container").get_by_role("button", name="Authorize").click()
     bearer = page.locator(".auth-container", has_text="sessionBearer")
