@@ -25,16 +25,22 @@ GET = b"GET /me HTTP/1.1\r\nHost: accounts.example.com\r\n"
 POST = b"POST /auth/signin HTTP/1.1\r\nHost: accounts.example.com\r\nContent-Length: 10\r\n\r\n"
 
 
-@pytest.fixture
-def service() -> Iterator[socket.socket]:
-    """The upstream of nginx."""
+@pytest.fixture(scope="module")
+def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
         yield listener
 
 
 @pytest.fixture
-def port(service: socket.socket) -> Iterator[int]:
+def service(listener: socket.socket) -> socket.socket:
+    """The upstream of nginx."""
+    listener.settimeout(10)
+    return listener
+
+
+@pytest.fixture(scope="module")
+def port(listener: socket.socket) -> Iterator[int]:
+    """At which nginx listens."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="rollcall-test-") as folder:
         Path(folder).chmod(0o755)  # nginx's workers have a user of their own
@@ -47,7 +53,7 @@ def port(service: socket.socket) -> Iterator[int]:
             .replace("    listen [::]:443 ssl;\n", "")
             .replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
             .replace("/etc/ssl/rollcall", folder)
-            .replace("127.0.0.1:8000", f"127.0.0.1:{service.getsockname()[1]}")
+            .replace("127.0.0.1:8000", f"127.0.0.1:{listener.getsockname()[1]}")
         )
         config = Path(folder) / "nginx.conf"
         paths = "".join(f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy"))
