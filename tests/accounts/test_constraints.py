@@ -22,6 +22,7 @@ from accounts.models import (
     SignIn,
     User,
 )
+from tests.support.cases import named
 from tests.support.database import Insert, Update, each_insert, each_update, execute, refused, update_by_sql
 from tests.support.factories import DeploymentFactory, UserFactory, backup_code, confirmed_authenticator, session_of
 
@@ -71,24 +72,25 @@ NOT_NORMALISED = [
 
 
 @each_insert
-@pytest.mark.parametrize("host", NOT_NORMALISED)
-def test_a_deployments_host_is_normalised(db: None, insert: Insert, host: str) -> None:
-    with refused("accounts_deployment_host_is_normalised"):
-        insert(Deployment, {"name": "Deployment", "host": host})
+def test_a_deployments_host_is_normalised(db: None, insert: Insert) -> None:
+    for host in NOT_NORMALISED:
+        with named(host), refused("accounts_deployment_host_is_normalised"):
+            insert(Deployment, {"name": "Deployment", "host": host})
 
 
 @each_insert
-@pytest.mark.parametrize("host", NOT_NORMALISED)
-def test_an_aliass_host_is_normalised(deployment: Deployment, insert: Insert, host: str) -> None:
-    with refused("accounts_deploymentalias_host_is_normalised"):
-        insert(DeploymentAlias, {"deployment_id": deployment.pk, "host": host})
+def test_an_aliass_host_is_normalised(deployment: Deployment, insert: Insert) -> None:
+    for host in NOT_NORMALISED:
+        with named(host), refused("accounts_deploymentalias_host_is_normalised"):
+            insert(DeploymentAlias, {"deployment_id": deployment.pk, "host": host})
 
 
-@pytest.mark.parametrize("host", NOT_NORMALISED)
-def test_forms_refuse_the_hosts_that_the_database_refuses(host: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        Deployment(name="Deployment", host=host).clean_fields()
-    assert set(caught.value.message_dict) == {"host"}
+def test_forms_refuse_the_hosts_that_the_database_refuses() -> None:
+    for host in NOT_NORMALISED:
+        with named(host):
+            with pytest.raises(ValidationError) as caught:
+                Deployment(name="Deployment", host=host).clean_fields()
+            assert set(caught.value.message_dict) == {"host"}
 
 
 @each_insert
