@@ -51,10 +51,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "Sign-up", "description": "New users, and the invitations that let them in."},
         {"name": "Deployment", "description": "The public settings of a deployment."},
     ],
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "api.openapi.describe",
-    ],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.openapi.describe"],
     "ENUM_NAME_OVERRIDES": {
         "SegmentType": "organizations.models.Segment.Type",
         "EligibilityRestrictionType": "memberships.eligibility.RESTRICTION_TYPES",
