@@ -18,7 +18,7 @@ from accounts.authentication import sessions
 from accounts.models import Session, SignInAttempt, User
 from memberships.models import ActiveMembership
 from organizations.models import Segment, UserSegment
-from tests.memberships.test_overlapping_writers import interleavings
+from tests.memberships.test_overlapping_writers import interleavings, taken
 from tests.memberships.test_polled_endpoints import (
     DEPLOYMENT,
     ME,
@@ -227,19 +227,12 @@ def test_each_poll_shows_the_committed_state_under_any_interleaving(
     tab = Tab(user, session)
     for _ in range(3):
         assert shown(tab) == committed(user, session, reader)
-    for text, (number, step) in enumerate(steps):
-        writer = writers[number]
-        if step == "begin":
-            writer.execute("SELECT pg_current_xact_id()")
-        elif step == "commit":
-            writer.commit()
-        elif step == "roll back":
-            writer.rollback()
-        elif step == "poll":
-            assert shown(tab) == committed(user, session, reader)
-        else:
-            writer.execute(CHANGES[step], {**places[number]._asdict(), "text": f"{number}:{text}"})
-    assert shown(tab) == committed(user, session, reader)
+
+    def change(writer: psycopg.Connection, number: int, name: str, text: str) -> None:
+        writer.execute(CHANGES[name], {**places[number]._asdict(), "text": f"{number}:{text}"})
+
+    for _ in taken(steps, writers, change):
+        assert shown(tab) == committed(user, session, reader)
 
 
 OVER_IN = timedelta(seconds=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from threading import Event
@@ -204,6 +205,27 @@ def interleavings(draw: st.DrawFn, names: list[str], in_common: str) -> list[tup
     return steps
 
 
+def taken(
+    steps: list[tuple[int, str]],
+    writers: list[psycopg.Connection],
+    change: Callable[[psycopg.Connection, int, str, str], None],
+) -> Iterator[None]:
+    """Take the steps, and yield where there is to be a poll: for its steps, and at the end."""
+    for text, (number, step) in enumerate(steps):
+        writer = writers[number]
+        if step == "begin":
+            writer.execute("SELECT pg_current_xact_id()")
+        elif step == "commit":
+            writer.commit()
+        elif step == "roll back":
+            writer.rollback()
+        elif step == "poll":
+            yield
+        else:
+            change(writer, number, step, str(text))
+    yield
+
+
 @settings(max_examples=30)
 @given(steps=interleavings(sorted(CHANGES.keys() - {IN_COMMON}), IN_COMMON))
 def test_each_poll_shows_the_committed_state_under_any_interleaving(
@@ -219,19 +241,12 @@ def test_each_poll_shows_the_committed_state_under_any_interleaving(
     user = UserFactory.create()
     places = {number: place_of(user) for number in sorted({number for number, _ in steps})}
     poll = Poll(user)
-    for text, (number, step) in enumerate(steps):
-        writer = writers[number]
-        if step == "begin":
-            writer.execute("SELECT pg_current_xact_id()")
-        elif step == "commit":
-            writer.commit()
-        elif step == "roll back":
-            writer.rollback()
-        elif step == "poll":
-            assert shown(poll()) == committed(user, reader)
-        else:
-            writer.execute(CHANGES[step], {**places[number]._asdict(), "text": str(text)})
-    assert shown(poll()) == committed(user, reader)
+
+    def change(writer: psycopg.Connection, number: int, name: str, text: str) -> None:
+        writer.execute(CHANGES[name], {**places[number]._asdict(), "text": text})
+
+    for _ in taken(steps, writers, change):
+        assert shown(poll()) == committed(user, reader)
 
 
 def test_everything_in_one_answer_is_of_one_moment() -> None:
