@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import jwt
 import orjson
 import pytest
+from django.db import connection
 from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -154,6 +155,26 @@ def test_a_visitor_costs_one_round_trip(world: World, path: str) -> None:
     for _ in range(2):
         with round_trips(1):
             assert took_the_fast_path(visitor.get(path))
+
+
+def scans_of_addresses() -> int:
+    """The number of times that this transaction has looked into the table of e-mail addresses, of all accounts."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT seq_scan + idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'accounts_emailaddress'"
+        )
+        (scans,) = cast(Any, cursor.fetchone())
+    return int(scans)
+
+
+@pytest.mark.parametrize("path", [SESSION, ME])
+def test_an_unchanged_answer_reads_nothing_of_the_account(world: World, path: str) -> None:
+    etag = world.tab.ask(path).headers["ETag"]
+    before = scans_of_addresses()
+    assert world.tab.ask(path, HTTP_IF_NONE_MATCH=etag).status_code == 304
+    assert scans_of_addresses() == before
+    assert world.tab.ask(path).status_code == 200
+    assert scans_of_addresses() > before
 
 
 def test_more_sign_ins_segments_and_organizations_cost_no_more(world: World) -> None:
