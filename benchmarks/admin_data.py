@@ -53,6 +53,7 @@ def everybody(deployment: Deployment) -> Organization:
     from django.db import connection, transaction
 
     from audit import triggers
+    from demo import scale
     from organizations.models import Organization, Workspace
 
     found = Organization.objects.filter(deployment=deployment, name=EVERYBODY).first()
@@ -66,7 +67,7 @@ def everybody(deployment: Deployment) -> Organization:
         cursor.execute(triggers.PAUSE_AUDIT)
         cursor.execute(_MEMBERS, [organization.pk, deployment.pk])
         cursor.execute(_WORKSPACE_MEMBERS, [organization.pk, organization.pk])
-    vacuum()
+    scale.vacuum()
     return organization
 
 
@@ -75,6 +76,7 @@ def fill_sign_ins(deployment: Deployment, number: int) -> None:
     from django.db import connection, transaction
 
     from accounts.models import SignIn, User
+    from demo import scale
 
     users = User.objects.filter(deployment=deployment).count()
     missing = number - SignIn.objects.filter(deployment=deployment).count()
@@ -85,7 +87,7 @@ def fill_sign_ins(deployment: Deployment, number: int) -> None:
             cursor.execute(_SIGN_INS, values)
             cursor.execute(_ACTIVE, [min(pk for (pk,) in cursor)])
     if missing > 0:
-        vacuum()
+        scale.vacuum()
 
 
 def fill_counts(deployments: Iterable[Deployment]) -> None:
@@ -134,13 +136,3 @@ def import_file(deployment: Deployment, workspace: Workspace, users: Iterable[Us
     file = io.BytesIO("\n".join(["deployment,organization,workspace,user,roles", *lines, ""]).encode())
     file.name = "members.csv"
     return file
-
-
-def vacuum() -> None:
-    """Vacuum and analyze all tables, as autovacuum does in time."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
-        cursor.execute("VACUUM ANALYZE")
-        cursor.execute("RESET statement_timeout")

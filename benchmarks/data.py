@@ -128,6 +128,7 @@ def signed_in(users: list[User]) -> list[Member]:
     from django.utils import timezone
 
     from accounts.models import Session, SignIn
+    from demo import scale
 
     expires_at = timezone.now() + SESSIONS_LAST
     deployment = users[0].deployment
@@ -139,7 +140,7 @@ def signed_in(users: list[User]) -> list[Member]:
     with connection.cursor() as cursor:
         for statement in _SIGNED_IN:
             cursor.execute(statement, [sessions[0].pk, sessions[-1].pk])
-        cursor.execute("VACUUM ANALYZE accounts_session, accounts_signin, memberships_activemembership")
+    scale.vacuum("accounts_session", "accounts_signin", "memberships_activemembership")
     members = [Member(session.pk, user.pk, "", deployment.host) for session, user in zip(sessions, users, strict=True)]
     return with_new_tokens(members)
 

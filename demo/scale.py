@@ -58,11 +58,16 @@ def load(*, users: int, seed: int, host: str, report: Report) -> Deployment:
         deployment = Deployment.objects.create(name=f"Scale ({users} users, seed {seed})", host=host)
         signing_key(deployment)
         _Loader(deployment, users, random.Random(seed), report).load()  # noqa: S311 - the same data from the same seed
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
-        cursor.execute("VACUUM ANALYZE")
-        cursor.execute("RESET statement_timeout")
+    vacuum()
     return deployment
+
+
+def vacuum(*tables: str) -> None:
+    """Vacuum and analyze ``tables``, or all, as autovacuum does in time; wait for it where it is at work."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        cursor.execute(f"VACUUM ANALYZE {', '.join(tables)}")
+        cursor.execute("RESET statement_timeout; RESET lock_timeout")
 
 
 def total_rows(users: int) -> int:
@@ -87,7 +92,7 @@ class _Loader:
 
     def load(self) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = 0")
+            cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
             # The triggers' plans are made while the tables are small, and kept while they grow.
             cursor.execute("SET LOCAL enable_seqscan = off")
             # Nobody needs a log of made-up data, and it would be larger than the data.

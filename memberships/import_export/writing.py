@@ -63,14 +63,15 @@ _TABLES = [f"memberships_{kind}membership{more}" for kind in ("organization", "w
 def _analyze_what_was_small(cursor: Any) -> None:
     """PostgreSQL plans for the tables as it last saw them, in triggers for as long as the connection lives.
 
-    It would read a table that was nearly empty then as a whole for every line.
+    It would read a table that was nearly empty then as a whole for every line. One that is being vacuumed, or analyzed
+    by another import, is left alone: it is locked until that ends.
     """
     cursor.execute(
         "SELECT oid::regclass::text FROM pg_class WHERE oid = ANY (%s::text[]::regclass[]) AND reltuples < %s",
         [_TABLES, CHUNK],
     )
     if small := [name for (name,) in cursor]:
-        cursor.execute(f"ANALYZE {', '.join(small)}; DISCARD PLANS")
+        cursor.execute(f"ANALYZE (SKIP_LOCKED) {', '.join(small)}; DISCARD PLANS")
 
 
 _LOCK = [

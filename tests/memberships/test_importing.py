@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 from unicodedata import normalize
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -20,6 +21,7 @@ from memberships.import_export.importing import Progress, Report, run_import
 from memberships.import_export.rejecting import rejected_lines
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
+from tests.support.database import execute
 from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
@@ -339,6 +341,15 @@ def test_an_import_costs_the_same_statements_for_3_lines_and_300(
     for number in (3, 300):
         with django_assert_max_num_queries(40):
             assert run(lines(*(f"Acme,Vault,{email},Member,," for email in users[:number]))).saved
+
+
+def test_an_import_does_not_wait_for_the_vacuum_of_a_table(
+    vault: Workspace, ada: User, reader: psycopg.Connection
+) -> None:
+    with reader.transaction():
+        reader.execute("LOCK TABLE memberships_workspacemembership IN SHARE UPDATE EXCLUSIVE MODE")  # as VACUUM does
+        execute("SET LOCAL lock_timeout = '50ms'")
+        assert run(lines("Acme,Vault,ada,Member,,")).saved
 
 
 def test_a_name_is_found_however_its_accents_are_composed(deployment: Deployment) -> None:
