@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
@@ -28,7 +28,7 @@ from staff.toolkit.choices import fits, several
 from staff.toolkit.filters import RelatedFilter, WhenFilter
 from staff.toolkit.forms import StaffForm
 from staff.toolkit.inlines import LinkInline, ListInline, ReadOnlyInline, choosing
-from staff.toolkit.links import names, plural
+from staff.toolkit.links import names
 from staff.toolkit.pages import DATES, StaffAdmin
 
 
@@ -227,21 +227,10 @@ class OrganizationMembershipAdmin(MembershipAdmin):
     bulk_actions = ORGANIZATION_MEMBERSHIP_ACTIONS
     fieldsets = ((None, {"fields": ["organization", "user", "public_metadata"]}), DATES)
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the memberships of workspaces too: the database deletes them, unseen by Django."""
-        to_delete, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
-        workspaces = WorkspaceMembership.objects.none()
-        for membership in objs:
-            workspaces |= WorkspaceMembership.objects.filter(
-                organization=membership.organization_id, user=membership.user_id
-            )
-        found = list(workspaces.select_related("user", "workspace"))
-        if found:
-            to_delete = [*to_delete, *(f"Workspace membership: {membership}" for membership in found)]
-            counts = {**counts, plural(WorkspaceMembership): len(found)}
-            if not request.user.has_perm("memberships.delete_workspacemembership"):
-                perms_needed = {*perms_needed, str(WorkspaceMembership._meta.verbose_name)}
-        return to_delete, counts, perms_needed, protected
+    def deleted_by_triggers(self, chosen: QuerySet[Any]) -> QuerySet[Any]:
+        """The memberships of workspaces, which end with those of the organization."""
+        above = chosen.filter(organization=OuterRef("organization"), user=OuterRef("user"))
+        return WorkspaceMembership.objects.filter(Exists(above)).select_related("user", "workspace")
 
 
 @admin.register(WorkspaceMembership)

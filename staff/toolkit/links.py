@@ -54,6 +54,11 @@ def plural(model: type[models.Model]) -> str:
     return capfirst(str(model._meta.verbose_name_plural))
 
 
+def named(obj: models.Model) -> str:
+    """Such as "User: ada@example.com"."""
+    return f"{capfirst(obj._meta.verbose_name)}: {obj}"
+
+
 def counted(model: type[models.Model], number: int) -> str:
     """Such as "1 user" or "1,000 users"."""
     return number_of(number, str(model._meta.verbose_name), str(model._meta.verbose_name_plural))

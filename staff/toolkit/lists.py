@@ -232,10 +232,11 @@ def totals(several: list[Any]) -> list[str]:
     found = _estimates([rows.model for rows in several if not rows.query.where])
     estimates = ["" if rows.query.where else found[rows.model] for rows in several]
     counted = iter(counts([rows for rows, estimate in zip(several, estimates, strict=True) if not estimate]))
-    return [estimate or _capped(next(counted)) for estimate in estimates]
+    return [estimate or capped(next(counted)) for estimate in estimates]
 
 
-def _capped(number: int) -> str:
+def capped(number: int) -> str:
+    """``number``, or that it is more than are counted."""
     return f"{number:,}" if number <= COUNTED else f"more than {COUNTED:,}"
 
 

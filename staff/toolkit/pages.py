@@ -22,6 +22,7 @@ from audit import groups
 from staff.toolkit.bulk_actions import BulkAction, offered
 from staff.toolkit.choices import fix
 from staff.toolkit.columns import BOX, ChosenColumns
+from staff.toolkit.deleted_rows import DeletedRows
 from staff.toolkit.exports import KINDS, list_file
 from staff.toolkit.forms import StaffFields, StaffForm
 from staff.toolkit.links import address, counted, link_to, plural
@@ -38,7 +39,7 @@ PARTIAL = f"This search has too many matches: only {MAX_RELATED:,} of them were 
 WHOLE_LIST = "The address asked for a page, an order or a filter that this list does not have. This is the whole list."
 
 
-class StaffAdmin(ScopedPage, SavedViews, ChosenColumns, StaffFields, ModelAdmin):
+class StaffAdmin(ScopedPage, DeletedRows, SavedViews, ChosenColumns, StaffFields, ModelAdmin):
     """The pages of a model. ``identity`` are the fields that an existing row can no longer change."""
 
     form = StaffForm
