@@ -2,6 +2,9 @@
 """Rollcall's commands: ``manage.py help`` lists them."""
 
 import gc
+
+gc.disable()  # until all is imported (set_up)
+
 import os
 import sys
 from contextlib import suppress
@@ -29,7 +32,6 @@ def main() -> None:
 
 def set_up() -> None:
     """Import everything once and for all: to look for garbage in it, now or at the end, is a third of most commands."""
-    gc.disable()
     with suppress(ImproperlyConfigured):  # the command says so, unless it does without settings
         django.setup()
     gc.freeze()

@@ -25,7 +25,7 @@ INSTALLED_APPS = [
     "server",
     "staff",
     "corsheaders",
-    "pgtrigger",
+    "database.apps.TriggersConfig",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pgtrigger
 import pytest
 from django.apps import apps
 from django.core.management import call_command
@@ -102,6 +103,12 @@ def test_every_constraint_index_and_trigger_has_its_full_name_in_the_database() 
     assert len(declared) > len(_models())
     assert {name for name in declared if len(name.encode()) > NAME_LIMIT} == set()
     assert declared - {name for _, name, _ in _schema()} == set()
+
+
+def test_every_trigger_is_registered_under_a_name_of_its_own() -> None:
+    declared = [trigger.get_pgid(model) for model in _models() for trigger in getattr(model._meta, "triggers", [])]
+    assert [trigger.get_pgid(model) for model, trigger in pgtrigger.registered()] == declared
+    assert len({*declared}) == len(declared)
 
 
 @pytest.mark.django_db
