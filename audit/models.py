@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import pgtrigger
+from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Lower, Now
 
 from database.triggers import refuse
+
+
+def model_of(label: str) -> type[models.Model] | None:
+    """The model called ``label`` in the log; None if it is no more."""
+    try:
+        return apps.get_model(label)
+    except (LookupError, ValueError):
+        return None
+
+
+def kind_of(label: str) -> str:
+    """The model called ``label`` for people, such as "workspace membership"."""
+    model = model_of(label)
+    return str(model._meta.verbose_name) if model else label
 
 
 class CurrentGroupId(models.Func):
@@ -131,7 +146,7 @@ class AuditEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or f"{self.model} {self.object_id}"
+        return self.name or f"{kind_of(self.model)} {self.object_id}"
 
     @staticmethod
     def subject(obj: models.Model) -> str:

@@ -8,9 +8,8 @@ from typing import Any
 
 from django.apps import apps
 from django.db import connection
-from django.db.models import Model
 
-from audit.models import AuditEntry
+from audit.models import AuditEntry, model_of
 from audit.triggers import deployments, is_named
 
 _NAMES_THEN = """
@@ -74,14 +73,6 @@ def _names_now(subjects: Iterable[str]) -> dict[str, str]:
         rows = apps.get_model(label)._base_manager.filter(pk__in=pks)
         names |= {AuditEntry.subject(row): str(row) for row in rows}
     return names
-
-
-def model_of(label: str) -> type[Model] | None:
-    """The model called ``label`` in the log; None if it is no more."""
-    try:
-        return apps.get_model(label)
-    except (LookupError, ValueError):
-        return None
 
 
 def referred_to(model: Any, column: str, value: Any) -> str:

@@ -15,8 +15,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 
-from audit.models import AuditEntry
-from audit.names import model_of
+from audit.models import AuditEntry, model_of
 from audit.triggers import Kept, kept, parents_first, triggers_restored_by_undo
 from audit.undo_reasons import added_since, changed_since, described, is_busy, reason_of
 

@@ -11,16 +11,15 @@ from django.apps import apps
 from django.db import DatabaseError
 from django.utils.text import capfirst
 
-from audit.models import AuditEntry
-from audit.names import model_of, name_subjects
+from audit.models import AuditEntry, kind_of
+from audit.names import name_subjects
 
 _KEY = re.compile(r"Key \(.*?\)=\((\d+).*(is not present in|is still referenced from)")
 
 
 def described(label: str, object_id: int, name: str) -> str:
     """An object for people, such as “Acme” (organization 12)."""
-    model = model_of(label)
-    kind = label if model is None else str(model._meta.verbose_name)
+    kind = kind_of(label)
     return f"“{name}” ({kind} {object_id})" if name else f"{capfirst(kind)} {object_id}"
 
 

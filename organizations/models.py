@@ -71,15 +71,15 @@ class Place(TimeStamped):
     """The fields and rules that organizations and workspaces share."""
 
     name = models.CharField(max_length=200)
-    image_url = models.URLField(max_length=2000, blank=True, db_default="")
+    image_url = models.URLField("image URL", max_length=2000, blank=True, db_default="")
     description = models.TextField(blank=True, db_default="")
     member_count = models.PositiveIntegerField(
         default=0, db_default=0, editable=False, help_text="The database counts."
     )
     public_metadata = MetadataField()
     private_metadata = MetadataField()
-    enable_ip_restriction = models.BooleanField(default=False, db_default=False)
-    whitelisted_ips = AllowListField()
+    enable_ip_restriction = models.BooleanField("enable IP restriction", default=False, db_default=False)
+    whitelisted_ips = AllowListField(verbose_name="whitelisted IPs")
 
     class Meta:
         abstract = True

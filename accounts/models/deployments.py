@@ -58,10 +58,14 @@ class Deployment(TimeStamped):
         db_default=Mode.PRODUCTION,
         help_text="Staging also takes the session token as the query parameter __dev_session__.",
     )
-    ip_allowlist_per_org_enabled = models.BooleanField(default=True, db_default=True)
-    ip_allowlist_per_workspace_enabled = models.BooleanField(default=True, db_default=True)
-    enforce_mfa_per_org_enabled = models.BooleanField(default=True, db_default=True)
-    enforce_mfa_per_workspace_enabled = models.BooleanField(default=True, db_default=True)
+    ip_allowlist_per_org_enabled = models.BooleanField("IP allowlist per org enabled", default=True, db_default=True)
+    ip_allowlist_per_workspace_enabled = models.BooleanField(
+        "IP allowlist per workspace enabled", default=True, db_default=True
+    )
+    enforce_mfa_per_org_enabled = models.BooleanField("enforce MFA per org enabled", default=True, db_default=True)
+    enforce_mfa_per_workspace_enabled = models.BooleanField(
+        "enforce MFA per workspace enabled", default=True, db_default=True
+    )
     private_metadata_audience = models.CharField(
         max_length=20,
         choices=MetadataAudience,

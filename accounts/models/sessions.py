@@ -71,7 +71,7 @@ class SignIn(TimeStamped):
         editable=False,
         help_text="When the session's token was last renewed with this as the active sign-in.",
     )
-    ip_address = models.GenericIPAddressField(null=True, blank=True)
+    ip_address = models.GenericIPAddressField("IP address", null=True, blank=True)
     user_agent = models.CharField(max_length=300, blank=True, db_default="")
 
     class Meta:

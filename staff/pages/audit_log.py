@@ -21,8 +21,8 @@ from unfold.decorators import action
 
 from accounts.models import Deployment
 from audit.groups import name_groups
-from audit.models import AuditEntry, AuditGroup
-from audit.names import deployment_of, model_of, name_subjects, referred_to
+from audit.models import AuditEntry, AuditGroup, kind_of, model_of
+from audit.names import deployment_of, name_subjects, referred_to
 from staff.access.permissions import PRIVATE_METADATA, access_of, visible_to
 from staff.pages import audit_search
 from staff.pages.audit_export import export_page
@@ -205,8 +205,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def what(self, entry: AuditEntry) -> SafeString | str:
         """The object, with a link to its page as long as it may have one."""
         model = model_of(entry.model)
-        kind = capfirst(str(model._meta.verbose_name)) if model else entry.model
-        text = f"{kind} {entry.name or entry.object_id}"
+        text = f"{capfirst(kind_of(entry.model))} {entry.name or entry.object_id}"
         names = [name for subject, name in _names(entry).items() if subject != deployment_of(entry)]
         if not entry.name and names:
             text += f" ({', '.join(names)})"

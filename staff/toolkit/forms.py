@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django import forms
@@ -64,13 +63,7 @@ class StaffFields:
         field: Any = checked_field(db_field)
         if field is None:
             field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # the admin class beside it has it
-        if field is not None:
-            field.label = _ACRONYMS.sub(lambda match: _SPELLING[match[0].lower()], str(field.label))
         if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
             attend(db_field, field.widget)
             field.widget.can_delete_related = False  # a cross beside a choice looks like clearing it
         return field
-
-
-_SPELLING = {"ip": "IP", "ips": "IPs", "mfa": "MFA", "url": "URL"}
-_ACRONYMS = re.compile(rf"\b({'|'.join(_SPELLING)})\b", re.IGNORECASE)

@@ -13,6 +13,7 @@ from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
 from django.core.paginator import Page, Paginator
 from django.db import connection
 from django.db.models import BigIntegerField, BooleanField, F, Func, Value
+from django.db.models.constants import LOOKUP_SEP
 from django.db.models.expressions import NegatedExpression
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import cached_property
@@ -104,7 +105,7 @@ class StaffChangeList(ChangeList):
         return [
             {
                 "name": name,
-                "label": capfirst(str(label_for_field(name, self.model, self.model_admin))),
+                "label": capfirst(_label(self, name)),
                 "is_shown": name in self.list_display,
                 "is_fixed": number == 0,
             }
@@ -187,10 +188,25 @@ class StaffChangeList(ChangeList):
             self.params.pop(ORDER_VAR, None)
 
 
+def _label(cl: Any, name: str) -> str:
+    """The label of a column; Django's of a related row's field names the relations that lead there, too."""
+    if _is_path(name):
+        return str(get_fields_from_path(cl.model, name)[-1].verbose_name)
+    return str(label_for_field(name, cl.model, cl.model_admin))
+
+
+def _is_path(name: str) -> bool:
+    """Whether ``name`` leads over relations; ``__str__`` does not."""
+    return LOOKUP_SEP in name.strip("_")
+
+
 def _heads(cl: Any) -> list[dict[str, Any]]:
     """The heads of the columns of ``cl``. unfold makes them anew for each row, in a fifth of the page's time."""
     if not hasattr(cl, "heads"):
         cl.heads = list(_heads_of_unfold(cl))
+        for name, head in zip(cl.list_display, cl.heads, strict=True):
+            if _is_path(name):
+                head["text"] = _label(cl, name)
     heads: list[dict[str, Any]] = cl.heads
     return heads
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import User as Staff
 from django.test import Client
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from accounts.models import User
 from audit.models import AuditEntry
-from organizations.models import Organization, WorkspaceRole
+from organizations.models import Organization, Workspace, WorkspaceRole
 from staff.models import SavedView, StaffAccess
 from tests.staff.test_lists import rows_of
 from tests.support.admin import url
-from tests.support.factories import DeploymentFactory, UserFactory, WorkspaceRoleFactory, session_of, staff
+from tests.support.factories import (
+    DeploymentFactory,
+    UserFactory,
+    WorkspaceFactory,
+    WorkspaceRoleFactory,
+    session_of,
+    staff,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +60,15 @@ def test_chosen_columns_show_to_the_chooser_on_that_list_alone(user: User) -> No
     assert shown(mine, Organization) == shown(other, Organization)
     choose(mine, default="1")
     assert shown(mine) == defaults
+
+
+def test_columns_are_called_as_staff_know_them(admin_client: Client) -> None:
+    WorkspaceFactory.create()
+    heads = admin_client.get(url(Workspace, "changelist")).context["cl"].heads
+    names = ["Name", "Organization", "Deployment", "Member count", "Enforce 2FA", "Enable IP restriction", "Created at"]
+    assert [capfirst(head["text"]) for head in heads[1:]] == names
+    labels = [str(field.verbose_name) for model in admin.site._registry for field in model._meta.fields]
+    assert [label for label in labels if re.search(r"\b(ip|ips|mfa|url)\b", label)] == []
 
 
 def test_a_column_that_is_no_more_is_passed_over(admin_client: Client, user: User) -> None:
