@@ -40,6 +40,7 @@ CORS_EXPOSE_HEADERS = ["ETag", "Retry-After", "X-Development-Session"]
 CORS_PREFLIGHT_MAX_AGE = 600
 CORS_URLS_REGEX = r"^/(?!$|(admin|docs|static)(/|$)|(healthz|readyz|metrics)$)"  # addresses that do not exist, too
 
+SESSION_ENGINE = "staff.access.sessions"
 SESSION_COOKIE_NAME = "staff_session"
 SESSION_COOKIE_PATH = "/admin/"
 SESSION_COOKIE_SECURE = HTTPS_ONLY

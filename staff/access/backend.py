@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import User as Staff
 
-from staff.access.permissions import permissions_of, visible_to
+from staff.access.permissions import permissions_of, read_staff, visible_to
 
 
 class StaffBackend(ModelBackend):
     """Passwords as Django keeps them; permissions by ``StaffAccess`` alone, without groups and single permissions."""
+
+    def get_user(self, user_id: int) -> Staff | None:
+        user = read_staff(user_id)
+        return user if self.user_can_authenticate(user) else None
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         """The permissions of ``user_obj``, for ``obj`` if it is given."""

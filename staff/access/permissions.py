@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 
 from django.apps import apps
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Model, Q, QuerySet
+from django.contrib.auth.models import User as Staff
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import Model, QuerySet
 
+from database.prepared import Statement, columns_of, field_names, number, read
 from staff.models import StaffAccess
 
 PRIVATE_METADATA = "staff.view_private_metadata"
@@ -51,22 +53,40 @@ def access_of(staff: AbstractBaseUser | AnonymousUser) -> Access:
     if getattr(staff, "is_superuser", False):
         return EVERYTHING
     if not hasattr(staff, "_access"):
-        staff._access = _read(staff)  # type: ignore[attr-defined]  # kept for the request
+        found: Any = read_staff(staff.pk)
+        staff._access = found._access if found else NOTHING  # type: ignore[attr-defined]  # kept for the request
     access: Access = staff._access  # type: ignore[attr-defined,unused-ignore]  # kept for the request
     return access
 
 
-def _read(staff: Any) -> Access:
-    ids = ArrayAgg("deployments", filter=Q(deployments__isnull=False), default=[])
-    row = StaffAccess.objects.filter(user=staff.pk).annotate(deployment_ids=ids).first()
-    if row is None:
-        return NOTHING
-    is_operator = row.role == StaffAccess.Role.OPERATOR
-    return Access(
-        None if row.all_deployments else frozenset(row.deployment_ids),
-        writes=is_operator,
-        sees_private_metadata=is_operator or row.sees_private_metadata,
+_COLUMNS = field_names(Staff)
+_STAFF = Statement(f"""
+    SELECT {columns_of("staff", _COLUMNS)}, access.role, access.all_deployments, access.sees_private_metadata, ARRAY(
+        SELECT deployment_id FROM staff_staffaccess_deployments WHERE staffaccess_id = access.id
     )
+    FROM auth_user staff LEFT JOIN staff_staffaccess access ON access.user_id = staff.id WHERE staff.id = %(id)s
+""")
+
+
+def read_staff(id: int) -> Staff | None:
+    """The member of staff, with their access: every page begins with it."""
+    found = read(_STAFF, {"id": number(id)}).rows()
+    if not found:
+        return None
+    *columns, role, all_deployments, sees_private_metadata, deployments = found[0]
+    staff: Any = Staff.from_db(DEFAULT_DB_ALIAS, _COLUMNS, columns)
+    is_operator = role == StaffAccess.Role.OPERATOR
+    staff._access = (
+        NOTHING
+        if role is None
+        else Access(
+            None if all_deployments else frozenset(deployments),
+            writes=is_operator,
+            sees_private_metadata=is_operator or sees_private_metadata,
+        )
+    )
+    member: Staff = staff
+    return member
 
 
 def visible_to(staff: AbstractBaseUser | AnonymousUser, rows: QuerySet[Row]) -> QuerySet[Row]:

@@ -70,7 +70,7 @@ def test_the_page_of_a_failure_makes_no_query(db: None, monkeypatch: pytest.Monk
     def fail(*_: object) -> NoReturn:
         raise exception
 
-    monkeypatch.setattr("django.contrib.sessions.backends.db.SessionStore.load", fail)
+    monkeypatch.setattr("staff.access.sessions.SessionStore.load", fail)
     client = Client(raise_request_exception=False)
     client.cookies["staff_session"] = "x" * 32
     with CaptureQueriesContext(connection) as queries:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import time
+from datetime import timedelta
 from typing import Any
 
 import pyotp
@@ -12,8 +13,10 @@ import pytest
 from cryptography.fernet import Fernet
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User as Staff
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.models import FailureCount
@@ -46,6 +49,19 @@ def sign_in(member: Staff, *, password: str = PASSWORD, code: str = "", **header
     client = Client(**headers)
     data = {"username": member.username, "password": password, "code": code}
     return client, client.post(LOGIN, data)
+
+
+def test_a_cookie_that_names_no_living_session_signs_nobody_in(settings: Settings, member: Staff) -> None:
+    settings.STAFF_MFA_REQUIRED = False
+    client, _ = sign_in(member)
+    assert client.get(HOME).status_code == 200
+    key = client.cookies["staff_session"].value
+    for strange in ("x" * 32, "ü" * 32, f"{key}%", f"{key}\x00", key.upper()):
+        client.cookies["staff_session"] = strange
+        assert client.get(HOME).status_code == 302, strange
+    client.cookies["staff_session"] = key
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    assert client.get(HOME).status_code == 302
 
 
 def may_enter(client: Client) -> bool:
