@@ -17,4 +17,7 @@ class StaffAdminConfig(apps.AdminConfig):
 
     def ready(self) -> None:
         super().ready()
+        from staff.toolkit import rendering  # imports models
+
+        rendering.keep_what_stays()
         installed.get_app_config("auth").verbose_name = "Staff"  # the other users are the deployments'

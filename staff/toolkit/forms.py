@@ -20,6 +20,7 @@ class StaffForm(forms.ModelForm):
 
     refusal = ""
     """The database's error for this very form; see ``StaffAdmin.changeform_view``."""
+    nested_formsets = ()  # unfold's templates look for it; see staff.toolkit.rendering
     note = ""
     """The sentence that ``prepare`` gave."""
 

@@ -74,6 +74,7 @@ class StaffChangeList(ChangeList):
     model_admin: Any
     list_display: Any
     paginator: CappedPaginator
+    is_dataset = False  # unfold's templates look for it; see staff.toolkit.rendering
     is_exported = True
     """Whether the page offers the list as a file, its columns to choose, and views to save."""
     view: SavedView | None = None

@@ -56,6 +56,9 @@ class StaffAdmin(ScopedPage, DeletedRows, SavedViews, ChosenColumns, StaffFields
     list_filter_submit = True
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # one count of all rows for each choice
+    # unfold's templates look for these; see staff.toolkit.rendering.
+    conditional_fields: ClassVar[dict[str, str]] = {}
+    list_sections = ()
 
     def label(self, obj: Any) -> str:
         """``obj`` among others of all deployments; it reads nothing beyond ``list_select_related``."""

@@ -1,13 +1,54 @@
-"""How forms are written: like Django's, but the parts that every field has without templates, which take long."""
+"""How pages and forms are written: as Django and unfold do, without doing anew all that is the same each time."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
+from django.contrib.auth.models import User as Staff
 from django.forms import renderers
 from django.forms.utils import flatatt
 from django.http import HttpRequest
+from django.templatetags.static import StaticNode
 from django.utils.html import format_html
+from unfold import fields as unfold_fields
+from unfold import sites as unfold_sites
+from unfold.forms import Fieldline
+
+_Line: Any = Fieldline
+_Value: Any = unfold_fields.UnfoldAdminReadonlyField
+_fields_of, _contents_of = _Line.__iter__, _Value.contents
+
+
+def _fields(line: Any) -> Iterator[Any]:
+    """The fields of ``line``, through which templates go several times."""
+    if not hasattr(line, "kept_fields"):
+        line.kept_fields = list(_fields_of(line))
+    return iter(line.kept_fields)
+
+
+def _contents(field: Any) -> Any:
+    """What ``field`` shows, for which templates ask several times."""
+    if not hasattr(field, "kept_contents"):
+        field.kept_contents = _contents_of(field)
+    return field.kept_contents
+
+
+def keep_what_stays() -> None:
+    """Have Django and unfold keep what they would find out anew dozens of times for each page."""
+    static: Any = StaticNode
+    static.handle_simple = staticmethod(cache(StaticNode.handle_simple))
+    fields: Any = unfold_fields
+    sites: Any = unfold_sites
+    sites.get_config = fields.get_config = cache(sites.get_config)
+    _Line.__iter__ = _fields
+    _Value.contents = _contents
+    # unfold's templates look for these; for a name that an object lacks, Django goes through all that it has.
+    _Value.errors = lambda _: ""
+    staff: Any = Staff
+    staff.avatar_url = ""
+
 
 _INPUTS = {f"django/forms/widgets/{kind}.html" for kind in ("checkbox", "email", "hidden", "number", "text", "url")}
 """Templates of Django's that are nothing but an input."""
