@@ -12,6 +12,7 @@ from accounts.deployments import hosts
 from accounts.models import Deployment, User
 from memberships.listing import statement
 from tests.support.api import MEMBERSHIPS, ApiClient, error_code, warm_up
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, UserFactory
 from tests.support.sign_in import sign_in, user_with_password
 
@@ -75,7 +76,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("origin", GOOD)
+@each("origin", GOOD)
 def test_an_origin_that_browsers_send_can_be_allowed_and_then_works(db: None, origin: str) -> None:
     deployment = DeploymentFactory.create(allowed_origins=["https://other.example", origin])
     deployment.full_clean()
@@ -88,7 +89,7 @@ def test_an_origin_that_browsers_send_can_be_allowed_and_then_works(db: None, or
     assert (signed_in.status_code, signed_in.headers["Access-Control-Allow-Origin"]) == (200, origin)
 
 
-@pytest.mark.parametrize(("origin", "meant"), BAD.items())
+@each(("origin", "meant"), BAD.items())
 def test_an_origin_that_no_browser_sends_is_refused_with_the_reason(db: None, origin: str, meant: str | None) -> None:
     deployment = DeploymentFactory.create()
     deployment.allowed_origins = ["https://other.example", origin]
@@ -99,11 +100,11 @@ def test_an_origin_that_no_browser_sends_is_refused_with_the_reason(db: None, or
     assert (meant or "is not an origin") in told
 
 
-@pytest.mark.parametrize(
+@each(
     "origin",
     ["https://h:443", "http://h:80", "https://h:99999", "https://:::", "https://h/", "https://H", "https://u@h"],
 )
-@pytest.mark.parametrize("others", [[], ["https://other.example"]])
+@each("others", [[], ["https://other.example"]])
 def test_the_database_refuses_such_an_origin_too(deployment: Deployment, origin: str, others: list[str]) -> None:
     for origins in ([*others, origin], [origin, *others]):
         with pytest.raises(IntegrityError), transaction.atomic():
@@ -119,7 +120,7 @@ def user(db: None) -> User:
     return UserFactory.create(deployment=DeploymentFactory.create(allowed_origins=[PAGE]))
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/me-too", "/x/me", "/me/nothing", "/favicon.ico", "/auth/signin/"])
+@each("path", ["/nowhere", "/me-too", "/x/me", "/me/nothing", "/favicon.ico", "/auth/signin/"])
 def test_an_allowed_page_may_read_that_an_address_does_not_exist(user: User, path: str) -> None:
     client = ApiClient(user.deployment, user)
     response = client.get(path, HTTP_ORIGIN=PAGE)
@@ -170,7 +171,7 @@ def test_an_allowed_page_may_read_that_the_database_is_away(
     assert ALLOWED not in foreign.headers
 
 
-@pytest.mark.parametrize("name", ["traceparent", "tracestate", "baggage", "sentry-trace", "x-requested-with"])
+@each("name", ["traceparent", "tracestate", "baggage", "sentry-trace", "x-requested-with"])
 def test_the_headers_of_tracing_pass_the_preflight(user: User, name: str) -> None:
     response = ApiClient(user.deployment).client.options(
         MEMBERSHIPS,

@@ -9,6 +9,7 @@ from django.test import Client
 
 from accounts.models import Deployment, DeploymentAlias, User
 from tests.support.api import MEMBERSHIPS, ApiClient, error_code
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, UserFactory, token_of
 
 REPEATED_PARAMETER = 40002
@@ -44,7 +45,7 @@ def caller(response: Any) -> str:
 # The token
 
 
-@pytest.mark.parametrize("mode", Deployment.Mode.values)
+@each("mode", Deployment.Mode.values)
 def test_the_cookie_works_in_every_mode(db: None, mode: str) -> None:
     user = UserFactory.create(deployment=DeploymentFactory.create(mode=mode))
     assert ApiClient(user.deployment, user).get().status_code == 200
@@ -70,7 +71,7 @@ def test_the_parameter_does_not_help_a_bad_cookie_in_production(user: User) -> N
     assert error_code(response) == INVALID_SESSION_TOKEN
 
 
-@pytest.mark.parametrize("query", ["__dev_session__=forged", "__dev_session__=a&__dev_session__=b", "__dev_session__"])
+@each("query", ["__dev_session__=forged", "__dev_session__=a&__dev_session__=b", "__dev_session__"])
 def test_the_parameter_harms_no_good_cookie_in_production(client: ApiClient, query: str) -> None:
     assert client.get(query=query).status_code == 200
 
@@ -87,13 +88,13 @@ def test_the_parameter_takes_precedence_over_the_cookie_in_staging(staging_user:
     assert caller(client.get(query=f"__dev_session__={parameter}")) == expected
 
 
-@pytest.mark.parametrize("token", ["forged", "%20", "%00", "%FF", "%ED%A0%80.%ED%A0%80.%ED%A0%80"])
+@each("token", ["forged", "%20", "%00", "%FF", "%ED%A0%80.%ED%A0%80.%ED%A0%80"])
 def test_a_bad_parameter_is_refused_in_staging_despite_a_good_cookie(staging_user: User, token: str) -> None:
     client = ApiClient(staging_user.deployment, staging_user)
     assert error_code(client.get(query=f"__dev_session__={token}")) == INVALID_SESSION_TOKEN
 
 
-@pytest.mark.parametrize("around", ["%20{}", "{}%20", "{}%0A", "{}%00"])
+@each("around", ["%20{}", "{}%20", "{}%0A", "{}%00"])
 def test_nothing_may_stand_around_the_token_in_the_parameter(staging_user: User, around: str) -> None:
     visitor = ApiClient(staging_user.deployment)
     query = f"__dev_session__={around.format(token_of(staging_user))}"
@@ -115,8 +116,8 @@ def test_a_repeated_parameter_is_a_mistake_in_staging(staging_user: User, query:
     assert error_code(client.get(query=query.format(client.token))) == REPEATED_PARAMETER
 
 
-@pytest.mark.parametrize("scheme", ["Basic", "Session", "JWT", "Digest"])
-@pytest.mark.parametrize("mode", Deployment.Mode.values)
+@each("scheme", ["Basic", "Session", "JWT", "Digest"])
+@each("mode", Deployment.Mode.values)
 def test_another_scheme_than_bearer_does_nothing(db: None, mode: str, scheme: str) -> None:
     user = UserFactory.create(deployment=DeploymentFactory.create(mode=mode))
     response = ApiClient(user.deployment).get(HTTP_AUTHORIZATION=f"{scheme} {token_of(user)}")
@@ -124,8 +125,8 @@ def test_another_scheme_than_bearer_does_nothing(db: None, mode: str, scheme: st
     assert ApiClient(user.deployment, user).get(HTTP_AUTHORIZATION=f"{scheme} forged").status_code == 200
 
 
-@pytest.mark.parametrize("token", [None, "forged"])
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@each("token", [None, "forged"])
+@each("method", ["GET", "HEAD"])
 def test_a_401_names_a_scheme(deployment: Deployment, token: str | None, method: str) -> None:
     """RFC 9110, 11.6.1; not Basic, at which browsers would ask for a password."""
     response = ApiClient(deployment, token=token).request(method)
@@ -141,13 +142,13 @@ def test_other_answers_ask_for_no_credentials(client: ApiClient) -> None:
 # The host
 
 
-@pytest.mark.parametrize("spelling", ["{}:8000", "{}:443", "{}.", "{}.:8000", "{upper}", "{upper}:8000"])
+@each("spelling", ["{}:8000", "{}:443", "{}.", "{}.:8000", "{upper}", "{upper}:8000"])
 def test_a_host_is_known_in_every_spelling(client: ApiClient, spelling: str) -> None:
     host = client.deployment.host
     assert client.get(HTTP_HOST=spelling.format(host, upper=host.upper())).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["[2001:db8::7]", "[2001:db8::7]:8000", "[2001:DB8::7]"])
+@each("host", ["[2001:db8::7]", "[2001:db8::7]:8000", "[2001:DB8::7]"])
 def test_an_ipv6_address_is_a_host(db: None, host: str) -> None:
     user = UserFactory.create(deployment=DeploymentFactory.create(host="2001:db8::7"))
     assert ApiClient(user.deployment, user).get(HTTP_HOST=host).status_code == 200
@@ -178,12 +179,12 @@ MALFORMED_HOSTS = [
 ]
 
 
-@pytest.mark.parametrize("host", ["nobody.example.com", "com", "127.0.0.1", "[::1]", "xn--nxasmq6b.example"])
+@each("host", ["nobody.example.com", "com", "127.0.0.1", "[::1]", "xn--nxasmq6b.example"])
 def test_an_unknown_host_is_not_found(client: ApiClient, host: str) -> None:
     assert error_code(client.get(HTTP_HOST=host)) == UNKNOWN_DEPLOYMENT
 
 
-@pytest.mark.parametrize("host", MALFORMED_HOSTS, ids=lambda host: repr(host[:20]))
+@each("host", MALFORMED_HOSTS)
 def test_a_malformed_host_is_not_found(client: ApiClient, host: str) -> None:
     assert error_code(client.get(HTTP_HOST=host)) == UNKNOWN_DEPLOYMENT
 
@@ -193,7 +194,7 @@ def test_the_servers_own_name_stands_in_for_no_host(db: None) -> None:
     assert error_code(Client(SERVER_NAME="testserver").get(MEMBERSHIPS)) == UNKNOWN_DEPLOYMENT
 
 
-@pytest.mark.parametrize("around", ["{}.evil.example", "evil.{}", "evil@{}", "{}@evil.example", "{},evil.example"])
+@each("around", ["{}.evil.example", "evil.{}", "evil@{}", "{}@evil.example", "{},evil.example"])
 def test_a_known_host_within_another_is_not_found(client: ApiClient, around: str) -> None:
     response = client.get(HTTP_HOST=around.format(client.deployment.host))
     assert error_code(response) == UNKNOWN_DEPLOYMENT
@@ -212,7 +213,7 @@ def test_a_proxys_header_names_no_host(client: ApiClient) -> None:
     assert error_code(response) == UNKNOWN_DEPLOYMENT
 
 
-@pytest.mark.parametrize("host", ["alias.example.com", "ALIAS.example.com:8000", "alias.example.com."])
+@each("host", ["alias.example.com", "ALIAS.example.com:8000", "alias.example.com."])
 def test_an_alias_answers_for_its_deployment(client: ApiClient, host: str) -> None:
     DeploymentAlias.objects.create(deployment=client.deployment, host="alias.example.com")
     DeploymentAlias.objects.create(deployment=DeploymentFactory.create(), host="other-alias.example.com")
@@ -245,7 +246,7 @@ def test_options_needs_no_session(anybody: ApiClient) -> None:
     assert allowed(response) == {"GET", "HEAD", "OPTIONS"}
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
+@each("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
 def test_another_method_is_not_allowed_for_any_viewer(anybody: ApiClient, method: str) -> None:
     response = anybody.request(method)
     assert error_code(response) == METHOD_NOT_ALLOWED
@@ -265,12 +266,12 @@ def test_head_is_get_without_the_body(client: ApiClient) -> None:
     assert dict(headed.headers) == dict(got.headers)
 
 
-@pytest.mark.parametrize("accept", ["text/html", "text/html, application/xml;q=0.9", "application/xml", "image/*"])
+@each("accept", ["text/html", "text/html, application/xml;q=0.9", "application/xml", "image/*"])
 def test_a_client_that_does_not_accept_json_gets_406(anybody: ApiClient, accept: str) -> None:
     assert error_code(anybody.get(HTTP_ACCEPT=accept)) == NOT_ACCEPTABLE
 
 
-@pytest.mark.parametrize(
+@each(
     "accept",
     ["*/*", "application/json", "application/*", "text/html, */*;q=0.1", "application/json; q=0.5"],
 )
@@ -278,16 +279,16 @@ def test_a_client_that_accepts_json_gets_it(client: ApiClient, accept: str) -> N
     assert client.get(HTTP_ACCEPT=accept).status_code == 200
 
 
-@pytest.mark.parametrize("accept", [",", ";", "/", "application", "a/b; x*=nothing''y", "\xff", "a/b;" * 1000])
+@each("accept", [",", ";", "/", "application", "a/b; x*=nothing''y", "\xff", "a/b;" * 1000])
 def test_a_malformed_accept_header_is_no_failure_of_ours(client: ApiClient, accept: str) -> None:
     assert client.get(HTTP_ACCEPT=accept).status_code in (200, 406)
 
 
-@pytest.mark.parametrize("query", ["format=xml", "format=json", "format=", "format=api"])
+@each("query", ["format=xml", "format=json", "format=", "format=api"])
 def test_a_format_parameter_is_ignored(client: ApiClient, query: str) -> None:
     assert client.get(query=query).content == client.get().content
 
 
-@pytest.mark.parametrize("path", [f"{MEMBERSHIPS}.json", f"{MEMBERSHIPS}.xml", f"{MEMBERSHIPS}/"])
+@each("path", [f"{MEMBERSHIPS}.json", f"{MEMBERSHIPS}.xml", f"{MEMBERSHIPS}/"])
 def test_a_path_with_something_behind_is_another_path(client: ApiClient, path: str) -> None:
     assert error_code(client.get(path)) == 40401

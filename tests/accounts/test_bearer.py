@@ -13,6 +13,7 @@ from accounts.authentication import sessions
 from accounts.models import Deployment, Session, User
 from accounts.tokens.session_tokens import sign, sign_session_token
 from tests.support.api import MEMBERSHIPS, ApiClient, data_of, error_code, warm_up
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, UserFactory, session_of, token_of
 from tests.support.sign_in import attempt_of, by_email, signed_in, totp, user_with_mfa, user_with_password
 
@@ -46,7 +47,7 @@ def member_of(client: ApiClient) -> User:
     return UserFactory.create(deployment=client.deployment)
 
 
-@pytest.mark.parametrize("path", READING)
+@each("path", READING)
 def test_a_token_may_come_in_the_header(anybody: ApiClient, path: str) -> None:
     session = session_of(member_of(anybody))
     response = anybody.get(path, **bearer(sessions.session_token(session)))
@@ -57,7 +58,7 @@ def test_a_token_may_come_in_the_header(anybody: ApiClient, path: str) -> None:
     assert anybody.request("HEAD", path, **bearer(sessions.session_token(session))).status_code == 200
 
 
-@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer  "])
+@each("scheme", ["bearer", "BEARER", "Bearer  "])
 def test_the_schemes_spelling_does_not_matter(user: User, scheme: str) -> None:
     """RFC 9110, 11.1."""
     assert ApiClient(user.deployment).get(**bearer(token_of(user), scheme)).status_code == 200
@@ -80,15 +81,15 @@ def test_a_short_answer_belongs_to_its_bearer(user: User) -> None:
     assert asked[0] != asked[1]
 
 
-@pytest.mark.parametrize(("path", "query"), WRITING)
-@pytest.mark.parametrize("origin", ["", "null", "https://evil.example"])
+@each(("path", "query"), WRITING)
+@each("origin", ["", "null", "https://evil.example"])
 def test_a_change_needs_no_origin(anybody: ApiClient, path: str, query: str, origin: str) -> None:
     """No page of another site can set the header without asking first, which is allowed to known origins alone."""
     header = bearer(token_of(member_of(anybody)))
     assert anybody.post(path, None, query, HTTP_ORIGIN=origin, **header).status_code == 200
 
 
-@pytest.mark.parametrize("value", ["forged", "a.b.c", "another product's", ""])
+@each("value", ["forged", "a.b.c", "another product's", ""])
 def test_a_foreign_bearer_token_lets_no_cookie_act_without_an_origin(user: User, value: str) -> None:
     client = ApiClient(user.deployment, user)
     if value.startswith("another"):
@@ -121,7 +122,7 @@ def test_an_ended_token_takes_no_cookie_away(user: User, path: str) -> None:
     assert not client.get(path, **bearer(over)).cookies
 
 
-@pytest.mark.parametrize("value", ["forged", "a.b.c", "x y"])
+@each("value", ["forged", "a.b.c", "x y"])
 def test_a_bad_token_alone_is_another_error_than_no_token(user: User, value: str) -> None:
     visitor = ApiClient(user.deployment)
     assert error_code(visitor.get(**bearer(value))) == (NO_SESSION if " " in value else INVALID)
@@ -142,7 +143,7 @@ def aged(session: Session) -> str:
     return sign(session.deployment, claims, expires_at=session.expires_at)
 
 
-@pytest.mark.parametrize("path", READING)
+@each("path", READING)
 def test_a_token_is_not_renewed_where_only_a_cookie_could_bring_it(user: User, path: str) -> None:
     session = session_of(user)
     for _ in range(2):
@@ -160,7 +161,7 @@ def test_an_aged_token_still_takes_the_fast_path(user: User) -> None:
     assert hasattr(response, "took_the_fast_path")
 
 
-@pytest.mark.parametrize("path", READING)
+@each("path", READING)
 def test_in_staging_it_is_renewed_in_the_header_alone(db: None, path: str) -> None:
     user = UserFactory.create(deployment=DeploymentFactory.create(mode=Deployment.Mode.STAGING))
     response = ApiClient(user.deployment).get(path, **bearer(aged(session_of(user))))

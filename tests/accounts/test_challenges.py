@@ -18,6 +18,7 @@ from accounts.models import Deployment, SpentToken, User
 from accounts.sign_in import challenges
 from accounts.tokens import outside_issuers
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory
 from tests.support.sign_in import (
     PASSWORD,
@@ -87,7 +88,7 @@ def sign_in(
 # The protocol
 
 
-@pytest.mark.parametrize("difficulty", [1, 2, 6])
+@each("difficulty", [1, 2, 6])
 def test_a_challenge_has_no_envelope_and_the_deployments_difficulty(db: None, difficulty: int) -> None:
     client = ApiClient(DeploymentFactory.create(challenge_demanded=True, challenge_difficulty=difficulty))
     body = challenge(client)
@@ -139,7 +140,7 @@ def _with_a_wrong_one(body: dict[str, Any]) -> dict[str, Any]:
     return body | {"solutions": [*others, wrong]}
 
 
-@pytest.mark.parametrize(
+@each(
     "spoil",
     [
         _without_one,
@@ -160,7 +161,7 @@ def test_what_is_not_solved_is_not_redeemed(browser: ApiClient, spoil: Callable[
     assert error_code(browser.post(REDEEM, spoil(solved(challenge(browser))))) == CHALLENGE_FAILED
 
 
-@pytest.mark.parametrize("body", [{}, {"token": "x"}, {"solutions": [1]}, {"token": 7, "solutions": [1]}])
+@each("body", [{}, {"token": "x"}, {"solutions": [1]}, {"token": 7, "solutions": [1]}])
 def test_a_body_without_its_fields_is_a_mistake(browser: ApiClient, body: Any) -> None:
     assert error_code(browser.post(REDEEM, body)) == INVALID_FIELD
 
@@ -193,7 +194,7 @@ def test_pages_of_allowed_origins_get_challenges_and_no_others(demanding: Deploy
 # Where it is demanded
 
 
-@pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART])
+@each("content_type", [JSON, FORM, MULTIPART])
 def test_a_user_signs_in_with_a_token_in_any_encoding(browser: ApiClient, ada: User, content_type: str) -> None:
     response = sign_in(browser, ada, redeemed(browser), content_type=content_type)
     assert data_of(response)["active_signin"]["user_id"] == str(ada.pk)
@@ -205,11 +206,11 @@ def test_nothing_is_asked_where_it_is_not_demanded(deployment: Deployment) -> No
         assert sign_in(ApiClient(deployment), user, token).status_code == 200
 
 
-@pytest.mark.parametrize(
+@each(
     ("token", "code"),
     [(None, CHALLENGE_REQUIRED), ("", CHALLENGE_REQUIRED), ("nonsense", CHALLENGE_FAILED), (7, INVALID_FIELD)],
 )
-@pytest.mark.parametrize("path", [SIGN_IN, IDENTIFY])
+@each("path", [SIGN_IN, IDENTIFY])
 def test_a_missing_or_forged_token_is_refused(browser: ApiClient, ada: User, path: str, token: Any, code: int) -> None:
     body = {"identifier": ada.email} if path == IDENTIFY else by_email(ada)
     assert error_code(browser.post(path, body | ({} if token is None else {"challenge_token": token}))) == code
@@ -299,7 +300,7 @@ def test_of_fifty_uses_of_one_token_at_once_one_succeeds() -> None:
 # Identify
 
 
-@pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART])
+@each("content_type", [JSON, FORM, MULTIPART])
 def test_everybody_signs_in_by_password_known_or_not(deployment: Deployment, content_type: str) -> None:
     known = user_with_password(deployment, username="known")
     disabled = user_with_password(deployment, disabled=True)
@@ -322,6 +323,6 @@ def test_identifying_asks_no_table_of_users(deployment: Deployment) -> None:
     assert not [query["sql"] for query in queries if "accounts_user" in query["sql"]]
 
 
-@pytest.mark.parametrize("body", [{}, {"identifier": ""}, {"identifier": ["x"]}, {"identifier": "\0"}])
+@each("body", [{}, {"identifier": ""}, {"identifier": ["x"]}, {"identifier": "\0"}])
 def test_identifying_takes_a_name(deployment: Deployment, body: Any) -> None:
     assert error_code(ApiClient(deployment).post(IDENTIFY, body)) == INVALID_FIELD

@@ -15,6 +15,7 @@ from accounts.credentials import codes
 from accounts.credentials.codes import MAX_TRIES, Purpose
 from accounts.models import Deployment, MailedCode
 from api.errors import ApiError, Problem
+from tests.support.cases import each
 from tests.support.database import everything_stored
 from tests.support.factories import DeploymentFactory
 
@@ -40,7 +41,7 @@ def test_a_code_is_six_digits_and_good_once(deployment: Deployment) -> None:
     assert [take(deployment, code), take(deployment, code)] == [True, False]
 
 
-@pytest.mark.parametrize("spelling", ["{0} {1}", " {0}-{1}\n", "{0}\u200b{1}"])
+@each("spelling", ["{0} {1}", " {0}-{1}\n", "{0}\u200b{1}"])
 def test_a_code_may_be_typed_in_groups(deployment: Deployment, spelling: str) -> None:
     code = new(deployment)
     assert take(deployment, spelling.format(code[:3], code[3:]))

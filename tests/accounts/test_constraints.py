@@ -22,7 +22,7 @@ from accounts.models import (
     SignIn,
     User,
 )
-from tests.support.cases import named
+from tests.support.cases import each, named
 from tests.support.database import Insert, Update, each_insert, each_update, execute, refused, update_by_sql
 from tests.support.factories import DeploymentFactory, UserFactory, backup_code, confirmed_authenticator, session_of
 
@@ -94,9 +94,7 @@ def test_forms_refuse_the_hosts_that_the_database_refuses() -> None:
 
 
 @each_insert
-@pytest.mark.parametrize(
-    "host", ["localhost", "127.0.0.1", "a", "2001:db8::7", "::1", "xn--d-fga.example.com", "a" * 63 + ".example.com"]
-)
+@each("host", ["localhost", "127.0.0.1", "a", "2001:db8::7", "::1", "xn--d-fga.example.com", "a" * 63 + ".example.com"])
 def test_a_host_may_be_a_name_or_an_address(db: None, insert: Insert, host: str) -> None:
     Deployment(name="Deployment", host=host).clean_fields()
     insert(Deployment, {"name": "Deployment", "host": host})
@@ -154,14 +152,14 @@ def test_a_host_cannot_become_an_alias_nor_the_reverse(deployment: Deployment, u
 
 
 @each_update
-@pytest.mark.parametrize(
+@each(
     ("column", "constraint"),
     [
         ("mode", "accounts_deployment_mode_is_known"),
         ("private_metadata_audience", "accounts_deployment_audience_is_known"),
     ],
 )
-@pytest.mark.parametrize("value", ["", "unknown", "Production", "MEMBERS"])
+@each("value", ["", "unknown", "Production", "MEMBERS"])
 def test_a_choice_is_one_of_those_offered(
     deployment: Deployment, update: Update, column: str, constraint: str, value: str
 ) -> None:
@@ -229,8 +227,8 @@ def test_a_user_has_an_e_mail_address_or_a_username(deployment: Deployment, inse
 
 
 @each_update
-@pytest.mark.parametrize("value", [[], [{}], "text", 1, True], ids=repr)
-@pytest.mark.parametrize("column", ["public_metadata", "private_metadata"])
+@each("value", [[], [{}], "text", 1, True])
+@each("column", ["public_metadata", "private_metadata"])
 def test_a_users_metadata_is_an_object(user: User, update: Update, column: str, value: Any) -> None:
     with refused(f"accounts_user_{column}_is_object"):
         update(user, **{column: value})
@@ -292,7 +290,7 @@ def delete_by_django(row: models.Model) -> None:
     row.delete()
 
 
-each_delete = pytest.mark.parametrize("delete", [delete_by_sql, delete_by_django])
+each_delete = each("delete", [delete_by_sql, delete_by_django])
 
 
 @each_delete
@@ -333,7 +331,7 @@ def other_value(row: models.Model, column: str) -> Any:
 
 
 @each_update
-@pytest.mark.parametrize(
+@each(
     ("make", "column"),
     [
         (lambda user: user, "deployment_id"),
@@ -384,7 +382,7 @@ CHANGES: dict[type[models.Model], tuple[Callable[[User], Any], dict[str, Any]]] 
     SignIn: (lambda user: sign_in_of(session_of(user)), {"ended_at": "2030-01-01T00:00:00Z"}),
 }
 
-each_time_stamped_model = pytest.mark.parametrize("model", CHANGES, ids=lambda model: model.__name__)
+each_time_stamped_model = each("model", CHANGES)
 
 
 @each_update

@@ -18,6 +18,7 @@ from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import ORGANIZATION_ADMIN
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
@@ -73,7 +74,7 @@ def test_the_invitation_that_the_user_accepted_goes_with_them(ada: User) -> None
     assert sorted(left) == ["ada", "bob"]
 
 
-@pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART], ids=["json", "form", "multipart"])
+@each("content_type", [JSON, FORM, MULTIPART], ids=["json", "form", "multipart"])
 def test_the_user_goes_with_all_that_is_theirs(ada: User, content_type: str) -> None:
     member_of_new_workspace(ada)
     other, elsewhere = UserFactory.create(deployment=ada.deployment), signed_in(ada)

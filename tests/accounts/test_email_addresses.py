@@ -19,6 +19,7 @@ from accounts.self_service import addresses
 from accounts.values.mail_texts import Template
 from audit.models import AuditEntry
 from tests.support.api import FORM, JSON, MULTIPART, RFC3339_UTC, ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
@@ -89,7 +90,7 @@ def told() -> list[str]:
 # The way of a new address
 
 
-@pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART], ids=["json", "form", "multipart"])
+@each("content_type", [JSON, FORM, MULTIPART], ids=["json", "form", "multipart"])
 def test_a_new_address_is_verified_by_a_code_and_made_primary(client: ApiClient, ada: User, content_type: str) -> None:
     new = data_of(client.post(ADDRESSES, {"email": " Ada@HOME.example "}, content_type=content_type))
     address = EmailAddress.objects.get(email="Ada@home.example")
@@ -103,7 +104,7 @@ def test_a_new_address_is_verified_by_a_code_and_made_primary(client: ApiClient,
     }
     code = mailed_code(client, new["id"])
     outbox.deliver_due()
-    assert (django_mail.outbox[0].to, code in django_mail.outbox[0].body) == (["Ada@home.example"], True)
+    assert (django_mail.outbox[-1].to, code in django_mail.outbox[-1].body) == (["Ada@home.example"], True)
     answered = data_of(do(client, new["id"], "attempt-verification", query=f"code={code}"))
     assert RFC3339_UTC.fullmatch(answered["verified_at"])
     assert answered == new | {"verified": True, "verified_at": answered["verified_at"]}
@@ -160,7 +161,7 @@ def test_an_own_address_is_not_added_twice(client: ApiClient, ada: User) -> None
     assert ada.email_addresses.count() == 2
 
 
-@pytest.mark.parametrize("email", ["", "ada", "ada@", "a b@example.com", "x" * 250 + "@example.com", None, 7])
+@each("email", ["", "ada", "ada@", "a b@example.com", "x" * 250 + "@example.com", None, 7])
 def test_text_that_is_no_address_is_refused(client: ApiClient, ada: User, email: Any) -> None:
     assert error_code(client.post(ADDRESSES, {"email": email})) == INVALID_FIELD
     assert ada.email_addresses.count() == 1

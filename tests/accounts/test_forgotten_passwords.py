@@ -19,6 +19,7 @@ from accounts.mail import outbox
 from accounts.models import Deployment, Mail, MailedCode, SignIn, SignInAttempt, User
 from accounts.sign_in import forgotten_passwords
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, UserFactory, session_of, token_of
 from tests.support.mail import mail_server
 from tests.support.sign_in import (
@@ -70,7 +71,7 @@ def reset(client: ApiClient, token: str, password: str = NEW_PASSWORD, content_t
     return client.post(RESET, {"token": token, "password": password}, content_type=content_type)
 
 
-@pytest.mark.parametrize("content_type", [MULTIPART, FORM, JSON])
+@each("content_type", [MULTIPART, FORM, JSON])
 def test_a_forgotten_password_is_replaced_and_signs_in(browser: ApiClient, ada: User, content_type: str) -> None:
     assert data_of(forget(browser, content_type=content_type)) == {}
     code = mailed_code()
@@ -194,7 +195,7 @@ def test_a_token_of_another_deployment_or_user_that_is_gone_is_refused(browser: 
     assert error_code(reset(browser, token)) == RESET_OVER
 
 
-@pytest.mark.parametrize("password", ["short", "ada@example.com", "1q2w3e4r5t6y7u8i9o0p"])
+@each("password", ["short", "ada@example.com", "1q2w3e4r5t6y7u8i9o0p"])
 def test_a_poor_password_is_refused_and_the_token_stays_good(browser: ApiClient, ada: User, password: str) -> None:
     other = ApiClient(ada.deployment, token=token_of(ada))
     token = token_by_mail(browser)
@@ -293,7 +294,7 @@ def test_a_code_for_something_else_resets_no_password(ada: User) -> None:
     assert error_code(exchange(client, mailed_code())) == WRONG_CODE
 
 
-@pytest.mark.parametrize("email", ["", "ada", "x" * 255])
+@each("email", ["", "ada", "x" * 255])
 def test_what_is_no_address_is_refused(browser: ApiClient, db: None, email: str) -> None:
     assert error_code(forget(browser, email)) == INVALID_FIELD
 

@@ -11,6 +11,7 @@ from accounts.models import Deployment
 from accounts.values.front_ends import OPTIONAL_URLS, PAGES, ui_settings
 from tests.support.admin import errors, form_at, saved, send, url
 from tests.support.api import ApiClient, data_of
+from tests.support.cases import each
 from tests.support.database import refused
 from tests.support.factories import DeploymentFactory
 
@@ -19,7 +20,7 @@ def shown(deployment: Deployment) -> Any:
     return data_of(ApiClient(deployment).get("/deployment"))
 
 
-@pytest.mark.parametrize(
+@each(
     ("origins", "base", "host"),
     [
         ([], "https://d.example.com", "d.example.com"),
@@ -60,7 +61,7 @@ def test_staff_set_an_address_and_a_front_end_sees_it_at_once(admin_client: Clie
     assert data_of(client.get("/deployment"))["ui_settings"]["sign_in_page_url"].endswith("/sign-in")
 
 
-@pytest.mark.parametrize(("mode", "told"), [("closed", "restricted"), ("invitation", "waitlist"), ("open", "public")])
+@each(("mode", "told"), [("closed", "restricted"), ("invitation", "waitlist"), ("open", "public")])
 def test_a_front_end_is_told_who_may_sign_up(db: None, mode: str, told: str) -> None:
     assert shown(DeploymentFactory.create(sign_up_mode=mode))["restrictions"]["sign_up_mode"] == told
 
@@ -98,7 +99,7 @@ def test_people_without_an_invitation_are_not_sent_to_the_page_they_come_from(
     assert saved(send(admin_client, url(deployment, "change"), waitlist_page_url="https://example.com/waitlist"))
 
 
-@pytest.mark.parametrize(("mode", "required"), [("closed", False), ("invitation", True), ("open", True)])
+@each(("mode", "required"), [("closed", False), ("invitation", True), ("open", True)])
 def test_an_address_is_required_wherever_people_sign_up(db: None, mode: str, required: bool) -> None:
     settings = shown(DeploymentFactory.create(sign_up_mode=mode))["auth_settings"]
     assert settings["email_address"] == {"enabled": True, "required": required}

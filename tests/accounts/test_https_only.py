@@ -9,6 +9,7 @@ from django.test import Client
 
 from accounts.models import Deployment, DeploymentAlias, Session
 from tests.support.api import MEMBERSHIPS, ApiClient, document, error_code
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, UserFactory
 from tests.support.sign_in import sign_in, user_with_password
 
@@ -45,7 +46,7 @@ def test_nobody_is_signed_in_over_plain_http(deployment: Deployment) -> None:
     assert sign_in(client, user, HTTP_ORIGIN=f"https://{HOST}", **SECURE).status_code == 200
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@each("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_no_change_is_processed_or_redirected(deployment: Deployment, method: str) -> None:
     for path in (*POSTS, "/admin/login/", "/", "/nowhere"):
         response = Client().generic(method, path, headers={"host": HOST, "origin": f"http://{HOST}"})
@@ -72,14 +73,14 @@ def test_a_page_of_a_known_host_is_redirected(deployment: Deployment, settings: 
     assert (response.status_code, response.headers["Location"]) == (301, f"https://{host}/admin/login/?next=/admin/")
 
 
-@pytest.mark.parametrize("path", ["/admin/login/", "/docs/", "/", "/nowhere"])
-@pytest.mark.parametrize("host", ["evil.example", f"{HOST}.evil.example", "a b", "accounts_example:80"])
+@each("path", ["/admin/login/", "/docs/", "/", "/nowhere"])
+@each("host", ["evil.example", f"{HOST}.evil.example", "a b", "accounts_example:80"])
 def test_nobody_is_redirected_to_an_unknown_host(deployment: Deployment, path: str, host: str) -> None:
     response = get(path, host)
     assert error_code(response) == 40402
     assert "Location" not in response.headers
 
 
-@pytest.mark.parametrize("path", ["/admin/login/", "/docs/", "/openapi.json"])
+@each("path", ["/admin/login/", "/docs/", "/openapi.json"])
 def test_over_https_all_is_as_ever(deployment: Deployment, path: str) -> None:
     assert get(path, HOST, **SECURE).status_code == 200

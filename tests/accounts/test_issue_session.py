@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import DeploymentAlias, Session, User
 from tests.support.api import ApiClient, error_code
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, UserFactory, member_of_new_workspace
 
 TEN_YEARS = 10 * 365 * 24 * 3600
@@ -55,7 +56,7 @@ def failure(*arguments: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         "Ada@Example.com",
@@ -91,7 +92,7 @@ def test_a_host_chooses_among_deployments(ada: User, issued: Any) -> None:
         assert asked_by(token, user).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["alias.example.com", "ALIAS.example.com", "alias.example.com."])
+@each("host", ["alias.example.com", "ALIAS.example.com", "alias.example.com."])
 def test_the_host_may_be_an_alias(ada: User, issued: Any, host: str) -> None:
     DeploymentAlias.objects.create(deployment=ada.deployment, host="alias.example.com")
     token = issued("ada@example.com", "--host", host)
@@ -115,7 +116,7 @@ def test_an_e_mail_address_that_is_anothers_username_is_refused(ada: User) -> No
     assert str(other.pk) in message
 
 
-@pytest.mark.parametrize("name", ["nobody@example.com", "", "-1", "0", "9" * 18, "9" * 30, "%", "' OR 1=1 --"])
+@each("name", ["nobody@example.com", "", "-1", "0", "9" * 18, "9" * 30, "%", "' OR 1=1 --"])
 def test_an_unknown_user_is_refused(ada: User, name: str) -> None:
     assert failure("--", name) == f"No user is called {name!r}."
 
@@ -130,7 +131,7 @@ def test_a_user_is_unknown_at_another_deployments_host(ada: User) -> None:
     assert failure(str(ada.pk), "--host", host) == f"No user is called '{ada.pk}'."
 
 
-@pytest.mark.parametrize("host", ["nobody.example.com", "", "https://example.com"])
+@each("host", ["nobody.example.com", "", "https://example.com"])
 def test_an_unknown_host_is_refused(ada: User, host: str) -> None:
     assert repr(host) in failure("ada@example.com", "--host", host)
 
@@ -140,12 +141,12 @@ def test_a_disabled_user_is_refused(ada: User) -> None:
     assert "disabled" in failure("ada@example.com")
 
 
-@pytest.mark.parametrize("seconds", ["0", "-1", str(TEN_YEARS + 1), "9" * 30, "soon", "1.5", ""])
+@each("seconds", ["0", "-1", str(TEN_YEARS + 1), "9" * 30, "soon", "1.5", ""])
 def test_a_life_out_of_bounds_is_refused(ada: User, seconds: str) -> None:
     assert "--expires-in" in failure(str(ada.pk), f"--expires-in={seconds}")
 
 
-@pytest.mark.parametrize(
+@each(
     ("arguments", "seconds"),
     [
         ([], 7 * 24 * 3600),

@@ -21,6 +21,7 @@ from accounts.tokens.keys import private_key_of, revoke_key, rotate_keys, signin
 from accounts.tokens.outside_issuers import trust_outside_keys
 from accounts.tokens.session_tokens import sign_session_token
 from tests.support.api import ApiClient, error_code
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, session_of, token_of
 
 JWKS = "/.well-known/jwks.json"
@@ -234,7 +235,7 @@ def test_revoking_a_rotated_key_leaves_the_tokens_of_the_new_one(user: User) -> 
     assert is_good(user.deployment, after)
 
 
-@pytest.mark.parametrize("why", ["unknown", "revoked already", "of another deployment"])
+@each("why", ["unknown", "revoked already", "of another deployment"])
 def test_a_key_that_cannot_be_revoked_is_an_error(deployment: Deployment, why: str) -> None:
     key = deployment.signing_keys.get()
     kid, host = key.kid, deployment.host
@@ -261,8 +262,8 @@ def test_revoking_again_keeps_the_first_date(deployment: Deployment) -> None:
 def test_a_kid_that_several_deployments_trust_needs_the_host(deployment: Deployment) -> None:
     other = DeploymentFactory.create()
     document = json.dumps({"keys": [OutsideKey("shared").jwk()]})
-    for each in (deployment, other):
-        trust_outside_keys(deployment=each, issuer=ISSUER, jwks=document)
+    for either in (deployment, other):
+        trust_outside_keys(deployment=either, issuer=ISSUER, jwks=document)
     with pytest.raises(CommandError, match=r"give --host: .*example\.com .*, .*example\.com "):
         call_command("revoke_key", "shared")
     call_command("revoke_key", "shared", "--host", other.host)
@@ -346,7 +347,7 @@ def test_a_reload_for_one_issuer_leaves_the_others_and_the_own_keys(user: User, 
 GOOD = OutsideKey("good").jwk()
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "message"),
     [
         ("", "no JWKS document"),
@@ -393,7 +394,7 @@ def test_trusting_at_an_unknown_host_is_an_error(deployment: Deployment, tmp_pat
         call_command("trust_issuer", "nowhere.example.com", ISSUER, str(file))
 
 
-@pytest.mark.parametrize("issuer", ["", "the deployment's own", "x" * 501, "https://login.example.net/\0"])
+@each("issuer", ["", "the deployment's own", "x" * 501, "https://login.example.net/\0"])
 def test_an_issuer_without_a_usable_name_of_its_own_is_refused(
     deployment: Deployment, trust: Trust, issuer: str
 ) -> None:

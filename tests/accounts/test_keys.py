@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
 from cryptography.fernet import Fernet
@@ -19,6 +20,7 @@ from accounts.tokens.session_tokens import sign_session_token
 from accounts.values import encryption
 from tests.support.admin import saved, send, url
 from tests.support.api import ApiClient
+from tests.support.cases import each
 from tests.support.database import Update, each_update, everything_stored, execute, refused
 from tests.support.factories import TOTP_SECRET, DeploymentFactory, confirmed_authenticator, session_of, token_of
 
@@ -46,9 +48,8 @@ def test_each_key_pair_is_another(key: SigningKey) -> None:
     assert other.public_key != key.public_key
 
 
-def test_no_kid_looks_like_an_option_of_a_command(deployment: Deployment) -> None:
-    kids = [create_signing_key(deployment=deployment).kid for _ in range(500)]
-    assert [kid for kid in kids if kid.startswith("-")] == []
+def test_no_kid_looks_like_an_option_of_a_command(key: SigningKey) -> None:
+    assert re.fullmatch("[0-9a-f]{32}", key.kid)
 
 
 def test_no_private_key_can_be_read_in_the_database(key: SigningKey) -> None:
@@ -128,7 +129,7 @@ def test_two_deployments_may_trust_keys_of_one_name(key: SigningKey) -> None:
 
 
 @each_update
-@pytest.mark.parametrize("column", ["deployment_id", "kid", "public_key"])
+@each("column", ["deployment_id", "kid", "public_key"])
 def test_the_identity_of_a_key_does_not_change(key: SigningKey, update: Update, column: str) -> None:
     other = DeploymentFactory.create().signing_keys.get()
     SigningKey.objects.filter(pk=other.pk).delete()  # otherwise its kid would be refused for being taken

@@ -19,6 +19,7 @@ from django.utils import timezone
 from accounts.mail import outbox
 from accounts.models import Deployment, Mail
 from accounts.values.mail_texts import Template
+from tests.support.cases import each
 from tests.support.database import everything_stored
 from tests.support.factories import DeploymentFactory
 from tests.support.mail import MailServer, lead_to, mail_server
@@ -74,7 +75,7 @@ def test_writing_needs_no_mail_server(deployment: Deployment, settings: Any) -> 
     assert state_of(write(deployment)) == "waiting"
 
 
-@pytest.mark.parametrize("values", [{}, {"code": CODE}, {"code": CODE, "minutes": "10", "link": "https://a.example"}])
+@each("values", [{}, {"code": CODE}, {"code": CODE, "minutes": "10", "link": "https://a.example"}])
 def test_values_other_than_the_templates_are_a_programmers_mistake(
     deployment: Deployment, values: dict[str, str]
 ) -> None:

@@ -13,6 +13,7 @@ from accounts.mail import outbox
 from accounts.models import Deployment, MailText
 from accounts.values.mail_texts import Template, Text, problems_of
 from config.environment import BASE_DIR
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory
 
 VALUES = {
@@ -45,7 +46,7 @@ def html_of(message: Any) -> str:
     return str(alternative.content)
 
 
-each_template = pytest.mark.parametrize("template", Template)
+each_template = each("template", Template)
 
 
 @each_template
@@ -106,7 +107,7 @@ def test_a_link_cannot_leave_its_attribute(deployment: Deployment) -> None:
     assert 'onclick="' not in html
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "text", "problem"),
     [
         ("text", "Your code is {cod}: {code}", "There is no placeholder {cod} in this mail."),

@@ -18,6 +18,7 @@ from accounts.credentials import mfa
 from accounts.models import Authenticator, BackupCode, Deployment, User
 from accounts.values import encryption
 from tests.support.api import FORM, MULTIPART, ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.factories import UserFactory, confirmed_authenticator, member_of_new_workspace
 from tests.support.sign_in import (
     attempt_of,
@@ -106,7 +107,7 @@ def test_a_new_authenticator_does_not_count_yet(client: ApiClient) -> None:
     assert data_of(client.get("/me"))["authenticators"] == []
 
 
-@pytest.mark.parametrize("steps", [(-2, -1), (-1, 0), (0, 1), (1, 2)])
+@each("steps", [(-2, -1), (-1, 0), (0, 1), (1, 2)])
 def test_two_successive_codes_confirm_it(client: ApiClient, steps: tuple[int, int]) -> None:
     new = data_of(client.post(AUTHENTICATOR))
     confirmed = data_of(confirm(client, new, *steps))
@@ -114,8 +115,8 @@ def test_two_successive_codes_confirm_it(client: ApiClient, steps: tuple[int, in
     assert data_of(client.get("/me"))["authenticators"] == [confirmed]
 
 
-@pytest.mark.parametrize("content_type", [FORM, MULTIPART])
-@pytest.mark.parametrize("field", ["codes", "codes[]"])
+@each("content_type", [FORM, MULTIPART])
+@each("field", ["codes", "codes[]"])
 def test_the_codes_may_come_in_a_form(client: ApiClient, content_type: str, field: str) -> None:
     new = data_of(client.post(AUTHENTICATOR))
     codes = [totp(step, secret=new["totp_secret"]) for step in (-1, 0)]
@@ -123,7 +124,7 @@ def test_the_codes_may_come_in_a_form(client: ApiClient, content_type: str, fiel
     assert client.post(CONFIRM, body, content_type=content_type).status_code == 200
 
 
-@pytest.mark.parametrize("steps", [(0, 0), (0, -1), (-1, 1), (-3, -2), (2, 3), (0, 2)])
+@each("steps", [(0, 0), (0, -1), (-1, 1), (-3, -2), (2, 3), (0, 2)])
 def test_other_codes_do_not(client: ApiClient, steps: tuple[int, int]) -> None:
     new = data_of(client.post(AUTHENTICATOR))
     assert error_code(confirm(client, new, *steps)) == WRONG_CODE
@@ -131,25 +132,25 @@ def test_other_codes_do_not(client: ApiClient, steps: tuple[int, int]) -> None:
     assert confirm(client, new, -1, 0).status_code == 200
 
 
-@pytest.mark.parametrize(
+@each(
     "codes",
     [None, "123456", [], ["123456"], ["1", "2", "3"], [123456, 234567], ["123456", None], ["\0", "1"], ["\ud800", "1"]],
-    ids=ascii,
 )
 def test_the_codes_are_two_texts(client: ApiClient, codes: Any) -> None:
     new = data_of(client.post(AUTHENTICATOR))
     assert error_code(confirm(client, new, codes=codes)) == INVALID_FIELD
 
 
-@pytest.mark.parametrize(
-    "id_", ["0", "9223372036854775807", "9999999999999999999", "x", "-1", "1 ", "\u0661"], ids=ascii
+@each(
+    "id_",
+    ["0", "9223372036854775807", "9999999999999999999", "x", "-1", "1 ", "\u0661"],
 )
 def test_an_unknown_authenticator_is_not_found(client: ApiClient, id_: str) -> None:
     new = data_of(client.post(AUTHENTICATOR))
     assert error_code(confirm(client, new, -1, 0, authenticator_id=id_)) == NOT_FOUND
 
 
-@pytest.mark.parametrize("id_", [None, "", 1, "1" * 20], ids=ascii)
+@each("id_", [None, "", 1, "1" * 20])
 def test_an_authenticators_id_is_a_short_text(client: ApiClient, id_: Any) -> None:
     new = data_of(client.post(AUTHENTICATOR))
     assert error_code(confirm(client, new, -1, 0, authenticator_id=id_)) == INVALID_FIELD
@@ -302,7 +303,7 @@ def test_an_authenticator_can_be_confirmed_for_ten_minutes(client: ApiClient, us
     assert confirm(client, new, -1, 0).status_code == 200
 
 
-@pytest.mark.parametrize("path", [AUTHENTICATOR, CONFIRM, BACKUP_CODES])
+@each("path", [AUTHENTICATOR, CONFIRM, BACKUP_CODES])
 def test_only_a_signed_in_user_sets_one_up(user: User, path: str) -> None:
     visitor = ApiClient(user.deployment)
     assert error_code(visitor.post(path)) == NO_SESSION

@@ -19,6 +19,7 @@ from accounts.models import Deployment, User
 from accounts.values.names import normal_code, normal_name, searched
 from tests.support.admin import errors, saved, send, url
 from tests.support.api import ApiClient, error_code
+from tests.support.cases import each
 from tests.support.factories import UserFactory, confirmed_authenticator
 from tests.support.sign_in import PASSWORD, SIGN_IN, attempt_of, sign_in, totp, user_with_password, verify
 
@@ -77,7 +78,7 @@ def test_every_normalised_name_can_be_stored(name: str) -> None:
         assert cursor.fetchone() == (True,), ascii(normal)
 
 
-@pytest.mark.parametrize(
+@each(
     ("typed", "stored"),
     [
         (" ada@x.example ", "ada@x.example"),
@@ -96,7 +97,6 @@ def test_every_normalised_name_can_be_stored(name: str) -> None:
         (NFD, NFC),
         ("", ""),
     ],
-    ids=ascii,
 )
 def test_the_stored_form_of_a_name(typed: str, stored: str) -> None:
     assert normal_name(typed) == stored
@@ -110,7 +110,7 @@ def answer_to(deployment: Deployment, field: str, name: str, password: str = PAS
     return ApiClient(deployment).post(SIGN_IN, body)
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "stored", "typed"),
     [
         ("email", "ada@x.example", "ada@x.example "),
@@ -124,14 +124,13 @@ def answer_to(deployment: Deployment, field: str, name: str, password: str = PAS
         ("username", NFD, NFC.upper()),
         ("username", U_LABEL, A_LABEL),
     ],
-    ids=ascii,
 )
 def test_a_name_signs_in_as_people_type_it(deployment: Deployment, field: str, stored: str, typed: str) -> None:
     user_with_password(deployment, **{field: stored})
     assert answer_to(deployment, field, typed).status_code == 200
 
 
-@pytest.mark.parametrize("password", [f" {PASSWORD}", f"{PASSWORD} ", f"{PASSWORD}\u200b", PASSWORD.upper()])
+@each("password", [f" {PASSWORD}", f"{PASSWORD} ", f"{PASSWORD}\u200b", PASSWORD.upper()])
 def test_a_password_is_taken_as_it_is(deployment: Deployment, password: str) -> None:
     ada = user_with_password(deployment)
     assert error_code(sign_in(ApiClient(deployment), ada, password)) == WRONG_CREDENTIALS
@@ -140,7 +139,7 @@ def test_a_password_is_taken_as_it_is(deployment: Deployment, password: str) -> 
     assert sign_in(ApiClient(deployment), ada, password).status_code == 200
 
 
-@pytest.mark.parametrize("password", [" pass phrase ", "pa\u0308ss", "p\u00e4ss", "pass\u200b"], ids=ascii)
+@each("password", [" pass phrase ", "pa\u0308ss", "p\u00e4ss", "pass\u200b"])
 def test_a_password_may_hold_what_a_name_may_not(deployment: Deployment, password: str) -> None:
     ada = user_with_password(deployment)
     ada.set_password(password)
@@ -175,8 +174,8 @@ def spellings(code: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("number", range(8))
-@pytest.mark.parametrize("kind", ["authenticator", "backup code"])
+@each("number", range(8))
+@each("kind", ["authenticator", "backup code"])
 def test_a_code_signs_in_as_people_type_it(deployment: Deployment, kind: str, number: int) -> None:
     ada = user_with_password(deployment)
     confirmed_authenticator(ada)
@@ -188,7 +187,7 @@ def test_a_code_signs_in_as_people_type_it(deployment: Deployment, kind: str, nu
 # One name, one user
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "first", "second"),
     [
         ("username", NFC, NFD),
@@ -198,9 +197,8 @@ def test_a_code_signs_in_as_people_type_it(deployment: Deployment, kind: str, nu
         ("email", A_LABEL, U_LABEL.upper()),
         ("email", "ada@x.example", "ada@X.example\u00a0"),
     ],
-    ids=ascii,
 )
-@pytest.mark.parametrize("way", ["save", "bulk_create", "update", "full_clean"])
+@each("way", ["save", "bulk_create", "update", "full_clean"])
 def test_two_spellings_are_no_two_users(deployment: Deployment, field: str, first: str, second: str, way: str) -> None:
     UserFactory.create(deployment=deployment, **{field: first})
     other = UserFactory.build(deployment=deployment, **{field: second})
@@ -222,7 +220,7 @@ def test_a_saved_user_shows_the_stored_names(deployment: Deployment) -> None:
     assert (user.email, user.username) == (U_LABEL, NFC)
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "value"),
     [
         ("username", NFD),
@@ -236,7 +234,6 @@ def test_a_saved_user_shows_the_stored_names(deployment: Deployment) -> None:
         ("email", "ada@x.example\u00a0"),
         ("email", "ada@\uff58.example"),
     ],
-    ids=ascii,
 )
 def test_raw_sql_is_held_to_the_stored_form(user: User, field: str, value: str) -> None:
     with pytest.raises(IntegrityError, match=f"{field}_is_normal"), transaction.atomic(), connection.cursor() as cursor:
@@ -246,14 +243,14 @@ def test_raw_sql_is_held_to_the_stored_form(user: User, field: str, value: str) 
 # Where else names are typed
 
 
-@pytest.mark.parametrize("name", [f" {A_LABEL}", U_LABEL.upper(), f"{NFD}\u200b", "{id}\u00a0"], ids=ascii)
+@each("name", [f" {A_LABEL}", U_LABEL.upper(), f"{NFD}\u200b", "{id}\u00a0"])
 def test_users_are_found_by_a_name_as_people_type_it(deployment: Deployment, name: str) -> None:
     user = UserFactory.create(deployment=deployment, email=U_LABEL, username=NFC)
     UserFactory.create(deployment=deployment)
     assert users_called(name.format(id=user.pk)).get() == user
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         A_LABEL,
@@ -265,7 +262,6 @@ def test_users_are_found_by_a_name_as_people_type_it(deployment: Deployment, nam
         NFD,
         "mu\u0308nchen",
     ],
-    ids=ascii,
 )
 def test_staff_find_a_user_by_any_spelling(admin_client: Client, deployment: Deployment, text: str) -> None:
     user = UserFactory.create(deployment=deployment, email=U_LABEL, username=NFC)
@@ -297,8 +293,6 @@ def test_the_form_of_a_user_refuses_a_domain_that_cannot_be(admin_client: Client
     assert "This is no username that can be stored: check the part after the @." in errors(response)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [("two  words", "two words"), ("XN--MNCHEN-3YA", "m\u00fcnchen"), ("\u200b", "")]
-)
+@each(("text", "expected"), [("two  words", "two words"), ("XN--MNCHEN-3YA", "m\u00fcnchen"), ("\u200b", "")])
 def test_a_search_term_is_normalised(text: str, expected: str) -> None:
     assert searched(text) == expected

@@ -12,7 +12,7 @@ from accounts.authentication.sessions import session_token
 from accounts.models import Deployment, DeploymentAlias, Session, User
 from memberships.models import ActiveMembership
 from tests.support.api import MEMBERSHIPS, ApiClient, check_answer, document, error_code
-from tests.support.cases import undone
+from tests.support.cases import each, undone
 from tests.support.factories import (
     DeploymentFactory,
     UserFactory,
@@ -89,7 +89,7 @@ def varies_by_origin(response: Any) -> bool:
 # Changing something
 
 
-@pytest.mark.parametrize("origin", FOREIGN.values(), ids=FOREIGN.keys())
+@each("origin", FOREIGN.values(), ids=FOREIGN.keys())
 def test_a_foreign_page_cannot_sign_a_user_out(user: User, origin: str | None) -> None:
     session = session_of(user)
     response = post(user, "/session/sign-out", session_token(session), origin)
@@ -139,7 +139,7 @@ def test_a_foreign_page_cannot_void_the_backup_codes(user: User) -> None:
     assert set(user.backup_codes.values_list("code_hash", flat=True)) == before != set()
 
 
-@pytest.mark.parametrize(
+@each(
     ("origin", "environ"),
     [
         (f"http://{HOST}", {}),
@@ -167,7 +167,7 @@ def test_the_deployments_own_pages_and_allowed_ones_may_act(user: User, origin: 
     assert session.ended_at is not None
 
 
-@pytest.mark.parametrize(
+@each(
     ("origin", "environ"),
     [
         (f"http://{HOST}", {"HTTP_HOST": f"{HOST}:443"}),
@@ -184,7 +184,7 @@ def test_another_port_is_another_origin(user: User, origin: str, environ: dict[s
     assert error_code(response) == 40302
 
 
-@pytest.mark.parametrize(
+@each(
     ("host", "scheme", "origin"),
     [
         (HOST, "http", f"http://{HOST}"),
@@ -255,7 +255,7 @@ SHARED = {
 }
 
 
-@pytest.mark.parametrize("path", GETS)
+@each("path", GETS)
 def test_an_allowed_page_may_read_answers_with_credentials(user: User, path: str) -> None:
     response = ApiClient(user.deployment, user).get(path, HTTP_ORIGIN=PAGE)
     assert response.status_code == (404 if "/1" in path else 200)
@@ -272,7 +272,7 @@ def test_an_answer_that_has_not_changed_may_be_read_too(user: User) -> None:
     assert varies_by_origin(response)
 
 
-@pytest.mark.parametrize("origin", FOREIGN.values(), ids=FOREIGN.keys())
+@each("origin", FOREIGN.values(), ids=FOREIGN.keys())
 def test_no_other_page_may_read_answers(user: User, origin: str | None) -> None:
     client = ApiClient(user.deployment, user)
     for path in (MEMBERSHIPS, "/session", "/deployment", "/.well-known/jwks.json"):
@@ -295,7 +295,7 @@ ERRORS = {
 }
 
 
-@pytest.mark.parametrize(("method", "path", "query", "environ", "code"), ERRORS.values(), ids=ERRORS.keys())
+@each(("method", "path", "query", "environ", "code"), ERRORS.values(), ids=ERRORS.keys())
 def test_an_allowed_page_may_read_errors(
     user: User, method: str, path: str, query: str, environ: dict[str, str], code: int
 ) -> None:
@@ -328,15 +328,15 @@ def test_a_browser_may_ask_an_allowed_page_through(deployment: Deployment) -> No
             assert not response.cookies
 
 
-@pytest.mark.parametrize("origin", FOREIGN.values(), ids=FOREIGN.keys())
+@each("origin", FOREIGN.values(), ids=FOREIGN.keys())
 def test_a_browser_may_not_ask_another_page_through(deployment: Deployment, origin: str | None) -> None:
     response = _preflight(deployment, "/auth/signin", origin)
     assert cors_headers(response) == {}
     assert varies_by_origin(response)
 
 
-@pytest.mark.parametrize("path", ["/admin/", "/admin/login/", "/docs/", "/", "/static/x.css"])
-@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+@each("path", ["/admin/", "/admin/login/", "/docs/", "/", "/static/x.css"])
+@each("method", ["GET", "OPTIONS"])
 def test_pages_outside_of_the_api_are_shared_with_no_origin(deployment: Deployment, path: str, method: str) -> None:
     client = ApiClient(deployment).client
     response = client.generic(method, path, HTTP_HOST=HOST, HTTP_ORIGIN=PAGE, HTTP_ACCESS_CONTROL_REQUEST_METHOD="GET")

@@ -17,6 +17,7 @@ from accounts.models import Session, SignIn, SignInAttempt, User
 from staff.models import StaffAuthenticator
 from tests.support.admin import choose, go_on, saved, send, url
 from tests.support.api import ApiClient, data_of, error_code, warm_up
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, backup_code, confirmed_authenticator
 from tests.support.sign_in import (
     attempt_of,
@@ -84,8 +85,8 @@ def test_the_form_of_a_new_user_has_no_such_box(admin_client: Client) -> None:
     assert "sign_out" not in admin_client.get(url(User, "add")).content.decode()
 
 
-@pytest.mark.parametrize("make_row", [confirmed_authenticator, backup_code])
-@pytest.mark.parametrize("selected", [False, True])
+@each("make_row", [confirmed_authenticator, backup_code])
+@each("selected", [False, True])
 def test_staff_who_delete_an_mfa_device_sign_the_user_out(
     admin_client: Client, ada: User, make_row: Any, selected: bool
 ) -> None:

@@ -15,6 +15,7 @@ from accounts.credentials import mfa
 from accounts.models import Deployment, Mail, SignIn, User
 from accounts.values.mail_texts import Template
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, UserFactory
 from tests.support.sign_in import PASSWORD, sign_in, signed_in, totp, user_with_mfa, user_with_password
 
@@ -32,7 +33,7 @@ NEW_PASSWORD = "nine purple otters sing"
 UPDATE_PASSWORD = "/me/update-password"
 REGENERATE = "/me/backup-codes/regenerate"
 
-each_kind_of_body = pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART], ids=["json", "form", "multipart"])
+each_kind_of_body = each("content_type", [JSON, FORM, MULTIPART], ids=["json", "form", "multipart"])
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +95,7 @@ def test_a_change_of_nothing_changes_nothing(ada: User) -> None:
     assert User.objects.get().updated_at == before
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [
         {"first_name": "x" * 151},
@@ -107,7 +108,6 @@ def test_a_change_of_nothing_changes_nothing(ada: User) -> None:
         {"second_factor_policy": "none"},
         {"second_factor_policy": "enforced"},
     ],
-    ids=str,
 )
 def test_a_name_that_cannot_be_taken_is_refused(ada: User, body: Any) -> None:
     assert error_code(ApiClient(ada.deployment, ada).post("/me", body)) == INVALID_FIELD
@@ -208,7 +208,7 @@ def test_the_present_password_changes_it(ada: User, content_type: str) -> None:
     assert mails() == [(Template.PASSWORD_CHANGED, "ada@example.com")]
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "code"),
     [
         ({"new_password": NEW_PASSWORD}, INVALID_FIELD),
@@ -220,7 +220,6 @@ def test_the_present_password_changes_it(ada: User, content_type: str) -> None:
         ({"current_password": PASSWORD, "new_password": "ada@example.com"}, WEAK_PASSWORD),
         ({"current_password": "wrong", "new_password": "short"}, WRONG_PASSWORD),
     ],
-    ids=str,
 )
 def test_a_wrong_or_a_weak_password_changes_nothing(ada: User, body: Any, code: int) -> None:
     before = ada.password
@@ -266,10 +265,9 @@ def test_a_code_removes_the_authenticator_and_the_backup_codes(grace: User) -> N
     assert mails() == [(Template.MFA_CHANGED, grace.email)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "code"),
     [({}, CODE_REQUIRED), ({"password": PASSWORD}, CODE_REQUIRED), ({"verification_code": "000000"}, WRONG_CODE)],
-    ids=str,
 )
 def test_a_session_alone_removes_no_authenticator(grace: User, body: Any, code: int) -> None:
     path = f"/me/authenticator/{grace.authenticators.get().pk}/delete"

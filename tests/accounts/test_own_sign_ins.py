@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.answers.browsers import browser_of, device_of
 from accounts.models import Deployment, Session, SignIn, User
 from tests.support.api import RFC3339_UTC, ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.factories import UserFactory
 from tests.support.sign_in import session_data, sign_in, signed_in, user_with_password
 
@@ -52,7 +53,7 @@ def test_the_session_too_names_the_browser_not_its_user_agent(ada: User) -> None
     assert (shown["browser"], shown["device"]) == ("Firefox", "Linux")
 
 
-@pytest.mark.parametrize("over", ["sign-in ended", "sign-in expired", "session ended", "session expired"])
+@each("over", ["sign-in ended", "sign-in expired", "session ended", "session expired"])
 def test_a_sign_in_that_is_over_is_not_shown(ada: User, over: str) -> None:
     signed_in(ada)
     client = signed_in(ada)
@@ -101,12 +102,12 @@ def test_nobody_ends_the_sign_in_of_somebody_else(ada: User) -> None:
     assert theirs.get("/me").status_code == 200
 
 
-@pytest.mark.parametrize("id_", ["0", str(2**63 - 1), str(2**63), "9" * 40, "x"])
+@each("id_", ["0", str(2**63 - 1), str(2**63), "9" * 40, "x"])
 def test_an_id_that_nothing_has_is_not_found(ada: User, id_: str) -> None:
     assert signed_in(ada).post(f"/me/signins/{id_}/signout").status_code == 404
 
 
-@pytest.mark.parametrize(
+@each(
     ("user_agent", "browser", "device"),
     [
         (FIREFOX, "Firefox", "Linux"),

@@ -17,6 +17,7 @@ from accounts.models import Deployment, Session, SignIn, User
 from accounts.tokens.keys import rotate_keys
 from accounts.tokens.session_tokens import sign
 from tests.support.api import MEMBERSHIPS, ApiClient, data_of, error_code, warm_up
+from tests.support.cases import each
 from tests.support.factories import UserFactory, session_of
 from tests.support.server import SOON, wait_until
 from tests.support.sign_in import PASSWORD, by_email, read_token, session_data, signed_in, user_with_password
@@ -52,8 +53,8 @@ def session(request: pytest.FixtureRequest, user: User) -> Session:
     return session_of(user)
 
 
-@pytest.mark.parametrize("seconds", [8, 60, 1800])
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@each("seconds", [8, 60, 1800])
+@each("method", ["GET", "HEAD"])
 def test_a_token_of_a_clock_ahead_is_refused_and_kept(session: Session, seconds: int, method: str) -> None:
     client = ApiClient(session.deployment, token=token(session, **ahead(seconds)))
     warm_up(ApiClient(session.deployment, session.sign_ins.get().user))
@@ -91,7 +92,7 @@ def test_a_token_that_will_never_be_good_is_replaced(session: Session, claim: st
     assert "__session" in client.get("/session").cookies
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "query"),
     [
         ("/session/sign-out", ""),

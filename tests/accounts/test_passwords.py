@@ -15,12 +15,13 @@ from accounts.credentials import passwords
 from accounts.mail import outbox
 from accounts.models import Deployment, Mail, SignInAttempt, User
 from api.errors import ApiError, Problem
+from tests.support.cases import each
 from tests.support.factories import UserFactory, session_of
 
 GOOD = "seven lazy foxes jump"
 
 
-@pytest.mark.parametrize(
+@each(
     ("password", "reason"),
     [
         ("short", "too short"),

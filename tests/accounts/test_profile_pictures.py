@@ -23,6 +23,7 @@ from accounts.models import Deployment, User
 from accounts.self_service import picture
 from api.bounds import MAX_PICTURE
 from tests.support.api import JSON, ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.factories import OrganizationFactory, UserFactory, join_organization
 from tests.support.pictures import drawn
 
@@ -140,7 +141,7 @@ def test_place_camera_and_comments_are_not_kept(client: ApiClient, media: Path) 
 # What is refused
 
 
-@pytest.mark.parametrize(
+@each(
     ("content", "name"),
     [
         (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "me.svg"),
@@ -189,7 +190,7 @@ def test_a_file_has_five_megabytes_at_most(client: ApiClient) -> None:
     assert data_of(upload(client, drawn() + b"\0" * (MAX_PICTURE - 10_000)))["has_profile_picture"] == "true"
 
 
-@pytest.mark.parametrize("body", [None, {"file": "text"}, {"file": None}, {"picture": "x"}])
+@each("body", [None, {"file": "text"}, {"file": None}, {"picture": "x"}])
 def test_a_body_without_a_file_is_refused(client: ApiClient, body: Any) -> None:
     assert error_code(client.post(PICTURE, body, content_type=JSON)) == INVALID_FIELD
 
@@ -305,7 +306,7 @@ def test_a_picture_is_served_so_that_it_can_do_nothing(client: ApiClient) -> Non
     assert Client().post(url).status_code == 405
 
 
-@pytest.mark.parametrize(
+@each(
     "path",
     [
         "/media/",

@@ -17,6 +17,7 @@ from accounts.models import Deployment, Session, SignIn
 from accounts.tokens import keys
 from accounts.tokens.session_tokens import sign_session_token
 from tests.support.api import ApiClient, error_code
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory
 from tests.support.sign_in import session_data, sign_in, signed_in, user_with_password
 
@@ -101,7 +102,7 @@ def resigned(session: Session, new_claims: dict[str, Any]) -> str:
     return jwt.encode(new_claims, keys.private_key_of(key), algorithm="ES256", headers={"kid": key.kid})
 
 
-@pytest.mark.parametrize(
+@each(
     ("method", "path", "query"),
     [
         ("GET", "/me", ""),
@@ -127,7 +128,7 @@ def test_an_old_token_is_replaced_by_any_answer(
     assert claims(client.token)["sess"] == claims(before)["sess"]
 
 
-@pytest.mark.parametrize("same_site", ["Strict", "Lax", "None"])
+@each("same_site", ["Strict", "Lax", "None"])
 def test_the_cookie_is_out_of_reach(db: None, due: Callable[[bool], None], same_site: str) -> None:
     """RFC 6265bis, 4.1.2: of scripts, of plain http, and, without Domain, of other hosts."""
     client = signed_in(user_with_password(DeploymentFactory.create(cookie_same_site=same_site)))
@@ -240,7 +241,7 @@ def test_a_serial_that_was_never_given_out_is_refused(client: ApiClient) -> None
     assert client.get("/me").status_code == 200
 
 
-@pytest.mark.parametrize("value", ["1", 1.5, True, [1], {}], ids=repr)
+@each("value", ["1", 1.5, True, [1], {}])
 def test_a_serial_that_is_no_integer_is_refused(client: ApiClient, value: Any) -> None:
     token = resigned(Session.objects.get(), claims(client.token) | {"ser": value})
     assert error_code(with_token(client, token).get("/me")) == INVALID_SESSION_TOKEN

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import Session, SignIn, User
 from accounts.tokens.session_tokens import sign_session_token
 from tests.support.api import ApiClient, error_code
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of
 
 SESSION_EXPIRED = 40103
@@ -59,7 +60,7 @@ def test_the_answer_names_the_session(client: ApiClient, session: Session) -> No
     }
 
 
-@pytest.mark.parametrize(
+@each(
     ("happen", "code"),
     [
         (lambda session: change_session(session, ended_at=timezone.now()), SESSION_ENDED),

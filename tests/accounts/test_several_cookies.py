@@ -16,7 +16,7 @@ from accounts.authentication.sent_tokens import MAX_COOKIES
 from accounts.models import Deployment, Session, User
 from accounts.tokens.session_tokens import MAX_LENGTH, sign, sign_session_token
 from tests.support.api import MEMBERSHIPS, ApiClient, error_code, warm_up
-from tests.support.cases import undone
+from tests.support.cases import each, undone
 from tests.support.factories import DeploymentFactory, UserFactory, session_of, token_of
 from tests.support.sign_in import session_data, signed_in, user_with_password
 
@@ -67,7 +67,7 @@ def ask(user: User, *values: str, path: str = MEMBERSHIPS, **headers: Any) -> An
     return ApiClient(user.deployment).get(path, HTTP_COOKIE=cookies(*values), **headers)
 
 
-@pytest.mark.parametrize("kind", BAD)
+@each("kind", BAD)
 def test_a_bad_cookie_of_the_same_name_harms_no_good_one(user: User, kind: str) -> None:
     session = session_of(user)
     good, bad = sessions.session_token(session), bad_cookie(kind, user)
@@ -89,14 +89,14 @@ def test_the_fast_path_takes_the_good_one_of_several(user: User, method: str) ->
     assert response.json() == client.get().json()
 
 
-@pytest.mark.parametrize("form", ['"{}"', " {} ", "{}\t", '"{}" '])
+@each("form", ['"{}"', " {} ", "{}\t", '"{}" '])
 def test_quotes_and_space_around_a_cookie_do_not_matter(user: User, form: str) -> None:
     """RFC 6265, 4.1.1 lets a value stand in quotes."""
     assert ask(user, "junk", form.format(token_of(user))).status_code == 200
     assert ask(user, form.format(token_of(user))).status_code == 200
 
 
-@pytest.mark.parametrize("between", [";", "; ", " ;  ", ";;", ", ", ","])
+@each("between", [";", "; ", " ;  ", ";;", ", ", ","])
 def test_cookies_may_be_joined_in_any_way(user: User, between: str) -> None:
     """Servers join several Cookie headers by commas, which no cookie contains (RFC 6265, 4.1.1)."""
     header = cookies("junk", token_of(user), "junk", between=between)
@@ -111,8 +111,8 @@ def test_the_first_of_two_good_ones_counts(user: User) -> None:
         assert ask(user, *reversed(values), path=path).json()["session"]["id"] == str(second.pk)
 
 
-@pytest.mark.parametrize("path", [MEMBERSHIPS, "/me", "/session"])
-@pytest.mark.parametrize("why", ["a visitor's", "no active sign-in", "disabled user"])
+@each("path", [MEMBERSHIPS, "/me", "/session"])
+@each("why", ["a visitor's", "no active sign-in", "disabled user"])
 def test_one_in_which_nobody_is_signed_in_gives_way(user: User, path: str, why: str) -> None:
     """Decision 7: a token is good if its session has an active sign-in whose user is enabled."""
     if why == "a visitor's":
@@ -136,7 +136,7 @@ def test_a_session_goes_before_a_visitor_at_the_page_too(deployment: Deployment)
     assert ApiClient(deployment).get("/session", HTTP_COOKIE=header).json()["data"]["id"] == str(pending.pk)
 
 
-@pytest.mark.parametrize(("kind", "code"), [("of a dead session", ENDED), ("expired", EXPIRED), ("junk", INVALID)])
+@each(("kind", "code"), [("of a dead session", ENDED), ("expired", EXPIRED), ("junk", INVALID)])
 def test_if_none_is_good_the_most_specific_error_is_given(user: User, kind: str, code: int) -> None:
     bad = bad_cookie(kind, user)
     assert error_code(ask(user, "junk", bad, foreign_token())) == code

@@ -14,6 +14,7 @@ from accounts.credentials.users import user_with
 from accounts.models import Deployment, Mail, MailedCode, SignInAttempt, User
 from accounts.sign_in import signing_in
 from tests.support.api import MULTIPART, ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory
 from tests.support.sign_in import (
     SIGN_IN,
@@ -163,7 +164,7 @@ def test_attempts_are_limited_so_that_nobody_fills_the_table(ada: User, allowing
     assert SignInAttempt.objects.count() == 5
 
 
-@pytest.mark.parametrize("query", ["strategy=phone_otp", "identifier_type=phone", "strategy=email_otp&strategy=x"])
+@each("query", ["strategy=phone_otp", "identifier_type=phone", "strategy=email_otp&strategy=x"])
 def test_other_ways_to_verify_are_refused(browser: ApiClient, ada: User, query: str) -> None:
     assert error_code(prepare(browser, attempt_of(begin(browser)), query)) in (40002, INVALID_PARAMETER)
 

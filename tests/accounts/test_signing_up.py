@@ -18,6 +18,7 @@ from accounts.models import Deployment, Mail, Session, SignUpAttempt, User
 from audit.models import AuditEntry
 from tests.accounts.test_challenges import redeemed
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, UserFactory
 from tests.support.mail import mail_server
 from tests.support.sign_in import SIGN_IN, mailed_code, session_data, signed_in, user_with_password
@@ -87,7 +88,7 @@ def sign_up(client: ApiClient, **values: str) -> Any:
     return data_of(verify(client, attempt, mailed_code()))
 
 
-@pytest.mark.parametrize("content_type", [MULTIPART, FORM, JSON])
+@each("content_type", [MULTIPART, FORM, JSON])
 def test_somebody_signs_up_and_is_signed_in(browser: ApiClient, opened: Deployment, content_type: str) -> None:
     begun = data_of(begin(browser, content_type))
     assert begun["active_signin"] is None
@@ -228,7 +229,7 @@ def test_a_sign_up_ends_when_the_deployment_stops_allowing_it(browser: ApiClient
     assert not User.objects.exists()
 
 
-@pytest.mark.parametrize(
+@each(
     ("password", "told"),
     [("short", "too short"), ("1q2w3e4r5t6y7u8i9o0p", "too common"), ("ada@example.com", "too similar to the email")],
 )
@@ -238,7 +239,7 @@ def test_a_poor_password_is_refused_with_the_reason(browser: ApiClient, password
     assert told in response.json()["errors"][0]["message"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "value"),
     [
         ("email", ""),

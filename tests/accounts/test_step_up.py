@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.credentials import mfa
 from accounts.models import Authenticator, BackupCode, Deployment, FailureCount, SignIn, User
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, UserFactory
 from tests.support.sign_in import (
     PASSWORD,
@@ -68,8 +69,8 @@ def mfa_of(user: User) -> list[Any]:
     return [list(model.objects.filter(user=user).order_by("pk").values()) for model in (Authenticator, BackupCode)]
 
 
-@pytest.mark.parametrize("path", [AUTHENTICATOR, BACKUP_CODES])
-@pytest.mark.parametrize(
+@each("path", [AUTHENTICATOR, BACKUP_CODES])
+@each(
     ("body", "code"),
     [
         ({}, CODE_REQUIRED),
@@ -80,7 +81,6 @@ def mfa_of(user: User) -> list[Any]:
         ({"verification_code": 123456}, INVALID_FIELD),
         ({"verification_code": "1" * 51}, INVALID_FIELD),
     ],
-    ids=str,
 )
 def test_a_session_alone_replaces_no_authenticator(grace: User, path: str, body: Any, code: int) -> None:
     """However fresh the sign-in is."""
@@ -90,9 +90,9 @@ def test_a_session_alone_replaces_no_authenticator(grace: User, path: str, body:
     assert mfa_of(grace) == before
 
 
-@pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART])
-@pytest.mark.parametrize("path", [AUTHENTICATOR, BACKUP_CODES])
-@pytest.mark.parametrize("by", ["authenticator", "backup code"])
+@each("content_type", [JSON, FORM, MULTIPART])
+@each("path", [AUTHENTICATOR, BACKUP_CODES])
+@each("by", ["authenticator", "backup code"])
 def test_a_code_of_the_present_factor_replaces_it(grace: User, path: str, by: str, content_type: str) -> None:
     code = totp() if by == "authenticator" else mfa.new_backup_codes(grace)[0]
     client = in_a_session_of(grace, age=timedelta(days=1))

@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.credentials import mfa, throttling
 from accounts.models import Deployment, FailureCount, User
 from tests.support.api import ApiClient, error_code
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, confirmed_authenticator
 from tests.support.sign_in import (
     SIGN_IN,
@@ -141,7 +142,7 @@ def test_no_typed_name_is_taken_for_the_id_of_a_user(ada: User) -> None:
     assert not is_throttled(ada)
 
 
-@pytest.mark.parametrize("spelling", ["mina", "MINA", "MİNA", "mİna"])
+@each("spelling", ["mina", "MINA", "MİNA", "mİna"])
 def test_no_spelling_that_the_database_takes_for_the_name_has_tries_of_its_own(
     deployment: Deployment, spelling: str
 ) -> None:
@@ -173,7 +174,7 @@ def test_an_address_is_locked_at_its_limit(ada: User) -> None:
     assert not is_throttled(ada, REMOTE_ADDR="192.0.2.2")
 
 
-@pytest.mark.parametrize(
+@each(
     ("address", "is_same"),
     [
         ("2001:db8:0:1::1", True),

@@ -23,7 +23,7 @@ from accounts.models import Deployment, DeploymentAlias, Session, SigningKey
 from accounts.tokens.keys import create_signing_key, private_key_of
 from accounts.tokens.session_tokens import LEEWAY, MAX_LENGTH, sign_session_token
 from tests.support.api import ApiClient, error_code
-from tests.support.cases import undone
+from tests.support.cases import each, undone
 from tests.support.factories import DeploymentFactory, UserFactory, session_of
 
 # Clients may rely on the numbers, so they are written out.
@@ -138,13 +138,13 @@ def test_the_mint_of_these_tests_makes_good_tokens(mint: Mint) -> None:
 # What is no token at all
 
 
-@pytest.mark.parametrize("cookie", ["", "__session=", "__session", "session=x", "__SESSION=x"])
+@each("cookie", ["", "__session=", "__session", "session=x", "__SESSION=x"])
 def test_without_a_token_there_is_no_session(deployment: Deployment, cookie: str) -> None:
     response = ApiClient(deployment).get(HTTP_COOKIE=cookie)
     assert error_code(response) == NO_SESSION
 
 
-@pytest.mark.parametrize(
+@each(
     "token",
     [
         "garbage",
@@ -177,7 +177,7 @@ def test_an_overlong_cookie_is_refused(mint: Mint, size: int) -> None:
     assert refusal(mint, mint.token(claims=mint.claims(f'"x": "{"x" * room}"'))) == INVALID
 
 
-@pytest.mark.parametrize(
+@each(
     "alter",
     [
         lambda token: f"{token}.",
@@ -212,12 +212,12 @@ def test_a_good_token_with_something_more_or_less_is_refused(mint: Mint, alter: 
     assert refusal(mint, alter(mint.token())) == INVALID
 
 
-@pytest.mark.parametrize("header", ["[]", '"ES256"', "1", "null", "true", "", "{", "NaN", "[" * 2000, '{"a":' * 400])
+@each("header", ["[]", '"ES256"', "1", "null", "true", "", "{", "NaN", "[" * 2000, '{"a":' * 400])
 def test_a_header_that_is_no_object_is_refused(mint: Mint, header: str) -> None:
     assert refusal(mint, mint.token(header=header)) == INVALID
 
 
-@pytest.mark.parametrize("claims", ["[]", '"exp"', "1", "null", "true", "", "{", "NaN", "[" * 2000, '{"a":' * 400])
+@each("claims", ["[]", '"exp"', "1", "null", "true", "", "{", "NaN", "[" * 2000, '{"a":' * 400])
 def test_claims_that_are_no_object_are_refused(mint: Mint, claims: str) -> None:
     assert refusal(mint, mint.token(claims=claims)) == INVALID
 
@@ -225,14 +225,14 @@ def test_claims_that_are_no_object_are_refused(mint: Mint, claims: str) -> None:
 # Who signed, and how (RFC 8725, 3.1 and 3.2)
 
 
-@pytest.mark.parametrize("algorithm", ["none", "None", "nOnE", "NONE"])
-@pytest.mark.parametrize("signed", [True, False], ids=["with signature", "without signature"])
+@each("algorithm", ["none", "None", "nOnE", "NONE"])
+@each("signed", [True, False], ids=["with signature", "without signature"])
 def test_a_token_that_asks_for_no_algorithm_is_refused(mint: Mint, algorithm: str, signed: bool) -> None:
     token = mint.token(header=mint.header(f'"alg": "{algorithm}"'))
     assert refusal(mint, token if signed else token.rpartition(".")[0] + ".") == INVALID
 
 
-@pytest.mark.parametrize(
+@each(
     "algorithm",
     [
         '"ES384"',
@@ -256,7 +256,7 @@ def test_a_token_that_names_no_algorithm_is_refused(mint: Mint) -> None:
     assert refusal(mint, mint.token(header=mint.header(without="alg"))) == INVALID
 
 
-@pytest.mark.parametrize("encoding", ["PEM", "PEM without final newline", "DER"])
+@each("encoding", ["PEM", "PEM without final newline", "DER"])
 def test_a_public_key_is_no_hmac_secret(mint: Mint, encoding: str) -> None:
     pem = mint.key.public_key.encode()
     secret = {
@@ -290,8 +290,8 @@ def public_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
     return {"kty": "EC", "crv": "P-256", "alg": "ES256", "x": x, "y": y}
 
 
-@pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c"])
-@pytest.mark.parametrize("kid", ["our kid", "a new kid", "no kid"])
+@each("name", ["jwk", "jku", "x5u", "x5c"])
+@each("kid", ["our kid", "a new kid", "no kid"])
 def test_a_key_out_of_the_token_is_never_used(
     mint: Mint, attacker: ec.EllipticCurvePrivateKey, name: str, kid: str
 ) -> None:
@@ -315,7 +315,7 @@ def test_a_token_without_kid_is_refused(mint: Mint) -> None:
     assert refusal(mint, mint.token(header=mint.header(without="kid"))) == INVALID
 
 
-@pytest.mark.parametrize(
+@each(
     "kid",
     [
         "0",
@@ -345,7 +345,7 @@ def test_a_kid_that_names_no_key_of_the_deployment_is_refused(mint: Mint, kid: s
     assert refusal(mint, mint.token(header=mint.header(f'"kid": {kid}'))) == INVALID
 
 
-@pytest.mark.parametrize(
+@each(
     "disguise",
     [
         lambda kid: json.dumps([kid]),
@@ -361,7 +361,7 @@ def test_a_kid_is_compared_as_it_stands(mint: Mint, disguise: Callable[[str], st
     assert refusal(mint, mint.token(header=mint.header(f'"kid": {disguise(mint.key.kid)}'))) == INVALID
 
 
-@pytest.mark.parametrize(
+@each(
     "crit",
     [
         '"crit": ["exp"]',
@@ -378,8 +378,8 @@ def test_a_critical_extension_that_is_not_understood_is_refused(mint: Mint, crit
     assert refusal(mint, mint.token(header=mint.header(crit))) == INVALID
 
 
-@pytest.mark.parametrize("members", ['"b64": false', '"b64": false, "crit": ["b64"]'], ids=["quietly", "critical"])
-@pytest.mark.parametrize("payload", ["encoded", "as it is", "detached"])
+@each("members", ['"b64": false', '"b64": false, "crit": ["b64"]'], ids=["quietly", "critical"])
+@each("payload", ["encoded", "as it is", "detached"])
 def test_an_unencoded_payload_is_refused(mint: Mint, members: str, payload: str) -> None:
     """RFC 7797; RFC 7519 needs none of it."""
     header = base64url(mint.header(members).encode())
@@ -396,12 +396,12 @@ def test_a_der_signature_is_refused(mint: Mint) -> None:
     assert refusal(mint, mint.signed_with(der_signature(mint.signing_input(), mint.private_key))) == INVALID
 
 
-@pytest.mark.parametrize("length", [0, 1, 32, 63])
+@each("length", [0, 1, 32, 63])
 def test_a_truncated_signature_is_refused(mint: Mint, length: int) -> None:
     assert refusal(mint, mint.signed_with(es256(mint.signing_input(), mint.private_key)[:length])) == INVALID
 
 
-@pytest.mark.parametrize(
+@each(
     "signature",
     [bytes(64), bytes(63) + b"\1", bytes(31) + b"\1" + bytes(32), b"\xff" * 64, bytes(32), bytes(128)],
     ids=["all zero", "r is zero", "s is zero", "all ones", "half", "double"],
@@ -428,7 +428,7 @@ def test_a_forged_token_does_not_reveal_that_its_claims_have_expired(
     assert refusal(mint, mint.token(claims=claims, key=attacker)) == INVALID
 
 
-@pytest.mark.parametrize("typ", ['"at+jwt"', '"AT+JWT"', '"application/at+jwt"', '"id_token"', '""', "null", "1", "[]"])
+@each("typ", ['"at+jwt"', '"AT+JWT"', '"application/at+jwt"', '"id_token"', '""', "null", "1", "[]"])
 def test_a_token_of_another_type_is_refused(mint: Mint, typ: str) -> None:
     """RFC 8725, 3.11: an access token is signed by the same key."""
     assert refusal(mint, mint.token(header=mint.header(f'"typ": {typ}'))) == INVALID
@@ -443,17 +443,17 @@ def test_a_type_may_be_missing_or_in_lower_case(mint: Mint, header: dict[str, st
 # What it says
 
 
-@pytest.mark.parametrize("claim", ["iss", "sess", "iat", "nbf", "exp"])
+@each("claim", ["iss", "sess", "iat", "nbf", "exp"])
 def test_no_claim_may_be_missing(mint: Mint, claim: str) -> None:
     assert refusal(mint, mint.token(claims=mint.claims(without=claim))) == INVALID
 
 
-@pytest.mark.parametrize("claim", ["iss", "sess", "iat", "nbf", "exp"])
+@each("claim", ["iss", "sess", "iat", "nbf", "exp"])
 def test_no_claim_may_be_null(mint: Mint, claim: str) -> None:
     assert refusal(mint, mint.token(claims=mint.claims(f'"{claim}": null'))) == INVALID
 
 
-@pytest.mark.parametrize(
+@each(
     "issuer",
     [
         '"https://other.example.com"',
@@ -483,38 +483,38 @@ def test_an_alias_is_no_issuer(mint: Mint) -> None:
     assert error_code(ApiClient(mint.deployment, token=token).get(HTTP_HOST=alias.host)) == INVALID
 
 
-@pytest.mark.parametrize("value", ["[1]", "{}", "[]", '""', '"soon"', "1e400", "-1e400", "NaN", "Infinity"])
-@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+@each("value", ["[1]", "{}", "[]", '""', '"soon"', "1e400", "-1e400", "NaN", "Infinity"])
+@each("claim", ["exp", "nbf", "iat"])
 def test_a_time_that_is_no_finite_number_is_refused(mint: Mint, claim: str, value: str) -> None:
     assert refusal(mint, mint.token(claims=mint.claims(f'"{claim}": {value}'))) == INVALID
 
 
-@pytest.mark.parametrize(("claim", "value"), [("exp", '"9999999999"'), ("nbf", '"1"'), ("iat", '"1"')])
+@each(("claim", "value"), [("exp", '"9999999999"'), ("nbf", '"1"'), ("iat", '"1"')])
 def test_a_time_in_quotes_is_refused(mint: Mint, claim: str, value: str) -> None:
     """RFC 7519, 2: a NumericDate is a number. As numbers, these would be good."""
     assert refusal(mint, mint.token(claims=mint.claims(f'"{claim}": {value}'))) == INVALID
 
 
-@pytest.mark.parametrize("value", ["true", "false"])
-@pytest.mark.parametrize("claim", ["nbf", "iat"])
+@each("value", ["true", "false"])
+@each("claim", ["nbf", "iat"])
 def test_a_truth_value_is_no_time(mint: Mint, claim: str, value: str) -> None:
     assert refusal(mint, mint.token(claims=mint.claims(f'"{claim}": {value}'))) == INVALID
 
 
-@pytest.mark.parametrize("value", ["-1", "-1e300", "0", "true", "false"])
+@each("value", ["-1", "-1e300", "0", "true", "false"])
 def test_an_expiry_before_all_times_is_one(mint: Mint, value: str) -> None:
     assert refusal(mint, mint.token(claims=mint.claims(f'"exp": {value}'))) == EXPIRED
 
 
-@pytest.mark.parametrize("value", ["1e300", "9" * 2000])
-@pytest.mark.parametrize("claim", ["nbf", "iat"])
+@each("value", ["1e300", "9" * 2000])
+@each("claim", ["nbf", "iat"])
 def test_a_start_after_all_times_is_refused(mint: Mint, claim: str, value: str) -> None:
     assert refusal(mint, mint.token(claims=mint.claims(f'"{claim}": {value}'))) == INVALID
 
 
 TIMES = [
     *("0", "-0.0", "-1", "1.5", "1e3", "1e15", "1e300", "-1e300", "1e400", "NaN", "Infinity", "-Infinity", "9" * 400),
-    *(str(2**power + offset) for power in (31, 32, 53, 63, 64, 70) for offset in (-1, 0)),
+    *(str(number) for number in (2**31, 2**32, 2**53, 2**63 - 1, 2**63, 2**64)),
     *(
         "253402300795",
         "253402300799",
@@ -529,8 +529,8 @@ TIMES = [
 """253402300799 is the last second of the year 9999, -62135596800 the first of the year 1."""
 
 
-@pytest.mark.parametrize("claim", ["exp", "nbf", "iat", "ser"])
-@pytest.mark.parametrize("kind", ["session", "visitor"])
+@each("claim", ["exp", "nbf", "iat", "ser"])
+@each("kind", ["session", "visitor"])
 def test_no_number_makes_any_endpoint_fail(mint: Mint, claim: str, kind: str) -> None:
     for value in TIMES:
         members = f'"{claim}": {value}' + (', "anon": true' if kind == "visitor" else "")
@@ -543,7 +543,7 @@ def test_no_number_makes_any_endpoint_fail(mint: Mint, claim: str, kind: str) ->
             assert client.post("/session/sign-out").status_code in (200, 401)
 
 
-@pytest.mark.parametrize("value", ["253402300794", "253402300795", "253402300799", str(2**32), str(2**33)])
+@each("value", ["253402300794", "253402300795", "253402300799", str(2**32), str(2**33)])
 def test_a_token_may_live_to_the_end_of_all_times(mint: Mint, value: str) -> None:
     token = mint.token(claims=mint.claims(f'"exp": {value}'))
     for _ in range(3):
@@ -596,7 +596,7 @@ def test_fractions_of_a_second_are_times(mint: Mint) -> None:
     assert answer(mint.deployment, token).status_code == 200
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     [
         "1",
@@ -630,7 +630,7 @@ def test_a_session_id_is_decimal_digits_within_64_bits(mint: Mint, value: str) -
     assert refusal(mint, mint.token(claims=mint.claims(f'"sess": {value}'))) == INVALID
 
 
-@pytest.mark.parametrize("disguise", ["{id}", '"0{id}"', '"{id} "', '"{id}\\n"', '["{id}"]', '"{wide}"'])
+@each("disguise", ["{id}", '"0{id}"', '"{id} "', '"{id}\\n"', '["{id}"]', '"{wide}"'])
 def test_the_id_of_a_live_session_in_another_spelling_is_refused(mint: Mint, disguise: str) -> None:
     id_ = str(mint.session.pk)
     wide = "".join(chr(ord(digit) - ord("0") + 0xFF10) for digit in id_)

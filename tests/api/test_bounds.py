@@ -15,6 +15,7 @@ from django.test import Client, RequestFactory
 from accounts.models import Deployment
 from api import bounds
 from config.wsgi import application
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, UserFactory, staff, token_of
 
 HOST = "accounts.example.com"
@@ -57,7 +58,7 @@ def call(method: str, path: str, body: Any = None, **environ: str) -> tuple[int,
     return int(statuses[0][:3]), content, time.process_time() - began
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "value"),
     [
         ("CONTENT_TYPE", "application/json" + ";" * 800_000),
@@ -83,7 +84,6 @@ def call(method: str, path: str, body: Any = None, **environ: str) -> tuple[int,
         *(("HTTP_X_FORWARDED_FOR", unit * (MIB // len(unit))) for unit in (",", "1.1.1.1,")),
         *(("HTTP_HOST", unit * (MIB // len(unit))) for unit in ("a", ".", "[", "a.")),
     ],
-    ids=lambda value: str(value)[:24],
 )
 def test_no_header_of_a_mebibyte_costs_more_than_a_moment(deployment: Deployment, name: str, value: str) -> None:
     for path in ("/session", "/admin/login/", "/healthz", "/nowhere"):
@@ -100,14 +100,14 @@ def test_an_overlong_content_type_is_none_that_an_endpoint_reads(deployment: Dep
     assert b"41501" in content
 
 
-@pytest.mark.parametrize("other", ['a="\\""', "a=\\", '{"json":"\\n"}', "; ".join(f"a{n}=b" for n in range(300))])
+@each("other", ['a="\\""', "a=\\", '{"json":"\\n"}', "; ".join(f"a{n}=b" for n in range(300))])
 def test_odd_cookies_of_others_do_not_hide_the_session(deployment: Deployment, other: str) -> None:
     session = f"__session={token_of(UserFactory.create(deployment=deployment))}"
     for cookies in (f"{other}; {session}", f"{session}; {other}"):
         assert call("GET", "/me/workspace-memberships", HTTP_COOKIE=cookies)[0] == 200
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "limit"),
     [
         ("/auth/signin", 64 * 1024),
@@ -137,14 +137,12 @@ def test_a_longer_body_than_the_address_takes_is_refused_unread(deployment: Depl
     assert b"too large" in content
 
 
-@pytest.mark.parametrize(
-    "path", ["/organizations/x/update", "/organizations/", "/workspaces/1/update\n", "/a/workspaces"]
-)
+@each("path", ["/organizations/x/update", "/organizations/", "/workspaces/1/update\n", "/a/workspaces"])
 def test_other_addresses_take_no_picture(path: str) -> None:
     assert bounds.limit_at(path) == 64 * 1024
 
 
-@pytest.mark.parametrize("length", ["x", "-1x", "9" * 5000, "²"])
+@each("length", ["x", "-1x", "9" * 5000, "²"])
 def test_a_length_that_is_no_number_is_one_too_large(deployment: Deployment, length: str) -> None:
     assert call("POST", "/auth/signin", Unread(5), CONTENT_LENGTH=length)[0] == 413
 

@@ -13,6 +13,7 @@ from accounts.models import User
 from api.client_address import ClientAddressMiddleware, client_address, client_address_of
 from api.networks import parse_address
 from tests.support.api import memberships
+from tests.support.cases import each
 from tests.support.factories import member_of_new_workspace
 
 OFFICE = "198.51.100.7"
@@ -31,7 +32,7 @@ def found(peer: str, forwarded_for: str) -> str | None:
     return str(address) if address else None
 
 
-@pytest.mark.parametrize(
+@each(
     ("peer", "forwarded_for", "client"),
     [
         (PROXY, "", PROXY),
@@ -70,7 +71,7 @@ def test_the_chain_is_read_from_the_right_as_far_as_its_reporters_are_trusted(
     assert found(peer, forwarded_for) == client
 
 
-@pytest.mark.parametrize(
+@each(
     "hop", ["unknown", "_hidden", "office.example.com", "198.51.100", "198.51.100.7.1", "fe80::1%eth0", '"', "[]", ":"]
 )
 @pytest.mark.usefixtures("behind_proxies")
@@ -107,7 +108,7 @@ def test_a_member_at_a_listed_address_may_enter(restriction_from: Callable[..., 
     assert restriction_from(REMOTE_ADDR=peer) == "none"
 
 
-@pytest.mark.parametrize(
+@each(
     "forged",
     [
         {"HTTP_X_FORWARDED_FOR": OFFICE},
@@ -141,7 +142,7 @@ def test_addresses_that_the_client_wrote_into_the_chain_are_not_believed(restric
     assert restriction_from(REMOTE_ADDR=PROXY, HTTP_X_FORWARDED_FOR=f"{OFFICE}, {ELSEWHERE}") == "ip_not_allowed"
 
 
-@pytest.mark.parametrize(
+@each(
     "headers",
     [
         {"REMOTE_ADDR": ""},  # a server on a Unix socket
@@ -163,7 +164,7 @@ def _seen(request: HttpRequest) -> HttpRequest:
     return request
 
 
-@pytest.mark.parametrize(
+@each(
     ("peer", "proto", "secure"),
     [
         (PROXY, "https", True),

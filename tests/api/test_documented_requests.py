@@ -16,7 +16,7 @@ from accounts.models import Deployment, User
 from api.errors import ApiError, Problem
 from api.requests import MAX_ID, id_parameter
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, document, error_code
-from tests.support.cases import undone
+from tests.support.cases import each, undone
 from tests.support.factories import UserFactory
 
 MALFORMED = (400, 415)
@@ -115,7 +115,7 @@ def test_every_example_of_a_body_is_understood(user: User, path: str, operation:
             assert send(user, "POST", path, query_of(operation), body, content_type) not in MALFORMED
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [
         {"strategy": "plain_email", "email": "ada@example.com", "password": "secret"},
@@ -134,7 +134,6 @@ def test_every_example_of_a_body_is_understood(user: User, path: str, operation:
         {"strategy": "magic", "email": "ada@example.com", "password": "secret"},
         {"email": "ada@example.com", "password": "secret"},
     ],
-    ids=lambda body: "-".join(f"{name}.{value[:12]}" for name, value in body.items()),
 )
 def test_a_sign_in_is_understood_if_the_document_says_so(deployment: Deployment, body: dict[str, str]) -> None:
     user = UserFactory.create(deployment=deployment, email="ada@example.com", username="ada")

@@ -20,6 +20,7 @@ from accounts.models import User
 from api import networks
 from memberships.listing import statement
 from tests.support.api import MEMBERSHIPS, ApiClient, error_code
+from tests.support.cases import each
 from tests.support.demo import CHIOMA
 from tests.support.factories import UserFactory
 from tests.support.server import (
@@ -204,7 +205,7 @@ def test_a_restart_of_the_database_between_two_requests_goes_unnoticed(demo: Dem
     assert [demo.get().status for _ in range(8)] == [200] * 8
 
 
-@pytest.mark.parametrize(
+@each(
     ("table", "column", "new_type"),
     [
         ("organizations_workspace", "name", "varchar(301)"),
@@ -262,14 +263,14 @@ def test_a_charset_that_is_none_does_no_harm(demo: Demo) -> None:
         assert demo.get(Content_Type=f"text/plain; charset={name}").status == 200
 
 
-@pytest.mark.parametrize("other", ["a", "=", "a=b=c", 'a="b;c"', "__session2=x", "theme=é", "theme=日本", "a=\x80"])
+@each("other", ["a", "=", "a=b=c", 'a="b;c"', "__session2=x", "theme=é", "theme=日本", "a=\x80"])
 def test_the_cookies_of_others_do_not_hide_the_session(demo: Demo, other: str) -> None:
     assert demo.get(Cookie=f"{other}; {demo.cookie}").status == 200
     assert demo.get(Cookie=f"{demo.cookie}; {other}").status == 200
 
 
-@pytest.mark.parametrize("is_kept", [False, True], ids=["a new connection", "a kept connection"])
-@pytest.mark.parametrize(
+@each("is_kept", [False, True], ids=["a new connection", "a kept connection"])
+@each(
     ("method", "target", "headers", "code"),
     [
         ("GET", MEMBERSHIPS, {"Cookie": ""}, 40101),
@@ -292,7 +293,6 @@ def test_the_cookies_of_others_do_not_hide_the_session(demo: Demo, other: str) -
         *(("POST", path, {}, 40501) for path in ("/", "/healthz", "/readyz", "/metrics")),
         *((method, MEMBERSHIPS, {}, 40501) for method in ("POST", "PUT", "PATCH", "DELETE", "PROPFIND")),
     ],
-    ids=lambda value: str(value)[:40].encode("unicode_escape").decode(),
 )
 def test_the_real_server_gives_every_error_in_the_envelope(
     demo: Demo, method: str, target: str, headers: dict[str, str], code: int, is_kept: bool

@@ -5,10 +5,9 @@ from __future__ import annotations
 import codecs
 import json
 
-import pytest
-
 from accounts.models import User
 from tests.support.api import FORM, ApiClient, error_code, warm_up
+from tests.support.cases import each
 from tests.support.sign_in import PASSWORD, user_with_password
 
 TAKES_JSON = [
@@ -53,7 +52,7 @@ TAKES_NONE = [
 ]
 
 
-@pytest.mark.parametrize("accept", TAKES_JSON)
+@each("accept", TAKES_JSON)
 def test_a_client_that_takes_json_gets_it(user: User, accept: str) -> None:
     client = ApiClient(user.deployment, user)
     warm_up(client)
@@ -63,7 +62,7 @@ def test_a_client_that_takes_json_gets_it(user: User, accept: str) -> None:
     assert client.get("/session", HTTP_ACCEPT=accept).status_code == 200
 
 
-@pytest.mark.parametrize("accept", TAKES_NONE)
+@each("accept", TAKES_NONE)
 def test_the_error_for_another_media_type_says_that_there_is_only_json(user: User, accept: str) -> None:
     client = ApiClient(user.deployment, user)
     warm_up(client)
@@ -88,16 +87,14 @@ def test_json_may_begin_with_a_byte_order_mark(user: User) -> None:
         assert client.post("/auth/signin", body, content_type=kind).status_code == 200
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@each("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
 def test_json_in_another_encoding_is_refused_with_the_right_one(user: User, encoding: str) -> None:
     response = ApiClient(user.deployment).post("/auth/signin", sign_in_body(user).encode(encoding))
     assert error_code(response) == 40000
     assert "UTF-8" in response.json()["errors"][0]["message"]
 
 
-@pytest.mark.parametrize(
-    "body", [b"\xef\xbb\xbf", b"\xef\xbb\xbf\xef\xbb\xbf{}", b"\xef\xbb", b"\xff", b'{"a": "\xff"}']
-)
+@each("body", [b"\xef\xbb\xbf", b"\xef\xbb\xbf\xef\xbb\xbf{}", b"\xef\xbb", b"\xff", b'{"a": "\xff"}'])
 def test_a_body_that_is_no_json_stays_refused(user: User, body: bytes) -> None:
     assert error_code(ApiClient(user.deployment).post("/auth/signin", body)) == 40000
 

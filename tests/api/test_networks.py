@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.networks import matches, parse_address, parse_network
-from tests.support.cases import named
+from tests.support.cases import each, named
 
 IPV4_BITS, IPV6_BITS = 32, 128
 MAPPED = 0xFFFF << 32
@@ -62,7 +62,7 @@ NO_NETWORK = [
 ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "normal"),
     [
         ("192.0.2.1", "192.0.2.1"),
@@ -76,13 +76,13 @@ def test_an_address_is_read_an_ipv4_mapped_one_as_its_ipv4(text: str, normal: st
     assert str(parse_address(text)) == normal
 
 
-@pytest.mark.parametrize("text", NO_ADDRESS)
+@each("text", NO_ADDRESS)
 def test_a_text_that_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_address(text)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "normal"),
     [
         ("192.0.2.1", "192.0.2.1/32"),
@@ -108,13 +108,13 @@ def test_a_network_is_read_an_ipv4_mapped_one_as_its_ipv4(text: str, normal: str
         assert str(parse_network(text)) == normal
 
 
-@pytest.mark.parametrize("text", NO_NETWORK)
+@each("text", NO_NETWORK)
 def test_a_text_that_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_network(text)
 
 
-@pytest.mark.parametrize("address", ["10.0.0.1", "::1", "fe80::1"])
+@each("address", ["10.0.0.1", "::1", "fe80::1"])
 def test_an_unreadable_entry_matches_nothing_and_hides_no_other(address: str) -> None:
     for entry in NO_NETWORK:
         with named(entry):
@@ -131,7 +131,7 @@ def test_an_empty_list_matches_nothing() -> None:
     assert not matches(parse_address("10.0.0.1"), [])
 
 
-@pytest.mark.parametrize(
+@each(
     ("entry", "inside", "outside"),
     [
         ("192.0.2.7", ["192.0.2.7", "::ffff:192.0.2.7"], ["192.0.2.6", "192.0.2.8", "::c000:207"]),
@@ -196,6 +196,10 @@ def test_an_ipv4_mapped_spelling_of_address_or_entry_makes_no_difference(
     assert matches(parse_address(address), [entry])
 
 
-@given(st.text(), st.text())
+ALIKE = st.text("012569afF.:/% -+_\t\n\0\ud800x²é١．：", max_size=20)
+"""Texts that look like addresses."""
+
+
+@given(ALIKE, ALIKE)
 def test_no_entry_at_all_makes_it_raise(entry: str, prefix: str) -> None:
     assert matches(parse_address("192.0.2.1"), [entry, f"192.0.2.1/{prefix}", "192.0.2.1"])

@@ -14,7 +14,7 @@ from openapi_spec_validator import validate
 
 from api.errors import Problem
 from tests.support.api import document
-from tests.support.cases import named
+from tests.support.cases import each, named
 
 
 def operations() -> list[tuple[str, dict[str, Any]]]:
@@ -53,7 +53,7 @@ def test_a_client_that_has_the_document_gets_304() -> None:
     assert Client().get("/openapi.json", headers={"If-None-Match": '"another"'}).status_code == 200
 
 
-@pytest.mark.parametrize(
+@each(
     ("accepted", "media_type"),
     [
         ("text/html, */*;q=0.8", "application/vnd.oai.openapi+json"),
@@ -67,7 +67,7 @@ def test_the_document_comes_as_the_media_type_that_is_asked_for(accepted: str, m
     assert json.loads(answer.content)["openapi"].startswith("3.1")
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [
         "WorkspaceMembership",
@@ -84,7 +84,7 @@ def test_components_have_the_names_of_the_contract(name: str) -> None:
     assert name in document()["components"]["schemas"]
 
 
-@pytest.mark.parametrize("name", ["WorkspaceMembership", "OrganizationMembership", "Workspace", "Organization"])
+@each("name", ["WorkspaceMembership", "OrganizationMembership", "Workspace", "Organization"])
 def test_no_field_of_a_membership_may_be_absent(name: str) -> None:
     schema = document()["components"]["schemas"][name]
     assert set(schema["properties"]) == set(schema["required"])

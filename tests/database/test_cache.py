@@ -18,17 +18,19 @@ from database import cache
 from database.cache import CHANGES, Cache, Changes, LogRead
 from database.models import Invalidation
 from database.prepared import Statement, read
-from memberships.models import WorkspaceMembershipRole
-from organizations.models import OrganizationSegment, Workspace, WorkspaceSegment
+from memberships.models import (
+    OrganizationMembership,
+    OrganizationMembershipRole,
+    WorkspaceMembership,
+    WorkspaceMembershipRole,
+)
+from organizations.models import Organization, OrganizationSegment, Workspace, WorkspaceRole, WorkspaceSegment
 from tests.support.api import memberships
 from tests.support.database import execute
 from tests.support.factories import (
     OrganizationRoleFactory,
     SegmentFactory,
-    UserFactory,
     WorkspaceFactory,
-    WorkspaceRoleFactory,
-    join_organization,
     member_of_new_workspace,
 )
 from tests.support.server import own_postgres, wait_until
@@ -237,15 +239,34 @@ def shared_deployment() -> None:
 @pytest.fixture
 def crowd(deployment: Deployment) -> Deployment:
     """A deployment with more than a hundred of each thing."""
+    many = range(101)
     segments = [SegmentFactory.create(deployment=deployment, type=kind) for kind in ("organization", "workspace")]
-    for _ in range(101):
-        user = UserFactory.create(deployment=deployment)
-        role = WorkspaceRoleFactory.create(deployment=deployment)
-        membership = member_of_new_workspace(user)
-        WorkspaceMembershipRole.objects.create(membership=membership, role=role)
-        OrganizationSegment.objects.create(organization=membership.organization, segment=segments[0])
-        WorkspaceSegment.objects.create(workspace=membership.workspace, segment=segments[1])
-        join_organization(user, membership.organization, deployment.organization_roles.get(name="Member"))
+    users = User.objects.bulk_create(User(deployment=deployment, email=f"u{number}@example.com") for number in many)
+    organizations = Organization.objects.bulk_create(Organization(deployment=deployment, name="Firm") for _ in many)
+    workspaces = Workspace.objects.bulk_create(Workspace(organization=one, name="Place") for one in organizations)
+    roles = WorkspaceRole.objects.bulk_create(WorkspaceRole(deployment=deployment, name=f"Role {n}") for n in many)
+    above = deployment.organization_roles.get(name="Member")
+    in_organizations = OrganizationMembership.objects.bulk_create(
+        OrganizationMembership(deployment=deployment, organization=organization, user=user)
+        for organization, user in zip(organizations, users, strict=True)
+    )
+    in_workspaces = WorkspaceMembership.objects.bulk_create(
+        WorkspaceMembership(organization=workspace.organization, workspace=workspace, user=user)
+        for workspace, user in zip(workspaces, users, strict=True)
+    )
+    OrganizationMembershipRole.objects.bulk_create(
+        OrganizationMembershipRole(membership=membership, role=above) for membership in in_organizations
+    )
+    WorkspaceMembershipRole.objects.bulk_create(
+        WorkspaceMembershipRole(membership=membership, role=role)
+        for membership, role in zip(in_workspaces, roles, strict=True)
+    )
+    OrganizationSegment.objects.bulk_create(
+        OrganizationSegment(organization=organization, segment=segments[0]) for organization in organizations
+    )
+    WorkspaceSegment.objects.bulk_create(
+        WorkspaceSegment(workspace=workspace, segment=segments[1]) for workspace in workspaces
+    )
     return deployment
 
 

@@ -16,6 +16,7 @@ from accounts.tokens.keys import load_public_key
 from memberships.models import ActiveMembership, OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
 from tests.support.api import ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.factories import (
     OrganizationFactory,
     OrganizationRoleFactory,
@@ -176,8 +177,8 @@ def test_an_error_reveals_to_no_non_member_that_a_place_exists(
     assert active(session_data(client)) == both_of(membership)
 
 
-@pytest.mark.parametrize(("path", "name"), [(ORGANIZATION, "organization_id"), (WORKSPACE, "workspace_id")])
-@pytest.mark.parametrize(
+@each(("path", "name"), [(ORGANIZATION, "organization_id"), (WORKSPACE, "workspace_id")])
+@each(
     ("query", "code"),
     [
         ("{}=x", INVALID_PARAMETER),
@@ -209,8 +210,8 @@ def restrict(row: Organization | Workspace, kind: str) -> None:
     row.save()
 
 
-@pytest.mark.parametrize("kind", ["ip", "mfa", "both"])
-@pytest.mark.parametrize("level", ["organization", "workspace"])
+@each("kind", ["ip", "mfa", "both"])
+@each("level", ["organization", "workspace"])
 def test_a_restricted_workspace_cannot_be_entered(
     client: ApiClient, user: User, membership: WorkspaceMembership, level: str, kind: str
 ) -> None:
@@ -224,7 +225,7 @@ def test_a_restricted_workspace_cannot_be_entered(
     assert active(session_data(client)) == both_of(before)
 
 
-@pytest.mark.parametrize("kind", ["ip", "mfa", "both"])
+@each("kind", ["ip", "mfa", "both"])
 def test_a_restricted_organization_cannot_be_entered(
     client: ApiClient, membership: WorkspaceMembership, kind: str
 ) -> None:
@@ -371,7 +372,7 @@ def test_two_users_in_one_browser_are_in_two_places(client: ApiClient, membershi
     assert active(data) == both_of(other_membership)
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "constraint"),
     [
         ("organization_membership", "memberships_active_organization_is_the_users"),
@@ -477,7 +478,7 @@ def test_permissions_are_those_of_all_roles_each_once(client: ApiClient, user: U
     assert access_claims(client)["workspace_permissions"] == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("level", "kind", "expected"),
     [
         ("organization", "ip", (False, False)),
@@ -503,14 +504,12 @@ def test_a_place_is_left_out_only_where_it_is_restricted(client: ApiClient, memb
     assert access_claims(client, REMOTE_ADDR="198.51.100.1")["workspace"] == str(membership.workspace_id)
 
 
-@pytest.mark.parametrize("query", ["", "template=", "template=default"])
+@each("query", ["", "template=", "template=default"])
 def test_the_template_may_be_left_out(client: ApiClient, query: str) -> None:
     assert access_claims(client, query)["sub"]
 
 
-@pytest.mark.parametrize(
-    ("query", "code"), [("template=x", NOT_FOUND), ("template=DEFAULT", NOT_FOUND), ("template=&template=", 40002)]
-)
+@each(("query", "code"), [("template=x", NOT_FOUND), ("template=DEFAULT", NOT_FOUND), ("template=&template=", 40002)])
 def test_there_is_no_other_template(client: ApiClient, query: str, code: int) -> None:
     assert error_code(client.get("/session/token", query)) == code
 

@@ -14,6 +14,7 @@ from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace, WorkspaceRole
 from staff.bulk_changes import add_to_workspace
 from tests.support.api import memberships
+from tests.support.cases import each
 from tests.support.database import execute, insert_by_sql, insert_in_bulk
 from tests.support.factories import (
     OrganizationFactory,
@@ -76,7 +77,7 @@ def by_import(lobby: Workspace, users: list[User]) -> None:
     assert report.saved, report.errors
 
 
-@pytest.mark.parametrize("write", [by_the_orm, by_sql, in_bulk, by_copy, by_import])
+@each("write", [by_the_orm, by_sql, in_bulk, by_copy, by_import])
 def test_each_who_joins_the_organization_joins_the_workspace(lobby: Workspace, write: Any) -> None:
     users = UserFactory.create_batch(3, deployment=lobby.organization.deployment)
     write(lobby, users)

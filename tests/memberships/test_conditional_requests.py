@@ -12,6 +12,7 @@ from accounts.models import Deployment, User
 from memberships.models import OrganizationMembershipRole, WorkspaceMembership, WorkspaceMembershipRole
 from organizations.models import Organization, Segment, Workspace, WorkspaceRole, WorkspaceSegment
 from tests.support.api import ApiClient, error_code
+from tests.support.cases import each
 from tests.support.factories import (
     OrganizationRoleFactory,
     SegmentFactory,
@@ -73,8 +74,8 @@ def test_the_etag_is_strong_and_the_same_for_the_same_answer(browser: Browser) -
     assert browser.etag() == etag
 
 
-@pytest.mark.parametrize("form", ["{0}", "W/{0}", '"other", {0}', '{0}, "other"', 'W/"other" ,W/{0}', "*"])
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@each("form", ["{0}", "W/{0}", '"other", {0}', '{0}, "other"', 'W/"other" ,W/{0}', "*"])
+@each("method", ["GET", "HEAD"])
 def test_a_client_that_has_the_answer_gets_304_without_a_body(browser: Browser, method: str, form: str) -> None:
     etag = browser.etag()
     response = browser.get(method=method, HTTP_IF_NONE_MATCH=form.format(etag))
@@ -84,9 +85,7 @@ def test_a_client_that_has_the_answer_gets_304_without_a_body(browser: Browser, 
     assert "Content-Type" not in response.headers
 
 
-@pytest.mark.parametrize(
-    "form", ['"other"', 'W/"other"', '"other", "another"', "", "{bare}", '"{bare}', "'{bare}'", '""', ","]
-)
+@each("form", ['"other"', 'W/"other"', '"other", "another"', "", "{bare}", '"{bare}', "'{bare}'", '""', ","])
 def test_a_client_that_has_another_answer_or_names_none_gets_it_in_full(browser: Browser, form: str) -> None:
     etag = browser.etag()
     response = browser.get(HTTP_IF_NONE_MATCH=form.format(bare=etag.strip('"')))
@@ -170,7 +169,7 @@ def become_an_administrator(membership: WorkspaceMembership) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each(
     "change",
     [
         rename_the_organization,
@@ -232,8 +231,8 @@ def test_the_etag_of_another_user_or_session_never_stands_for_ones_own(user: Use
         assert response.json()["data"][0]["user_id"] == str(user.pk)
 
 
-@pytest.mark.parametrize("form", ['"other"', "W/{0}", '"other", W/{0}'])
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@each("form", ['"other"', "W/{0}", '"other", W/{0}'])
+@each("method", ["GET", "HEAD"])
 def test_a_client_that_insists_on_another_answer_gets_412(browser: Browser, method: str, form: str) -> None:
     # RFC 9110, 13.1.1: If-Match compares strongly, so the weak form of the very ETag does not match.
     etag = browser.etag()
@@ -244,13 +243,13 @@ def test_a_client_that_insists_on_another_answer_gets_412(browser: Browser, meth
     assert "ETag" not in response.headers
 
 
-@pytest.mark.parametrize("form", ["{0}", '"other", {0}', "*"])
+@each("form", ["{0}", '"other", {0}', "*"])
 def test_a_client_that_insists_on_this_answer_gets_it(browser: Browser, form: str) -> None:
     assert browser.get(HTTP_IF_MATCH=form.format(browser.etag())).status_code == 200
 
 
-@pytest.mark.parametrize("header", ["HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE"])
-@pytest.mark.parametrize("date", ["Sat, 01 Jan 2000 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT", "yesterday"])
+@each("header", ["HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE"])
+@each("date", ["Sat, 01 Jan 2000 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT", "yesterday"])
 def test_conditions_on_the_date_are_ignored_because_the_answer_has_none(
     browser: Browser, header: str, date: str
 ) -> None:
@@ -258,7 +257,7 @@ def test_conditions_on_the_date_are_ignored_because_the_answer_has_none(
     assert browser.get(**{header: date}).status_code == 200
 
 
-@pytest.mark.parametrize(
+@each(
     ("query", "headers", "status"),
     [
         ("org_id=x", {}, 400),

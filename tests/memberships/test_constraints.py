@@ -27,6 +27,7 @@ from memberships.models import (
 )
 from organizations.models import OrganizationDomain, OrganizationSegment, UserSegment, WorkspaceSegment
 from staff.models import StaffAccess, StaffAuthenticator, StaffBackupCodes
+from tests.support.cases import each
 from tests.support.database import Insert, Update, each_insert, each_update, execute, refused
 from tests.support.factories import (
     Branch,
@@ -59,7 +60,7 @@ def test_each_user_of_the_deployment_may_join_the_organization(world: World, ins
 
 
 @each_insert
-@pytest.mark.parametrize(
+@each(
     ("row", "constraint"),
     [
         ({"user": "foreign.user"}, "memberships_orgmembership_user_is_of_deployment"),
@@ -93,7 +94,7 @@ def test_a_member_of_the_organization_may_join_its_workspace(world: World, inser
 
 
 @each_insert
-@pytest.mark.parametrize(
+@each(
     ("row", "constraint"),
     [
         # The user is a member of their own organization only.
@@ -166,7 +167,7 @@ def test_an_organization_membership_cannot_move_to_another_deployment(world: Wor
 
 
 @each_update
-@pytest.mark.parametrize("field", ["workspace", "user", "organization"])
+@each("field", ["workspace", "user", "organization"])
 def test_a_workspace_membership_keeps_its_workspace_and_user(world: World, update: Update, field: str) -> None:
     # All that it could move to is open to it: only its own identity stands in the way.
     membership = join(world.own.user, world.own.workspace)
@@ -182,8 +183,8 @@ def test_a_workspace_membership_keeps_its_workspace_and_user(world: World, updat
 
 
 @each_update
-@pytest.mark.parametrize("kind", ["organization", "workspace"])
-@pytest.mark.parametrize("value", [[], "text", 1])
+@each("kind", ["organization", "workspace"])
+@each("value", [[], "text", 1])
 def test_the_metadata_of_a_membership_is_a_json_object(world: World, update: Update, kind: str, value: Any) -> None:
     membership = join(world.own.user, world.own.workspace)
     row = membership if kind == "workspace" else OrganizationMembership.objects.get()
@@ -334,7 +335,7 @@ def test_a_saved_membership_derives_its_repeated_columns(world: World) -> None:
     assert in_workspace.organization_id == world.own.organization.pk
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "row", "error"),
     [
         (
@@ -374,7 +375,7 @@ def test_a_form_makes_a_membership(world: World) -> None:
     assert world.own.workspace.memberships.get().user == world.own.user
 
 
-@pytest.mark.parametrize("missing", ["organization", "workspace", "user"])
+@each("missing", ["organization", "workspace", "user"])
 def test_a_form_asks_for_missing_fields(world: World, missing: str) -> None:
     model = OrganizationMembership if missing == "organization" else WorkspaceMembership
     fields = ["organization" if missing == "organization" else "workspace", "user"]
@@ -467,7 +468,7 @@ def test_with_an_organization_membership_its_roles_and_workspaces_end(world: Wor
     assert own.workspace.memberships.get().user == world.sibling.user
 
 
-@pytest.mark.parametrize("kind", ["user", "workspace", "organization", "deployment"])
+@each("kind", ["user", "workspace", "organization", "deployment"])
 def test_deleting_leaves_nothing_behind_and_takes_nothing_else(world: World, kind: str) -> None:
     let_go()
     fill(world.foreign)

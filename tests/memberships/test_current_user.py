@@ -13,6 +13,7 @@ from accounts.models import Deployment, Session, User
 from memberships.models import OrganizationMembership
 from organizations.models import Segment, UserSegment
 from tests.support.api import ApiClient, data_of
+from tests.support.cases import each
 from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
@@ -371,7 +372,7 @@ def test_a_user_without_organizations_gets_an_empty_list(client: ApiClient) -> N
     assert data_of(client.get(ORGANIZATIONS)) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("rules", "switches", "permissions", "expected"),
     [
         ({}, {}, [], "none"),
@@ -415,7 +416,7 @@ def test_a_workspaces_rules_do_not_restrict_its_organization(client: ApiClient, 
     assert item["eligibility_restriction"] == {"type": "none", "message": ""}
 
 
-@pytest.mark.parametrize(
+@each(
     ("audience", "permissions", "is_shown"),
     [
         ("members", [], True),
@@ -473,7 +474,7 @@ SWITCHES = [
 ]
 
 
-@pytest.mark.parametrize("off", SWITCHES)
+@each("off", SWITCHES)
 def test_each_switch_of_the_deployment_is_shown(db: None, off: str) -> None:
     data = data_of(ApiClient(DeploymentFactory.create(**{off: False})).get("/deployment"))
     assert [name for name in SWITCHES if not data["b2b_settings"][name]] == [off]

@@ -15,6 +15,7 @@ from audit.models import AuditEntry
 from organizations import dns_records
 from organizations.models import OrganizationDomain
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.database import execute, refused
 from tests.support.dns import DnsServer, dns_server
 from tests.support.self_service import Firm
@@ -79,7 +80,7 @@ def message(response: Any) -> str:
     return text
 
 
-@pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART], ids=["json", "form", "multipart"])
+@each("content_type", [JSON, FORM, MULTIPART], ids=["json", "form", "multipart"])
 def test_an_admin_claims_a_domain_and_is_told_the_record(firm: Firm, admin: ApiClient, content_type: str) -> None:
     data = data_of(admin.post(path_of(firm), {"domain": "Nordlys.Example."}, content_type=content_type))
     assert {name: type(value) for name, value in data.items()} == DOMAIN
@@ -249,7 +250,7 @@ def test_a_verified_domain_is_one_organizations_of_a_deployment(firm: Firm, serv
     assert verify(foreign, domains[2]).status_code == 200
 
 
-@pytest.mark.parametrize(
+@each(
     "domain",
     [
         "",
@@ -292,9 +293,7 @@ def test_a_removed_domain_is_shown_once_more_and_free_again(firm: Firm, admin: A
     claim(firm)
 
 
-@pytest.mark.parametrize(
-    "fqdn", ["Example.com", "xn--mnchen-3ya.example", "example", "a..b", ".a.b", "a.b.", "a@b.c", "a b.c"]
-)
+@each("fqdn", ["Example.com", "xn--mnchen-3ya.example", "example", "a..b", ".a.b", "a.b.", "a@b.c", "a b.c"])
 def test_raw_sql_stores_normal_domains_alone(firm: Firm, fqdn: str) -> None:
     with refused("organizations_domain_is_normal"):
         execute(

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any, Literal
 
-import pytest
 from django.utils import timezone
 
 from accounts.models import Authenticator, Deployment, User
@@ -14,6 +13,7 @@ from api.networks import parse_address
 from memberships.eligibility import Level, Outcome, restriction
 from memberships.models import OrganizationMembershipRole, WorkspaceMembership, WorkspaceMembershipRole
 from tests.support.api import memberships
+from tests.support.cases import each
 from tests.support.factories import (
     OrganizationFactory,
     OrganizationRoleFactory,
@@ -92,7 +92,7 @@ def test_every_combination_of_rules_is_decided_as_the_contract_says() -> None:
 ON = {"enable_ip_restriction": True, "whitelisted_ips": MATCHING}
 
 
-@pytest.mark.parametrize(
+@each(
     ("values", "address", "outcome"),
     [
         (ON | {"ip_rule_allowed": False}, HERE, Outcome.SWITCHED_OFF),
@@ -107,7 +107,7 @@ def test_the_ip_rule_says_why_it_counts_or_not(values: dict[str, Any], address: 
     assert level(**values).ip_rule(parse_address(address) if address else None) is outcome
 
 
-@pytest.mark.parametrize(
+@each(
     ("values", "has_mfa", "outcome"),
     [
         ({"enforce_mfa": True, "mfa_rule_allowed": False}, False, Outcome.SWITCHED_OFF),
@@ -125,7 +125,7 @@ GUARDED: dict[str, Any] = {"enable_ip_restriction": True, "whitelisted_ips": ELS
 STRICT: dict[str, Any] = {"enforce_mfa": True}
 
 
-@pytest.mark.parametrize(
+@each(
     ("organization", "workspace", "message"),
     [
         (OPEN, OPEN, ""),
@@ -191,7 +191,7 @@ def member_of(user: User, *, organization: dict[str, Any], workspace: dict[str, 
     return join(user, WorkspaceFactory.create(organization=its_organization, **workspace))
 
 
-@pytest.mark.parametrize(
+@each(
     ("entries", "address", "type_"),
     [
         (["192.0.2.7"], "192.0.2.7", "none"),
@@ -207,7 +207,7 @@ def member_of(user: User, *, organization: dict[str, Any], workspace: dict[str, 
         (["0.0.0.0/0", "::/0"], "", "ip_not_allowed"),
     ],
 )
-@pytest.mark.parametrize("at", ["organization", "workspace"])
+@each("at", ["organization", "workspace"])
 def test_the_callers_address_must_match_an_entry(
     user: User, at: str, entries: list[str], address: str, type_: str
 ) -> None:
@@ -216,14 +216,14 @@ def test_the_callers_address_must_match_an_entry(
     assert restriction_of(user, REMOTE_ADDR=address) == type_
 
 
-@pytest.mark.parametrize("header", ["HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_CLIENT_IP"])
+@each("header", ["HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_CLIENT_IP"])
 def test_a_forged_address_changes_nothing(user: User, header: str) -> None:
     member_of(user, organization={}, workspace=GUARDED)
     assert restriction_of(user, REMOTE_ADDR="198.51.100.1") == "none"
     assert restriction_of(user, **{header: "198.51.100.1"}) == "ip_not_allowed"
 
 
-@pytest.mark.parametrize(
+@each(
     ("switch", "organization", "workspace"),
     [
         ("ip_allowlist_per_org_enabled", GUARDED, {}),
@@ -280,7 +280,7 @@ def those_of_another_user(user: User) -> None:
     backup_code(other)
 
 
-@pytest.mark.parametrize(
+@each(
     ("has", "type_"),
     [
         (nothing, "mfa_required"),
@@ -292,11 +292,8 @@ def those_of_another_user(user: User) -> None:
         (an_authenticator_and_used_backup_codes, "none"),
         (those_of_another_user, "mfa_required"),
     ],
-    ids=lambda value: getattr(value, "__name__", value),
 )
-@pytest.mark.parametrize(
-    ("organization", "workspace"), [({"enforce_mfa": True}, {}), ({}, {"enforce_2fa": True})], ids=["mfa", "2fa"]
-)
+@each(("organization", "workspace"), [({"enforce_mfa": True}, {}), ({}, {"enforce_2fa": True})], ids=["mfa", "2fa"])
 def test_a_confirmed_authenticator_alone_is_mfa(
     user: User, organization: Any, workspace: Any, has: Callable[[User], object], type_: str
 ) -> None:
@@ -323,8 +320,8 @@ def restricted_member(user: User) -> WorkspaceMembership:
     return member_of(user, organization=rules | {"enforce_mfa": True}, workspace=rules | {"enforce_2fa": True})
 
 
-@pytest.mark.parametrize("give", [give_workspace_role, give_organization_role])
-@pytest.mark.parametrize("others", [[], ["audit:read"]], ids=["alone", "among others"])
+@each("give", [give_workspace_role, give_organization_role])
+@each("others", [[], ["audit:read"]], ids=["alone", "among others"])
 def test_an_administrator_is_never_restricted(user: User, give: Any, others: list[str]) -> None:
     membership = restricted_member(user)
     assert restriction_of(user) == "ip_and_mfa_required"
@@ -333,7 +330,7 @@ def test_an_administrator_is_never_restricted(user: User, give: Any, others: lis
     assert restriction_of(user) == "none"
 
 
-@pytest.mark.parametrize(
+@each(
     ("give", "permission"),
     [
         (give_workspace_role, "organization:admin"),

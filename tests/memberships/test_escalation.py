@@ -14,7 +14,7 @@ from django.db import transaction
 from accounts.models import User
 from organizations.models import Organization
 from tests.support.api import FORM, ApiClient, error_code
-from tests.support.cases import undone
+from tests.support.cases import each, undone
 from tests.support.factories import DeploymentFactory
 from tests.support.self_service import Firm, ask, endpoints
 
@@ -130,7 +130,7 @@ def clients(world: World) -> dict[str, ApiClient]:
     return world.clients
 
 
-@pytest.mark.parametrize("who", WHO)
+@each("who", WHO)
 def test_each_standing_gets_the_status_of_the_table(firm: Firm, clients: dict[str, ApiClient], who: str) -> None:
     for endpoint, row in TABLE.items():
         with undone(endpoint):
@@ -150,7 +150,7 @@ def test_a_place_of_others_is_answered_as_one_that_never_existed(world: World, w
             assert {answer.content for answer in answers} == {answers[0].content}
 
 
-@pytest.mark.parametrize("endpoint", [one for one in TABLE if one.count("{") > 1])
+@each("endpoint", [one for one in TABLE if one.count("{") > 1])
 def test_parts_of_other_organizations_do_not_exist_for_an_admin(
     firm: Firm, clients: dict[str, ApiClient], world: World, endpoint: str
 ) -> None:
@@ -171,8 +171,8 @@ def test_parts_of_other_organizations_do_not_exist_for_an_admin(
             assert answers[0].content == answers[1].content
 
 
-@pytest.mark.parametrize("rule", ["ip", "mfa"])
-@pytest.mark.parametrize("who", ["member", "workspace admin", "admin"])
+@each("rule", ["ip", "mfa"])
+@each("who", ["member", "workspace admin", "admin"])
 def test_members_whom_a_rule_keeps_out_cannot_act(
     firm: Firm, clients: dict[str, ApiClient], who: str, rule: str
 ) -> None:
@@ -196,7 +196,7 @@ def test_members_whom_a_rule_keeps_out_cannot_act(
 TO_WORKSPACE = (401, 401, 401, 404, 404, 403, 403, 200, 200)
 
 
-@pytest.mark.parametrize(
+@each(
     "endpoint",
     [
         "GET organizations/{id}/invitations?workspace_id={workspace_id}",

@@ -22,6 +22,7 @@ from memberships.models import OrganizationMembership, OrganizationMembershipRol
 from staff.pages import why_not
 from tests.support.admin import url
 from tests.support.api import ApiClient
+from tests.support.cases import each
 from tests.support.factories import confirmed_authenticator, join, member_of_new_workspace, new_world, session_of, staff
 
 HERE = "192.0.2.7"
@@ -52,7 +53,7 @@ def test_the_answer_is_the_endpoints_byte_for_byte(user: User) -> None:
     assert (answer.status, answer.body) == (200, response.content)
 
 
-@pytest.mark.parametrize("ended", ["disabled", "ended", "expired"])
+@each("ended", ["disabled", "ended", "expired"])
 def test_an_error_is_the_endpoints_own_and_the_rules_are_explained_too(user: User, ended: str) -> None:
     membership = member_of_new_workspace(user, enforce_2fa=True)
     client = ApiClient(user.deployment, user)
@@ -93,7 +94,7 @@ def test_every_rule_that_the_answer_obeys_is_explained(user: User) -> None:
         assert {"IP": "ip_" in type_, "MFA": "mfa_" in type_} == {rule: rule in unmet for rule in ("IP", "MFA")}
 
 
-@pytest.mark.parametrize(
+@each(
     ("values", "address", "outcome", "entry"),
     [
         ({"enable_ip_restriction": False}, HERE, Outcome.NOT_ENABLED, None),
@@ -278,9 +279,7 @@ def test_the_cure_lets_the_user_in(admin_client: Client, user: User, level: str)
     ).exists()
 
 
-@pytest.mark.parametrize(
-    "add_to", ["", "organization", "organization x", "user 1", "organization 0", "workspace 99999"]
-)
+@each("add_to", ["", "organization", "organization x", "user 1", "organization 0", "workspace 99999"])
 def test_a_cure_of_no_place_of_the_user_is_refused(admin_client: Client, user: User, add_to: str) -> None:
     member_of_new_workspace(user)
     response = admin_client.post(f"{PAGE.format(user.pk)}?address={HERE}", {"address": HERE, "add_to": add_to})

@@ -5,18 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
-import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Deployment, User
+from accounts.values.names import normal_name
 from memberships.import_export.cells import guard, unguard
 from memberships.import_export.exporting import export
 from memberships.import_export.importing import Report, run_import
 from memberships.models import OrganizationMembership, WorkspaceMembership
+from tests.support.cases import each
 from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
@@ -152,22 +153,40 @@ names = st.text("=+-@'\";,|\t\r\n #1aé＝", min_size=1, max_size=8).filter(str.
 metadata = st.dictionaries(names, st.recursive(names | st.integers() | st.none(), st.lists), max_size=4)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(organization=names, workspace=names, username=names, role=names, public_metadata=metadata)
+class Texts(NamedTuple):
+    """The texts of a membership."""
+
+    organization: str
+    workspace: str
+    username: str
+    role: str
+    public_metadata: dict[str, Any]
+
+
+@settings(max_examples=15)
+@given(
+    drawn=st.lists(
+        st.builds(Texts, names, names, names, names, metadata),
+        min_size=1,
+        max_size=6,
+        unique_by=lambda texts: normal_name(texts.username),
+    )
+)
 def test_no_spreadsheet_finds_a_formula_and_the_export_imports_as_it_was(
-    deployment: Deployment, organization: str, workspace: str, username: str, role: str, public_metadata: Any
+    deployment: Deployment, drawn: list[Texts]
 ) -> None:
     with transaction.atomic():
-        place = WorkspaceFactory.create(
-            organization=OrganizationFactory.create(deployment=deployment, name=organization), name=workspace
-        )
-        user = UserFactory.create(deployment=deployment, email="", username=username)
-        own = WorkspaceRoleFactory.create(
-            deployment=deployment, organization=place.organization, workspace=place, name=role
-        )
-        membership = join(user, place, own, deployment.workspace_roles.get(organization=None, name="Admin"))
-        membership.public_metadata = public_metadata
-        membership.save()
+        admin = deployment.workspace_roles.get(organization=None, name="Admin")
+        for texts in drawn:
+            organization = OrganizationFactory.create(deployment=deployment, name=texts.organization)
+            place = WorkspaceFactory.create(organization=organization, name=texts.workspace)
+            user = UserFactory.create(deployment=deployment, email="", username=texts.username)
+            own = WorkspaceRoleFactory.create(
+                deployment=deployment, organization=organization, workspace=place, name=texts.role
+            )
+            membership = join(user, place, own, admin)
+            membership.public_metadata = texts.public_metadata
+            membership.save()
         before = held()
         data = exported()
         assert formulas(data) == []
@@ -191,7 +210,7 @@ def test_metadata_with_semicolons_is_no_formula_and_stays_what_it_is(deployment:
     assert str(imported(exported()).changes) == "no change"
 
 
-@pytest.mark.parametrize("text", [*STRANGE, "", "''=x", "\r", "x=1"])
+@each("text", [*STRANGE, "", "''=x", "\r", "x=1"])
 def test_guarding_is_undone_by_reading(text: str) -> None:
     assert unguard(guard(text)) == text
 

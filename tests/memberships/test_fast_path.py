@@ -22,6 +22,7 @@ from accounts.polled import poll
 from accounts.tokens.session_tokens import sign_session_token
 from database import cache
 from tests.support.api import MEMBERSHIPS, ApiClient
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of, token_of
 
 ORIGIN = "https://app.example.com"
@@ -251,7 +252,7 @@ def ways_in_a_mode(request: pytest.FixtureRequest, user: User, path: str) -> Way
 
 
 @pytest.mark.usefixtures("behind_proxies")  # for all examples: settings that each one sets lie upon one another
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(headers=st.fixed_dictionaries({}, optional=HEADERS | TOKENS), query=st.sampled_from(QUERIES))
 @example(headers={"HTTP_COOKIE": "__SESSION={0}", "HTTP_IF_NONE_MATCH": "*"}, query="")
 def test_the_fast_path_and_django_answer_any_request_alike(
@@ -364,7 +365,7 @@ def without_new_session(response: Any) -> Any:
     return status, content, headers, cookies
 
 
-@pytest.mark.parametrize("token_for", CALLERS)
+@each("token_for", CALLERS)
 def test_the_fast_path_and_django_answer_any_caller_alike(
     user: User, path: str, token_for: Callable[[User], str]
 ) -> None:
@@ -390,8 +391,8 @@ def test_the_fast_path_and_django_answer_any_caller_alike(
                 assert (short.status_code, seen(short)) == (304, seen(long)), headers
 
 
-@pytest.mark.parametrize("path", FOR_VISITORS)
-@pytest.mark.parametrize("token_for", [visitor, nobody_active, two_sign_ins, disabled, awaiting_a_code])
+@each("path", FOR_VISITORS)
+@each("token_for", [visitor, nobody_active, two_sign_ins, disabled, awaiting_a_code])
 def test_a_session_in_which_nobody_is_active_takes_the_fast_path(
     user: User, path: str, token_for: Callable[[User], str]
 ) -> None:

@@ -21,6 +21,7 @@ from memberships.import_export.importing import Progress, Report, run_import
 from memberships.import_export.rejecting import rejected_lines
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
+from tests.support.cases import each
 from tests.support.database import execute
 from tests.support.factories import (
     DeploymentFactory,
@@ -92,16 +93,15 @@ def test_a_line_without_workspace_is_about_the_organization(vault: Workspace, ad
     assert not WorkspaceMembership.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["ada@example.com", "ADA@Example.com", "ada", "Ada", "id", "#id"])
+@each("name", ["ada@example.com", "ADA@Example.com", "ada", "Ada", "id", "#id"])
 def test_a_user_is_named_by_address_username_or_id(vault: Workspace, ada: User, name: str) -> None:
     assert run(lines(f"Acme,Vault,{name.replace('id', str(ada.pk))},,,")).saved
     assert WorkspaceMembership.objects.get().user == ada
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     ["bo@xn--mnchen-3ya.example", "Bo@MU\u0308NCHEN.example", "\u200bame\u0301lie\u00a0", "AM\u00c9LIE"],
-    ids=ascii,
 )
 def test_a_user_is_found_by_any_spelling(vault: Workspace, ada: User, name: str) -> None:
     bo = UserFactory.create(deployment=ada.deployment, email="bo@m\u00fcnchen.example", username="am\u00e9lie")
@@ -196,7 +196,7 @@ def test_lines_about_one_member_must_give_the_same_organization_roles(vault: Wor
     assert run(lines("Acme,Vault,ada,,Admin,", "Acme,Cellar,ada,,Admin,", "Acme,Attic,ada,,,")).saved
 
 
-@pytest.mark.parametrize(
+@each(
     "foreign",
     [
         lambda _: {"deployment": DeploymentFactory.create()},
@@ -206,7 +206,7 @@ def test_lines_about_one_member_must_give_the_same_organization_roles(vault: Wor
         },
     ],
 )
-@pytest.mark.parametrize("reference", ["name", "id"])
+@each("reference", ["name", "id"])
 def test_a_role_of_elsewhere_is_unknown_here(
     vault: Workspace, ada: User, foreign: Callable[[Workspace], dict[str, Any]], reference: str
 ) -> None:
@@ -236,7 +236,7 @@ def test_a_file_over_several_deployments_names_their_hosts(vault: Workspace, ada
     assert str(run(lines("alias.example.com,Acme,Vault,ada", header=header)).changes) == "no change"
 
 
-@pytest.mark.parametrize(
+@each(
     "encode",
     [
         lambda text: text.encode(),
@@ -267,7 +267,7 @@ def test_a_line_number_counts_empty_lines_and_line_breaks_within_cells(vault: Wo
     assert list(told(run(content))) == [8]
 
 
-@pytest.mark.parametrize(
+@each(
     ("row", "message"),
     [
         (b"Acme,Va\0ult,ada,,,", "NUL"),
@@ -291,7 +291,7 @@ def test_an_unclosed_quotation_mark_is_an_error_of_the_line_that_opens_it(vault:
     assert "never closed" in told(report)[3]
 
 
-@pytest.mark.parametrize(
+@each(
     ("content", "message"),
     [
         (b"", "empty"),
@@ -375,7 +375,7 @@ def test_of_names_that_look_alike_the_one_as_written_is_meant(deployment: Deploy
     assert set(OrganizationMembership.objects.values_list("organization", flat=True)) == {composed.pk, decomposed.pk}
 
 
-@pytest.mark.parametrize(
+@each(
     ("cell", "shown"),
     [
         ("Acme\u200b", "“Acme[U+200B]”"),
@@ -408,7 +408,7 @@ def zipped(name: str) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(
+@each(
     ("content", "kind"),
     [
         (zipped("[Content_Types].xml"), "a spreadsheet (such as .xlsx, .xls or .ods), not CSV"),
@@ -429,7 +429,7 @@ def test_the_error_for_a_file_that_is_no_csv_names_its_kind(db: None, content: b
     assert list(rejected_lines(io.BytesIO(content), report.errors)) == []
 
 
-@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@each("line_end", ["\n", "\r\n", "\r"])
 def test_another_encoding_is_reported_once_and_saves_nothing(vault: Workspace, ada: User, line_end: str) -> None:
     content = lines("Acme,Vault,ada,,,", *["Acme,Våult,ada,,,"] * 50).replace("\n", line_end).encode("windows-1252")
     for options in ({}, {"skips_bad_lines": True}):
@@ -451,7 +451,7 @@ def test_cells_beyond_the_columns_are_not_lost_from_the_rejected_lines(vault: Wo
     assert rejected.splitlines()[1].endswith(",,x")
 
 
-@pytest.mark.parametrize(
+@each(
     ("rows", "finding"),
     [
         ([], "The file has no rows below the column names."),
@@ -466,7 +466,7 @@ def test_lines_are_counted_in_words_that_fit(vault: Workspace, ada: User, rows: 
     assert run(lines(*rows)).finding == finding
 
 
-@pytest.mark.parametrize("delimiter", list(",;\t|"))
+@each("delimiter", list(",;\t|"))
 def test_an_error_begins_no_formula_in_the_rejected_lines(vault: Workspace, ada: User, delimiter: str) -> None:
     content = lines('"a;=1+1,-2\t+3|@x",Vault,ada,,,').encode()
     rejected = b"".join(rejected_lines(io.BytesIO(content), run(content).errors)).decode("utf-8-sig")
@@ -537,7 +537,7 @@ def test_wrong_usage_of_the_command_exits_with_2(file: Path, arguments: list[str
     assert command(file.with_name("missing.csv"))[0] == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"name\n", "organization,user\nå,å\n".encode("windows-1252")])
+@each("content", [b"", b"name\n", "organization,user\nå,å\n".encode("windows-1252")])
 def test_the_command_names_no_file_of_rejected_lines_where_there_are_none(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     code, out, err = command(file)

@@ -24,6 +24,7 @@ from tests.memberships.test_organization_invitations import (
     role_names,
 )
 from tests.support.api import data_of, error_code
+from tests.support.cases import each
 from tests.support.factories import UserFactory, WorkspaceRoleFactory
 from tests.support.factories import invitation as sign_up_invitation
 from tests.support.self_service import Firm, admin_role, workspace_admin_role
@@ -55,7 +56,7 @@ FALLS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("fall", FALLS)
+@each("fall", FALLS)
 def test_a_workspace_administrator_gives_what_they_could_give_at_the_acceptance(firm: Firm, fall: str) -> None:
     user = UserFactory.create(deployment=firm.deployment, email=ADDRESS)
     client = firm.client(firm.workspace_admin)

@@ -16,6 +16,7 @@ from audit.models import AuditEntry
 from memberships.models import OrganizationMembership
 from organizations.models import Organization, OrganizationDomain, OrganizationRole
 from tests.support.api import data_of
+from tests.support.cases import each
 from tests.support.database import execute
 from tests.support.factories import OrganizationFactory, UserFactory, WorkspaceFactory, join_organization
 from tests.support.self_service import Firm
@@ -79,7 +80,7 @@ def test_one_joins_by_a_further_address_too(organization: Organization, user: Us
     assert members(organization) == {user.pk: ["Member"]}
 
 
-@pytest.mark.parametrize("email", ["ada@sub.nord.example", "ada@anord.example", "ada@nord.example.org"])
+@each("email", ["ada@sub.nord.example", "ada@anord.example", "ada@nord.example.org"])
 def test_other_domains_do_not_count(organization: Organization, email: str) -> None:
     add_domain(organization)
     verify_address(UserFactory.create(deployment=organization.deployment, email=email))
@@ -161,8 +162,8 @@ def verify_another(organization: Organization, user: User) -> None:
     EmailAddress.objects.create(deployment=user.deployment, user=user, email=email, verified_at=timezone.now())
 
 
-@pytest.mark.parametrize("retry", [reverify_address, reverify_domain, verify_another])
-@pytest.mark.parametrize("joined_by", ["domain", "invitation"])
+@each("retry", [reverify_address, reverify_domain, verify_another])
+@each("joined_by", ["domain", "invitation"])
 def test_a_removed_member_does_not_come_back_by_a_domain(
     retry: Callable[[Organization, User], None], joined_by: str
 ) -> None:

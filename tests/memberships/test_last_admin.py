@@ -17,6 +17,7 @@ from memberships.last_admin import check, let_go
 from memberships.models import Administrator, OrganizationMembership, OrganizationMembershipRole
 from organizations.models import Organization, OrganizationRole
 from tests.support.api import ApiClient
+from tests.support.cases import each
 from tests.support.database import execute, refused
 from tests.support.factories import (
     OrganizationFactory,
@@ -88,7 +89,7 @@ LOSSES: dict[str, Change] = {
     ),
     "all roles given": lambda _: execute(f"TRUNCATE {LINKS}"),
 }
-each_loss = pytest.mark.parametrize("change", LOSSES.values(), ids=list(LOSSES))
+each_loss = each("change", LOSSES.values(), ids=list(LOSSES))
 
 
 @each_loss

@@ -6,8 +6,6 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import pytest
-
 from accounts.models import Deployment, User
 from memberships.models import (
     OrganizationMembership,
@@ -17,6 +15,7 @@ from memberships.models import (
 )
 from organizations.models import Organization, OrganizationSegment, Segment, UserSegment, Workspace, WorkspaceSegment
 from tests.support.api import RFC3339_UTC, ApiClient, memberships
+from tests.support.cases import each
 from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
@@ -249,7 +248,7 @@ def test_the_envelope_has_status_message_data_and_the_session_of_the_request(use
     }
 
 
-@pytest.mark.parametrize(
+@each(
     ("joined", "order"),
     [
         ([3, 2, 1], [2, 1, 0]),

@@ -16,12 +16,13 @@ from memberships.models import OrganizationMembership, WorkspaceMembership
 from memberships.self_service import members
 from organizations.models import Organization
 from tests.support.api import ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.database import execute
 from tests.support.factories import UserFactory, WorkspaceFactory, join, join_organization
 from tests.support.self_service import Firm
 
 pytestmark = pytest.mark.django_db
-each_level = pytest.mark.parametrize("level", ["organizations", "workspaces"])
+each_level = each("level", ["organizations", "workspaces"])
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def ids_of(page: dict[str, Any]) -> list[str]:
 
 
 @each_level
-@pytest.mark.parametrize("limit", [1, 2, 3, 7, 10, 23, 24, 25, 26, 100])
+@each("limit", [1, 2, 3, 7, 10, 23, 24, 25, 26, 100])
 def test_all_pages_together_are_all_members_in_order(firm: Firm, admin: ApiClient, level: str, limit: int) -> None:
     everybody = in_order(firm, level)
     found: list[str] = []
@@ -94,7 +95,7 @@ def test_a_workspace_without_members_has_an_empty_page(firm: Firm, admin: ApiCli
 
 
 @each_level
-@pytest.mark.parametrize(
+@each(
     "query",
     [
         "page=0",
@@ -124,7 +125,7 @@ def ada(firm: Firm) -> User:
 
 
 @each_level
-@pytest.mark.parametrize(
+@each(
     "search",
     [
         "ada",
@@ -149,7 +150,7 @@ def test_the_beginnings_of_words_find_a_member(
 
 
 @each_level
-@pytest.mark.parametrize("search", ["elsewhere", "vel", "ada zzz", "@", "'", "sub77", "sub", "a" * 100, "%"])
+@each("search", ["elsewhere", "vel", "ada zzz", "@", "'", "sub77", "sub", "a" * 100, "%"])
 def test_anything_else_finds_nobody(firm: Firm, admin: ApiClient, ada: User, level: str, search: str) -> None:
     page = data_of(admin.get(path_of(firm, level), f"search={quote(search)}"))
     assert page == {"data": [], "meta": {"total": 0, "page": 1, "limit": 10}}

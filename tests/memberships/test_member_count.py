@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from accounts.models import Deployment, User
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
+from tests.support.cases import each
 from tests.support.database import Update, each_update, execute, insert_by_sql, insert_in_bulk
 from tests.support.factories import DeploymentFactory, OrganizationFactory, UserFactory, WorkspaceFactory
 
@@ -198,7 +199,7 @@ def test_a_change_that_is_rolled_back_does_not_count(campus: Campus) -> None:
 
 
 @each_update
-@pytest.mark.parametrize("lie", [0, 5, 2_000_000])
+@each("lie", [0, 5, 2_000_000])
 def test_nobody_else_writes_the_count(full_campus: Campus, update: Update, lie: int) -> None:
     update(full_campus.organizations[0], member_count=lie, name="Renamed")
     update(full_campus.workspaces[0], member_count=lie)

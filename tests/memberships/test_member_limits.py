@@ -25,6 +25,7 @@ from tests.memberships.test_organization_invitations import (
     sign_up,
 )
 from tests.support.api import MULTIPART, ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.database import execute, refused
 from tests.support.factories import UserFactory, join, join_organization
 from tests.support.self_service import Firm, open_deployment
@@ -106,7 +107,7 @@ def test_the_last_room_may_be_taken_during_a_sign_up(firm: Firm, admin: ApiClien
     assert Organization.objects.get(pk=firm.organization.pk).member_count == MEMBERS
 
 
-@pytest.mark.parametrize("last", ["domain", "addresses", "one address after another"])
+@each("last", ["domain", "addresses", "one address after another"])
 def test_users_of_a_domain_join_until_the_organization_is_full(firm: Firm, last: str) -> None:
     limit(organization=MEMBERS + 2)
     domain = OrganizationDomain.objects.create(organization=firm.organization, fqdn="nord.example")

@@ -10,6 +10,7 @@ from accounts.models import User
 from memberships.models import WorkspaceMembership
 from organizations.models import Organization
 from tests.support.api import ApiClient, error_code, memberships
+from tests.support.cases import each
 from tests.support.factories import (
     OrganizationFactory,
     UserFactory,
@@ -32,7 +33,7 @@ def own(user: User) -> WorkspaceMembership:
     return membership
 
 
-@pytest.mark.parametrize("query", ["", "org_id=", "org_id", "orgid=1", "ORG_ID=1", "other=x"])
+@each("query", ["", "org_id=", "org_id", "orgid=1", "ORG_ID=1", "other=x"])
 def test_without_an_id_all_memberships_are_given(user: User, own: WorkspaceMembership, query: str) -> None:
     assert len(memberships(user, query)) == 3
 
@@ -43,7 +44,7 @@ def test_only_the_memberships_in_the_organization_are_given(user: User, own: Wor
     assert items == memberships(user)[:2]
 
 
-@pytest.mark.parametrize("template", ["0{}", "{:0>19}", "{:0>20}", "{:0>5000}"])
+@each("template", ["0{}", "{:0>19}", "{:0>20}", "{:0>5000}"])
 def test_leading_zeros_are_digits_too(user: User, own: WorkspaceMembership, template: str) -> None:
     assert len(memberships(user, "org_id=" + template.format(own.organization_id))) == 2
 
@@ -73,13 +74,13 @@ def of_another_deployment(user: User) -> Organization:
     return member_of_new_workspace(UserFactory.create(email=user.email)).organization
 
 
-@pytest.mark.parametrize("query", ["org_id=0", "org_id=00", f"org_id={2**63 - 1}", f"org_id={NONEXISTENT}"])
+@each("query", ["org_id=0", "org_id=00", f"org_id={2**63 - 1}", f"org_id={NONEXISTENT}"])
 def test_a_nonexistent_organization_is_not_found(user: User, own: WorkspaceMembership, query: str) -> None:
     assert error_code(ApiClient(user.deployment, user).get(query=query)) == NOT_A_MEMBER
 
 
-@pytest.mark.parametrize("organization_of", [foreign, of_another_deployment])
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@each("organization_of", [foreign, of_another_deployment])
+@each("method", ["GET", "HEAD"])
 def test_an_organization_of_others_looks_like_a_nonexistent_one(
     user: User, own: WorkspaceMembership, organization_of: Any, method: str
 ) -> None:
@@ -92,7 +93,7 @@ def test_an_organization_of_others_looks_like_a_nonexistent_one(
     assert dict(existing.headers) == dict(nonexistent.headers)
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     [
         "-1",
@@ -125,21 +126,18 @@ def test_an_organization_of_others_looks_like_a_nonexistent_one(
         "[]",
         "%27%20OR%201=1--",
     ],
-    ids=lambda value: str(value)[:20].encode("unicode_escape").decode(),
 )
 def test_a_text_that_is_no_64_bit_decimal_number_is_refused(user: User, value: str) -> None:
     assert error_code(ApiClient(user.deployment, user).get(query=f"org_id={value}")) == 40001
 
 
-@pytest.mark.parametrize(
-    "query", ["org_id={0}&org_id={0}", "org_id={0}&org_id=5", "org_id=&org_id={0}", "org_id&org_id"]
-)
+@each("query", ["org_id={0}&org_id={0}", "org_id={0}&org_id=5", "org_id=&org_id={0}", "org_id&org_id"])
 def test_a_repeated_id_is_refused(user: User, own: WorkspaceMembership, query: str) -> None:
     response = ApiClient(user.deployment, user).get(query=query.format(own.organization_id))
     assert error_code(response) == 40002
     assert "org_id" in response.json()["errors"][0]["message"]
 
 
-@pytest.mark.parametrize("query", ["org_id=abc", "org_id=1&org_id=2", f"org_id={NONEXISTENT}"])
+@each("query", ["org_id=abc", "org_id=1&org_id=2", f"org_id={NONEXISTENT}"])
 def test_a_visitor_is_asked_to_sign_in_for_any_id(user: User, query: str) -> None:
     assert error_code(ApiClient(user.deployment).get(query=query)) == 40101

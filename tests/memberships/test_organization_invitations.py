@@ -25,6 +25,7 @@ from memberships.models import (
 from organizations.models import Organization, OrganizationRole
 from tests.accounts.test_signing_up import ADA, SIGN_UP, attempt_of, prepare, verify
 from tests.support.api import MULTIPART, ApiClient, data_of, error_code, memberships
+from tests.support.cases import each
 from tests.support.factories import (
     OrganizationRoleFactory,
     UserFactory,
@@ -408,7 +409,7 @@ def have_the_role_changed(firm: Firm) -> None:
     OrganizationRole.objects.filter(pk=firm.role.pk).update(permissions=["billing:pay"])
 
 
-@pytest.mark.parametrize("fall", [leave, be_disabled, be_demoted, lose_the_permission, have_the_role_changed])
+@each("fall", [leave, be_disabled, be_demoted, lose_the_permission, have_the_role_changed])
 def test_an_inviter_who_could_not_give_the_role_any_more_gives_nothing(firm: Firm, admin: ApiClient, fall: Any) -> None:
     user = UserFactory.create(deployment=firm.deployment, email=ADDRESS)
     data_of(invite(firm, admin, role_id=firm.role.pk, workspace_id=firm.workspace.pk))
@@ -518,7 +519,7 @@ def test_the_token_is_kept_as_a_hash_and_stays_out_of_the_audit_log(firm: Firm, 
     assert (entry.actor_kind, entry.actor_id) == ("user", firm.admin.pk)
 
 
-@pytest.mark.parametrize("what", ["role", "workspace_role", "inviter", "workspace", "foreign role"])
+@each("what", ["role", "workspace_role", "inviter", "workspace", "foreign role"])
 def test_the_database_refuses_parts_of_other_organizations(firm: Firm, what: str) -> None:
     other = Firm(firm.deployment)
     rows: dict[str, dict[str, Any]] = {
@@ -545,7 +546,7 @@ def test_a_role_or_workspace_that_goes_takes_only_what_was_its_own(firm: Firm) -
     assert not OrganizationInvitation.objects.filter(pk=row.pk).exists()
 
 
-@pytest.mark.parametrize("change", ["accepted_at", "discarded_at", "token_hash"])
+@each("change", ["accepted_at", "discarded_at", "token_hash"])
 def test_an_invitation_that_changes_at_the_last_moment_gives_nothing(firm: Firm, change: str) -> None:
     user = UserFactory.create(deployment=firm.deployment, email=ADDRESS)
     row = firm.invite(ADDRESS)

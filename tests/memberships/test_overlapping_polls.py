@@ -212,7 +212,7 @@ def shown(tab: Tab) -> list[Any]:
     ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(steps=interleavings(sorted(CHANGES.keys() - {IN_COMMON}), IN_COMMON))
 def test_each_poll_shows_the_committed_state_under_any_interleaving(
     writers: list[psycopg.Connection], reader: psycopg.Connection, steps: list[tuple[int, str]]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from memberships.permissions import Action, Needs, Rights, Verdict, may_give, verdict
+from tests.support.cases import each
 
 NOBODY = Rights(None)
 ELSEWHERE_IN_WORKSPACE = Rights(frozenset({"organization:member"}))
@@ -24,7 +23,7 @@ TABLE = {
 RIGHTS = (NOBODY, ELSEWHERE_IN_WORKSPACE, MEMBER, WORKSPACE_ADMIN, ORGANIZATION_ADMIN, ADMIN_IN_WORKSPACE)
 
 
-@pytest.mark.parametrize("action", Action)
+@each("action", Action)
 def test_each_action_takes_what_the_table_says(action: Action) -> None:
     assert tuple(verdict(action, rights) for rights in RIGHTS) == TABLE[action.needs]
 
@@ -41,7 +40,7 @@ def test_an_action_takes_what_its_name_says() -> None:
             assert action.needs in (Needs.ORGANIZATION_ADMIN, Needs.WORKSPACE_ADMIN), place
 
 
-@pytest.mark.parametrize(
+@each(
     ("rights", "permissions", "in_workspace", "expected"),
     [
         (ORGANIZATION_ADMIN, ["organization:admin"], False, True),

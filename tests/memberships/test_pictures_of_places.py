@@ -20,6 +20,7 @@ from audit.models import AuditEntry
 from organizations import images
 from organizations.models import Organization, Workspace
 from tests.support.api import JSON, MULTIPART, ApiClient, data_of, error_code, memberships
+from tests.support.cases import each
 from tests.support.pictures import drawn
 from tests.support.self_service import Firm
 
@@ -130,7 +131,7 @@ def test_a_picture_is_in_the_audit_log_with_its_user(admin: ApiClient, firm: Fir
 # What is refused
 
 
-@pytest.mark.parametrize(
+@each(
     "content",
     [b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"<script>", drawn()[:200], drawn() + b"\0" * MAX_PICTURE],
     ids=["svg", "html", "cut", "long"],

@@ -497,7 +497,7 @@ def assert_holds(data: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 @pytest.mark.django_db
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     users=st.lists(
         st.fixed_dictionaries(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from accounts.models import Deployment, User
 from memberships.models import OrganizationMembershipRole, WorkspaceMembershipRole
 from tests.support.api import memberships
+from tests.support.cases import each
 from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
@@ -54,7 +53,7 @@ def seen(user: User, *, workspace_permission: str = "", organization_permission:
     return item["organization"]["private_metadata"], item["workspace"]["private_metadata"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("audience", "permissions", "expected"),
     [
         (None, {}, (OF_ORGANIZATION, OF_WORKSPACE)),
@@ -75,7 +74,6 @@ def seen(user: User, *, workspace_permission: str = "", organization_permission:
             (HIDDEN, HIDDEN),
         ),
     ],
-    ids=lambda value: str(value) if not isinstance(value, tuple) else "",
 )
 def test_only_the_audience_of_the_deployment_sees_private_metadata(
     user: User, audience: str | None, permissions: dict[str, str], expected: tuple[Any, Any]
@@ -85,7 +83,7 @@ def test_only_the_audience_of_the_deployment_sees_private_metadata(
     assert seen(user, **permissions) == expected
 
 
-@pytest.mark.parametrize("audience", ["members", "admins", "nobody"])
+@each("audience", ["members", "admins", "nobody"])
 def test_public_metadata_is_seen_in_any_case(user: User, audience: str) -> None:
     Deployment.objects.filter(pk=user.deployment.pk).update(private_metadata_audience=audience)
     organization = OrganizationFactory.create(deployment=user.deployment, public_metadata={"o": 1})

@@ -13,6 +13,7 @@ from audit.models import AuditEntry
 from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, OrganizationRole, Workspace, WorkspaceRole
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code, memberships
+from tests.support.cases import each
 from tests.support.factories import (
     OrganizationFactory,
     OrganizationRoleFactory,
@@ -25,7 +26,7 @@ from tests.support.factories import (
 from tests.support.self_service import Firm, admin_role, open_deployment, workspace_admin_role
 
 pytestmark = pytest.mark.django_db
-each_kind_of_body = pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART], ids=["json", "form", "multipart"])
+each_kind_of_body = each("content_type", [JSON, FORM, MULTIPART], ids=["json", "form", "multipart"])
 
 ROLE = {"id", "name", "permissions", "created_at", "updated_at"}
 MEMBER = {"id", "user", "roles", "organization", "public_metadata", "created_at", "updated_at"}
@@ -87,7 +88,7 @@ def test_without_a_role_that_administers_nobody_can_create() -> None:
     assert not Organization.objects.exists()
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "names"),
     [
         ({}, "name"),
@@ -131,7 +132,7 @@ def test_a_list_may_be_numbered(admin: ApiClient, firm: Firm) -> None:
     assert (data["whitelisted_ips"], data["enforce_2fa"]) == (["203.0.113.7", "203.0.113.8"], True)
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [
         {"whitelisted_ips": ["here"]},
@@ -305,7 +306,7 @@ def test_shared_roles_are_not_removed_by_customers(admin: ApiClient, firm: Firm)
     assert not WorkspaceRole.objects.filter(pk=firm.workspace_role.pk).exists()
 
 
-@pytest.mark.parametrize("way", ["leave", "remove", "demote"])
+@each("way", ["leave", "remove", "demote"])
 def test_the_last_administrator_stays_until_somebody_takes_over(admin: ApiClient, firm: Firm, way: str) -> None:
     base, role = f"/organizations/{firm.organization.pk}", admin_role(firm.deployment)
     own = firm.admin_membership.pk

@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import Deployment, Session, SignIn, User
 from accounts.tokens.session_tokens import sign_session_token
 from tests.support.api import ApiClient, data_of, error_code
+from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, session_of
 from tests.support.sign_in import session_data, sign_in, signed_in, user_with_password
 
@@ -130,7 +131,7 @@ def test_a_visitors_session_is_over_after_a_day(deployment: Deployment) -> None:
     assert 23 * 3600 < int(cookie["max-age"]) <= 24 * 3600
 
 
-@pytest.mark.parametrize("path", ["/me", "/me/workspace-memberships", "/me/organization-memberships", "/session/token"])
+@each("path", ["/me", "/me/workspace-memberships", "/me/organization-memberships", "/session/token"])
 def test_a_visitor_is_asked_to_sign_in_where_a_user_is_needed(deployment: Deployment, path: str) -> None:
     visitor = ApiClient(deployment)
     assert error_code(visitor.get(path)) == NO_SESSION
@@ -168,7 +169,7 @@ def expired_visitor(user: User) -> str:
     return sign_session_token(session, expires_at=timezone.now() - timedelta(minutes=1), anonymous=True)
 
 
-@pytest.mark.parametrize(
+@each(
     ("token_for", "code"),
     [
         (forged, INVALID_SESSION_TOKEN),
@@ -181,7 +182,7 @@ def expired_visitor(user: User) -> str:
     ],
     ids=["forged", "foreign", "nonsense", "expired", "expired visitor", "session expired", "session ended"],
 )
-@pytest.mark.parametrize("path", ["/session", "/deployment"])
+@each("path", ["/session", "/deployment"])
 def test_a_page_with_a_bad_token_starts_as_a_new_visitor(
     ada: User, path: str, token_for: Callable[[User], str], code: int
 ) -> None:
@@ -222,7 +223,7 @@ def test_the_session_shows_the_signed_in_user(both: ApiClient, ada: User, bob: U
     assert data["active_signin"]["active_workspace_membership_id"] == ""
 
 
-@pytest.mark.parametrize(
+@each(
     "ends",
     [
         lambda user: SignIn.objects.filter(user=user).update(ended_at=timezone.now()),
@@ -273,8 +274,8 @@ def test_a_sign_in_that_is_not_there_is_not_found(
     assert len(session_data(both)["signins"]) == 2
 
 
-@pytest.mark.parametrize("path", [SWITCH, SIGN_OUT])
-@pytest.mark.parametrize(
+@each("path", [SWITCH, SIGN_OUT])
+@each(
     ("query", "code"),
     [
         ("sign_in_id=x", INVALID_PARAMETER),

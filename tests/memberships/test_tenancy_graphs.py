@@ -40,7 +40,7 @@ from tests.support.api import ApiClient
 from tests.support.factories import DeploymentFactory, token_of
 
 SHARDS = 2
-GRAPHS_PER_SHARD = 100
+GRAPHS_PER_SHARD = 50
 
 ENTRIES = [
     "192.0.2.7",

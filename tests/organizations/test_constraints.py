@@ -23,7 +23,7 @@ from organizations.models import (
     WorkspaceRole,
     WorkspaceSegment,
 )
-from tests.support.cases import named, undone
+from tests.support.cases import each, named, undone
 from tests.support.database import Insert, Update, each_insert, each_update, execute, refused, update_by_sql
 from tests.support.factories import SegmentFactory, World
 
@@ -44,14 +44,14 @@ def test_a_segment_has_a_known_type(world: World, insert: Insert, type_: str) ->
 
 
 @each_insert
-@pytest.mark.parametrize("type_", Segment.Type.values)
+@each("type_", Segment.Type.values)
 def test_a_segment_may_have_each_type(world: World, insert: Insert, type_: str) -> None:
     insert(Segment, world.columns(SEGMENT | {"type": type_}))
     assert Segment.objects.get().type == type_
 
 
 @each_insert
-@pytest.mark.parametrize(
+@each(
     ("model", "first", "second", "constraint"),
     [
         (Segment, SEGMENT, SEGMENT, "organizations_segment_name_is_unique"),
@@ -86,7 +86,7 @@ def test_a_name_is_given_once_in_its_scope(
 
 
 @each_insert
-@pytest.mark.parametrize(
+@each(
     ("model", "first", "second"),
     [
         (Segment, SEGMENT, SEGMENT | {"type": "workspace"}),
@@ -116,7 +116,7 @@ def test_a_name_may_be_given_again_in_another_scope(
 
 
 @each_insert
-@pytest.mark.parametrize(
+@each(
     ("model", "scope", "constraint"),
     [
         (
@@ -151,7 +151,7 @@ def test_the_parents_of_a_role_belong_together(
 
 
 @each_insert
-@pytest.mark.parametrize(
+@each(
     ("model", "scope"),
     [
         (OrganizationRole, {}),
@@ -213,7 +213,7 @@ def test_with_the_auto_assigned_workspace_its_assignment_ends(world: World, dele
 
 
 @each_update
-@pytest.mark.parametrize(
+@each(
     ("model", "row", "change"),
     [
         (Segment, SEGMENT, {"deployment": "foreign.deployment"}),
@@ -243,7 +243,7 @@ def test_the_parents_of_a_row_cannot_change(
 
 
 @each_update
-@pytest.mark.parametrize(
+@each(
     ("model", "row"),
     [
         (Segment, SEGMENT),
@@ -267,7 +267,7 @@ LINKS: list[tuple[type[models.Model], str]] = [
 
 
 @each_insert
-@pytest.mark.parametrize(("model", "kind"), LINKS)
+@each(("model", "kind"), LINKS)
 def test_a_segment_holds_rows_of_its_type_in_its_own_deployment(
     world: World, insert: Insert, model: type[models.Model], kind: str
 ) -> None:
@@ -281,7 +281,7 @@ def test_a_segment_holds_rows_of_its_type_in_its_own_deployment(
 
 
 @each_insert
-@pytest.mark.parametrize(("model", "kind"), LINKS)
+@each(("model", "kind"), LINKS)
 def test_a_segment_holds_nothing_of_another_type_or_deployment(
     world: World, insert: Insert, model: type[models.Model], kind: str
 ) -> None:
@@ -294,7 +294,7 @@ def test_a_segment_holds_nothing_of_another_type_or_deployment(
             insert(model, world.columns({kind: f"own.{kind}", "segment_id": segment.pk}))
 
 
-@pytest.mark.parametrize(("model", "kind"), LINKS)
+@each(("model", "kind"), LINKS)
 def test_a_form_refuses_an_unfit_segment_before_the_database_does(
     world: World, model: type[models.Model], kind: str
 ) -> None:
@@ -314,7 +314,7 @@ def test_a_form_refuses_an_unfit_segment_before_the_database_does(
 
 
 @each_update
-@pytest.mark.parametrize(("model", "kind"), LINKS)
+@each(("model", "kind"), LINKS)
 def test_nothing_is_moved_into_a_segment_that_does_not_fit_it(
     world: World, update: Update, model: type[models.Model], kind: str
 ) -> None:
@@ -329,7 +329,7 @@ def test_nothing_is_moved_into_a_segment_that_does_not_fit_it(
 
 
 @each_insert
-@pytest.mark.parametrize(("model", "kind"), LINKS)
+@each(("model", "kind"), LINKS)
 def test_a_segment_holds_a_row_once(world: World, insert: Insert, model: type[models.Model], kind: str) -> None:
     segment = SegmentFactory.create(deployment=world.own.deployment, type=kind)
     row = world.columns({kind: f"own.{kind}", "segment_id": segment.pk})
@@ -345,16 +345,16 @@ def test_metadata_is_a_json_object(world: World, update: Update, kind: str) -> N
             update(getattr(world.own, kind), **{field: value})
 
 
-@pytest.mark.parametrize("field", ["public_metadata", "private_metadata"])
-@pytest.mark.parametrize("kind", ["organization", "workspace"])
+@each("field", ["public_metadata", "private_metadata"])
+@each("kind", ["organization", "workspace"])
 def test_metadata_is_not_a_json_null(world: World, kind: str, field: str) -> None:
     with refused(f"organizations_{kind}_{field}_is_object"):
         execute(f"UPDATE organizations_{kind} SET {field} = 'null'")
 
 
 @each_insert
-@pytest.mark.parametrize("model", [OrganizationRole, WorkspaceRole])
-@pytest.mark.parametrize("value", [[None], ["a", None]], ids=repr)
+@each("model", [OrganizationRole, WorkspaceRole])
+@each("value", [[None], ["a", None]])
 def test_permissions_are_texts(world: World, insert: Insert, model: type[models.Model], value: list[Any]) -> None:
     with refused(f"{model._meta.db_table}_permissions_are_texts"):
         insert(model, world.columns(ROLE | {"permissions": value}))
@@ -367,8 +367,8 @@ def test_permissions_are_no_lists(world: World, table: str) -> None:
 
 
 @each_insert
-@pytest.mark.parametrize("model", [OrganizationRole, WorkspaceRole])
-@pytest.mark.parametrize("value", [[], [""], ["null", "a:b", "{}"]], ids=repr)
+@each("model", [OrganizationRole, WorkspaceRole])
+@each("value", [[], [""], ["null", "a:b", "{}"]])
 def test_permissions_may_be_any_texts(
     world: World, insert: Insert, model: type[models.Model], value: list[str]
 ) -> None:
@@ -499,7 +499,7 @@ def test_the_database_the_forms_and_the_rule_agree_on_entries(world: World, edit
     assert stored is readable
 
 
-@pytest.mark.parametrize(
+@each(
     ("model", "data", "error"),
     [
         (

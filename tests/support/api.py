@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from copy import deepcopy
 from functools import cache, lru_cache
 from threading import Lock
 from typing import Any
@@ -40,6 +41,10 @@ class ApiClient:
         self.deployment = deployment
         self.client = Client(raise_request_exception=False)
         self.token = token_of(user) if user is not None else token
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ApiClient:
+        """Another browser with the same cookie."""
+        return ApiClient(deepcopy(self.deployment, memo), token=self.token)
 
     def get(self, path: str = MEMBERSHIPS, query: str = "", **headers: Any) -> Any:
         """GET ``path``?``query``; ``headers`` are WSGI names (HTTP_..., REMOTE_ADDR). The answer is checked."""
@@ -178,19 +183,26 @@ def _validate(reference: str, body: bytes) -> None:
 
 @cache
 def _validator(reference: str) -> Draft202012Validator:
-    components = _closed(document()["components"])
-    return Draft202012Validator(
-        {"$ref": reference, "components": components}, format_checker=FormatChecker(["date-time"])
-    )
+    return Draft202012Validator(_component(reference), format_checker=FormatChecker(["date-time"]))
+
+
+@cache
+def _component(reference: str) -> Any:
+    return _closed(document()["components"]["schemas"][reference.removeprefix("#/components/schemas/")])
 
 
 def _closed(schema: Any) -> Any:
-    """The schema with every object that lists its properties closed to others."""
+    """The schema with every object that lists its properties closed to others.
+
+    Components stand in the place of references, which are half the work of checking an answer.
+    """
     if isinstance(schema, list):
         return [_closed(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     closed = {key: _closed(value) for key, value in schema.items()}
+    if "$ref" in closed:
+        return _component(closed["$ref"])
     if isinstance(closed.get("properties"), dict) and closed.get("type") == "object":
         closed["additionalProperties"] = False
     return closed

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
+from functools import wraps
+from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.test import Client
 
 from database import cache
+
+Test = Callable[..., None]
 
 
 @contextmanager
@@ -27,3 +34,35 @@ def undone(*case: object) -> Iterator[None]:
         yield
         transaction.set_rollback(True)
     cache.clear()
+
+
+def each(names: str | Sequence[str], cases: Iterable[Any], *, ids: Iterable[str] = ()) -> Callable[[Test], Test]:
+    """``pytest.mark.parametrize`` within one test: to begin another one takes longer than most cases.
+
+    Each case has rows and fixtures as they were before the first. Not for a test that commits.
+    """
+    given = [{names: case} if isinstance(names, str) else dict(zip(names, case, strict=True)) for case in cases]
+    labels = [*ids] or given
+
+    def in_one(test: Test) -> Test:
+        @wraps(test)
+        def all_cases(**fixtures: Any) -> None:
+            for label, values in zip(labels, given, strict=True):
+                if connection.in_atomic_block:
+                    with undone(label):
+                        test(**_as_new(fixtures), **values)
+                else:
+                    with named(label):
+                        test(**fixtures, **values)
+
+        signature = inspect.signature(test)
+        others = [parameter for name, parameter in signature.parameters.items() if name not in given[0]]
+        all_cases.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]  # pytest reads it
+        return all_cases
+
+    return in_one
+
+
+def _as_new(fixtures: dict[str, Any]) -> dict[str, Any]:
+    """Copies of ``fixtures``, but for clients of Django, which hold all its middleware and keep a session's cookie."""
+    return deepcopy(fixtures, {id(value): value for value in fixtures.values() if isinstance(value, Client)})

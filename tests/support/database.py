@@ -13,6 +13,8 @@ import psycopg
 import pytest
 from django.db import IntegrityError, connection, models, transaction
 
+from tests.support.cases import each
+
 
 def execute(sql: str, params: Sequence[Any] = ()) -> int:
     """Run ``sql`` and return the number of rows that it changed."""
@@ -66,8 +68,8 @@ def update_in_bulk(row: models.Model, **values: Any) -> None:
     type(row)._base_manager.filter(pk=row.pk).update(**values)
 
 
-each_insert = pytest.mark.parametrize("insert", [insert_by_sql, insert_in_bulk])
-each_update = pytest.mark.parametrize("update", [update_by_sql, update_in_bulk])
+each_insert = each("insert", [insert_by_sql, insert_in_bulk])
+each_update = each("update", [update_by_sql, update_in_bulk])
 
 
 def everything_stored() -> str:
@@ -99,8 +101,9 @@ def round_trips(expected: int) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def reader(django_db_setup: None) -> Iterator[psycopg.Connection]:
-    """A connection that sees what is committed."""
-    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as connected:
+    """A connection that sees what is committed. It plans its queries once: oracles ask the same ones all the time."""
+    own = {"autocommit": True, "cursor_factory": psycopg.Cursor, "prepare_threshold": 0}
+    with psycopg.connect(**connection.get_connection_params() | own) as connected:
         yield connected
 
 
