@@ -97,9 +97,8 @@ class BulkAction:
 
     def _rows(self, request: HttpRequest, queryset: models.QuerySet) -> list[Any]:
         """The rows of the selection, or of a page that was shown before; none if some of these can be seen no more."""
-        ids = []
-        if "ids" in request.POST:
-            ids = [int(text) for text in request.POST["ids"].split(",") if text.isascii() and text.isdigit()]
+        ids = shown_before(request)
+        if ids:
             queryset = queryset.filter(pk__in=ids[: MAX_ROWS + 1])
         queryset = queryset.select_related(*self.select_related) if self.select_related else queryset
         rows = list(queryset.prefetch_related(None)[: MAX_ROWS + 1])
@@ -149,6 +148,11 @@ class BulkAction:
             "media": page.media + more["form"].media,
         }
         return TemplateResponse(request, "staff/bulk_action.html", context)
+
+
+def shown_before(request: HttpRequest) -> list[int]:
+    """The ids of the rows that a page showed before, in one field, since Django takes 1,000 of them at most."""
+    return [int(text) for text in request.POST.get("ids", "").split(",") if text.isascii() and text.isdigit()]
 
 
 def offered(request: HttpRequest, actions: Iterable[BulkAction]) -> dict[str, tuple[BulkAction, str, str]]:

@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, checkbox
 
 from audit import groups
-from staff.toolkit.bulk_actions import BulkAction, offered
+from staff.toolkit.bulk_actions import BulkAction, offered, shown_before
 from staff.toolkit.choices import fix
 from staff.toolkit.columns import BOX, ChosenColumns
 from staff.toolkit.deleted_rows import DeletedRows
@@ -50,6 +50,7 @@ class StaffAdmin(ScopedPage, DeletedRows, SavedViews, ChosenColumns, StaffFields
     readonly_fields: ClassVar[tuple[str, ...]] = ("see_also", "created_at", "updated_at")
     ordering = ("-pk",)  # by age, and unlike created_at it has an index
     list_before_template: Any = "staff/saved_views.html"
+    delete_selected_confirmation_template = "staff/delete_selected.html"
     paginator = CappedPaginator
     list_per_page = 50
     list_max_show_all = 0
@@ -212,7 +213,12 @@ class StaffAdmin(ScopedPage, DeletedRows, SavedViews, ChosenColumns, StaffFields
         return response
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
-        """Refuse to act on all rows of a list that is not counted to its end, and on ids that are no ids."""
+        """Refuse to act on all rows of a list that is not counted to its end, and on ids that are no ids.
+
+        Deletions act on the rows that their confirmation showed, though others may match the list by now.
+        """
+        if ids := shown_before(request):
+            queryset = queryset.filter(pk__in=ids)
         if not all(is_id(text) for text in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             raise BadRequest("a chosen row is no id")
         if request.POST.get("select_across") == "1" and CappedPaginator(queryset, self.list_per_page).goes_on:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import NestedObjects
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -110,6 +111,18 @@ def test_very_many_rows_that_go_are_counted_and_not_read(
         page = choose(admin_client, "delete_selected", *OrganizationMembership.objects.all()).content.decode()
     assert "Organization memberships: 10, and all of the above" in page
     assert "Workspace memberships: 10" in page
+
+
+def test_as_many_rows_are_deleted_at_once_as_a_list_counts(admin_client: Client) -> None:
+    branch = new_branch()
+    membership = join_organization(branch.user, branch.organization)
+    kept = join_organization(UserFactory.create(deployment=branch.deployment), branch.organization)
+    page = choose(admin_client, "delete_selected", membership).content.decode()
+    assert f'name="ids" value="{membership.pk}"' in page
+    ids = ",".join(str(membership.pk + number) for number in range(lists.COUNTED) if membership.pk + number != kept.pk)
+    data = {"action": "delete_selected", "post": "yes", "select_across": "1", ACTION_CHECKBOX_NAME: membership.pk}
+    assert admin_client.post(url(OrganizationMembership, "changelist"), data | {"ids": ids}).status_code == 302
+    assert list(OrganizationMembership.objects.all()) == [kept]
 
 
 @pytest.mark.parametrize("kind", ["organization", "deployment"])
