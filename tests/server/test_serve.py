@@ -12,13 +12,15 @@ import threading
 import time
 from collections.abc import Iterator
 from configparser import RawConfigParser
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from config.environment import BASE_DIR
 from database.management.commands.migrate import ONE_AT_A_TIME
@@ -30,7 +32,6 @@ from tests.support.server import (
     OwnPostgres,
     ServerProcess,
     demo_environment,
-    manage,
     request,
     wait_until,
 )
@@ -71,11 +72,17 @@ def workers_of(server: ServerProcess) -> set[int]:
     return {int(pid) for pid in path.read_text().split()}
 
 
-def test_it_says_where_it_serves_and_logs_no_request_that_is_answered(own_server: ServerProcess) -> None:
-    for method, target in [("HEAD", MEMBERSHIPS), ("HEAD", "/docs/"), ("GET", "/nowhere"), ("FOO", "/healthz")]:
-        request(own_server.base_url, target, method=method)
-    (line,) = own_server.log().splitlines()
-    assert f"Rollcall serves at {own_server.base_url} " in line
+def test_it_says_where_it_serves_and_logs_no_request_that_is_answered(demo_env: dict[str, str], tmp_path: Path) -> None:
+    """It says so to systemd, too, once it does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(PATIENCE)
+        with closing(ServerProcess(demo_env | {"NOTIFY_SOCKET": str(tmp_path / "notify")})) as server:
+            assert b"READY=1" in manager.recv(1000)
+            for method, target in [("HEAD", MEMBERSHIPS), ("HEAD", "/docs/"), ("GET", "/nowhere"), ("FOO", "/healthz")]:
+                request(server.base_url, target, method=method)
+            (line,) = server.log().splitlines()
+            assert f"Rollcall serves at {server.base_url} " in line
 
 
 def test_a_reload_replaces_all_workers_and_resets_no_connection(
@@ -90,6 +97,7 @@ def test_a_reload_replaces_all_workers_and_resets_no_connection(
                 answers.add(request(server.base_url, "/healthz").status)
             except OSError as error:
                 answers.add(repr(error))
+            time.sleep(0.01)
 
     before = workers_of(server)
     threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -148,19 +156,30 @@ def is_rid_of(server: ServerProcess, workers: set[int]) -> bool:
     return not workers_of(server) & workers
 
 
-def test_sigterm_lets_requests_finish_and_refuses_new_ones(
+def test_sigterm_lets_requests_finish_and_waits_for_no_silent_client(
     own_server: ServerProcess, demo_postgres: OwnPostgres
 ) -> None:
-    with psycopg.connect(demo_postgres.url) as other, Connection(own_server.base_url) as in_flight:
+    url = urlsplit(own_server.base_url)
+    with psycopg.connect(demo_postgres.url) as other, ExitStack() as stack:
         other.execute("LOCK accounts_deployment, accounts_signingkey IN ACCESS EXCLUSIVE MODE")
+        in_flight = stack.enter_context(Connection(own_server.base_url))
         in_flight.send(in_flight.head("/.well-known/jwks.json"))
         time.sleep(0.3)
+        for pid in workers_of(own_server):
+            os.kill(pid, signal.SIGSTOP)
+        for _ in range(50):
+            stack.enter_context(socket.create_connection((str(url.hostname), int(url.port or 0))))
         own_server.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        for pid in workers_of(own_server):
+            os.kill(pid, signal.SIGCONT)
         wait_until(lambda: is_refused(own_server.base_url), "new connections are refused")
+        began = time.monotonic()
         other.rollback()
         answer = in_flight.receive()
         assert (answer.status, answer.headers["Connection"]) == (200, "close")
-    own_server.terminate()
+        own_server.terminate()
+        assert time.monotonic() - began < 10
     wait_until(own_server.is_gone, "it has ended")
 
 
@@ -208,22 +227,6 @@ def test_a_new_worker_that_dies_in_a_reload_is_replaced_at_once(
         assert [client.receive().status for client in in_flight] == [200] * 30
 
 
-def test_silent_clients_do_not_hold_up_the_end(own_server: ServerProcess) -> None:
-    url = urlsplit(own_server.base_url)
-    with ExitStack() as stack:
-        for pid in workers_of(own_server):
-            os.kill(pid, signal.SIGSTOP)
-        for _ in range(50):
-            stack.enter_context(socket.create_connection((str(url.hostname), int(url.port or 0))))
-        own_server.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        for pid in workers_of(own_server):
-            os.kill(pid, signal.SIGCONT)
-        began = time.monotonic()
-        own_server.terminate()
-        assert time.monotonic() - began < 10
-
-
 def test_when_it_is_killed_nothing_holds_the_port(own_server: ServerProcess) -> None:
     workers = workers_of(own_server)
     with Connection(own_server.base_url) as waiting:
@@ -251,82 +254,30 @@ def lives(pid: int) -> bool:
         return False
 
 
-def test_a_second_server_at_the_same_port_is_refused(server: ServerProcess, demo_env: dict[str, str]) -> None:
-    env = demo_env | {"PORT": str(urlsplit(server.base_url).port)}
-    result = run("serve", env=env)
-    assert result.returncode != 0
-    assert "Set HOST and PORT" in result.stderr
-
-
-def run(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE)
-
-
-def test_two_migrates_wait_for_each_other(demo_postgres: OwnPostgres, demo_env: dict[str, str]) -> None:
-    with psycopg.connect(demo_postgres.url) as other:
-        other.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_AT_A_TIME])
-        command = [sys.executable, str(BASE_DIR / "manage.py"), "migrate"]
-        process = subprocess.Popen(command, env=demo_env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert process.stderr is not None
-        assert "waiting" in process.stderr.readline()
-        time.sleep(1)
-        assert process.poll() is None
-        other.rollback()
-        out, _ = process.communicate(timeout=PATIENCE)
-        assert (process.returncode, "No migrations to apply" in out) == (0, True)
-
-
-def test_two_migrates_of_an_empty_database_both_succeed(demo_postgres: OwnPostgres) -> None:
-    with demo_postgres.empty_database() as url:
-        env = demo_environment(url)
-        command = [sys.executable, str(BASE_DIR / "manage.py"), "migrate", "--verbosity=0"]
-        both = [subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-        errors = [process.communicate(timeout=PATIENCE)[1] for process in both]
-        assert [process.returncode for process in both] == [0, 0], errors
-
-
-SLOW = """
-from django.core.management import call_command
-from django.db import connection
-from django.db.migrations import executor
-
-def slow(self, *args, **options):
-    with connection.cursor() as cursor:
-        cursor.execute({sql!r})
-    return real(self, *args, **options)
-
-real, executor.MigrationExecutor.migrate = executor.MigrationExecutor.migrate, slow
-call_command("migrate", verbosity=0)
-with connection.cursor() as cursor:
-    cursor.execute("SHOW statement_timeout")
-    print(cursor.fetchone()[0])
-"""
-
-
-def test_a_long_migration_is_not_cut(demo_env: dict[str, str]) -> None:
-    env = demo_env | {"DATABASE_STATEMENT_TIMEOUT": "200"}
-    assert manage("shell", "-v0", "-c", SLOW.format(sql="SELECT pg_sleep(0.6)"), env=env).strip() == "200ms"
-
-
-def test_a_migration_that_waits_for_a_lock_gives_up_in_one_line(
-    demo_postgres: OwnPostgres, demo_env: dict[str, str]
+def test_a_second_server_at_the_same_port_is_refused(
+    server: ServerProcess, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    env = demo_env | {"DATABASE_LOCK_TIMEOUT": "200"}
-    with psycopg.connect(demo_postgres.url) as other:
-        other.execute("SELECT FROM accounts_user LIMIT 1")
-        result = run(
-            "shell", "-v0", "-c", SLOW.format(sql="ALTER TABLE accounts_user ALTER first_name SET NOT NULL"), env=env
-        )
-    assert result.returncode != 0
-    assert "DATABASE_LOCK_TIMEOUT (now 200 ms)" in result.stderr.splitlines()[-1]
+    monkeypatch.delattr("server.processes.Main")  # lest this process becomes one
+    settings.PORT = int(urlsplit(server.base_url).port or 0)
+    with pytest.raises(CommandError, match="Set HOST and PORT"):
+        call_command("serve")
 
 
-def test_a_migrate_says_in_one_line_that_the_database_is_down() -> None:
-    result = run("migrate", env=demo_environment("postgresql://rollcall@127.0.0.1:1/rollcall"))
-    assert result.returncode != 0
-    (line,) = result.stderr.strip().splitlines()
-    assert "The database cannot be reached" in line
+def test_two_migrates_of_an_empty_database_wait_for_each_other(demo_postgres: OwnPostgres) -> None:
+    with demo_postgres.empty_database() as url, psycopg.connect(url) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_AT_A_TIME])
+        command = [sys.executable, str(BASE_DIR / "manage.py"), "migrate", "audit"]  # and what it depends on
+        start = partial(subprocess.Popen[str], command, env=demo_environment(url), text=True)
+        both = [start(stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+        for process in both:
+            assert process.stderr is not None
+            assert "waiting" in process.stderr.readline()
+        time.sleep(1)
+        assert [process.poll() for process in both] == [None, None]
+        other.rollback()
+        outputs = [process.communicate(timeout=PATIENCE)[0] for process in both]
+        assert [process.returncode for process in both] == [0, 0]
+        assert sorted("No migrations to apply" in output for output in outputs) == [False, True]
 
 
 def test_it_serves_once_the_database_is_up(demo_postgres: OwnPostgres, demo_env: dict[str, str]) -> None:
@@ -362,15 +313,3 @@ def test_the_unit_starts_again_however_long_the_database_is_down() -> None:
     assert unit["Unit"]["StartLimitIntervalSec"] == "0"
     assert unit["Service"]["Restart"] == "on-failure"
     assert unit["Service"]["TimeoutStartSec"] == "infinity"
-
-
-def test_systemd_is_notified_of_readiness(demo_env: dict[str, str], tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(PATIENCE)
-        server = ServerProcess(demo_env | {"NOTIFY_SOCKET": str(tmp_path / "notify")})
-        try:
-            assert b"READY=1" in manager.recv(1000)
-            assert request(server.base_url, "/healthz").status == 200
-        finally:
-            server.close()
