@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -107,29 +107,58 @@ def world_of(name: str) -> dict[type[Model], Any]:
     return {type(row): row for row in [*rows, views[0]]}
 
 
+class World(Mapping[type[Model], Any]):
+    """A row of each model; whoever takes one gets a copy of their own."""
+
+    def __init__(self, rows: dict[type[Model], Any]) -> None:
+        self.rows = rows
+
+    def __getitem__(self, model: type[Model]) -> Any:
+        return deepcopy(self.rows[model])
+
+    def __iter__(self) -> Iterator[type[Model]]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
 @pytest.fixture(scope="module")
-def worlds(shared_rows: None) -> dict[str, dict[type[Model], Any]]:
+def worlds(shared_rows: None) -> dict[str, World]:
     """Both worlds by their names."""
     worlds = {}
     for name in (OWN, FOREIGN):
         with actors.acting(actors.command("world")):  # an action each
-            worlds[name] = world_of(name)
+            worlds[name] = World(world_of(name))
     return worlds
 
 
 @pytest.fixture
-def own(worlds: dict[str, dict[type[Model], Any]], db: None) -> dict[type[Model], Any]:
-    return deepcopy(worlds[OWN])
+def own(worlds: dict[str, World], db: None) -> World:
+    return worlds[OWN]
 
 
 @pytest.fixture
-def foreign(worlds: dict[str, dict[type[Model], Any]], db: None) -> dict[type[Model], Any]:
-    return deepcopy(worlds[FOREIGN])
+def foreign(worlds: dict[str, World], db: None) -> World:
+    return worlds[FOREIGN]
 
 
-def client_of(own: dict[type[Model], Any], role: str = OPERATOR) -> Client:
+@pytest.fixture(scope="module")
+def members(worlds: dict[str, World]) -> dict[str, Staff]:
+    """One of the staff of one's own deployment in each role, who have signed in in the browser of ``client_of``."""
+    found = {}
+    for role in (OPERATOR, SUPPORT):
+        member: Any = staff(worlds[OWN][Deployment], role=role)
+        browser = Client()
+        browser.force_login(member)
+        member.cookies = browser.cookies
+        found[role] = member
+    return found
+
+
+def client_of(member: Any) -> Client:
     client = Client()
-    client.force_login(staff(own[Deployment], role=role))
+    client.cookies = deepcopy(member.cookies)
     return client
 
 
@@ -139,7 +168,7 @@ def _patterns(page: Any) -> Iterator[tuple[URLPattern, bool]]:
         yield pattern, "<" in str(pattern.pattern)
 
 
-def _address(page: Any, pattern: URLPattern, world: dict[type[Model], Any]) -> str:
+def _address(page: Any, pattern: URLPattern, world: World) -> str:
     """The address that ``pattern`` gives for the row of ``world``, or for its user if that is what it asks for."""
     route = str(pattern.pattern)
     for asked in re.findall("<[^>]*>", route):
@@ -154,10 +183,10 @@ def _address(page: Any, pattern: URLPattern, world: dict[type[Model], Any]) -> s
 @each_model
 @each_role
 def test_each_address_of_a_foreign_row_is_not_found(
-    own: dict[type[Model], Any], foreign: dict[type[Model], Any], model: type[Model], role: str
+    own: World, foreign: World, model: type[Model], role: str, members: dict[str, Staff]
 ) -> None:
     """Actions that are forbidden for any row, such as deleting for support, are forbidden for one's own rows, too."""
-    client = client_of(own, role)
+    client = client_of(members[role])
     tried = 0
     for pattern, names_a_row in _patterns(PAGES[model]):
         if not names_a_row:
@@ -178,14 +207,14 @@ def test_each_address_of_a_foreign_row_is_not_found(
 @each_model
 @each_role
 def test_no_page_of_a_model_shows_a_foreign_row(
-    own: dict[type[Model], Any], foreign: dict[type[Model], Any], model: type[Model], role: str
+    own: World, foreign: World, model: type[Model], role: str, members: dict[str, Staff]
 ) -> None:
     """Lists with all their columns, whatever they are asked for, forms to add, and the pages of one's own rows."""
-    client = client_of(own, role)
-    choose_all_columns(StaffAccess.objects.get().user, model)
+    client = client_of(members[role])
+    choose_all_columns(members[role], model)
     addresses = [_address(PAGES[model], pattern, own) for pattern, _ in _patterns(PAGES[model])]
     lists = url(model, "changelist")
-    addresses += [f"{lists}?q={FOREIGN[:-1]}", f"{lists}?q={foreign[model].pk}&all=1"]
+    addresses += [f"{lists}export/jsonl/?q={FOREIGN[:-1]}", f"{lists}?q={foreign[model].pk}&all=1"]
     addresses += [
         f"{lists}?{field.name}__id__exact={foreign[field.related_model].pk}"
         for field in model._meta.concrete_fields
@@ -206,12 +235,12 @@ def test_no_page_of_a_model_shows_a_foreign_row(
 
 @each_role
 def test_no_page_of_the_site_shows_a_foreign_row(
-    own: dict[type[Model], Any], foreign: dict[type[Model], Any], role: str
+    own: World, foreign: World, role: str, members: dict[str, Staff]
 ) -> None:
-    client = client_of(own, role)
+    client = client_of(members[role])
     content_type = ContentType.objects.get_for_model(Organization)
     LogEntry.objects.create(
-        user_id=StaffAccess.objects.get().user_id,
+        user_id=members[role].pk,
         content_type=content_type,
         object_id=str(foreign[Organization].pk),
         object_repr="x",
@@ -240,10 +269,8 @@ def _autocompletes() -> list[tuple[type[Model], str]]:
 
 
 @each_role
-def test_no_autocomplete_offers_a_foreign_row(
-    own: dict[type[Model], Any], foreign: dict[type[Model], Any], role: str
-) -> None:
-    client = client_of(own, role)
+def test_no_autocomplete_offers_a_foreign_row(own: World, foreign: World, role: str, members: dict[str, Staff]) -> None:
+    client = client_of(members[role])
     for model, field in _autocompletes():
         related: Any = model._meta.get_field(field).related_model
         for term in ("", FOREIGN, str(foreign[related].pk) if related in foreign else "1"):
@@ -264,29 +291,30 @@ def test_no_autocomplete_offers_a_foreign_row(
 @each_model
 @each_role
 def test_no_action_touches_a_foreign_row(
-    own: dict[type[Model], Any], foreign: dict[type[Model], Any], model: type[Model], role: str
+    own: World, foreign: World, model: type[Model], role: str, members: dict[str, Staff]
 ) -> None:
-    client = client_of(own, role)
+    client = client_of(members[role])
     request = RequestFactory().get("/")
-    request.user = StaffAccess.objects.get().user
+    request.user = deepcopy(members[role])
     before = _everything(foreign)
     for action in PAGES[model].get_actions(request):
         data = {"action": action, "_selected_action": [foreign[model].pk], "post": "yes", "select_across": "0"}
-        response = client.post(url(model, "changelist"), data, follow=True)
+        response = client.post(url(model, "changelist"), data)
         assert FOREIGN not in response.getvalue().decode().lower(), action
+    assert FOREIGN not in client.get(url(model, "changelist")).getvalue().decode().lower()  # nor does any message
     assert _everything(foreign) == before
 
 
-def _everything(world: dict[type[Model], Any]) -> list[Any]:
-    return [model._base_manager.filter(pk=row.pk).values().get() for model, row in world.items()]
+def _everything(world: World) -> list[Any]:
+    return [model._base_manager.filter(pk=row.pk).values().get() for model, row in world.rows.items()]
 
 
 @each_model
 def test_no_form_takes_a_foreign_row_for_a_choice(
-    own: dict[type[Model], Any], foreign: dict[type[Model], Any], model: type[Model]
+    own: World, foreign: World, model: type[Model], members: dict[str, Staff]
 ) -> None:
     request = RequestFactory().get("/")
-    request.user = StaffAccess.objects.get(user=staff(own[Deployment])).user
+    request.user = deepcopy(members[OPERATOR])
     page = PAGES[model]
     forms = [page.get_form(request, change=False), page.get_form(request, own[model], change=True)]
     forms += [formset.form for formset, _ in page.get_formsets_with_inlines(request, own[model])]
@@ -297,25 +325,19 @@ def test_no_form_takes_a_foreign_row_for_a_choice(
                 assert not choices.filter(pk=foreign[choices.model].pk).exists(), (form, name)
 
 
-def test_a_foreign_user_cannot_be_added_by_an_inline(
-    own: dict[type[Model], Any], foreign: dict[type[Model], Any]
-) -> None:
+def test_a_foreign_user_cannot_be_added_by_an_inline(own: World, foreign: World, members: dict[str, Staff]) -> None:
     row = {"user": foreign[User].pk}
-    response = add_to_inline(client_of(own), url(own[Organization], "change"), "memberships", row)
+    response = add_to_inline(client_of(members[OPERATOR]), url(own[Organization], "change"), "memberships", row)
     assert "not one of the available choices" in errors(response)
 
 
-def test_a_foreign_role_cannot_be_given_by_an_inline(
-    own: dict[type[Model], Any], foreign: dict[type[Model], Any]
-) -> None:
+def test_a_foreign_role_cannot_be_given_by_an_inline(own: World, foreign: World, members: dict[str, Staff]) -> None:
     row = {"user": UserFactory.create(deployment=own[Deployment]).pk, "given": [foreign[OrganizationRole].pk]}
-    response = add_to_inline(client_of(own), url(own[Organization], "change"), "memberships", row)
+    response = add_to_inline(client_of(members[OPERATOR]), url(own[Organization], "change"), "memberships", row)
     assert "not one of the available choices" in errors(response)
 
 
-def test_a_foreign_row_cannot_be_deleted_by_an_inline(
-    own: dict[type[Model], Any], foreign: dict[type[Model], Any]
-) -> None:
+def test_a_foreign_row_cannot_be_deleted_by_an_inline(own: World, foreign: World, members: dict[str, Staff]) -> None:
     link = foreign[UserSegment]
     changes = {
         "user_segments-TOTAL_FORMS": "1",
@@ -323,42 +345,43 @@ def test_a_foreign_row_cannot_be_deleted_by_an_inline(
         "user_segments-0-id": str(link.pk),
         "user_segments-0-DELETE": "on",
     }
-    send(client_of(own), url(own[User], "change"), **changes)
+    send(client_of(members[OPERATOR]), url(own[User], "change"), **changes)
     assert UserSegment.objects.filter(pk=link.pk).exists()
 
 
-def test_ones_own_rows_can_be_made_changed_and_deleted(own: dict[type[Model], Any]) -> None:
-    client = client_of(own)
+def test_ones_own_rows_can_be_made_changed_and_deleted(own: World, members: dict[str, Staff]) -> None:
+    client = client_of(members[OPERATOR])
     assert saved(send(client, url(own[Organization], "change"), name="Renamed"))
     assert saved(send(client, url(Organization, "add"), deployment=own[Deployment].pk, name="New"))
     assert saved(client.post(url(own[Segment], "delete"), {"post": "yes"}))
     assert not Segment.objects.filter(pk=own[Segment].pk).exists()
 
 
-def test_support_changes_nothing(own: dict[type[Model], Any]) -> None:
-    client = client_of(own, SUPPORT)
+def test_support_changes_nothing(own: World, members: dict[str, Staff]) -> None:
+    client = client_of(members[SUPPORT])
     before = _everything(own)
-    for model, row in own.items():
-        if model in PAGES:
-            assert client.post(url(row, "change"), {"name": "x"}).status_code == 403
-            assert client.post(url(row, "delete"), {"post": "yes"}).status_code == 403
+    for row in (row for model, row in own.rows.items() if model in PAGES):
+        assert client.post(url(row, "change"), {"name": "x"}).status_code == 403
+        assert client.post(url(row, "delete"), {"post": "yes"}).status_code == 403
     assert _everything(own) == before
 
 
 @pytest.mark.parametrize("page", ["add", "delete"])
-def test_staff_of_a_deployment_neither_make_nor_delete_deployments(own: dict[type[Model], Any], page: str) -> None:
+def test_staff_of_a_deployment_neither_make_nor_delete_deployments(
+    own: World, page: str, members: dict[str, Staff]
+) -> None:
     address = url(Deployment, page) if page == "add" else url(own[Deployment], page)
-    assert client_of(own).get(address).status_code == 403
+    assert client_of(members[OPERATOR]).get(address).status_code == 403
 
 
-def test_private_metadata_and_hashes_cannot_be_guessed_by_filters(own: dict[type[Model], Any]) -> None:
-    client = client_of(own, SUPPORT)
+def test_private_metadata_and_hashes_cannot_be_guessed_by_filters(own: World, members: dict[str, Staff]) -> None:
+    client = client_of(members[SUPPORT])
     for query in ("private_metadata__note=weggesperrt", "password__startswith=a"):
         assert client.get(url(User, "changelist") + f"?{query}").status_code == 400
 
 
 @pytest.mark.parametrize("told", [False, True])
-def test_private_metadata_is_on_the_pages_of_staff_who_may_see_it(own: dict[type[Model], Any], told: bool) -> None:
+def test_private_metadata_is_on_the_pages_of_staff_who_may_see_it(own: World, told: bool) -> None:
     client = Client()
     client.force_login(staff(own[Deployment], role=SUPPORT, sees_private_metadata=told))
     for row in (own[User], own[Organization]):
@@ -367,21 +390,22 @@ def test_private_metadata_is_on_the_pages_of_staff_who_may_see_it(own: dict[type
 
 
 def test_a_deleted_row_stays_in_the_history_of_its_deployment_alone(
-    own: dict[type[Model], Any], foreign: dict[type[Model], Any]
+    own: World, foreign: World, members: dict[str, Staff]
 ) -> None:
     foreign[Organization].delete()
     own[Organization].delete()
-    content = client_of(own).get(url(AuditEntry, "changelist")).content.decode()
+    content = client_of(members[OPERATOR]).get(url(AuditEntry, "changelist")).content.decode()
     assert "daheim organization" in content
     assert FOREIGN not in content
 
 
-def test_ended_access_ends_at_once(own: dict[type[Model], Any]) -> None:
-    client = client_of(own)
+def test_ended_access_ends_at_once(own: World, members: dict[str, Staff]) -> None:
+    client = client_of(members[OPERATOR])
     assert client.get(url(own[User], "change")).status_code == 200
-    StaffAccess.objects.get().deployments.clear()
+    access = StaffAccess.objects.get(user=members[OPERATOR])
+    access.deployments.clear()
     assert client.get(url(own[User], "change")).status_code == 404
-    StaffAccess.objects.all().delete()
+    access.delete()
     assert client.get(url(own[User], "change")).status_code == 403
 
 
@@ -389,7 +413,7 @@ def test_rights_without_any_deployment_are_refused(admin_client: Client) -> None
     member = Staff.objects.create_user("new", is_staff=True)
     response = send(admin_client, url(StaffAccess, "add"), user=member.pk, role=OPERATOR)
     assert errors(response) == NOWHERE
-    assert not StaffAccess.objects.exists()
+    assert not StaffAccess.objects.filter(user=member).exists()
 
 
 @pytest.mark.parametrize("everywhere", [False, True])
@@ -409,8 +433,8 @@ def test_rights_that_have_lost_their_last_deployment_say_so(admin_client: Client
     assert errors(send(admin_client, url(access, "change"))) == NOWHERE
 
 
-def test_the_menu_of_every_page_leads_to_ones_own_mfa(own: dict[type[Model], Any]) -> None:
-    client = client_of(own, SUPPORT)
+def test_the_menu_of_every_page_leads_to_ones_own_mfa(own: World, members: dict[str, Staff]) -> None:
+    client = client_of(members[SUPPORT])
     for address in (reverse("admin:index"), url(User, "changelist")):
         page = client.get(address).content.decode()
         assert f'href="{reverse("staff-mfa")}"' in page
