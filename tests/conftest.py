@@ -23,9 +23,11 @@ from tests.support.dns import name_server
 from tests.support.factories import UserFactory
 from tests.support.rendering import pages_alone_are_kept
 from tests.support.shared import (
+    admin_client,
     deployment,
     end_shared_rows,
     rows_until_a_commit,
+    shared_admin,
     shared_deployment,
     shared_rows,
     shared_world,
@@ -34,6 +36,7 @@ from tests.support.shared import (
 from tests.support.template import copy_a_template, drop_the_template, empty_the_tables
 
 __all__ = [
+    "admin_client",
     "browser",
     "chromium",
     "common_demo",
@@ -51,6 +54,7 @@ __all__ = [
     "pages_alone_are_kept",
     "reader",
     "rows_until_a_commit",
+    "shared_admin",
     "shared_deployment",
     "shared_rows",
     "shared_world",

@@ -7,7 +7,9 @@ from contextlib import ExitStack
 from copy import deepcopy
 
 import pytest
+from django.contrib.auth.models import User as Staff
 from django.db import transaction
+from django.test import Client
 from pytest_django import DjangoDbBlocker
 
 from accounts.models import Deployment
@@ -70,6 +72,31 @@ def deployment(request: pytest.FixtureRequest, shared_deployment: Deployment | N
     if shared_deployment is None or _COMMITTED in request.node.getparent(pytest.Module).stash:
         return DeploymentFactory.create()
     return deepcopy(shared_deployment)
+
+
+@pytest.fixture(scope="module")
+def shared_admin(request: pytest.FixtureRequest) -> Client | None:
+    """A browser in which a superuser has signed in; None if the first test of the module commits."""
+    if _COMMITTED in request.node.stash:
+        return None
+    request.getfixturevalue("rows_until_a_commit")
+    return _signed_in_admin()
+
+
+@pytest.fixture
+def admin_client(request: pytest.FixtureRequest, shared_admin: Client | None, db: None) -> Client:
+    """Takes the place of pytest-django's, which makes a superuser and signs them in for each test."""
+    if shared_admin is None or _COMMITTED in request.node.getparent(pytest.Module).stash:
+        return _signed_in_admin()
+    client = Client()
+    client.cookies = deepcopy(shared_admin.cookies)
+    return client
+
+
+def _signed_in_admin() -> Client:
+    client = Client()
+    client.force_login(Staff.objects.create_superuser("admin", "admin@example.com"))
+    return client
 
 
 @pytest.fixture(scope="module")
