@@ -146,7 +146,7 @@ def foreign(worlds: dict[str, World], db: None) -> World:
 @pytest.fixture(scope="module")
 def members(worlds: dict[str, World]) -> dict[str, Staff]:
     """One of the staff of one's own deployment in each role, who have signed in in the browser of ``client_of``."""
-    found = {}
+    found: dict[str, Staff] = {}
     for role in (OPERATOR, SUPPORT):
         member: Any = staff(worlds[OWN][Deployment], role=role)
         browser = Client()
@@ -218,7 +218,7 @@ def test_no_page_of_a_model_shows_a_foreign_row(
     addresses += [
         f"{lists}?{field.name}__id__exact={foreign[field.related_model].pk}"
         for field in model._meta.concrete_fields
-        if field.related_model in foreign
+        if field.related_model and field.related_model in foreign
     ]
     opened = 0
     for address in addresses:

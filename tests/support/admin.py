@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
+from django.db import connection
 from django.db.models import Model
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.mail import outbox
@@ -59,6 +62,9 @@ PAGES: list[type[Model]] = [
     for model in apps.get_app_config(app).get_models()
     if admin.site.is_registered(model)
 ]
+
+
+MOST_QUERIES = 15
 
 
 def url(model: type[Model] | Model, page: str) -> str:
@@ -151,11 +157,22 @@ def choose_all_columns(member: Any, model: type[Model]) -> None:
     SavedView.objects.create(staff=member, model=model._meta.label_lower, columns=page.offered_columns())
 
 
+@contextmanager
+def few_queries(*case: object, at_most: int = MOST_QUERIES) -> Iterator[list[str]]:
+    """All that the block sends to the database: few queries, none of which counts a whole table."""
+    sent: list[str] = []
+    with CaptureQueriesContext(connection) as captured:
+        yield sent
+    sent += [item["sql"] for item in captured]
+    assert len(sent) <= at_most, case
+    assert [sql for sql in sent if "COUNT(" in sql and "LIMIT" not in sql and "WHERE" not in sql] == [], case
+
+
 def form_at(client: Client, address: str) -> dict[str, str]:
     """The fields of the form of the page at ``address``, as a browser would send them."""
     page = client.get(address)
     assert page.status_code == 200
-    return _filled_in(page)
+    return filled_in(page)
 
 
 def send(client: Client, address: str, **changes: Any) -> Any:
@@ -200,7 +217,7 @@ def errors(response: Any) -> str:
     for inline in context["inline_admin_formsets"]:
         listed += [*inline.formset.errors, {"": inline.formset.non_form_errors()}]
     texts = [str(message) for fields in listed for messages in fields.values() for message in messages]
-    visible = _visible(response.content.decode())
+    visible = _visible(_form_of(response))
     for text in texts:
         assert " ".join(text.split()) in visible, "the page does not show the error"
     return "\n".join(texts)
@@ -221,30 +238,31 @@ class _Text(HTMLParser):
         self.texts.append(data)
 
 
-def _filled_in(page: Any) -> dict[str, str]:
-    parser = _Fields(f"{page.context['opts'].model_name}_form")
-    parser.feed(page.content.decode())
-    assert parser.fields, "the page has no form"
+def _form_of(page: Any) -> str:
+    """The HTML of the form of the page, without all that is around it, which would take longer to parse."""
+    html = page.content.decode()
+    middle = html.find(f'id="{page.context["opts"].model_name}_form"')
+    assert middle >= 0, "the page has no form"
+    return str(html[html.rindex("<form", 0, middle) : html.index("</form>", middle)])
+
+
+def filled_in(page: Any) -> dict[str, str]:
+    parser = _Fields()
+    parser.feed(_form_of(page))
     return parser.fields
 
 
 class _Fields(HTMLParser):
-    """The fields that a browser would send of the form ``form_id`` as it stands."""
+    """The fields that a browser would send of a form as it stands."""
 
-    def __init__(self, form_id: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.form_id = form_id
-        self.within = False
         self.select = ""
         self.textarea = ""
         self.fields: dict[str, str] = {}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            self.within = values.get("id") == self.form_id
-        if not self.within:
-            return
         name = values.get("name", "")
         if tag == "input" and values["type"] != "submit" and (values["type"] != "checkbox" or "checked" in values):
             self.fields[name] = values.get("value", "on" if values["type"] == "checkbox" else "")
@@ -257,9 +275,7 @@ class _Fields(HTMLParser):
             self.fields[self.select] = values["value"]
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "form":
-            self.within = False
-        elif tag == "textarea":
+        if tag == "textarea":
             self.textarea = ""
 
     def handle_data(self, data: str) -> None:
