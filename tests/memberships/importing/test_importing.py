@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import io
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 from unicodedata import normalize
 
 import psycopg
-import pytest
-from django.core.management import CommandError, call_command
 
 from accounts.models import Deployment, User
-from memberships.import_export.cells import COLUMNS
-from memberships.import_export.importing import Progress, Report, run_import
+from memberships.import_export.importing import Progress, run_import
 from memberships.import_export.rejecting import rejected_lines
 from memberships.models import OrganizationMembership, WorkspaceMembership
-from organizations.models import Organization, Workspace
+from organizations.models import Workspace
 from tests.support.cases import each
 from tests.support.database import execute
 from tests.support.factories import (
@@ -31,47 +24,9 @@ from tests.support.factories import (
     WorkspaceFactory,
     WorkspaceRoleFactory,
 )
+from tests.support.importing import HEADER, everything, lines, run, told
 
 FORMS: list[tuple[Literal["NFC", "NFD"], Literal["NFC", "NFD"]]] = [("NFC", "NFD"), ("NFD", "NFC")]
-HEADER = "organization,workspace,user,roles,organization_roles,public_metadata"
-
-
-@pytest.fixture
-def acme(deployment: Deployment) -> Organization:
-    return OrganizationFactory.create(deployment=deployment, name="Acme")
-
-
-@pytest.fixture
-def vault(acme: Organization) -> Workspace:
-    return WorkspaceFactory.create(organization=acme, name="Vault")
-
-
-@pytest.fixture
-def ada(deployment: Deployment) -> User:
-    return UserFactory.create(deployment=deployment, email="ada@example.com", username="ada")
-
-
-def run(content: str | bytes, **options: Any) -> Report:
-    data = content if isinstance(content, bytes) else content.encode()
-    *_, last = run_import(io.BytesIO(data), deployments=Deployment.objects.all(), **options)
-    assert isinstance(last, Report)
-    return last
-
-
-def lines(*rows: str, header: str = HEADER) -> str:
-    return "\n".join([header, *rows]) + "\n"
-
-
-def told(report: Report) -> dict[int, str]:
-    return {error.line: error.message for error in report.errors}
-
-
-def everything() -> list[Any]:
-    """All that an import may write, with ids and times."""
-    return [
-        list(model.objects.order_by("pk").values("pk", "public_metadata", "updated_at", "roles"))
-        for model in (OrganizationMembership, WorkspaceMembership)
-    ]
 
 
 def test_a_line_makes_a_member_of_the_workspace_and_of_its_organization(vault: Workspace, ada: User) -> None:
@@ -236,78 +191,6 @@ def test_a_file_over_several_deployments_names_their_hosts(vault: Workspace, ada
     assert str(run(lines("alias.example.com,Acme,Vault,ada", header=header)).changes) == "no change"
 
 
-@each(
-    "encode",
-    [
-        lambda text: text.encode(),
-        lambda text: text.encode("utf-8-sig"),
-        lambda text: text.replace("\n", "\r\n").encode(),
-        lambda text: text.replace("\n", "\r").encode(),
-        lambda text: text.replace(",", ";").encode(),
-        lambda text: text.replace(",", "\t").encode(),
-        lambda text: text.replace("\n", "\n\n ,,\n").encode(),
-        lambda text: text.rstrip("\n").encode(),
-        lambda text: text.encode("utf-16"),
-        lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
-        lambda text: text.replace("\n", ",,\n").encode(),
-        lambda text: ("sep=;\n" + text.replace(",", ";")).encode(),
-        lambda text: ('\n"SEP=;"\r\n' + text.replace(",", ";")).encode("utf-8-sig"),
-        lambda text: ("sep=:\n" + text.replace(",", ":")).encode(),
-        lambda text: text.replace("organization,workspace", '" Organization ",WORKSPACE').encode(),
-    ],
-)
-def test_files_of_every_make_are_read(vault: Workspace, ada: User, encode: Callable[[str], bytes]) -> None:
-    report = run(encode(lines("Acme, Vault ,ada", header="organization,workspace,user")))
-    assert report.errors == []
-    assert report.saved
-
-
-def test_a_line_number_counts_empty_lines_and_line_breaks_within_cells(vault: Workspace, ada: User) -> None:
-    content = lines("", ",,,,,", 'Acme,Vault,ada,,,"{\n""a"": 1\n}"', "", "Acme,Vault,nobody,,,")
-    assert list(told(run(content))) == [8]
-
-
-@each(
-    ("row", "message"),
-    [
-        (b"Acme,Va\0ult,ada,,,", "NUL"),
-        (b'Acme,"Vault" x,ada,,,', "quotation marks"),
-        (b'Acme,Vault,ada,,,"{""a"": ""\\u0000""}"', "cannot be stored"),
-        (b'Acme,Vault,ada,,,"{""a"": 1e999}"', "cannot be stored"),
-        (b"Acme,Vault,\xf0\x9f\x92\xa9,,,", "There is no user “💩”".encode().decode()),
-    ],
-)
-def test_a_value_that_cannot_be_stored_is_an_error_of_its_line(
-    vault: Workspace, ada: User, row: bytes, message: str
-) -> None:
-    report = run(lines("Acme,Vault,ada,,,").encode() + row + b"\nAcme,Nowhere,ada,,,\n")
-    assert sorted(told(report)) == [3, 4]
-    assert message in told(report)[3]
-
-
-def test_an_unclosed_quotation_mark_is_an_error_of_the_line_that_opens_it(vault: Workspace, ada: User) -> None:
-    report = run(lines("Acme,Nowhere,ada,,,", 'Acme,"Vault,ada,,,', "Acme,Vault,ada,,,"))
-    assert sorted(told(report)) == [2, 3]
-    assert "never closed" in told(report)[3]
-
-
-@each(
-    ("content", "message"),
-    [
-        (b"", "empty"),
-        (b"\n\n", "empty"),
-        (b"organization,member\n", "Unknown columns: “member”. Missing columns: “user”."),
-        (b"organization,workspace\n", "Missing columns: “user”."),
-        (b"organization,,user\n", "Column 2 has no name."),
-        (b"organization,user,user\n", "twice"),
-    ],
-)
-def test_a_file_that_makes_no_sense_is_an_error_of_its_first_line(db: None, content: bytes, message: str) -> None:
-    report = run(content)
-    assert not report.saved
-    assert message in told(report)[1]
-
-
 def test_rejected_lines_put_right_can_be_imported(vault: Workspace, ada: User) -> None:
     content = lines("Acme,Vault,ada,,,", "Acme,Vault,'=bo,,,", "Acme,Celar,ada,Admin,,", "Acme,Vault,x").encode()
     report = run(content)
@@ -376,82 +259,6 @@ def test_of_names_that_look_alike_the_one_as_written_is_meant(deployment: Deploy
 
 
 @each(
-    ("cell", "shown"),
-    [
-        ("Acme\u200b", "“Acme[U+200B]”"),
-        ("Ac\u00a0me", "“Ac[U+00A0]me”"),
-        ("Ac\u00adme", "“Ac[U+00AD]me”"),
-        ("\u202eAcme", "“[U+202E]Acme”"),
-        ("Ac\tme", "“Ac[U+0009]me”"),
-    ],
-)
-def test_an_invisible_character_is_shown_in_the_message(vault: Workspace, ada: User, cell: str, shown: str) -> None:
-    assert shown in told(run(lines(f"{cell},Vault,ada,,,")))[2]
-
-
-def test_an_invisible_character_is_shown_in_the_name_of_a_column(db: None) -> None:
-    assert "Unknown columns: “us[U+200B]er”." in told(run("organization,us\u200ber\n"))[1]
-
-
-def test_unknown_missing_and_repeated_columns_are_named_all_at_once(db: None) -> None:
-    assert told(run("name,roles,Roles,e-mail\n"))[1] == (
-        "Unknown columns: “name”, “e_mail”. Columns that are there twice: “roles”. "
-        "Missing columns: “organization”, “user”. "
-        "Columns are deployment, organization, workspace, user, roles, organization_roles, public_metadata."
-    )
-
-
-def zipped(name: str) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(name, "application/vnd.oasis.opendocument.spreadsheet" if name == "mimetype" else "x")
-    return buffer.getvalue()
-
-
-@each(
-    ("content", "kind"),
-    [
-        (zipped("[Content_Types].xml"), "a spreadsheet (such as .xlsx, .xls or .ods), not CSV"),
-        (zipped("mimetype"), "a spreadsheet (such as .xlsx, .xls or .ods), not CSV"),
-        (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(500), "a spreadsheet (such as .xlsx, .xls or .ods), not CSV"),
-        (zipped("members.csv"), "a ZIP archive: unpack it"),
-        (gzip.compress(b"organization,user\n"), "compressed: unpack it"),
-        (b"%PDF-1.7\n%\xe2\xe3", "a PDF"),
-        (b"<html><table>", "a web page"),
-        ("organization,user\n".encode("utf-16-le"), "not text, or in an unknown encoding"),
-    ],
-    ids=["xlsx", "ods", "xls", "zip", "gzip", "pdf", "html", "utf-16 without a mark"],
-)
-def test_the_error_for_a_file_that_is_no_csv_names_its_kind(db: None, content: bytes, kind: str) -> None:
-    report = run(content)
-    assert told(report)[1].startswith(f"The file is {kind}")
-    assert report.finding == "The file was not imported."
-    assert list(rejected_lines(io.BytesIO(content), report.errors)) == []
-
-
-@each("line_end", ["\n", "\r\n", "\r"])
-def test_another_encoding_is_reported_once_and_saves_nothing(vault: Workspace, ada: User, line_end: str) -> None:
-    content = lines("Acme,Vault,ada,,,", *["Acme,Våult,ada,,,"] * 50).replace("\n", line_end).encode("windows-1252")
-    for options in ({}, {"skips_bad_lines": True}):
-        assert told(run(content, **options)) == {
-            3: "The file is not UTF-8: here is the first character that shows it. "
-            "Save it as “CSV UTF-8” and import that."
-        }
-    assert everything() == [[], []]
-
-
-def test_empty_cells_beyond_the_columns_do_not_count(vault: Workspace, ada: User) -> None:
-    assert run(lines("Acme,Vault,ada,,,,,", "Acme,,ada,,,, , ")).saved
-    assert list(told(run(lines("Acme,Vault,ada,,,,,x")))) == [2]
-
-
-def test_cells_beyond_the_columns_are_not_lost_from_the_rejected_lines(vault: Workspace, ada: User) -> None:
-    content = lines("Acme,Vault,ada,,,,,x").encode()
-    rejected = b"".join(rejected_lines(io.BytesIO(content), run(content).errors)).decode()
-    assert rejected.splitlines()[1].endswith(",,x")
-
-
-@each(
     ("rows", "finding"),
     [
         ([], "The file has no rows below the column names."),
@@ -464,94 +271,3 @@ def test_cells_beyond_the_columns_are_not_lost_from_the_rejected_lines(vault: Wo
 )
 def test_lines_are_counted_in_words_that_fit(vault: Workspace, ada: User, rows: list[str], finding: str) -> None:
     assert run(lines(*rows)).finding == finding
-
-
-@each("delimiter", list(",;\t|"))
-def test_an_error_begins_no_formula_in_the_rejected_lines(vault: Workspace, ada: User, delimiter: str) -> None:
-    content = lines('"a;=1+1,-2\t+3|@x",Vault,ada,,,').encode()
-    rejected = b"".join(rejected_lines(io.BytesIO(content), run(content).errors)).decode("utf-8-sig")
-    note = rejected.splitlines()[1].partition(",2,")[2]
-    assert "There is no organization" in note
-    assert [cell for (cell, *_) in [*csv.reader(note.split(delimiter))] if cell[:1] in tuple("=+-@")] == []
-
-
-# --- manage.py import_memberships ---
-
-
-def command(path: Path, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, standard output and error."""
-    out, err = io.StringIO(), io.StringIO()
-    try:
-        call_command("import_memberships", str(path), *arguments, stdout=out, stderr=err)
-    except CommandError as error:
-        return error.returncode, out.getvalue(), f"{err.getvalue()}{error}"
-    return 0, out.getvalue(), err.getvalue()
-
-
-@pytest.fixture
-def file(tmp_path: Path, vault: Workspace, ada: User) -> Path:
-    path = tmp_path / "members.csv"
-    path.write_text(lines("Acme,Vault,ada,Admin,,"))
-    return path
-
-
-def test_the_command_imports_with_a_progress_bar(file: Path) -> None:
-    code, out, err = command(file)
-    assert (code, "Saved: " in out, "100%" in err) == (0, True, True)
-    assert WorkspaceMembership.objects.count() == 1
-
-
-def test_the_command_saves_nothing_in_a_dry_run(file: Path) -> None:
-    code, out, _ = command(file, "--dry-run")
-    assert (code, "Nothing was saved" in out) == (0, True)
-    assert not WorkspaceMembership.objects.exists()
-
-
-def test_the_command_names_bad_lines_and_leaves_a_file_of_them(file: Path) -> None:
-    file.write_text(lines("Acme,Vault,ada,Admin,,", "Acme,Vault,bo,,,"))
-    code, _, err = command(file)
-    assert (code, "Line 3: There is no user “bo”" in err) == (1, True)
-    assert not WorkspaceMembership.objects.exists()
-    rejected = file.with_suffix(".rejected.csv").read_text("utf-8-sig").splitlines()
-    assert len(rejected) == 2
-    assert rejected[1].startswith("Acme,Vault,bo,,,,3,")
-
-
-def test_the_command_can_save_the_good_lines_all_the_same(file: Path, tmp_path: Path) -> None:
-    file.write_text(lines("Acme,Vault,bo,,,", "Acme,Vault,ada,Admin,,"))
-    code, out, _ = command(file, "--skip-rejected", "--rejected", str(tmp_path / "again.csv"))
-    assert (code, "Saved: " in out) == (1, True)
-    assert WorkspaceMembership.objects.count() == 1
-    UserFactory.create(deployment=Deployment.objects.get(), email="bo@example.com", username="bo")
-    assert command(tmp_path / "again.csv")[0] == 0
-    assert WorkspaceMembership.objects.count() == 2
-
-
-@pytest.mark.parametrize("arguments", [["--host", "nowhere.example.com"], ["--rejected", "/nowhere/at/all"]])
-def test_wrong_usage_of_the_command_exits_with_2(file: Path, arguments: list[str]) -> None:
-    with pytest.raises(CommandError) as caught:
-        call_command("import_memberships")
-    assert caught.value.returncode == 2
-    file.write_text(lines("Acme,Vault,bo,,,"))
-    assert command(file, *arguments)[0] == 2
-    assert command(file.with_name("missing.csv"))[0] == 2
-
-
-@each("content", [b"", b"name\n", "organization,user\nå,å\n".encode("windows-1252")])
-def test_the_command_names_no_file_of_rejected_lines_where_there_are_none(file: Path, content: bytes) -> None:
-    file.write_bytes(content)
-    code, out, err = command(file)
-    assert (code, out) == (1, "The file was not imported. Nothing was saved.\n")
-    assert err.endswith("There are no rejected lines: put the file right and import it again.")
-    assert not file.with_suffix(".rejected.csv").exists()
-
-
-def test_the_command_prints_a_sample_that_is_read(file: Path, ada: User, acme: Organization) -> None:
-    out = io.StringIO()
-    call_command("import_memberships", "--sample", stdout=out)
-    assert out.getvalue().splitlines()[0].split(",") == list(COLUMNS)
-    WorkspaceFactory.create(organization=acme, name="Harbour")
-    UserFactory.create(deployment=ada.deployment, username="bo")
-    ada.deployment.aliases.create(host="accounts.example.com")
-    file.write_text(out.getvalue())
-    assert command(file)[0] == 0
