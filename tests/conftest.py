@@ -15,7 +15,7 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import Deployment, User
 from database import cache
-from tests.support.browser import browser, chromium, common_demo, context, demo, page
+from tests.support.browser import browser, chromium, common_demo, demo, other_page, page
 from tests.support.caching import cache_what_is_not_committed
 from tests.support.database import reader, shared_writers, writers
 from tests.support.demo import common_postgres, demo_cookies, demo_env, demo_postgres, demo_rows, loaded_demo
@@ -41,7 +41,6 @@ __all__ = [
     "chromium",
     "common_demo",
     "common_postgres",
-    "context",
     "demo",
     "demo_cookies",
     "demo_env",
@@ -50,6 +49,7 @@ __all__ = [
     "deployment",
     "loaded_demo",
     "name_server",
+    "other_page",
     "page",
     "pages_alone_are_kept",
     "reader",

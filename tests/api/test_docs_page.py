@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.support.browser import Demo, in_a_browser, new_page
+from tests.support.browser import Chromium, Demo, as_new, in_a_browser
 from tests.support.demo import CHIOMA
 
 pytestmark = in_a_browser
@@ -23,9 +23,9 @@ def open_docs(page: Page, base_url: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def docs(context: BrowserContext, demo: Demo) -> Iterator[Page]:
+def docs(chromium: Chromium, browser: Browser, demo: Demo) -> Iterator[Page]:
     """The page, opened by a reader who prefers dark, for tests that leave it as it is."""
-    with new_page(context) as page:
+    with as_new(chromium.other_page, demo) as page:
         page.emulate_media(color_scheme="dark")
         open_docs(page, demo.base_url)
         yield page
@@ -102,8 +102,7 @@ def test_authorize_says_that_the_cookie_comes_from_the_sign_in(docs: Page) -> No
     docs.locator(".close-modal").click()
 
 
-def test_authorize_sends_the_token_of_a_staging_deployment(browser: Browser, demo: Demo) -> None:
-    page = browser.new_page()
+def test_authorize_sends_the_token_of_a_staging_deployment(page: Page, demo: Demo) -> None:
     open_docs(page, demo.base_url.replace("127.0.0.1", "staging.localhost"))
     (host,) = demo.sql("SELECT host FROM accounts_deployment WHERE mode = 'staging'")
     assert host == ("staging.localhost",)
@@ -114,7 +113,6 @@ def test_authorize_sends_the_token_of_a_staging_deployment(browser: Browser, dem
     page.locator(".close-modal").click()
     status, body = execute(page, MEMBERSHIPS)
     assert (status, body["errors"][0]["code"]) == ("401", 40102)  # not 40101: a token came, and was no good
-    page.close()
 
 
 def test_authorize_sends_a_token_of_ones_own(page: Page, demo: Demo, demo_cookies: dict[str, str]) -> None:

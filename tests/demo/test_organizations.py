@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.support.browser import Demo, choose, follow, in_a_browser, sign_in_as_staff
 from tests.support.dns import DnsServer
@@ -85,7 +85,7 @@ def own_roles(page: Page) -> list[str]:
 
 @in_a_browser
 def test_from_inviting_somebody_by_mail_to_removing_them(
-    page: Page, browser: Browser, demo: Demo, name_server: DnsServer
+    page: Page, other_page: Page, demo: Demo, name_server: DnsServer
 ) -> None:
     address = "ingrid@people.example"
     sign_in(page, demo, "elodie")
@@ -96,7 +96,7 @@ def test_from_inviting_somebody_by_mail_to_removing_them(
     invite(page, address, workspace="Verft")
     expect(page.locator("#invitations")).to_contain_text(f"{address}Member, Member in Verft; by Élodie Šimůnková")
 
-    invited = browser.new_page()
+    invited = other_page
     follow_the_link(invited, demo, address)
     expect(invited.locator("#invitation-message")).to_contain_text(f"for {address}; sign up with that address")
     invited.get_by_role("button", name="Sign up with that address").click()
@@ -141,9 +141,9 @@ def test_from_inviting_somebody_by_mail_to_removing_them(
     assert own_roles(invited) == []
     follow_the_link(invited, demo, "nils@people.example")
     expect(invited.locator("#invitation-message")).to_contain_text("Whoever invited you may not do so any more")
-    invited.close()
 
-    join_by_domain(page, browser, demo, name_server)
+    invited.context.clear_cookies()
+    join_by_domain(page, invited, demo, name_server)
     page.get_by_role("button", name="Leave the organization").click()
     confirm(page, "Leave", about="leave Fjord & Sønn")
     said(page, "an organization cannot lose its last one. (40901)")
@@ -159,7 +159,7 @@ def create_organization(page: Page, name: str) -> None:
     expect(page.locator("#place-own-roles")).to_have_text("Admin")
 
 
-def join_by_domain(page: Page, browser: Browser, demo: Demo, name_server: DnsServer) -> None:
+def join_by_domain(page: Page, joining: Page, demo: Demo, name_server: DnsServer) -> None:
     domains = panel(page, "Domains")
     domains.get_by_label("Another domain").fill("fjord.example")
     domains.get_by_role("button", name="Add").click()
@@ -173,12 +173,10 @@ def join_by_domain(page: Page, browser: Browser, demo: Demo, name_server: DnsSer
     said(page, "fjord.example is verified.")
     expect(domains.locator("code")).to_have_count(0)
 
-    joining = browser.new_page()
     sign_up(joining, demo, "olav@fjord.example", PASSWORD)
     joining.get_by_role("link", name="Organizations", exact=True).click()
     expect(joining.locator("#organization-cards li").first).to_contain_text("Fjord & Sønn")
     assert own_roles(joining) == ["Member"]
-    joining.close()
     domains.get_by_role("button", name="Remove: fjord.example").click()
     confirm(page, "Remove", about="Members who joined by it stay.")
     said(page, "fjord.example is removed.")
@@ -186,7 +184,7 @@ def join_by_domain(page: Page, browser: Browser, demo: Demo, name_server: DnsSer
 
 
 @in_a_browser
-def test_invitations_are_accepted_by_whoever_has_the_address(page: Page, browser: Browser, demo: Demo) -> None:
+def test_invitations_are_accepted_by_whoever_has_the_address(page: Page, other_page: Page, demo: Demo) -> None:
     sign_in(page, demo, "elodie")
     create_organization(page, "Nordvind")
     invite(page, "bo@demo.example")
@@ -194,40 +192,38 @@ def test_invitations_are_accepted_by_whoever_has_the_address(page: Page, browser
     demo.sql("UPDATE memberships_organizationinvitation SET expires_at = now() WHERE email = 'bo@demo.example'")
     page.reload()
     expect(page.locator("#invitations > li")).to_contain_text("expired")
-    other = browser.new_page()
-    follow_the_link(other, demo, "bo@demo.example")
-    expect(other.locator("#invitation-message")).to_have_text("This invitation has expired; ask for a new one.")
+    follow_the_link(other_page, demo, "bo@demo.example")
+    expect(other_page.locator("#invitation-message")).to_have_text("This invitation has expired; ask for a new one.")
     invitations.get_by_role("button", name="Send again: bo@demo.example").click()
     said(page, "on its way to bo@demo.example again")
     expect(page.locator("#invitations > li")).not_to_contain_text("expired")
 
-    follow_the_link(other, demo, "bo@demo.example")
-    other.get_by_role("button", name="Sign in with that address").click()
-    expect(other.get_by_label("E-mail address or username")).to_have_value("bo@demo.example")
-    type_credentials(other, "bo", demo.password)
-    expect(other.locator("#invitation-message")).to_have_text("You are a member of Nordvind now.")
-    other.get_by_role("link", name="Nordvind").click()
-    expect(other.locator("#place-own-roles")).to_have_text("Member")
+    follow_the_link(other_page, demo, "bo@demo.example")
+    other_page.get_by_role("button", name="Sign in with that address").click()
+    expect(other_page.get_by_label("E-mail address or username")).to_have_value("bo@demo.example")
+    type_credentials(other_page, "bo", demo.password)
+    expect(other_page.locator("#invitation-message")).to_have_text("You are a member of Nordvind now.")
+    other_page.get_by_role("link", name="Nordvind").click()
+    expect(other_page.locator("#place-own-roles")).to_have_text("Member")
 
     page.reload()
     expect(member(page, "Bo Nguyễn")).to_be_visible()
     invite(page, "chioma@demo.example")
-    follow_the_link(other, demo, "chioma@demo.example")
-    expect(other.locator("#invitation-message")).to_contain_text("sign in with that address")
-    other.get_by_role("button", name="Sign out, and sign in with that address").click()
-    expect(other.locator("#sign-in-title")).to_be_focused()
-    type_credentials(other, "chioma", demo.password)
-    expect(other.locator("#invitation-message")).to_have_text("You are a member of Nordvind now.")
+    follow_the_link(other_page, demo, "chioma@demo.example")
+    expect(other_page.locator("#invitation-message")).to_contain_text("sign in with that address")
+    other_page.get_by_role("button", name="Sign out, and sign in with that address").click()
+    expect(other_page.locator("#sign-in-title")).to_be_focused()
+    type_credentials(other_page, "chioma", demo.password)
+    expect(other_page.locator("#invitation-message")).to_have_text("You are a member of Nordvind now.")
     invite(page, "dmitri@demo.example")
     invitations.get_by_role("button", name="Discard: dmitri@demo.example").click()
     confirm(page, "Discard", about="Its link is void then.")
     said(page, "The invitation to dmitri@demo.example is discarded.")
-    follow_the_link(other, demo, "dmitri@demo.example")
-    expect(other.locator("#invitation-message")).to_have_text("This invitation was withdrawn; ask for a new one.")
-    expect(other.locator("#who-name")).to_have_text("Chioma Okafor")
-    other.get_by_role("button", name="Sign out", exact=True).click()
-    expect(other.locator("#sign-in-title")).to_be_focused()
-    other.close()
+    follow_the_link(other_page, demo, "dmitri@demo.example")
+    expect(other_page.locator("#invitation-message")).to_have_text("This invitation was withdrawn; ask for a new one.")
+    expect(other_page.locator("#who-name")).to_have_text("Chioma Okafor")
+    other_page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(other_page.locator("#sign-in-title")).to_be_focused()
 
 
 @in_a_browser

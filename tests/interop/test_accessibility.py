@@ -10,9 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.interop.conftest import MODULES
-from tests.support.browser import Demo, follow, in_a_browser, sign_in_as_staff_by_form
+from tests.support.browser import Chromium, Demo, as_new, follow, in_a_browser, sign_in_as_staff_by_form
 from tests.support.playground import open_account, set_up_an_authenticator, sign_in
-from tests.support.server import PATIENCE
 
 PAGES = {
     "a list": "/admin/memberships/workspacemembership/",
@@ -42,14 +41,11 @@ each_scheme = pytest.mark.parametrize("scheme", SCHEMES)
 
 
 @pytest.fixture(scope="module")
-def staff_page(browser: Browser, demo: Demo) -> Iterator[Page]:
+def staff_page(chromium: Chromium, browser: Browser, demo: Demo) -> Iterator[Page]:
     """A page that is signed in to the admin."""
-    context = browser.new_context()
-    context.set_default_timeout(PATIENCE * 1000)
-    page = context.new_page()
-    sign_in_as_staff_by_form(page, demo)
-    yield page
-    context.close()
+    with as_new(chromium.other_page, demo) as page:
+        sign_in_as_staff_by_form(page, demo)
+        yield page
 
 
 AXE = """async ([impacts, tag, without]) => {

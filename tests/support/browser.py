@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 from django.conf import settings
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Locator, Page, Request, ViewportSize, expect, sync_playwright
 
 from tests.support.dns import DnsServer
 from tests.support.server import PATIENCE, OwnPostgres, own_postgres, request, running_server, wait_until
@@ -34,6 +34,11 @@ QUIET = [
     *("--disable-background-networking", "--disable-component-update"),
     f"--disable-features={','.join(OFF)}",
 ]
+
+OWN = ("http://127.0.0.1:", "http://staging.localhost:", "data:")
+PLAIN = "/static/docs/docs.css"
+"""Runs no script. It has the opener policy of the other pages: with another, Chromium would start a new process."""
+WINDOW = ViewportSize(width=1280, height=720)
 
 in_a_browser = pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium at /usr/bin/chromium")
 
@@ -88,9 +93,11 @@ def demo(common_demo: Demo, name_server: DnsServer) -> Demo:
 
 @dataclass(frozen=True)
 class Chromium:
-    """A browser, and the event loop of its driver."""
+    """A browser, the pages of two people in it, and the event loop of its driver."""
 
     browser: Browser
+    page: Page
+    other_page: Page
     loop: asyncio.AbstractEventLoop
 
     @contextmanager
@@ -108,7 +115,10 @@ def chromium() -> Iterator[Chromium]:
     """One in each test process."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET, timeout=PATIENCE * 1000)
-        chromium = Chromium(browser, asyncio.get_running_loop())
+        page, other_page = (browser.new_context(viewport=WINDOW).new_page() for _ in range(2))
+        for one in (page, other_page):
+            one.set_default_timeout(PATIENCE * 1000)
+        chromium = Chromium(browser, page, other_page, asyncio.get_running_loop())
         asyncio._set_running_loop(None)
         yield chromium
         asyncio._set_running_loop(chromium.loop)
@@ -121,37 +131,57 @@ def browser(chromium: Chromium) -> Iterator[Browser]:
     with chromium.in_use() as browser:
         yield browser
         for context in browser.contexts:
-            context.close()
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser) -> BrowserContext:
-    """For the pages of one module: scripts and styles that one has loaded are there for the next."""
-    context = browser.new_context()
-    context.set_default_timeout(PATIENCE * 1000)
-    return context
+            if context not in (chromium.page.context, chromium.other_page.context):
+                context.close()
 
 
 @contextmanager
-def new_page(context: BrowserContext) -> Iterator[Page]:
-    """A page that nobody is known to, nor was. It must load nothing from elsewhere, and raise nothing."""
-    context.clear_cookies()
-    page = context.new_page()
+def as_new(page: Page, demo: Demo) -> Iterator[Page]:
+    """A page that nobody is known to, nor was. It must load nothing from elsewhere, and raise nothing.
+
+    The process behind it stays, with the scripts and styles that it has loaded: a new one takes twice the CPU.
+    """
+    if page.viewport_size != WINDOW:
+        page.set_viewport_size(WINDOW)
+    page.emulate_media(color_scheme="light")
     urls, errors = set[str](), list[str]()
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("request", lambda sent: urls.add(sent.url))
+
+    def sent(request: Request) -> None:
+        urls.add(request.url)
+
+    def raised(error: Error) -> None:
+        errors.append(str(error))
+
+    page.on("request", sent)
+    page.on("pageerror", raised)
     yield page
-    control = context.new_cdp_session(page)
+    page.remove_listener("request", sent)
+    page.remove_listener("pageerror", raised)
+    plain = f"{demo.base_url}{PLAIN}"  # ends the requests under way, of which an answer could sign somebody in again
+    try:
+        page.goto(plain)
+    except Error:  # the test has begun to go somewhere else
+        page.goto(plain)
+    page.evaluate("sessionStorage.clear()")
+    page.context.clear_cookies()
+    control = page.context.new_cdp_session(page)
     for origin in {f"{url.scheme}://{url.netloc}" for url in map(urlsplit, urls) if url.netloc}:
         control.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "local_storage,indexeddb"})
-    page.close()
+    control.detach()
     assert errors == []
-    assert [url for url in urls if not url.startswith(("http://127.0.0.1:", "data:"))] == []
+    assert [url for url in urls if not url.startswith(OWN)] == []
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    with new_page(context) as page:
+def page(chromium: Chromium, browser: Browser, demo: Demo) -> Iterator[Page]:
+    with as_new(chromium.page, demo) as page:
+        yield page
+
+
+@pytest.fixture
+def other_page(chromium: Chromium, browser: Browser, demo: Demo) -> Iterator[Page]:
+    """The page of somebody else, to whom none of the cookies of ``page`` are known."""
+    with as_new(chromium.other_page, demo) as page:
         yield page
 
 
