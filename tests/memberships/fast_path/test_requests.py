@@ -1,102 +1,28 @@
-"""The fast path to the answer gives what the long way gives, to the last header (``accounts.polled.fast_path``)."""
+"""The fast path gives every request what Django gives, to the last header (``accounts.polled.fast_path``)."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from copy import deepcopy
-from datetime import timedelta
 from typing import Any
 
-import jwt
 import pytest
-from django.test import Client
-from django.utils import timezone
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
-from accounts.authentication import sessions
 from accounts.models import Deployment, User
 from accounts.polled import poll
-from accounts.tokens.session_tokens import sign_session_token
-from database import cache
-from tests.support.api import MEMBERSHIPS, ApiClient
-from tests.support.cases import each
-from tests.support.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of, token_of
-
-ORIGIN = "https://app.example.com"
-TOKEN = "/session/token"
-POLLED = [MEMBERSHIPS, "/session", "/me/organization-memberships", "/me", "/deployment", TOKEN]
-FOR_VISITORS = ["/session", "/deployment"]
-
-
-@pytest.fixture(scope="module")
-def shared_user(shared_rows: None) -> User:
-    deployment = DeploymentFactory.create(allowed_origins=[ORIGIN], mode="staging")
-    user = UserFactory.create(deployment=deployment)
-    member_of_new_workspace(user, enforce_2fa=True, enable_ip_restriction=True, whitelisted_ips=["192.0.2.0/24"])
-    return user
-
-
-@pytest.fixture
-def user(shared_user: User, db: None) -> User:
-    return deepcopy(shared_user)
-
-
-class Ways:
-    """Asks both ways with the same headers, in one session."""
-
-    def __init__(self, user: User, path: str, token: str | None = None) -> None:
-        self.token = token or token_of(user)
-        self.path = path
-        self.deployment = user.deployment
-        self._django = Client(raise_request_exception=False)
-        self._application = ApiClient(user.deployment, token=self.token)
-        for _ in range(2):
-            self._application.get(path)
-
-    def ask(self, query: str = "", **headers: Any) -> tuple[Any, Any]:
-        """The answer of the application, which went the fast path if it could, and that of the long way."""
-        headers = {"HTTP_HOST": self.deployment.host, "HTTP_COOKIE": f"__session={self.token}", **headers}
-        fast = self._application.get(self.path, query, **headers)
-        long = self._django.get(self.path, QUERY_STRING=query, **headers)
-        if self.path == TOKEN:  # each is another
-            for response in (fast, long):
-                response.headers.pop("ETag", None)
-        return fast, long
-
-
-@pytest.fixture(params=POLLED)
-def path(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def ways(user: User, path: str) -> Ways:
-    return Ways(user, path)
-
-
-@pytest.fixture
-def of_workspaces(user: User) -> Ways:
-    return Ways(user, MEMBERSHIPS)
-
-
-def took_the_fast_path(response: Any) -> bool:
-    return hasattr(response, "took_the_fast_path")
-
-
-def seen(response: Any) -> Any:
-    headers = dict(response.headers)
-    if response.status_code == 304:  # which has no content: Django calls that one of length 0
-        headers.pop("Content-Length", None)
-    cookies = {name: (morsel["samesite"], morsel["path"]) for name, morsel in response.cookies.items()}
-    content = response.content
-    if b'"token":' in content:  # each is another, and its time may be the next second
-        claims = jwt.decode(response.json()["data"]["token"], options={"verify_signature": False})
-        content = {name: claims[name] for name in claims.keys() - {"jti", "iat", "nbf", "exp"}}, sorted(response.json())
-    return response.status_code, content, headers, cookies
-
+from tests.support.api import ApiClient
+from tests.support.factories import member_of_new_workspace
+from tests.support.two_ways import (
+    FOR_VISITORS,
+    ORIGIN,
+    POLLED,
+    TOKEN,
+    Ways,
+    seen,
+    took_the_fast_path,
+    without_new_session,
+)
 
 PLAIN: list[tuple[str, dict[str, str]]] = [
     ("", {}),
@@ -287,163 +213,6 @@ def test_head_has_the_headers_of_the_fast_path(ways: Ways, path: str, headers: d
         assert client.request("HEAD", path, **headers, HTTP_IF_NONE_MATCH=etag).status_code == 304
 
 
-# Who calls
-
-
-def visitor(user: User) -> str:
-    return str(ApiClient(user.deployment).get("/session").cookies["__session"].value)
-
-
-def two_sign_ins(user: User) -> str:
-    session = session_of(user)
-    sessions.sign_in(session, user=UserFactory.create(deployment=user.deployment), expires_at=session.expires_at)
-    return sessions.session_token(session)
-
-
-def nobody_active(user: User) -> str:
-    session = session_of(user)
-    sessions.switch_sign_in(session, None)
-    return sign_session_token(session, expires_at=session.expires_at)
-
-
-def disabled(user: User) -> str:
-    token = token_of(user)
-    User.objects.filter(pk=user.pk).update(disabled=True)
-    return token
-
-
-def ended_session(user: User) -> str:
-    session = session_of(user, ended_at=timezone.now())
-    return sign_session_token(session, expires_at=session.expires_at)
-
-
-def ended_sign_in(user: User) -> str:
-    session = session_of(user)
-    session.sign_ins.update(ended_at=timezone.now())
-    return sign_session_token(session, expires_at=session.expires_at)
-
-
-def of_another_deployment(user: User) -> str:
-    return token_of(UserFactory.create(deployment=DeploymentFactory.create()))
-
-
-def visitors_for_a_real_session(user: User) -> str:
-    session = session_of(user)
-    return sign_session_token(session, expires_at=session.expires_at, anonymous=True)
-
-
-def awaiting_a_code(user: User) -> str:
-    session = session_of(user)
-    session.sign_in_attempts.create(
-        deployment=user.deployment, user=user, method="plain_email", expires_at=session.expires_at
-    )
-    return sign_session_token(session, expires_at=session.expires_at)
-
-
-CALLERS = [
-    visitor,
-    token_of,
-    two_sign_ins,
-    nobody_active,
-    disabled,
-    ended_session,
-    ended_sign_in,
-    of_another_deployment,
-    visitors_for_a_real_session,
-    awaiting_a_code,
-]
-
-
-def without_new_session(response: Any) -> Any:
-    """The visible parts of an answer, without the new session that a visitor gets if theirs is no good."""
-    status, content, headers, cookies = seen(response)
-    if cookies or "X-Development-Session" in headers:
-        if status != 304:  # which "*" gets, whatever the answer is
-            new_id = response.json()["session"]["id"].encode()
-            content = re.sub(rb'"session":.*', b"", content.replace(new_id, b"new"))
-        headers = {name: value for name, value in headers.items() if name not in ("ETag", "X-Development-Session")}
-    return status, content, headers, cookies
-
-
-@each("token_for", CALLERS)
-def test_the_fast_path_and_django_answer_any_caller_alike(
-    user: User, path: str, token_for: Callable[[User], str]
-) -> None:
-    token = token_for(user)
-    for query, headers in (
-        ("", {"HTTP_COOKIE": f"__session={token}"}),
-        ("", {"HTTP_AUTHORIZATION": f"Bearer {token}", "HTTP_COOKIE": ""}),
-        (f"__dev_session__={token}", {"HTTP_COOKIE": ""}),
-        ("", {"HTTP_COOKIE": f"__session={token}; __session={token_of(user)}"}),
-    ):
-        cache.clear()
-        ways = Ways(user, path, token)
-        for _ in range(2):
-            short, long = ways.ask(query, **headers)
-            assert without_new_session(short) == without_new_session(long), headers
-            if (
-                path != TOKEN
-                and short.status_code == 200
-                and not (short.cookies or "X-Development-Session" in short.headers)
-            ):
-                etag = short.headers["ETag"]
-                short, long = ways.ask(query, **headers, HTTP_IF_NONE_MATCH=etag)
-                assert (short.status_code, seen(short)) == (304, seen(long)), headers
-
-
-@each("path", FOR_VISITORS)
-@each("token_for", [visitor, nobody_active, two_sign_ins, disabled, awaiting_a_code])
-def test_a_session_in_which_nobody_is_active_takes_the_fast_path(
-    user: User, path: str, token_for: Callable[[User], str]
-) -> None:
-    short, long = Ways(user, path, token_for(user)).ask()
-    assert took_the_fast_path(short)
-    assert seen(short) == seen(long)
-
-
-def test_a_token_that_is_due_for_renewal_is_left_to_django(user: User, path: str, settings: Any) -> None:
-    ways = Ways(user, path, sessions.session_token(session_of(user)))
-    assert took_the_fast_path(ways.ask()[0])
-    settings.USER_SESSION_RENEW_AFTER = timedelta(0)
-    short, _ = ways.ask()
-    assert not took_the_fast_path(short)
-    assert short.headers["X-Development-Session"] != ways.token
-    if path == "/session":  # the sign-in was active at the renewal
-        assert short.json()["data"] == ApiClient(user.deployment, token=ways.token).get(path).json()["data"]
-
-
-@pytest.mark.parametrize("values", [{"ended_at": "2026-01-01T00:00Z"}, {"expires_at": "2026-01-01T00:00Z"}])
-def test_a_session_that_is_over_is_over_on_the_fast_path(
-    user: User, ways: Ways, path: str, values: dict[str, Any]
-) -> None:
-    ways.ask()
-    user.deployment.sessions.update(**values)
-    short, long = ways.ask()
-    assert not took_the_fast_path(short)
-    assert short.status_code == (200 if path in FOR_VISITORS else 401)
-    assert without_new_session(short) == without_new_session(long)
-
-
-def test_no_token_of_before_stands_for_a_new_one(user: User) -> None:
-    client = ApiClient(user.deployment, user)
-    first = [client.get(TOKEN) for _ in range(3)][-1]
-    second = client.get(TOKEN, HTTP_IF_NONE_MATCH=first.headers["ETag"])
-    assert took_the_fast_path(second)
-    assert second.status_code == 200
-    assert second.json()["data"]["token"] != first.json()["data"]["token"]
-
-
-def test_a_token_that_outlives_its_keys_publication_is_left_to_django(user: User, settings: Any) -> None:
-    ways = Ways(user, TOKEN)
-    settings.ACCESS_TOKEN_LIFETIME = timedelta(days=2)
-    for is_fast in (False, True):  # the view keeps the key published for longer
-        short, _ = ways.ask()
-        assert took_the_fast_path(short) is is_fast
-        (until,) = user.deployment.signing_keys.values_list("tokens_until", flat=True)
-        assert until is not None
-        assert short.json()["data"]["expires"] <= until.timestamp() * 1000
-
-
 def test_a_failure_of_the_fast_path_is_logged_and_django_answers(
     ways: Ways, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -475,13 +244,6 @@ def test_if_match_takes_precedence_over_if_none_match(user: User) -> None:
     etag = client.get().headers["ETag"]
     assert client.get(HTTP_IF_NONE_MATCH=etag).status_code == 304
     assert client.get(HTTP_IF_NONE_MATCH=etag, HTTP_IF_MATCH='"other"').status_code == 412
-
-
-def test_another_deployments_session_is_refused_on_the_fast_path(user: User) -> None:
-    other = UserFactory.create(deployment=DeploymentFactory.create())
-    client = ApiClient(user.deployment, token=token_of(other))
-    assert client.get().status_code == 401
-    assert session_of(other).deployment == other.deployment
 
 
 def test_a_deployment_is_cached_under_all_of_its_hosts(user: User) -> None:
