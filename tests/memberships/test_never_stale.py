@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from config.urls import FAST_PATHS
-from tests.memberships.test_polled_endpoints import DEPLOYMENT, ME, ORGANIZATIONS, SESSION, TOKEN
 from tests.support.api import MEMBERSHIPS
+from tests.support.polled import DEPLOYMENT, ME, ORGANIZATIONS, SESSION, TOKEN
 from tests.support.server import Connection, Reply, manage, running_server
 
 ADA = "ada@demo.example"

@@ -19,7 +19,15 @@ from accounts.models import Session, SignInAttempt, User
 from memberships.models import ActiveMembership
 from organizations.models import Segment, UserSegment
 from tests.memberships.test_overlapping_writers import interleavings, taken
-from tests.memberships.test_polled_endpoints import (
+from tests.support.factories import (
+    OrganizationFactory,
+    OrganizationRoleFactory,
+    SegmentFactory,
+    UserFactory,
+    join_organization,
+    session_of,
+)
+from tests.support.polled import (
     DEPLOYMENT,
     ME,
     ORGANIZATIONS,
@@ -31,14 +39,6 @@ from tests.memberships.test_polled_endpoints import (
     begin_a_sign_in,
     sign_somebody_in,
     took_the_fast_path,
-)
-from tests.support.factories import (
-    OrganizationFactory,
-    OrganizationRoleFactory,
-    SegmentFactory,
-    UserFactory,
-    join_organization,
-    session_of,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
