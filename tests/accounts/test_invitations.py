@@ -16,10 +16,10 @@ from accounts.mail import outbox
 from accounts.models import Deployment, SignUpAttempt, SignUpInvitation, User
 from accounts.sign_in import invitations
 from audit.models import AuditEntry
-from tests.accounts.test_signing_up import PASSWORD, SIGN_UP, attempt_of, prepare, verify
 from tests.support.api import MULTIPART, ApiClient, data_of, error_code
 from tests.support.factories import DeploymentFactory, invitation
-from tests.support.sign_in import mailed_code, user_with_password
+from tests.support.sign_in import PASSWORD, mailed_code, user_with_password
+from tests.support.sign_up import SIGN_UP, attempt_of, prepare, verify
 
 VALIDATE = "/deployment/invitations/validate"
 SIGN_UP_ATTEMPT_OVER, SIGN_UP_CLOSED, INVITATION_REQUIRED = 40116, 40308, 40309

@@ -21,17 +21,9 @@ from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_c
 from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, UserFactory
 from tests.support.mail import mail_server
-from tests.support.sign_in import SIGN_IN, mailed_code, session_data, signed_in, user_with_password
+from tests.support.sign_in import PASSWORD, SIGN_IN, mailed_code, session_data, signed_in, user_with_password
+from tests.support.sign_up import attempt_of, begin, prepare, sign_up, verify
 
-SIGN_UP, PREPARE, VERIFY = "/auth/signup", "/auth/prepare-verification", "/auth/attempt-verification"
-PASSWORD = "seven lazy foxes jump"
-ADA = {
-    "first_name": "Ada",
-    "last_name": "Lindqvist",
-    "email": "ada@example.com",
-    "username": "ada",
-    "password": PASSWORD,
-}
 SHAPE = {
     "id": str,
     "session_id": str,
@@ -61,31 +53,6 @@ def opened(db: None) -> Deployment:
 @pytest.fixture
 def browser(opened: Deployment) -> ApiClient:
     return ApiClient(opened)
-
-
-def begin(client: ApiClient, content_type: str = MULTIPART, **values: str) -> Any:
-    return client.post(SIGN_UP, ADA | values, content_type=content_type)
-
-
-def attempt_of(response: Any) -> Any:
-    return data_of(response)["signup_attempts"][-1]
-
-
-def prepare(client: ApiClient, attempt: Any) -> Any:
-    query = f"attempt_identifier={attempt['id']}&strategy=email_otp&identifier_type=signup"
-    return client.post(PREPARE, {}, query, content_type=MULTIPART)
-
-
-def verify(client: ApiClient, attempt: Any, code: str) -> Any:
-    query = f"attempt_identifier={attempt['id']}&identifier_type=signup"
-    return client.post(VERIFY, {"verification_code": code}, query, content_type=MULTIPART)
-
-
-def sign_up(client: ApiClient, **values: str) -> Any:
-    """The data of the answer with which the user of ADA, with ``values``, is signed up."""
-    attempt = attempt_of(begin(client, **values))
-    prepare(client, attempt)
-    return data_of(verify(client, attempt, mailed_code()))
 
 
 @each("content_type", [MULTIPART, FORM, JSON])

@@ -17,9 +17,9 @@ from memberships.models import (
 )
 from memberships.self_service import domains
 from organizations.models import Organization, OrganizationDomain
-from tests.memberships.test_organization_invitations import ACCEPT, mailed_token
 from tests.support.api import ApiClient
 from tests.support.factories import UserFactory
+from tests.support.invitations import ACCEPT, mailed_token
 from tests.support.self_service import Firm, ask, endpoints, workspace_admin_role
 
 ADDRESS = "198.51.100.77"

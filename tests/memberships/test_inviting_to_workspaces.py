@@ -13,7 +13,11 @@ from django.utils import timezone
 from accounts.models import Deployment, User
 from memberships.models import OrganizationInvitation, WorkspaceMembership
 from organizations.models import OrganizationDomain, OrganizationRole, WorkspaceRole
-from tests.memberships.test_organization_invitations import (
+from tests.support.api import data_of, error_code
+from tests.support.cases import each
+from tests.support.factories import UserFactory, WorkspaceRoleFactory
+from tests.support.factories import invitation as sign_up_invitation
+from tests.support.invitations import (
     ADDRESS,
     FORBIDDEN,
     accept,
@@ -23,10 +27,6 @@ from tests.memberships.test_organization_invitations import (
     mailed_token,
     role_names,
 )
-from tests.support.api import data_of, error_code
-from tests.support.cases import each
-from tests.support.factories import UserFactory, WorkspaceRoleFactory
-from tests.support.factories import invitation as sign_up_invitation
 from tests.support.self_service import Firm, admin_role, workspace_admin_role
 
 

@@ -21,11 +21,11 @@ from organizations import images
 from organizations.dns_records import require_text as ask
 from organizations.models import Organization, OrganizationDomain
 from tests.memberships.test_last_admin import wait_until_somebody_waits
-from tests.memberships.test_organization_invitations import accept, mailed_token
 from tests.support.api import error_code
 from tests.support.database import execute
 from tests.support.dns import DnsServer, dns_server
 from tests.support.factories import UserFactory, join_organization
+from tests.support.invitations import accept, mailed_token
 from tests.support.self_service import Firm
 
 pytestmark = pytest.mark.django_db(transaction=True)

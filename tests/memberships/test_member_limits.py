@@ -12,7 +12,11 @@ from django.utils import timezone
 from accounts.models import Deployment
 from memberships.models import OrganizationInvitation, OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, OrganizationDomain, Workspace
-from tests.memberships.test_organization_invitations import (
+from tests.support.api import MULTIPART, ApiClient, data_of, error_code
+from tests.support.cases import each
+from tests.support.database import execute, refused
+from tests.support.factories import UserFactory, join, join_organization
+from tests.support.invitations import (
     ACCEPT,
     ADDRESS,
     VALIDATE,
@@ -24,10 +28,6 @@ from tests.memberships.test_organization_invitations import (
     mailed_token,
     sign_up,
 )
-from tests.support.api import MULTIPART, ApiClient, data_of, error_code
-from tests.support.cases import each
-from tests.support.database import execute, refused
-from tests.support.factories import UserFactory, join, join_organization
 from tests.support.self_service import Firm, open_deployment
 
 FULL, INVITATION_REQUIRED = 40903, 40309
