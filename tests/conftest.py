@@ -15,10 +15,19 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import Deployment, User
 from database import cache
-from tests.support.browser import browser, chromium, common_demo, demo, other_page, page
+from tests.support.browser import browser, chromium, demo, other_page, page
 from tests.support.caching import cache_what_is_not_committed
 from tests.support.database import reader, shared_writers, writers
-from tests.support.demo import common_postgres, demo_cookies, demo_env, demo_postgres, demo_rows, loaded_demo
+from tests.support.demo import (
+    common_postgres,
+    common_server,
+    demo_cookies,
+    demo_env,
+    demo_postgres,
+    demo_rows,
+    demo_server,
+    loaded_demo,
+)
 from tests.support.dns import name_server
 from tests.support.factories import UserFactory
 from tests.support.rendering import pages_alone_are_kept
@@ -39,13 +48,14 @@ __all__ = [
     "admin_client",
     "browser",
     "chromium",
-    "common_demo",
     "common_postgres",
+    "common_server",
     "demo",
     "demo_cookies",
     "demo_env",
     "demo_postgres",
     "demo_rows",
+    "demo_server",
     "deployment",
     "loaded_demo",
     "name_server",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -21,14 +20,13 @@ from api import networks
 from memberships.listing import statement
 from tests.support.api import MEMBERSHIPS, ApiClient, error_code
 from tests.support.cases import each
-from tests.support.demo import CHIOMA
+from tests.support.demo import CHIOMA, THREADS
 from tests.support.factories import UserFactory
 from tests.support.server import (
     Connection,
     OwnPostgres,
     Reply,
     request,
-    running_server,
     wait_until,
 )
 
@@ -135,7 +133,7 @@ def test_a_query_that_takes_too_long_is_given_up(user: User, monkeypatch: pytest
 
 @dataclass(frozen=True)
 class Demo:
-    """The demo on a server of its own; ``cookie`` is that of a user with one membership."""
+    """The demo; ``cookie`` is that of a user with one membership."""
 
     postgres: OwnPostgres
     base_url: str
@@ -146,9 +144,8 @@ class Demo:
 
 
 @pytest.fixture(scope="module")
-def demo(demo_postgres: OwnPostgres, demo_env: dict[str, str], demo_cookies: dict[str, str]) -> Iterator[Demo]:
-    with running_server(demo_env) as base_url:
-        yield Demo(demo_postgres, base_url, demo_cookies[CHIOMA])
+def demo(demo_postgres: OwnPostgres, demo_server: str, demo_cookies: dict[str, str]) -> Demo:
+    return Demo(demo_postgres, demo_server, demo_cookies[CHIOMA])
 
 
 def code_of(answer: Reply) -> int:
@@ -243,7 +240,7 @@ def test_it_is_not_ready_while_a_table_that_it_answers_from_is_missing(demo: Dem
 def test_connections_that_say_nothing_keep_nobody_waiting(demo: Demo) -> None:
     url = urlsplit(demo.base_url)
     with ExitStack() as idle:
-        for _ in range(40):  # ten times as many as there are threads
+        for _ in range(10 * THREADS):
             idle.enter_context(socket.create_connection((str(url.hostname), int(url.port or 0))))
         began = time.monotonic()
         assert demo.get().status == 200

@@ -23,6 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from database import session_settings
 from tests.support.api import MEMBERSHIPS
+from tests.support.demo import CHIOMA
 from tests.support.server import (
     Connection,
     OwnPostgres,
@@ -164,7 +165,7 @@ def behind(url: str) -> BaseDatabaseWrapper:
 @pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed (apt-get install pgbouncer)")
 @pytest.mark.parametrize("mode", ["session", "transaction"])
 def test_no_limit_is_lost_behind_pgbouncer(
-    db: None, demo_postgres: OwnPostgres, demo_env: dict[str, str], mode: str
+    db: None, demo_postgres: OwnPostgres, demo_env: dict[str, str], demo_cookies: dict[str, str], mode: str
 ) -> None:
     if mode == "transaction" and _version() < KEEPS_PREPARED_STATEMENTS:
         pytest.skip("transaction pooling needs PgBouncer 1.21 or newer")
@@ -172,12 +173,13 @@ def test_no_limit_is_lost_behind_pgbouncer(
         env = demo_env | {"DATABASE_URL": url}
         with closing(behind(url)) as other:
             assert settings_of(other)["lock_timeout"] == "1s"
-        cookie = f"__session={manage('issue_session', 'chioma@demo.example', env=env).strip()}"
         service = ServerProcess(env)
         try:
             service.wait_for_it()
             with Connection(service.base_url) as one, Connection(service.base_url) as another:
-                answers = [each.request(MEMBERSHIPS, Cookie=cookie).status for each in [one, another] * 10]
+                answers = [
+                    each.request(MEMBERSHIPS, Cookie=demo_cookies[CHIOMA]).status for each in [one, another] * 10
+                ]
             assert answers == [200] * 20
             # Once in the main process, from which the others come.
             assert service.log().count("a pooler ignores its options") == 1

@@ -5,25 +5,24 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import psycopg
 import pytest
 
 from tests.support.api import MEMBERSHIPS
-from tests.support.demo import CHIOMA, DMITRI
-from tests.support.server import Connection, OwnPostgres, request, running_server, wait_until
+from tests.support.demo import CHIOMA, DMITRI, THREADS
+from tests.support.server import Connection, OwnPostgres, request, wait_until
 
 MANY = 100
 
 
 @pytest.fixture(scope="module")
-def server(demo_env: dict[str, str], cookie: str) -> Iterator[str]:
-    """The base URL of a server with two threads."""
-    with running_server(demo_env | {"THREADS": "2"}) as base_url, Connection(base_url) as first:
+def server(demo_server: str, cookie: str) -> str:
+    with Connection(demo_server) as first:
         for _ in range(4):  # the first ones may be slow, after which the main thread answers nothing for a while
             first.request(MEMBERSHIPS, Cookie=cookie)
-
-        yield base_url
+    return demo_server
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +50,13 @@ def names(body: bytes) -> list[str]:
 
 
 def test_it_answers_while_all_threads_are_occupied(server: str, connection: Connection, cookie: str) -> None:
-    with Connection(server) as one, Connection(server) as another:
-        for slow in (one, another):
+    with ExitStack() as stack:
+        occupying = [stack.enter_context(Connection(server)) for _ in range(THREADS)]
+        for slow in occupying:
             slow.send(b"GET /healthz HTTP/1.1\r\nHost: ")  # a thread waits for the rest
         time.sleep(0.2)
         assert connection.request(MEMBERSHIPS, Cookie=cookie).status == 200
-        for slow in (one, another):
+        for slow in occupying:
             slow.send(b"127.0.0.1\r\n\r\n")
             assert slow.receive().status == 200
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -13,8 +12,8 @@ import pytest
 
 from server.threads import MAX_WAITING
 from tests.support.api import MEMBERSHIPS
-from tests.support.demo import CHIOMA
-from tests.support.server import SOON, Connection, OwnPostgres, Reply, request, running_server, wait_until
+from tests.support.demo import CHIOMA, THREADS
+from tests.support.server import SOON, Connection, OwnPostgres, Reply, request, wait_until
 
 POST = {"Content_Length": "2", "Content_Type": "application/json"}
 
@@ -25,9 +24,8 @@ def cookie(demo_cookies: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(demo_env: dict[str, str]) -> Iterator[str]:
-    with running_server(demo_env | {"WORKERS": "1", "THREADS": "2"}) as base_url:
-        yield base_url
+def server(demo_server: str) -> str:
+    return demo_server
 
 
 def code_of(answer: Reply) -> int:
@@ -104,14 +102,14 @@ def test_healthz_answers_while_all_threads_hang(demo_postgres: OwnPostgres, serv
     wait_until(lambda: request(server, "/.well-known/jwks.json").status == 200, "all is well")
     with psycopg.connect(demo_postgres.url) as other, ExitStack() as stack:
         other.execute("LOCK accounts_deployment, accounts_signingkey IN ACCESS EXCLUSIVE MODE")
-        hanging = [stack.enter_context(Connection(server)) for _ in range(4)]
+        hanging = [stack.enter_context(Connection(server)) for _ in range(THREADS)]
         for client in hanging:
             client.send(client.head("/.well-known/jwks.json"))
         time.sleep(0.3)
         answer, seconds = timed(server, "/healthz", cookie)
         assert (answer.status, seconds < SOON) == (200, True)
         other.rollback()
-        assert [client.receive().status for client in hanging] == [200] * 4
+        assert [client.receive().status for client in hanging] == [200] * THREADS
 
 
 def test_more_requests_than_may_wait_for_django_are_refused_at_once(

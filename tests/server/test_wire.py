@@ -7,23 +7,23 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from config.environment import BASE_DIR
 from tests.support.api import MEMBERSHIPS
-from tests.support.demo import CHIOMA
-from tests.support.server import Connection, Reply, request, running_server
+from tests.support.demo import CHIOMA, THREADS
+from tests.support.server import Connection, Reply, request
 
 ORIGIN = "http://127.0.0.1"
 SIGN_IN = {"strategy": "plain_email", "email": "chioma@demo.example"}
 
 
 @pytest.fixture(scope="module")
-def base_url(demo_env: dict[str, str]) -> Iterator[str]:
-    with running_server(demo_env | {"THREADS": "2"}) as base_url:
-        yield base_url
+def base_url(demo_server: str) -> str:
+    return demo_server
 
 
 @pytest.fixture(scope="module")
@@ -128,14 +128,15 @@ def test_a_cookie_of_60_kilobytes_is_answered_at_once(base_url: str) -> None:
 
 def test_a_file_of_megabytes_comes_whole_however_slowly_it_is_read(base_url: str) -> None:
     path = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
-    with Connection(base_url) as slow, Connection(base_url) as other, Connection(base_url) as third:
-        for client in (slow, other):  # as many as there are threads
+    with ExitStack() as stack:
+        other, *slow = (stack.enter_context(Connection(base_url)) for _ in range(THREADS + 1))
+        for client in slow:
             client.send(client.head(path))
         time.sleep(0.5)
-        assert third.request("/deployment").status == 200
-        bodies = [client.receive().body for client in (slow, other)]
-    assert len(bodies[0]) > 1_000_000
-    assert bodies[0] == bodies[1] == request(base_url, path).body
+        assert other.request("/deployment").status == 200
+        bodies = {client.receive().body for client in slow}
+    assert bodies == {request(base_url, path).body}
+    assert len(bodies.pop()) > 1_000_000
 
 
 @pytest.mark.parametrize("host", ["rollcall_web:8000", "10.0.0.7", "rollcall_web"])

@@ -17,7 +17,7 @@ from django.conf import settings
 from playwright.sync_api import Browser, Error, Locator, Page, Request, ViewportSize, expect, sync_playwright
 
 from tests.support.dns import DnsServer
-from tests.support.server import PATIENCE, OwnPostgres, own_postgres, request, running_server, wait_until
+from tests.support.server import PATIENCE, OwnPostgres
 
 expect.set_options(timeout=PATIENCE * 1000)  # of Playwright's own five seconds a busy machine takes more
 CHROMIUM = Path("/usr/bin/chromium")
@@ -47,7 +47,6 @@ in_a_browser = pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chr
 class Demo:
     base_url: str
     env: dict[str, str]
-    """The environment of the server."""
     postgres: OwnPostgres
     staff_session: str
     """The key of a session of the superuser."""
@@ -66,29 +65,16 @@ class Demo:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
-    def is_ready(self) -> bool:
-        return request(self.base_url, "/readyz").status == 200
-
-
-@pytest.fixture(scope="session")
-def common_demo(loaded_demo: Path, name_server: DnsServer) -> Iterator[Demo]:
-    """A server with the demo data, which looks up domains at ``name_server``; one in each test process."""
-    with own_postgres(loaded_demo / "demo") as postgres:
-        postgres.save()
-        loaded = json.loads((loaded_demo / "demo.json").read_text())
-        address, port = name_server.address
-        env = loaded["env"] | {"DATABASE_URL": postgres.url, "THREADS": "4", "DNS_SERVERS": f"{address}:{port}"}
-        with running_server(env) as base_url:
-            yield Demo(base_url, env, postgres, loaded["staff_session"])
-
 
 @pytest.fixture(scope="module")
-def demo(common_demo: Demo, name_server: DnsServer) -> Demo:
+def demo(
+    loaded_demo: Path, demo_postgres: OwnPostgres, demo_env: dict[str, str], demo_server: str, name_server: DnsServer
+) -> Demo:
     """The server with its demo data as new, for the tests of one module."""
     name_server.records.clear()
-    common_demo.postgres.restore()
-    wait_until(common_demo.is_ready, "the server has found the new database")
-    return common_demo
+    return Demo(
+        demo_server, demo_env, demo_postgres, json.loads((loaded_demo / "demo.json").read_text())["staff_session"]
+    )
 
 
 @dataclass(frozen=True)

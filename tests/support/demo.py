@@ -14,12 +14,24 @@ import pytest
 from fasteners import InterProcessLock
 
 from demo import data
-from tests.support.server import OwnPostgres, demo_environment, manage, own_postgres
+from tests.support.dns import DnsServer
+from tests.support.server import (
+    OwnPostgres,
+    demo_environment,
+    manage,
+    own_postgres,
+    request,
+    running_server,
+    wait_until,
+)
 
 CHIOMA = "chioma@demo.example"
 """A user with one membership."""
 DMITRI = "dmitri@demo.example"
 """The user with the most memberships."""
+
+THREADS = 4
+"""Of the server with the demo data."""
 
 LOAD = f"""
 from django.conf import settings
@@ -81,6 +93,26 @@ def demo_env(loaded_demo: Path, demo_postgres: OwnPostgres) -> dict[str, str]:
     """The environment of a service on ``demo_postgres``."""
     env: dict[str, str] = json.loads((loaded_demo / "demo.json").read_text())["env"]
     return env | {"DATABASE_URL": demo_postgres.url}
+
+
+@pytest.fixture(scope="session")
+def common_server(loaded_demo: Path, common_postgres: OwnPostgres, name_server: DnsServer) -> Iterator[str]:
+    """The base URL of a server with the demo data, which looks up domains at ``name_server``; one in each test process.
+
+    It takes the tests for a proxy.
+    """
+    env = json.loads((loaded_demo / "demo.json").read_text())["env"] | {"DATABASE_URL": common_postgres.url}
+    address, port = name_server.address
+    own = {"THREADS": str(THREADS), "TRUSTED_PROXIES": "127.0.0.1", "DNS_SERVERS": f"{address}:{port}"}
+    with running_server(env | own) as base_url:
+        yield base_url
+
+
+@pytest.fixture(scope="module")
+def demo_server(common_server: str, demo_postgres: OwnPostgres) -> str:
+    """The base URL of a server with the demo data as new, for the tests of one module that leave it running."""
+    wait_until(lambda: request(common_server, "/readyz").status == 200, "the server has found the new database")
+    return common_server
 
 
 @pytest.fixture(scope="session")
