@@ -12,11 +12,8 @@ from django.forms import modelform_factory
 
 from organizations.models import Organization, OrganizationRole, Segment, Workspace, WorkspaceRole
 from tests.support.cases import each, named
-from tests.support.database import Insert, Update, each_insert, each_update, execute, refused
+from tests.support.database import Insert, Row, Update, each_insert, each_update, execute, refused
 from tests.support.factories import World
-
-Row = dict[str, Any]
-
 
 ROLE = {"deployment": "own.deployment", "name": "Auditor"}
 

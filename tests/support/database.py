@@ -15,6 +15,8 @@ from django.db import IntegrityError, connection, models, transaction
 
 from tests.support.cases import each
 
+Row = dict[str, Any]
+
 
 def execute(sql: str, params: Sequence[Any] = ()) -> int:
     """Run ``sql`` and return the number of rows that it changed."""
