@@ -42,7 +42,7 @@ from tests.support.shared import (
     shared_world,
     world,
 )
-from tests.support.template import copy_a_template, drop_the_template, empty_the_tables
+from tests.support.template import copy_a_template, drop_the_template, empty_the_tables, end_the_emptying_session
 
 __all__ = [
     "admin_client",
@@ -82,6 +82,8 @@ settings.register_profile(
 settings.load_profile("rollcall")
 
 TransactionTestCase._fixture_teardown = empty_the_tables  # type: ignore[attr-defined]  # no public way
+# Go on in the same session: a new one plans all triggers anew, which takes longer than most tests.
+TransactionTestCase._should_reload_connections = lambda _: False  # type: ignore[attr-defined]  # no public way
 
 
 LONGEST = [
@@ -159,6 +161,7 @@ def django_db_modify_db_settings(
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
     yield
+    end_the_emptying_session()
     gc.collect()  # ends the sessions that nothing refers to: with one, the database cannot be dropped
 
 
