@@ -333,4 +333,5 @@ def test_keys_can_be_rotated_under_load(new_browser: Open, user: User) -> None:
     with ThreadPoolExecutor(threads_number) as threads:
         answers = Counter(status for seen in threads.map(run, range(threads_number)) for status in seen)
     assert answers == {200: requests}
-    assert len(kids) == 3
+    assert user.deployment.signing_keys.count() == 3
+    assert len(kids) > 1  # one of them may have been the newest for less than a request

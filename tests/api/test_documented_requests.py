@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -32,10 +33,15 @@ NONE: dict[str, Any] = {"examples": {}}
 KINDS_OF_BODY = (JSON, FORM, MULTIPART)
 
 
-def parameters() -> list[Any]:
+@pytest.fixture
+def browser(user: User) -> ApiClient:
+    return ApiClient(user.deployment, user)
+
+
+def parameters() -> list[tuple[str, str, dict[str, Any]]]:
     """All parameters in a query, each with its operation."""
     return [
-        pytest.param(method, path, parameter, id=f"{path} {parameter['name']}")
+        (method, path, parameter)
         for method, path, operation in OPERATIONS
         for parameter in operation.get("parameters", [])
         if parameter["in"] == "query"
@@ -55,8 +61,8 @@ def is_valid(schema: dict[str, Any], value: Any) -> bool:
     return Draft202012Validator(schema | {"components": document()["components"]}).is_valid(value)
 
 
-def send(user: User, method: str, path: str, query: str, body: Any = None, content_type: str = JSON) -> int:
-    client = ApiClient(user.deployment, user)
+def send(browser: ApiClient, method: str, path: str, query: str, body: Any = None, content_type: str = JSON) -> int:
+    client = deepcopy(browser)
     path = re.sub(r"\{\w+\}", "1", path)
     response = client.get(path, query) if method == "GET" else client.post(path, body, query, content_type=content_type)
     status: int = response.status_code
@@ -65,9 +71,13 @@ def send(user: User, method: str, path: str, query: str, body: Any = None, conte
     return status
 
 
-@pytest.mark.parametrize(("method", "path", "parameter"), parameters())
+@each(
+    ("method", "path", "parameter"),
+    parameters(),
+    ids=[f"{path} {parameter['name']}" for _, path, parameter in parameters()],
+)
 def test_a_parameter_is_understood_if_the_document_says_so(
-    user: User, method: str, path: str, parameter: dict[str, Any]
+    browser: ApiClient, method: str, path: str, parameter: dict[str, Any]
 ) -> None:
     operation = document()["paths"][path][method.lower()]
     name = parameter["name"]
@@ -75,7 +85,7 @@ def test_a_parameter_is_understood_if_the_document_says_so(
     body = {"verification_code": "000000"} if "requestBody" in operation else None
     for value in ("", "1", "007", str(MAX_ID), str(MAX_ID + 1), "abc", "-1", "signin", "default"):
         with undone(value):
-            status = send(user, method, path, f"{name}={value}&{others}".rstrip("&"), body)
+            status = send(browser, method, path, f"{name}={value}&{others}".rstrip("&"), body)
             if name == "template":  # there is no such template: 404
                 assert (status == 200) == is_valid(parameter["schema"], value)
             else:
@@ -98,21 +108,27 @@ def test_the_pattern_of_an_id_is_the_rule_of_the_server(text: str) -> None:
     assert (re.fullmatch(pattern, text) is not None) == is_taken
 
 
-def documented_bodies() -> list[Any]:
+def documented_bodies() -> list[tuple[str, dict[str, Any], Any]]:
     return [
-        pytest.param(path, operation, example["value"], id=f"{path} {name}")
+        (path, operation, example["value"])
         for _, path, operation in OPERATIONS
         if "requestBody" in operation
-        for name, example in operation["requestBody"]["content"].get("application/json", NONE)["examples"].items()
+        for example in operation["requestBody"]["content"].get("application/json", NONE)["examples"].values()
     ]
 
 
-@pytest.mark.parametrize(("path", "operation", "body"), documented_bodies())
-def test_every_example_of_a_body_is_understood(user: User, path: str, operation: dict[str, Any], body: Any) -> None:
+@each(
+    ("path", "operation", "body"),
+    documented_bodies(),
+    ids=[f"{path} {body}" for path, _, body in documented_bodies()],
+)
+def test_every_example_of_a_body_is_understood(
+    browser: ApiClient, path: str, operation: dict[str, Any], body: Any
+) -> None:
     Deployment.objects.update(sign_in_by_code=True)
     for content_type in KINDS_OF_BODY:
         with undone(content_type):
-            assert send(user, "POST", path, query_of(operation), body, content_type) not in MALFORMED
+            assert send(browser, "POST", path, query_of(operation), body, content_type) not in MALFORMED
 
 
 @each(
@@ -136,11 +152,11 @@ def test_every_example_of_a_body_is_understood(user: User, path: str, operation:
     ],
 )
 def test_a_sign_in_is_understood_if_the_document_says_so(deployment: Deployment, body: dict[str, str]) -> None:
-    user = UserFactory.create(deployment=deployment, email="ada@example.com", username="ada")
+    browser = ApiClient(deployment, UserFactory.create(deployment=deployment, email="ada@example.com", username="ada"))
     content = document()["paths"]["/auth/signin"]["post"]["requestBody"]["content"]
     for content_type in KINDS_OF_BODY:
         with undone(content_type):
-            status = send(user, "POST", "/auth/signin", "", body, content_type)
+            status = send(browser, "POST", "/auth/signin", "", body, content_type)
             schema = content[content_type.partition(";")[0]]["schema"]
             assert (status not in MALFORMED) == is_valid(schema, body), status
 
