@@ -69,7 +69,7 @@ def _emptying_session() -> psycopg.Connection:
 
     A session that switches its triggers off and on again discards its plans: the next test would wait for new ones.
     """
-    if not _sessions:
+    if not _sessions or _sessions[-1].closed:
         own = {
             "application_name": "tests",  # some of which end all sessions of the service
             "options": "-c session_replication_role=replica -c statement_timeout=0 -c lock_timeout=60s",
@@ -78,7 +78,7 @@ def _emptying_session() -> psycopg.Connection:
             "prepare_threshold": 0,
         }
         _sessions.append(psycopg.connect(**connection.get_connection_params() | own))
-    return _sessions[0]
+    return _sessions[-1]
 
 
 def end_the_emptying_session() -> None:
