@@ -6,8 +6,10 @@ from copy import deepcopy
 
 import pytest
 
-from accounts.models import Deployment, Session
+from accounts.models import Deployment, Session, User
+from tests.support.api import ApiClient
 from tests.support.factories import UserFactory, session_of
+from tests.support.sign_in import user_with_mfa, user_with_password
 from tests.support.tokens import Mint
 
 
@@ -19,3 +21,19 @@ def shared_session(shared_deployment: Deployment) -> Session:
 @pytest.fixture
 def mint(shared_session: Session, db: None) -> Mint:
     return Mint(deepcopy(shared_session))
+
+
+@pytest.fixture
+def ada(deployment: Deployment) -> User:
+    return user_with_password(deployment, email="ada@example.com")
+
+
+@pytest.fixture
+def grace(deployment: Deployment) -> User:
+    """She has MFA."""
+    return user_with_mfa(deployment, email="grace@example.com", username="grace")
+
+
+@pytest.fixture
+def browser(deployment: Deployment) -> ApiClient:
+    return ApiClient(deployment)
