@@ -9,7 +9,7 @@ are silent meanwhile: the log has those rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -117,8 +117,8 @@ class Undo:
         models = [model._meta.label_lower for model in parents_first()]
         _execute(_COLLECT.format(which=which), {"models": models, "group": group_id, "entry": entry_id})
         self._kept: dict[str, tuple[Any, Kept]] = {}
-        for (label,) in _rows(f"SELECT DISTINCT model FROM {TABLE} ORDER BY 1"):
-            self._look_at(label)
+        labels = [label for (label,) in _rows(f"SELECT DISTINCT model FROM {TABLE} ORDER BY 1")]
+        self._leave_out([condition for label in labels for condition in self._irreversible(label)])
 
     def deployments(self) -> set[int | None]:
         """The ids of the deployments whose rows it changes; None stands for rows of no deployment."""
@@ -136,10 +136,20 @@ class Undo:
 
     def leave_out(self, label: str, reason: str, condition: str = "true", *values: Any) -> None:
         """Leave the rows of the model ``label`` as they are, if they fit the SQL ``condition``."""
-        _execute(
-            f"UPDATE {TABLE} SET left_out = %s WHERE model = %s AND left_out IS NULL AND ({condition})",
-            [reason, label, *values],
-        )
+        self._leave_out([(label, reason, condition, *values)])
+
+    def _leave_out(self, conditions: list[Any]) -> None:
+        """The same for several, each as the parameters of ``leave_out``; the first that a row fits gives the reason."""
+        if conditions:
+            cases = " ".join(f"WHEN model = %s AND ({condition}) THEN %s" for _, _, condition, *_ in conditions)
+            _execute(
+                f"""
+                UPDATE {TABLE} SET left_out = found.reason
+                FROM (SELECT id, CASE {cases} END AS reason FROM {TABLE} WHERE left_out IS NULL) found
+                WHERE {TABLE}.id = found.id AND found.reason IS NOT NULL
+                """,
+                [value for label, reason, _, *values in conditions for value in (label, *values, reason)],
+            )
 
     def left_out(self) -> list[LeftOut]:
         counted = f"SELECT model, count(*), left_out FROM {TABLE} WHERE left_out IS NOT NULL"
@@ -185,24 +195,24 @@ class Undo:
         if added := _rows(_ADDED_SINCE, [newest]):
             raise CannotUndo(*added_since(_entries(added)))
 
-    def _look_at(self, label: str) -> None:
-        """Leave out those entries of the model ``label`` that nothing can reverse."""
+    def _irreversible(self, label: str) -> Iterator[Any]:
+        """The conditions of ``_leave_out`` for entries of the model ``label`` that nothing can reverse."""
         model = model_of(label)
         columns = None if model is None else kept(model)
         if model is None or columns is None:
-            self.leave_out(label, GONE)
+            yield label, GONE, "true"
             return
         self._kept[label] = (model, columns)
         if columns.only_ends:
-            self.leave_out(label, ENDS)
-        self.leave_out(label, ERASED, "erased_at IS NOT NULL")
-        self.leave_out(label, FINAL, _ENDED, list(columns.final))
+            yield label, ENDS, "true"
+        yield label, ERASED, "erased_at IS NOT NULL"
+        yield label, FINAL, _ENDED, list(columns.final)
         for hidden, reason in ((columns.secret, SECRET), ((*columns.secret, *columns.lost), LOST)):
             nothing_else = "action = 'changed' AND before - %s::text[] = '{}' AND after - %s::text[] = '{}'"
-            self.leave_out(label, reason, nothing_else, list(hidden), list(hidden))
+            yield label, reason, nothing_else, list(hidden), list(hidden)
         optional = [field.column for field in model._meta.concrete_fields if field.has_db_default()]
         if secrets := [column for column in columns.secret if column not in optional]:
-            self.leave_out(label, SECRET, f"action = 'deleted' AND ({_holds(secrets)})")
+            yield label, SECRET, f"action = 'deleted' AND ({_holds(secrets)})"
 
     def _steps(self) -> list[Step]:
         counted = f"SELECT run, place, turn, model, action, count(*) FROM {TABLE} WHERE left_out IS NULL"
@@ -210,28 +220,29 @@ class Undo:
 
     def _lock(self) -> None:
         """Lock the rows as they are now; raises ``CannotUndo`` with those that another transaction keeps too long."""
-        for label, (model, _) in self._kept.items():
-            ids = f"SELECT object_id FROM {TABLE} WHERE model = %s AND left_out IS NULL"
-            rows = f"SELECT id FROM {_table(model)} WHERE id IN ({ids}) ORDER BY id FOR UPDATE"
-            try:
-                with transaction.atomic():
+        label, rows = "", ""
+        try:
+            with transaction.atomic():
+                for label, (model, _) in self._kept.items():
+                    ids = f"SELECT object_id FROM {TABLE} WHERE model = %s AND left_out IS NULL"
+                    rows = f"SELECT id FROM {_table(model)} WHERE id IN ({ids}) ORDER BY id FOR UPDATE"
                     _execute(rows, [label])
-            except OperationalError as error:
-                if not is_busy(error):
-                    raise
-                held = _rows(
-                    f"""
-                    WITH free AS MATERIALIZED ({rows} SKIP LOCKED)
-                    SELECT DISTINCT u.model, u.object_id, u.name
-                    FROM {TABLE} u JOIN {_table(model)} t ON t.id = u.object_id
-                    WHERE u.model = %s AND u.left_out IS NULL AND t.id NOT IN (SELECT id FROM free)
-                    ORDER BY 2 LIMIT {SHOWN}
-                    """,
-                    [label, label],
-                )
-                if not held:  # any more
-                    raise
-                raise CannotUndo(*(f"{described(*row)} {HELD}." for row in held)) from error
+        except OperationalError as error:
+            if not is_busy(error):
+                raise
+            held = _rows(
+                f"""
+                WITH free AS MATERIALIZED ({rows} SKIP LOCKED)
+                SELECT DISTINCT u.model, u.object_id, u.name
+                FROM {TABLE} u JOIN {_table(self._kept[label][0])} t ON t.id = u.object_id
+                WHERE u.model = %s AND u.left_out IS NULL AND t.id NOT IN (SELECT id FROM free)
+                ORDER BY 2 LIMIT {SHOWN}
+                """,
+                [label, label],
+            )
+            if not held:  # any more
+                raise
+            raise CannotUndo(*(f"{described(*row)} {HELD}." for row in held)) from error
 
     def _columns(self) -> dict[tuple[str, str], list[str]]:
         """The columns to restore, by model and action: those that the entries have and the table still has."""

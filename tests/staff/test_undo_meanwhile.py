@@ -248,6 +248,6 @@ def test_an_undo_beside_an_import_or_bulk_action_is_whole_or_nothing() -> None:
             now = {key.lower(): rows for key, rows in snapshot().items()}
             was = {key.lower(): rows for key, rows in before.items()}
             for label, pk in own - theirs:
-                assert now[label].get(pk) == was[label].get(pk), (change, beside, label)
+                assert now[label].get(str(pk)) == was[label].get(str(pk)), (change, beside, label)
             organization = Organization.objects.get(pk=firm.organization.pk)
             assert organization.member_count == len(firm.rows())

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
+
+from django.db import connection
 
 from audit import actors, groups
 from audit.triggers import audited_models
 from memberships.models import Administrator, EndedMembership
 from staff.undo import undo
 
-Table = dict[Any, dict[str, Any]]
+Table = dict[str, dict[str, Any]]
+"""Rows as PostgreSQL writes them in JSON, by their primary key."""
 
 
 def snapshot() -> dict[str, Table]:
     """All rows of all tables that are logged or follow from these, but for the times of the last change."""
     models: list[Any] = [*audited_models(), Administrator, EndedMembership]
-    return {
-        model._meta.label: {
-            row[model._meta.pk.attname]: {
-                name: value for name, value in row.items() if name not in ("updated_at", "active_sign_in_id")
-            }
-            for row in model._base_manager.values()
-        }
+    tables = [
+        f"""SELECT '{model._meta.label}', coalesce(jsonb_object_agg(
+            {model._meta.pk.column}, to_jsonb(found) - ARRAY['updated_at', 'active_sign_in_id']
+        ), '{{}}')::text FROM {model._meta.db_table} found"""
         for model in models
-    }
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(tables))
+        return {label: json.loads(rows) for label, rows in cursor.fetchall()}
 
 
 def differences(before: dict[str, Table], after: dict[str, Table]) -> list[str]:
