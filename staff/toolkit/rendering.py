@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User as Staff
 from django.forms import renderers
 from django.forms.utils import flatatt
 from django.http import HttpRequest
+from django.template import Library
+from django.template.backends.django import DjangoTemplates
 from django.templatetags.static import StaticNode
 from django.utils.html import format_html
 from unfold import fields as unfold_fields
 from unfold import sites as unfold_sites
 from unfold.forms import Fieldline
+
+from config.environment import BASE_DIR
 
 _Line: Any = Fieldline
 _Value: Any = unfold_fields.UnfoldAdminReadonlyField
@@ -54,7 +59,18 @@ _INPUTS = {f"django/forms/widgets/{kind}.html" for kind in ("checkbox", "email",
 """Templates of Django's that are nothing but an input."""
 
 
+register = Library()
+register.filter("flat", flatatt)
+
+
 class FormRenderer(renderers.DjangoTemplates):
+    @cached_property
+    def engine(self) -> DjangoTemplates:
+        """With one template of our own: the attributes of a widget, which Django's writes with a loop for each."""
+        folders = [BASE_DIR / "staff/form_templates", Path(renderers.__file__).parent / "templates"]
+        options = {"builtins": [__name__]}
+        return DjangoTemplates({"APP_DIRS": True, "DIRS": folders, "NAME": "djangoforms", "OPTIONS": options})
+
     def render(self, template_name: str, context: dict[str, Any], request: HttpRequest | None = None) -> str:
         if template_name in _INPUTS:
             return _input(**context["widget"])
