@@ -53,7 +53,7 @@ def test_a_user_signs_in_sees_the_memberships_and_signs_out_for_good(page: Page,
 @in_a_browser
 def test_the_page_solves_a_challenge_that_is_demanded(page: Page, demo: Demo) -> None:
     demo.sql(
-        "UPDATE accounts_deployment SET challenge_demanded = true, challenge_difficulty = 2 WHERE host = '127.0.0.1'"
+        "UPDATE accounts_deployment SET challenge_demanded = true, challenge_difficulty = 1 WHERE host = '127.0.0.1'"
     )
     sign_in(page, demo, "chioma", "wrong")
     expect(page.get_by_role("status")).to_contain_text("(40108)")

@@ -54,7 +54,7 @@ AXE = """async ([impacts, tag, without]) => {
     const serves = (rule) => impacts.includes(rule.impact) && (!tag || rule.tags.includes(tag));
     const others = axe._audit.rules.filter((rule) => !serves(rule));
     const rules = Object.fromEntries(others.map((rule) => [rule.id, { enabled: false }]));
-    return axe.run({ exclude: without }, { resultTypes: ["violations"], rules });
+    return axe.run({ exclude: without }, { resultTypes: ["violations"], selectors: false, rules });
 }"""
 """Runs the rules of these impacts, which are those of their findings, or only those with this tag."""
 SIDEBAR = "#nav-sidebar"
@@ -96,9 +96,10 @@ def violations_in_each(schemes: Iterable[Scheme], page: Page, without: Sequence[
 
 
 def themes(page: Page) -> Iterator[Scheme]:
-    """Switch the theme of a page of the admin as staff do."""
+    """Switch the theme of a page of the admin as staff do, from that in which it opens, which was the last one."""
     page.evaluate(SHORTEN)
-    for scheme in SCHEMES:
+    is_dark = page.locator("html").evaluate("html => html.classList.contains('dark')")
+    for scheme in reversed(SCHEMES) if is_dark else SCHEMES:
         page.emulate_media(color_scheme=scheme)
         page.evaluate("(theme) => Alpine.$data(document.documentElement).switchTheme(theme)", scheme)
         expect(page.locator("html")).to_have_class(re.compile(rf"\b{scheme}\b"))

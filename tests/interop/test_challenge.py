@@ -67,7 +67,7 @@ def test_the_widget_solves_the_challenge_and_its_token_signs_in_once(
     browser: Browser, demo: Demo, front_end: str
 ) -> None:
     demo.sql(
-        "UPDATE accounts_deployment SET challenge_demanded = true, challenge_difficulty = 3, "
+        "UPDATE accounts_deployment SET challenge_demanded = true, challenge_difficulty = 1, "
         f"allowed_origins = ARRAY['{front_end}'] WHERE host = '127.0.0.1'"
     )
     page = browser.new_page()

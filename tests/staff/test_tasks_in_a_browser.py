@@ -43,7 +43,7 @@ class Clicks:
     def type(self, field: Locator, text: str) -> None:
         """Click into ``field`` and type."""
         self.here(field)
-        field.press_sequentially(text)
+        field.fill(text)
 
     def find(self, text: str, kind: str) -> None:
         """Type ``text`` into the search of the home page, and open the first result, which is one of ``kind``."""
@@ -70,9 +70,13 @@ class Clicks:
         expect(self.page.locator(f"{field} + .select2-container")).to_contain_text(label)
 
 
+@pytest.fixture(autouse=True)
+def _staff(page: Page, demo: Demo) -> None:
+    sign_in_as_staff(page, demo)
+
+
 @pytest.fixture
 def clicks(page: Page, demo: Demo) -> Clicks:
-    sign_in_as_staff(page, demo)
     return home(page, demo)
 
 
@@ -159,7 +163,7 @@ def test_50_people_are_moved_to_another_role_and_back(page: Page, demo: Demo, cl
     assert clicks.number - moved == documented("take that back")
 
 
-def test_an_import_of_1000_rows_is_taken_back(page: Page, demo: Demo, clicks: Clicks, tmp_path: Path) -> None:
+def test_an_import_of_1000_rows_is_taken_back(page: Page, demo: Demo, tmp_path: Path) -> None:
     demo.sql(
         "INSERT INTO accounts_user (deployment_id, email)"
         " SELECT organization.deployment_id, 'member' || n || '@demo.example'"
@@ -193,7 +197,7 @@ def test_an_import_of_1000_rows_is_taken_back(page: Page, demo: Demo, clicks: Cl
     assert len(demo.sql(memberships)) == len(before) + 1000
 
 
-def test_who_removed_a_member_last_week_is_found(page: Page, demo: Demo, clicks: Clicks) -> None:
+def test_who_removed_a_member_last_week_is_found(page: Page, demo: Demo) -> None:
     """By the person, whatever they did since; by those who are gone; and by an organization that is gone."""
     page.goto(f"{demo.base_url}/admin/memberships/organizationmembership/?q=gus nordlys")
     page.get_by_label("Select all").check()

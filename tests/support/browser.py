@@ -32,6 +32,7 @@ OFF = [
 QUIET = [
     *("--no-sandbox", "--disable-gpu", "--disable-software-rasterizer"),
     *("--disable-background-networking", "--disable-component-update"),
+    "--js-flags=--no-opt,--no-maglev",  # no page of a test lives long enough for better code to pay
     f"--disable-features={','.join(OFF)}",
 ]
 
