@@ -5,10 +5,12 @@ from __future__ import annotations
 from copy import deepcopy
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from accounts.models import Deployment, Session, User
 from tests.support.api import ApiClient
 from tests.support.factories import UserFactory, session_of
+from tests.support.outside_issuers import trusted_key
 from tests.support.sign_in import user_with_mfa, user_with_password
 from tests.support.tokens import Mint
 
@@ -37,3 +39,13 @@ def grace(deployment: Deployment) -> User:
 @pytest.fixture
 def browser(deployment: Deployment) -> ApiClient:
     return ApiClient(deployment)
+
+
+@pytest.fixture
+def outside_key(deployment: Deployment) -> ec.EllipticCurvePrivateKey:
+    return trusted_key(deployment)
+
+
+@pytest.fixture
+def sso_user(deployment: Deployment) -> User:
+    return user_with_password(deployment, external_id="idp|42")

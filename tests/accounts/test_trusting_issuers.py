@@ -21,8 +21,7 @@ from tests.support.api import ApiClient
 from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, session_of, token_of
 from tests.support.keys import JWKS, is_good, kid_of, published
-
-ISSUER = "https://login.example.net"
+from tests.support.outside_issuers import ISSUER
 
 
 class OutsideKey:
