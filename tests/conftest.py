@@ -42,6 +42,7 @@ from tests.support.shared import (
     shared_world,
     world,
 )
+from tests.support.starting import starts
 from tests.support.template import copy_a_template, drop_the_template, empty_the_tables, end_the_emptying_session
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "shared_rows",
     "shared_world",
     "shared_writers",
+    "starts",
     "world",
     "writers",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from config.environment import mail_settings
-from tests.config.test_project import manage, setting
+from tests.support.starting import Starts
 
 
 @pytest.mark.parametrize(
@@ -59,13 +59,13 @@ def test_user_and_password_are_percent_decoded() -> None:
         ({"EMAIL_URL": "smtp://a.example"}, "smtp.EmailBackend a.example 587 True"),
     ],
 )
-def test_django_sends_as_the_variable_says(environment: dict[str, str], expected: str) -> None:
-    shown = setting('f"{s.EMAIL_BACKEND} {s.EMAIL_HOST} {s.EMAIL_PORT} {s.EMAIL_USE_TLS}"', **environment)
+def test_django_sends_as_the_variable_says(starts: Starts, environment: dict[str, str], expected: str) -> None:
+    shown = starts.setting('f"{s.EMAIL_BACKEND} {s.EMAIL_HOST} {s.EMAIL_PORT} {s.EMAIL_USE_TLS}"', **environment)
     assert shown == f"django.core.mail.backends.{expected}"
 
 
-def test_a_wrong_url_is_refused_without_its_password() -> None:
-    result = manage("check", EMAIL_URL="smtp://me:topsecret@mail.example.com/folder")
+def test_a_wrong_url_is_refused_without_its_password(starts: Starts) -> None:
+    result = starts.manage("check", EMAIL_URL="smtp://me:topsecret@mail.example.com/folder")
     assert result.returncode != 0
     assert "EMAIL_URL is wrong: it must look like" in result.stderr
     assert "topsecret" not in result.stderr

@@ -2,61 +2,23 @@
 
 from __future__ import annotations
 
-import ast
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 from django.core.management import call_command
 from hypothesis import settings
 
 from api.errors import Problem
 from api.openapi import error_table
 from config.environment import BASE_DIR, NAMES
-
-PRODUCTION = {
-    "ENV_FILE": os.devnull,
-    "PATH": os.environ["PATH"],
-    "SECRET_KEY": "k3-" + "0123456789abcdefghij" * 3,
-    "KEY_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-    "DATABASE_URL": os.environ["DATABASE_URL"],
-}
-
-
-def manage(*arguments: str, without: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """``manage.py`` as production runs it, with ``environment`` besides."""
-    variables = {name: value for name, value in (PRODUCTION | environment).items() if name != without}
-    return subprocess.run(
-        [sys.executable, str(BASE_DIR / "manage.py"), *arguments],
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
-def setting(expression: str, **environment: str) -> str:
-    """``expression`` of the settings ``s``, as production has them with ``environment`` besides."""
-    result = subprocess.run(
-        [sys.executable, "-c", f"from django.conf import settings as s; print({expression})"],
-        env=PRODUCTION | {"DJANGO_SETTINGS_MODULE": "config.settings"} | environment,
-        cwd=BASE_DIR,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout.strip()
+from tests.support.starting import PRODUCTION, Starts
 
 
 def test_every_name_of_a_test_is_a_sentence_of_at_most_75_characters() -> None:
     for path in (BASE_DIR / "tests").rglob("test_*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                assert len(node.name) <= 75, f"{path.name}: {node.name} has {len(node.name)}"
+        for name in re.findall(r"(?m)^ *def (test_\w+)", path.read_text()):
+            assert len(name) <= 75, f"{path.name}: {name} has {len(name)}"
 
 
 def test_no_property_fails_for_want_of_time() -> None:
@@ -66,23 +28,23 @@ def test_no_property_fails_for_want_of_time() -> None:
         assert not re.search(r"deadline=[0-9t]", path.read_text()), path
 
 
-def test_production_settings_pass_djangos_deployment_checks() -> None:
-    result = manage("check", "--deploy", "--fail-level", "WARNING")
+def test_production_settings_pass_djangos_deployment_checks(starts: Starts) -> None:
+    result = starts.manage("check", "--deploy", "--fail-level", "WARNING")
     assert result.returncode == 0, result.stderr
     assert "no issues (2 silenced)" in result.stdout  # config.settings.security says which, and why
 
 
-def test_a_weak_secret_key_is_refused_with_the_way_to_a_good_one() -> None:
-    refused = manage("check", SECRET_KEY="x")
+def test_a_weak_secret_key_is_refused_with_the_way_to_a_good_one(starts: Starts) -> None:
+    refused = starts.manage("check", SECRET_KEY="x")
     command = re.search(r"python3 -c '([^']+)'", refused.stderr)
     assert command is not None
-    good = subprocess.run([sys.executable, "-c", command[1]], capture_output=True, text=True, check=True).stdout.strip()
-    assert manage("check", SECRET_KEY=good).returncode == 0
+    good = starts.run(command[1], env={}).stdout.strip()
+    assert starts.setting("s.SECRET_KEY", SECRET_KEY=good) == good
 
 
 @pytest.mark.parametrize(("value", "expected"), [("", "False"), ("true", "True")])
-def test_browsers_are_asked_to_preload_the_host_only_on_demand(value: str, expected: str) -> None:
-    assert setting("s.SECURE_HSTS_PRELOAD", HSTS_PRELOAD=value) == expected
+def test_browsers_are_asked_to_preload_the_host_only_on_demand(starts: Starts, value: str, expected: str) -> None:
+    assert starts.setting("s.SECURE_HSTS_PRELOAD", HSTS_PRELOAD=value) == expected
 
 
 WRONG = {
@@ -108,10 +70,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize("round_", range(7))
-def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(round_: int) -> None:
+def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(starts: Starts, round_: int) -> None:
     """A start names all of them, so that each is tried with one value of each."""
     wrong = {name: values[round_] for name, values in WRONG.items() if round_ < len(values)}
-    result = manage("check", **wrong)
+    result = starts.manage("check", **wrong)
     assert result.returncode != 0
     lines = result.stderr.strip().splitlines()
     assert len(lines) == len(wrong)
@@ -120,15 +82,16 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(round_: int
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "KEY_ENCRYPTION_KEYS"])
-def test_secrets_have_no_default(name: str) -> None:
-    result = manage("check", without=name)
+def test_secrets_have_no_default(starts: Starts, name: str) -> None:
+    without = {variable: value for variable, value in PRODUCTION.items() if variable != name}
+    result = starts.run("manage.main()", "check", env=without)
     assert result.returncode != 0
     assert len(result.stderr.strip().splitlines()) == 1
     assert name in result.stderr
 
 
-def test_the_demo_data_is_not_loaded_in_production() -> None:
-    result = manage("load_demo")
+def test_the_demo_data_is_not_loaded_in_production(starts: Starts) -> None:
+    result = starts.manage("load_demo")
     assert result.returncode != 0
     assert "DEMO" in result.stderr
 

@@ -28,11 +28,10 @@ from tests.support.server import (
     Connection,
     OwnPostgres,
     ServerProcess,
-    demo_environment,
     free_port,
-    manage,
     wait_until,
 )
+from tests.support.starting import PRODUCTION, Starts
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 KEEPS_PREPARED_STATEMENTS = (1, 21)
@@ -101,10 +100,10 @@ def test_the_check_costs_one_round_trip_for_a_connection(unlimited: BaseDatabase
     assert len(unlimited.queries) == 1
 
 
-def test_options_in_the_url_are_kept_beside_the_limits(db: None) -> None:
-    env = demo_environment(f"{os.environ['DATABASE_URL']}&options=-c%20search_path%3Dpg_catalog%20-c%20jit%3Don")
-    shown = manage("shell", "-v0", "-c", PRINT, env=env)
-    assert shown.strip() == "{'search_path': 'pg_catalog', 'jit': 'off', 'statement_timeout': '30s'}"
+def test_options_in_the_url_are_kept_beside_the_limits(starts: Starts) -> None:
+    url = f"{os.environ['DATABASE_URL']}&options=-c%20search_path%3Dpg_catalog%20-c%20jit%3Don"
+    shown = starts.run(PRINT, env=PRODUCTION | {"DJANGO_SETTINGS_MODULE": "config.settings", "DATABASE_URL": url})
+    assert shown.stdout.strip() == "{'search_path': 'pg_catalog', 'jit': 'off', 'statement_timeout': '30s'}"
 
 
 @contextmanager
