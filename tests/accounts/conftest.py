@@ -49,3 +49,9 @@ def outside_key(deployment: Deployment) -> ec.EllipticCurvePrivateKey:
 @pytest.fixture
 def sso_user(deployment: Deployment) -> User:
     return user_with_password(deployment, external_id="idp|42")
+
+
+@pytest.fixture
+def client(ada: User) -> ApiClient:
+    """A browser in which Ada signed in a moment ago."""
+    return ApiClient(ada.deployment, ada)
