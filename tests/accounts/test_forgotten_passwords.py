@@ -1,9 +1,8 @@
-"""Forgotten passwords: a code by mail, a token, and a new password."""
+"""A user who has forgotten a password replaces it with the code of a mail, and nobody learns who has an account."""
 
 from __future__ import annotations
 
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -11,16 +10,16 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import check_password
 from django.core import mail as django_mail
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
-from accounts.credentials import mfa
 from accounts.mail import outbox
 from accounts.models import Deployment, Mail, MailedCode, SignIn, SignInAttempt, User
 from accounts.sign_in import forgotten_passwords
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
 from tests.support.cases import each
-from tests.support.factories import DeploymentFactory, UserFactory, session_of, token_of
+from tests.support.factories import DeploymentFactory, UserFactory, session_of
+from tests.support.forgotten_passwords import NEW_PASSWORD, exchange, forget, reset, token_by_mail
 from tests.support.mail import mail_server
 from tests.support.sign_in import (
     PASSWORD,
@@ -36,39 +35,9 @@ from tests.support.sign_in import (
     verify,
 )
 
-FORGOT, RESET = "/auth/forgot-password", "/auth/reset-password"
-NEW_PASSWORD = "nine quiet owls hoot"
-INVALID_FIELD, WEAK_PASSWORD, NO_SESSION = 40004, 40007, 40101
-SESSION_ENDED, WRONG_CREDENTIALS, WRONG_CODE, ATTEMPT_OVER, RESET_OVER = 40104, 40108, 40109, 40110, 40117
+INVALID_FIELD = 40004
+SESSION_ENDED, WRONG_CREDENTIALS, WRONG_CODE, RESET_OVER = 40104, 40108, 40109, 40117
 TOO_MANY_REQUESTS = 42901
-
-
-@pytest.fixture
-def ada(deployment: Deployment) -> User:
-    return user_with_password(deployment, email="ada@example.com")
-
-
-@pytest.fixture
-def browser(deployment: Deployment) -> ApiClient:
-    return ApiClient(deployment)
-
-
-def forget(client: ApiClient, email: str = "ada@example.com", content_type: str = MULTIPART) -> Any:
-    return client.post(FORGOT, {"email": email}, content_type=content_type)
-
-
-def exchange(client: ApiClient, code: str, email: str = "ada@example.com") -> Any:
-    return client.post(FORGOT, {"email": email, "otp": code}, content_type=MULTIPART)
-
-
-def token_by_mail(client: ApiClient, email: str = "ada@example.com") -> str:
-    forget(client, email)
-    token: str = data_of(exchange(client, mailed_code(), email))["token"]
-    return token
-
-
-def reset(client: ApiClient, token: str, password: str = NEW_PASSWORD, content_type: str = MULTIPART) -> Any:
-    return client.post(RESET, {"token": token, "password": password}, content_type=content_type)
 
 
 @each("content_type", [MULTIPART, FORM, JSON])
@@ -156,52 +125,6 @@ def test_somebody_else_in_the_same_browser_stays_signed_in(ada: User, deployment
     data = data_of(reset(client, token_by_mail(client)))
     assert sorted(one["user_id"] for one in data["signins"]) == sorted([str(ada.pk), str(grace.pk)])
     assert data["active_signin"]["user_id"] == str(ada.pk)
-
-
-def test_a_token_is_good_once(browser: ApiClient, ada: User) -> None:
-    token = token_by_mail(browser)
-    assert reset(browser, token).status_code == 200
-    assert error_code(reset(browser, token, "ten loud geese honk")) == RESET_OVER
-
-
-def test_a_password_changed_meanwhile_ends_the_token(browser: ApiClient, ada: User) -> None:
-    token = token_by_mail(browser)
-    ada.set_password("ten loud geese honk")
-    ada.save()
-    assert error_code(reset(browser, token)) == RESET_OVER
-
-
-@pytest.mark.parametrize("change", [{"email": "new@example.com"}, {"disabled": True}])
-def test_a_changed_address_or_disabled_user_ends_the_token(
-    browser: ApiClient, ada: User, change: dict[str, Any]
-) -> None:
-    token = token_by_mail(browser)
-    User.objects.update(**change)
-    assert error_code(reset(browser, token)) == RESET_OVER
-
-
-def test_a_token_is_short_lived(browser: ApiClient, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    token = token_by_mail(browser)
-    monkeypatch.setattr(forgotten_passwords, "LIFETIME", timedelta(0))
-    assert error_code(reset(browser, token)) == RESET_OVER
-
-
-def test_a_token_of_another_deployment_or_user_that_is_gone_is_refused(browser: ApiClient, ada: User) -> None:
-    token = token_by_mail(browser)
-    assert error_code(reset(ApiClient(DeploymentFactory.create()), token)) == RESET_OVER
-    assert error_code(reset(browser, "forged")) == RESET_OVER
-    assert error_code(reset(browser, token[:-1] + ("A" if token[-1] != "A" else "B"))) == RESET_OVER
-    ada.delete()
-    assert error_code(reset(browser, token)) == RESET_OVER
-
-
-@each("password", ["short", "ada@example.com", "1q2w3e4r5t6y7u8i9o0p"])
-def test_a_poor_password_is_refused_and_the_token_stays_good(browser: ApiClient, ada: User, password: str) -> None:
-    other = ApiClient(ada.deployment, token=token_of(ada))
-    token = token_by_mail(browser)
-    assert error_code(reset(browser, token, password)) == WEAK_PASSWORD
-    assert other.get("/me").status_code == 200
-    assert reset(browser, token).status_code == 200
 
 
 def test_nothing_says_whether_anybody_has_the_address(deployment: Deployment) -> None:
@@ -311,47 +234,6 @@ def test_a_mail_server_that_refuses_loses_nothing(browser: ApiClient, ada: User,
     assert body is not None
     (code,) = re.findall(r"(?m)^(\d{6})\r?$", body.get_content())
     assert exchange(browser, code).status_code == 200
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("gone", ["user", "address"])
-def test_a_user_or_address_deleted_while_a_reset_waits_ends_the_token(gone: str) -> None:
-    deployment = DeploymentFactory.create()
-    ada = user_with_password(deployment, email="ada@example.com")
-    ada.email_addresses.create(deployment=deployment, email="other@example.com", verified_at=timezone.now())
-    browser = ApiClient(deployment)
-    token = token_by_mail(browser, "other@example.com")
-    with ThreadPoolExecutor(1) as pool:
-        with transaction.atomic():
-            mfa.lock(ada)
-            waiting = pool.submit(reset_and_close, browser, token)
-            wait_for_a_lock()
-            if gone == "user":
-                ada.delete()
-            else:
-                ada.email_addresses.filter(email="other@example.com").delete()
-        assert error_code(waiting.result()) == RESET_OVER
-
-
-def reset_and_close(client: ApiClient, token: str) -> Any:
-    try:
-        return reset(client, token)
-    finally:
-        connection.close()
-
-
-def wait_for_a_lock() -> None:
-    """Until another connection waits for a row that this one holds."""
-    for _ in range(100):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute(
-                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if cursor.fetchone():
-                return
-        time.sleep(0.05)
-    raise AssertionError("nobody waits")
 
 
 def at_once(use: Any) -> int:
