@@ -214,9 +214,9 @@ def test_no_page_of_a_model_shows_a_foreign_row(
     choose_all_columns(members[role], model)
     addresses = [_address(PAGES[model], pattern, own) for pattern, _ in _patterns(PAGES[model])]
     lists = url(model, "changelist")
-    addresses += [f"{lists}export/jsonl/?q={FOREIGN[:-1]}", f"{lists}?q={foreign[model].pk}&all=1"]
+    addresses += [f"{lists}export/jsonl/?q={text}" for text in (FOREIGN[:-1], foreign[model].pk)]
     addresses += [
-        f"{lists}?{field.name}__id__exact={foreign[field.related_model].pk}"
+        f"{lists}?{field.name}__id__exact={foreign[field.related_model].pk}&all=1"
         for field in model._meta.concrete_fields
         if field.related_model and field.related_model in foreign
     ]
