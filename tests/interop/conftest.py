@@ -37,7 +37,9 @@ def node() -> None:
         installed = MODULES / ".installed"
         if installed.exists() and installed.read_text() == lock_file.read_text():
             return
-        result = run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries", "1")
+        result = run(
+            "npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries", "1"
+        )
         if any(code in result.stderr for code in UNREACHABLE):
             pytest.skip("the npm registry cannot be reached")
         assert result.returncode == 0, result.stderr
