@@ -17,9 +17,16 @@ from organizations.models import Organization
 from staff.access.permissions import PRIVATE_METADATA, access_of, permissions_of, visible_to
 from staff.models import SavedView, StaffAccess, StaffAuthenticator, StaffBackupCodes, StaffDeployment
 from tests.support.admin import NEW_ROW
-from tests.support.factories import DeploymentFactory, OrganizationFactory, UserFactory, new_branch, staff
+from tests.support.factories import (
+    OPERATOR,
+    SUPPORT,
+    DeploymentFactory,
+    OrganizationFactory,
+    UserFactory,
+    new_branch,
+    staff,
+)
 
-SUPPORT, OPERATOR = StaffAccess.Role.SUPPORT, StaffAccess.Role.OPERATOR
 TENANCY = [
     model
     for app in ("accounts", "organizations", "memberships", "audit", "staff")

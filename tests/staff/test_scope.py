@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -16,111 +16,23 @@ from django.db.models import Model
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, reverse
 
-from accounts.mail import outbox
-from accounts.models import Deployment, DeploymentAlias, MailText, User
-from accounts.values.mail_texts import Template
+from accounts.models import Deployment, User
 from audit import actors
 from audit.models import AuditEntry
-from memberships.models import OrganizationMembership, OrganizationMembershipRole
-from organizations.models import (
-    Organization,
-    OrganizationDomain,
-    OrganizationRole,
-    OrganizationSegment,
-    Segment,
-    UserSegment,
-    WorkspaceSegment,
-)
+from organizations.models import Organization, OrganizationRole, Segment, UserSegment
 from staff.models import SavedView, StaffAccess
-from staff.pages.staff import NOWHERE
 from tests.support.admin import add_to_inline, choose_all_columns, errors, saved, send, url
-from tests.support.factories import (
-    DeploymentFactory,
-    OrganizationFactory,
-    OrganizationRoleFactory,
-    SegmentFactory,
-    UserFactory,
-    WorkspaceFactory,
-    WorkspaceRoleFactory,
-    backup_code,
-    confirmed_authenticator,
-    invitation,
-    join,
-    organization_invitation,
-    session_of,
-    staff,
-)
+from tests.support.factories import OPERATOR, SUPPORT, UserFactory, staff
+from tests.support.scope import PAGES, SECRET, World, world_of
 
 pytestmark = pytest.mark.django_db
 
 OWN = "daheim"
 FOREIGN = "zwielicht"
 """In every name of what belongs to the other deployment, and in no other."""
-SECRET = "weggesperrt"
-"""In all private metadata."""
-OPERATOR, SUPPORT = StaffAccess.Role.OPERATOR, StaffAccess.Role.SUPPORT
-PAGES = {model: page for model, page in admin.site._registry.items() if hasattr(model, "deployment_path")}
 
 each_model = pytest.mark.parametrize("model", PAGES, ids=lambda model: model._meta.label)
 each_role = pytest.mark.parametrize("role", [OPERATOR, SUPPORT])
-
-
-def world_of(name: str) -> dict[type[Model], Any]:
-    """A deployment with a row of every model, each called by ``name``, by model."""
-    deployment = DeploymentFactory.create(name=name, host=f"{name}.example.com")
-    private = {"private_metadata": {"note": SECRET}}
-    user = UserFactory.create(deployment=deployment, email=f"user@{name}.example", **private)
-    organization = OrganizationFactory.create(deployment=deployment, name=f"{name} organization", **private)
-    workspace = WorkspaceFactory.create(organization=organization, name=f"{name} workspace", **private)
-    organization_role = OrganizationRoleFactory.create(deployment=deployment, name=f"{name} role")
-    workspace_role = WorkspaceRoleFactory.create(deployment=deployment, name=f"{name} role")
-    membership = join(user, workspace, workspace_role)
-    in_organization = OrganizationMembership.objects.get(user=user)
-    OrganizationMembershipRole.objects.create(membership=in_organization, role=organization_role)
-    links: list[Model] = []
-    for type_, link, member in (
-        ("user", UserSegment, user),
-        ("organization", OrganizationSegment, organization),
-        ("workspace", WorkspaceSegment, workspace),
-    ):
-        segment = SegmentFactory.create(deployment=deployment, name=f"{name} {type_}s", type=type_)
-        links.append(link.objects.create(segment=segment, **{type_: member}))
-    session = session_of(user)
-    rows: list[Any] = [
-        *(deployment, user, organization, workspace, organization_role, workspace_role, membership, in_organization),
-        *(*links, segment, session, session.sign_ins.get(), deployment.signing_keys.get()),
-        *(DeploymentAlias.objects.create(deployment=deployment, host=f"alias.{name}.example.com"),),
-        *(confirmed_authenticator(user), backup_code(user), AuditEntry.objects.filter(deployment_id=deployment.pk)[0]),
-        *(*membership.given_roles.all(), *in_organization.given_roles.all()),
-        invitation(deployment, email=f"invited@{name}.example"),
-        organization_invitation(organization, email=f"guest@{name}.example", workspace=workspace),
-        OrganizationDomain.objects.create(organization=organization, fqdn=f"{name}.example"),
-        outbox.send(deployment, to=user.email, template=Template.ADDRESS_TAKEN, values={}),
-        MailText.objects.create(deployment=deployment, template="address_taken", subject=f"{name} subject", text=name),
-    ]
-    colleague = Staff.objects.create_user(name, is_staff=True)
-    views = [
-        SavedView(staff=colleague, model=model._meta.label_lower, name=f"{name} view", query=f"q={name}")
-        for model in PAGES
-    ]
-    SavedView.objects.bulk_create(views)
-    return {type(row): row for row in [*rows, views[0]]}
-
-
-class World(Mapping[type[Model], Any]):
-    """A row of each model; whoever takes one gets a copy of their own."""
-
-    def __init__(self, rows: dict[type[Model], Any]) -> None:
-        self.rows = rows
-
-    def __getitem__(self, model: type[Model]) -> Any:
-        return deepcopy(self.rows[model])
-
-    def __iter__(self) -> Iterator[type[Model]]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 @pytest.fixture(scope="module")
@@ -407,30 +319,6 @@ def test_ended_access_ends_at_once(own: World, members: dict[str, Staff]) -> Non
     assert client.get(url(own[User], "change")).status_code == 404
     access.delete()
     assert client.get(url(own[User], "change")).status_code == 403
-
-
-def test_rights_without_any_deployment_are_refused(admin_client: Client) -> None:
-    member = Staff.objects.create_user("new", is_staff=True)
-    response = send(admin_client, url(StaffAccess, "add"), user=member.pk, role=OPERATOR)
-    assert errors(response) == NOWHERE
-    assert not StaffAccess.objects.filter(user=member).exists()
-
-
-@pytest.mark.parametrize("everywhere", [False, True])
-def test_rights_in_a_deployment_or_in_all_of_them_are_saved(admin_client: Client, everywhere: bool) -> None:
-    member = Staff.objects.create_user("new", is_staff=True)
-    where = {"all_deployments": "on"} if everywhere else {"deployments": [DeploymentFactory.create(name="Nord").pk]}
-    assert saved(send(admin_client, url(StaffAccess, "add"), user=member.pk, role=OPERATOR, **where))
-    shown = admin_client.get(url(StaffAccess, "changelist")).content.decode()
-    assert (">all<" if everywhere else ">Nord<") in shown
-
-
-def test_rights_that_have_lost_their_last_deployment_say_so(admin_client: Client) -> None:
-    deployment = DeploymentFactory.create()
-    access = StaffAccess.objects.get(user=staff(deployment))
-    deployment.delete()
-    assert "none: allows nothing" in admin_client.get(url(StaffAccess, "changelist")).content.decode()
-    assert errors(send(admin_client, url(access, "change"))) == NOWHERE
 
 
 def test_the_menu_of_every_page_leads_to_ones_own_mfa(own: World, members: dict[str, Staff]) -> None:

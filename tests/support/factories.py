@@ -143,7 +143,10 @@ def backup_code(user: User, **values: Any) -> BackupCode:
     return BackupCode.objects.create(user=user, code_hash="unusable", **values)
 
 
-def staff(*deployments: Deployment, role: str = StaffAccess.Role.OPERATOR, **access: Any) -> Staff:
+OPERATOR, SUPPORT = StaffAccess.Role.OPERATOR, StaffAccess.Role.SUPPORT
+
+
+def staff(*deployments: Deployment, role: str = OPERATOR, **access: Any) -> Staff:
     """One of the staff, in ``role`` in ``deployments``; of all of them with ``all_deployments=True``."""
     user = Staff.objects.create_user(f"staff{Staff.objects.count()}", is_staff=True)
     StaffAccess.objects.create(user=user, role=role, **access).deployments.set(deployments)
