@@ -132,7 +132,6 @@ def test_the_docs_have_no_critical_finding(page: Page, demo: Demo) -> None:
     page.locator("#operations-Me-GetUserWorkspaceMemberships .opblock-summary-control").click()
     page.get_by_role("button", name="Execute").first.click()
     page.locator(".live-responses-table").wait_for()
-    assert violations(page, ["critical"]) == []
     page.locator(".scheme-container").get_by_role("button", name="Authorize").click()
     page.get_by_role("heading", name="Available authorizations").wait_for()
     assert violations(page, ["critical"]) == []
