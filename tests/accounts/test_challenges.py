@@ -19,6 +19,7 @@ from accounts.sign_in import challenges
 from accounts.tokens import outside_issuers
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
 from tests.support.cases import each
+from tests.support.challenges import CHALLENGE, REDEEM, challenge, redeemed, solved
 from tests.support.factories import DeploymentFactory
 from tests.support.sign_in import (
     PASSWORD,
@@ -31,7 +32,7 @@ from tests.support.sign_in import (
     verify,
 )
 
-CHALLENGE, REDEEM, IDENTIFY = "/captcha/challenge", "/captcha/redeem", "/auth/identify"
+IDENTIFY = "/auth/identify"
 INVALID_FIELD = 40004
 CHALLENGE_REQUIRED = 40005
 CHALLENGE_FAILED = 40006
@@ -52,30 +53,6 @@ def ada(demanding: Deployment) -> User:
 @pytest.fixture
 def browser(demanding: Deployment) -> ApiClient:
     return ApiClient(demanding)
-
-
-def solved(challenge: dict[str, Any]) -> dict[str, Any]:
-    """The body for ``/captcha/redeem``."""
-    size, token = challenge["challenge"], challenge["token"]
-    return {"token": token, "solutions": [_solution(token, number, size) for number in range(1, size["c"] + 1)]}
-
-
-def _solution(token: str, number: int, size: dict[str, int]) -> int:
-    salt = challenges.generated(f"{token}{number}", size["s"])
-    target = challenges.generated(f"{token}{number}d", size["d"])
-    return next(n for n in count() if hashlib.sha256(f"{salt}{n}".encode()).hexdigest().startswith(target))
-
-
-def challenge(client: ApiClient) -> Any:
-    response = client.post(CHALLENGE)
-    assert response.status_code == 200
-    return response.json()
-
-
-def redeemed(client: ApiClient) -> str:
-    response = client.post(REDEEM, solved(challenge(client)))
-    assert response.status_code == 200, response.content
-    return str(response.json()["token"])
 
 
 def sign_in(

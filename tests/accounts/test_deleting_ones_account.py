@@ -47,11 +47,6 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mfa, "_step", lambda: 60_000_000)
 
 
-@pytest.fixture
-def ada(deployment: Deployment) -> User:
-    return user_with_password(deployment, email="ada@example.com")
-
-
 def late(user: User) -> ApiClient:
     """A browser in which the user signed in ten minutes ago."""
     client = ApiClient(user.deployment, user)

@@ -16,9 +16,9 @@ from django.utils import timezone
 from accounts.mail import outbox
 from accounts.models import Deployment, Mail, Session, SignUpAttempt, User
 from audit.models import AuditEntry
-from tests.accounts.test_challenges import redeemed
 from tests.support.api import FORM, JSON, MULTIPART, ApiClient, data_of, error_code
 from tests.support.cases import each
+from tests.support.challenges import redeemed
 from tests.support.factories import DeploymentFactory, UserFactory
 from tests.support.mail import mail_server
 from tests.support.sign_in import PASSWORD, SIGN_IN, mailed_code, session_data, signed_in, user_with_password
