@@ -14,7 +14,8 @@ import pytest
 from config.urls import FAST_PATHS
 from tests.support.api import MEMBERSHIPS
 from tests.support.polled import DEPLOYMENT, ME, ORGANIZATIONS, SESSION, TOKEN
-from tests.support.server import Connection, Reply, manage, running_server
+from tests.support.server import Connection, Reply, running_server
+from tests.support.starting import Starts
 
 ADA = "ada@demo.example"
 WORKSPACE = "Havn · Harbour"
@@ -75,8 +76,8 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(demo_server: str, demo_env: dict[str, str]) -> Iterator[Service]:
-    cookie = f"__session={manage('issue_session', ADA, env=demo_env).strip()}"
+def service(starts: Starts, demo_server: str, demo_env: dict[str, str]) -> Iterator[Service]:
+    cookie = f"__session={starts.run('manage.main()', 'issue_session', ADA, env=demo_env).stdout.strip()}"
     with running_server(demo_env) as other, Connection(demo_server) as one, Connection(other) as another:
         yield Service([one, another], demo_env["DATABASE_URL"], cookie)
 

@@ -17,7 +17,8 @@ import pytest
 
 from config.environment import BASE_DIR
 from tests.support.mail import MailServer, mail_server
-from tests.support.server import PATIENCE, ServerProcess, manage, request, wait_until
+from tests.support.server import PATIENCE, ServerProcess, request, wait_until
+from tests.support.starting import Starts
 
 WRITE = """
 from accounts.mail import outbox
@@ -47,12 +48,10 @@ with transaction.atomic():
 
 
 @pytest.fixture(scope="module")
-def written(demo_env: dict[str, str]) -> dict[str, str]:
+def written(starts: Starts, demo_env: dict[str, str]) -> dict[str, str]:
     """A database with the table ``written``: the mails of a process that wrote one, and died while it wrote another."""
-    process = subprocess.run(
-        [sys.executable, BASE_DIR / "manage.py", "shell", "-v0", "-c", WRITE_AND_DIE], env=demo_env
-    )
-    assert process.returncode == -signal.SIGKILL
+    ended = starts.run("manage.main()", "shell", "-v0", "-c", WRITE_AND_DIE, env=demo_env)
+    assert ended.returncode == -signal.SIGKILL
     sql(demo_env, "CREATE TABLE written AS TABLE accounts_mail")
     return demo_env
 
@@ -121,7 +120,9 @@ def test_a_worker_killed_while_it_sends_loses_no_mail(env: dict[str, str], mails
         wait_until(lambda: sql(env, "SELECT state FROM accounts_mail") == ("sent",), "the new worker sends it")
 
 
-def test_a_sender_killed_between_sending_and_commit_sends_once_more(env: dict[str, str], mails: MailServer) -> None:
+def test_a_sender_killed_between_sending_and_commit_sends_once_more(
+    starts: Starts, env: dict[str, str], mails: MailServer
+) -> None:
     """With the same Message-ID, by which mail programs tell that it is the same."""
     write(env)
     (written,) = sql(env, "SELECT next_try_at FROM accounts_mail")
@@ -133,7 +134,7 @@ def test_a_sender_killed_between_sending_and_commit_sends_once_more(env: dict[st
     assert next_try >= written + timedelta(seconds=10)
     mails.on_message = lambda: None
     make_due(env)
-    assert manage("send_mail", env=env) == "1 mails sent\n"
+    assert starts.run("manage.main()", "send_mail", env=env).stdout == "1 mails sent\n"
     first, second = mails.messages
     assert first["Message-ID"] == second["Message-ID"]
     assert sql(env, "SELECT state, tries FROM accounts_mail") == ("sent", 2)
@@ -143,9 +144,10 @@ def test_a_process_killed_before_its_commit_has_written_no_mail(written: dict[st
     assert sql(written, "SELECT count(*) FROM written") == (1,)
 
 
-def test_a_demo_writes_mails_to_its_output(env: dict[str, str]) -> None:
+def test_a_demo_writes_mails_to_its_output(starts: Starts, env: dict[str, str]) -> None:
     write(env)
-    output = manage("send_mail", env={name: value for name, value in env.items() if name != "EMAIL_URL"})
+    by_default = {name: value for name, value in env.items() if name != "EMAIL_URL"}
+    output = starts.run("manage.main()", "send_mail", env=by_default).stdout
     assert "Subject: Sign in to Demo" in output
     assert "492039" in output
 
