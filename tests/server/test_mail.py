@@ -17,7 +17,7 @@ import pytest
 
 from config.environment import BASE_DIR
 from tests.support.mail import MailServer, mail_server
-from tests.support.server import PATIENCE, ServerProcess, request, wait_until
+from tests.support.server import PATIENCE, OwnPostgres, ServerProcess, request, wait_until
 from tests.support.starting import Starts
 
 WRITE = """
@@ -48,12 +48,17 @@ with transaction.atomic():
 
 
 @pytest.fixture(scope="module")
-def written(starts: Starts, demo_env: dict[str, str]) -> dict[str, str]:
-    """A database with the table ``written``: the mails of a process that wrote one, and died while it wrote another."""
-    ended = starts.run("manage.main()", "shell", "-v0", "-c", WRITE_AND_DIE, env=demo_env)
-    assert ended.returncode == -signal.SIGKILL
-    sql(demo_env, "CREATE TABLE written AS TABLE accounts_mail")
-    return demo_env
+def written(starts: Starts, demo_env: dict[str, str], demo_postgres: OwnPostgres) -> Iterator[dict[str, str]]:
+    """A database with the table ``written``: the mails of a process that wrote one, and died while it wrote another.
+
+    The server that tests share would send mails, too, and does not know of this one.
+    """
+    with demo_postgres.copied_database() as url:
+        env = demo_env | {"DATABASE_URL": url}
+        ended = starts.run("manage.main()", "shell", "-v0", "-c", WRITE_AND_DIE, env=env)
+        assert ended.returncode == -signal.SIGKILL
+        sql(env, "CREATE TABLE written AS TABLE accounts_mail")
+        yield env
 
 
 @pytest.fixture

@@ -87,6 +87,15 @@ class OwnPostgres:
         self._execute(f"DROP DATABASE {DATABASE} WITH (FORCE)", f"CREATE DATABASE {DATABASE} TEMPLATE saved")
 
     @contextmanager
+    def copied_database(self) -> Iterator[str]:
+        """The URL of one as it was saved, of which no other server knows; it is gone after the block."""
+        self._execute("CREATE DATABASE copied TEMPLATE saved")
+        try:
+            yield self._server.get_uri("copied")
+        finally:
+            self._execute("DROP DATABASE copied WITH (FORCE)")
+
+    @contextmanager
     def empty_database(self) -> Iterator[str]:
         """The URL of one beside it, which is gone after the block."""
         self._execute("CREATE DATABASE empty")
