@@ -87,7 +87,7 @@ def at_scale(*, users: int, workers: int) -> Iterator[Data]:
     if given := os.environ.get("DATABASE_URL"):
         yield _prepare(given, users, workers)
         return
-    with own_postgres() as postgres:
+    with own_postgres(on_disk=True) as postgres:
         yield _prepare(postgres.url, users, workers)
 
 

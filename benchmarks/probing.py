@@ -183,7 +183,7 @@ def own_target() -> Iterator[Target]:
 
     from tests.support.server import demo_environment, manage, own_postgres, running_server
 
-    with own_postgres() as postgres:
+    with own_postgres(on_disk=True) as postgres:
         env = demo_environment(postgres.url) | dict.fromkeys(LIMITS, "1000000")
         manage("migrate", env=env)
         manage("load_demo", env=env)

@@ -155,10 +155,10 @@ def _memory() -> str | None:
 
 
 @contextmanager
-def own_postgres(copy_of: Path | None = None) -> Iterator[OwnPostgres]:
+def own_postgres(copy_of: Path | None = None, *, on_disk: bool = False) -> Iterator[OwnPostgres]:
     """A new one, or one that starts from the files in ``copy_of``; it leaves nothing behind."""
     # Not pytest's tmp_path: the system user of the database must be able to enter, whoever else runs pytest meanwhile.
-    with tempfile.TemporaryDirectory(prefix="rollcall-test-", dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(prefix="rollcall-test-", dir=None if on_disk else _memory()) as folder:
         postgres = OwnPostgres(Path(folder) / "postgres", copy_of)
         try:
             yield postgres
