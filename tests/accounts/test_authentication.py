@@ -202,7 +202,7 @@ def test_a_known_host_within_another_is_not_found(client: ApiClient, around: str
 
 def test_unknown_hosts_are_all_answered_alike(client: ApiClient, visitor: ApiClient) -> None:
     hosts = ["nobody.example.com", "", "a/b", "[::1]"]
-    answers = {each.get(HTTP_HOST=host).content for host in hosts for each in (client, visitor)}
+    answers = {one.get(HTTP_HOST=host).content for host in hosts for one in (client, visitor)}
     assert len(answers) == 1
 
 

@@ -335,3 +335,8 @@ def test_keys_can_be_rotated_under_load(new_browser: Open, user: User) -> None:
     assert answers == {200: requests}
     assert user.deployment.signing_keys.count() == 3
     assert len(kids) > 1  # one of them may have been the newest for less than a request
+    newest = user.deployment.signing_keys.latest("pk")
+    for _ in range(4):  # of whichever process
+        with closing(new_browser()) as browser:
+            token = browser.get("/session/token", first).body["data"]["token"]
+            assert jwt.get_unverified_header(token)["kid"] == newest.kid

@@ -128,7 +128,9 @@ def test_the_command_rotates_every_deployment_and_prints_the_new_kids(capsys: py
     call_command("rotate_keys")
     everybody = Deployment.objects.order_by("host")
     assert {one, two} <= {*everybody}
-    assert capsys.readouterr().out.splitlines() == [f"{each.host}: {signing_key(each).kid}" for each in everybody]
+    assert capsys.readouterr().out.splitlines() == [
+        f"{deployment.host}: {signing_key(deployment).kid}" for deployment in everybody
+    ]
     assert SigningKey.objects.filter(retired_at__isnull=False).count() == len(everybody)
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Session, SignIn, User
 from accounts.tokens.session_tokens import sign_session_token
-from tests.support.api import ApiClient, error_code
+from tests.support.api import ApiClient, error_code, warm_up
 from tests.support.cases import each
 from tests.support.factories import DeploymentFactory, UserFactory, member_of_new_workspace, session_of
 
@@ -88,6 +88,7 @@ def test_the_answer_names_the_session(client: ApiClient, session: Session) -> No
 def test_a_token_issued_before_stops_at_once(
     client: ApiClient, session: Session, happen: Callable[[Session], object], code: int
 ) -> None:
+    warm_up(client)
     happen(session)
     assert error_code(client.get()) == code
 

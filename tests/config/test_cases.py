@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.db import IntegrityError
 
-from accounts.models import User
+from accounts.models import EmailAddress, User
 from tests.support.cases import each
 
 
@@ -19,6 +20,15 @@ def test_each_case_begins_with_the_same_rows_and_fixtures(user: User) -> None:
 
     rename(user=user)
     assert met == [("Ada", "", ""), ("Grace", "", "")]
+
+
+def test_a_case_is_held_against_what_is_checked_at_a_commit(user: User) -> None:
+    @each("number", [1])
+    def leave_without_a_primary_address(user: User, number: int) -> None:
+        EmailAddress.objects.filter(user_id=user.pk).delete()
+
+    with pytest.raises(IntegrityError):
+        leave_without_a_primary_address(user=user)
 
 
 def test_a_case_that_fails_is_named(db: None) -> None:

@@ -269,7 +269,10 @@ def wait_until_somebody_waits() -> None:
     until = monotonic() + 2
     while monotonic() < until:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+            cursor.execute("""
+                SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)
+                WHERE NOT granted AND datname = current_database()  -- other test processes use other databases
+            """)
             if cursor.fetchone():
                 return
         sleep(0.02)

@@ -30,7 +30,7 @@ class Campus:
     def __init__(self) -> None:
         self.deployment: Deployment = DeploymentFactory.create()
         self.organizations: list[Organization] = OrganizationFactory.create_batch(3, deployment=self.deployment)
-        self.workspaces: list[Workspace] = [WorkspaceFactory.create(organization=each) for each in self.organizations]
+        self.workspaces: list[Workspace] = [WorkspaceFactory.create(organization=place) for place in self.organizations]
         self.users: list[User] = UserFactory.create_batch(4, deployment=self.deployment)
 
     def everybody_joins(self) -> None:
@@ -57,8 +57,8 @@ class Campus:
                 )
                 assert [row for row in cursor.fetchall() if row[1] != row[2]] == []
         return (
-            [Organization.objects.get(pk=each.pk).member_count for each in self.organizations],
-            [Workspace.objects.get(pk=each.pk).member_count for each in self.workspaces],
+            [Organization.objects.get(pk=place.pk).member_count for place in self.organizations],
+            [Workspace.objects.get(pk=place.pk).member_count for place in self.workspaces],
         )
 
 
@@ -162,7 +162,7 @@ def test_a_statement_that_touches_no_row_changes_no_count(full_campus: Campus) -
 def test_with_an_organization_membership_its_workspaces_stop_counting(full_campus: Campus) -> None:
     execute(
         "DELETE FROM memberships_organizationmembership WHERE organization_id = ANY(%s) AND user_id = ANY(%s)",
-        [[each.pk for each in full_campus.organizations[1:]], [user.pk for user in full_campus.users[1:]]],
+        [[place.pk for place in full_campus.organizations[1:]], [user.pk for user in full_campus.users[1:]]],
     )
     assert full_campus.counts() == ([4, 1, 1], [4, 1, 1])
 

@@ -27,7 +27,9 @@ from tests.support.starting import Starts
 
 @pytest.fixture(scope="module")
 def service(starts: Starts, demo_server: str, demo_env: dict[str, str]) -> Iterator[Service]:
-    cookie = f"__session={starts.run('manage.main()', 'issue_session', ADA, env=demo_env).stdout.strip()}"
+    issued = starts.run("manage.main()", "issue_session", ADA, env=demo_env)
+    assert issued.returncode == 0, issued.stderr
+    cookie = f"__session={issued.stdout.strip()}"
     with running_server(demo_env) as other, Connection(demo_server) as one, Connection(other) as another:
         yield Service([one, another], demo_env["DATABASE_URL"], cookie)
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Iterator
 from urllib.error import HTTPError
 
 import psycopg
 import pytest
 
-from tests.support.server import ServerProcess, wait_until
+from tests.support.server import OwnPostgres, ServerProcess, wait_until
 
 
-def test_counts_are_written_now_and_then_and_at_the_end(demo_env: dict[str, str]) -> None:
-    server = ServerProcess(demo_env | {"THREADS": "1"})
+@pytest.fixture
+def database_url(demo_env: dict[str, str], demo_postgres: OwnPostgres) -> Iterator[str]:
+    """The URL of a database in which the server that tests share counts nothing."""
+    with demo_postgres.copied_database() as url:
+        yield url
+
+
+def test_counts_are_written_now_and_then_and_at_the_end(demo_env: dict[str, str], database_url: str) -> None:
+    server = ServerProcess(demo_env | {"DATABASE_URL": database_url, "THREADS": "1"})
 
     def fail_to_sign_in() -> None:
         body = {"strategy": "plain_email", "email": "ada@demo.example", "password": "wrong"}
@@ -23,7 +31,7 @@ def test_counts_are_written_now_and_then_and_at_the_end(demo_env: dict[str, str]
             urllib.request.urlopen(sent)
 
     def counted() -> int:
-        with psycopg.connect(demo_env["DATABASE_URL"]) as connection:
+        with psycopg.connect(database_url) as connection:
             query = "SELECT coalesce(sum(number), 0) FROM accounts_dailycount WHERE kind = 'failed_sign_ins'"
             (number,) = connection.execute(query).fetchone() or (0,)
         return int(number)

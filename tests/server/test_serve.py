@@ -55,16 +55,16 @@ def own_server(demo_env: dict[str, str]) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture(scope="module")
-def common_server(demo_env: dict[str, str]) -> Iterator[ServerProcess]:
+def two_workers(demo_env: dict[str, str]) -> Iterator[ServerProcess]:
     with serving(demo_env) as server:
         yield server
 
 
 @pytest.fixture
-def server(common_server: ServerProcess) -> ServerProcess:
+def server(two_workers: ServerProcess) -> ServerProcess:
     """One for several tests, with its two workers, whatever became of others."""
-    wait_until(lambda: len(workers_of(common_server)) == 2, "there are two workers")
-    return common_server
+    wait_until(lambda: len(workers_of(two_workers)) == 2, "there are two workers")
+    return two_workers
 
 
 def workers_of(server: ServerProcess) -> set[int]:

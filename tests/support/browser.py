@@ -124,7 +124,7 @@ def browser(chromium: Chromium) -> Iterator[Browser]:
 
 @contextmanager
 def as_new(page: Page, demo: Demo) -> Iterator[Page]:
-    """A page that nobody is known to, nor was. It must load nothing from elsewhere, and raise nothing.
+    """A page to which nobody is known, nor ever was. It must load nothing from elsewhere, and raise nothing.
 
     The process behind it stays, with the scripts and styles that it has loaded: a new one takes twice the CPU.
     """
@@ -141,9 +141,12 @@ def as_new(page: Page, demo: Demo) -> Iterator[Page]:
 
     page.on("request", sent)
     page.on("pageerror", raised)
-    yield page
-    page.remove_listener("request", sent)
-    page.remove_listener("pageerror", raised)
+    try:
+        yield page
+    finally:
+        page.remove_listener("request", sent)
+        page.remove_listener("pageerror", raised)
+        page.context.clear_cookies()
     plain = f"{demo.base_url}{PLAIN}"  # ends the requests under way, of which an answer could sign somebody in again
     try:
         page.goto(plain)

@@ -9,6 +9,7 @@ from copy import deepcopy
 from functools import wraps
 from typing import Any
 
+from django.core import mail
 from django.db import connection, transaction
 from django.test import Client
 
@@ -36,10 +37,15 @@ def undone(*case: object) -> Iterator[None]:
     cache.clear()
 
 
+NOT_COPIED = {"caplog", "capsys", "monkeypatch", "request", "settings"}
+"""Fixtures of pytest's that a test for each case has anew."""
+
+
 def each(names: str | Sequence[str], cases: Iterable[Any], *, ids: Iterable[str] = ()) -> Callable[[Test], Test]:
     """``pytest.mark.parametrize`` within one test: to begin another one takes longer than most cases.
 
-    Each case has rows and fixtures as they were before the first. Not for a test that commits.
+    Each case has rows and fixtures as they were before the first, but nothing is cached any more. Not for a test that
+    commits, or patches something.
     """
     given = [{names: case} if isinstance(names, str) else dict(zip(names, case, strict=True)) for case in cases]
     labels = [*ids] or given
@@ -51,11 +57,15 @@ def each(names: str | Sequence[str], cases: Iterable[Any], *, ids: Iterable[str]
                 if connection.in_atomic_block:
                     with undone(label):
                         test(**_as_new(fixtures), **values)
+                        if not connection.needs_rollback:
+                            connection.check_constraints()  # those that are checked at a commit, as Django does it
+                    mail.outbox.clear()
                 else:
                     with named(label):
                         test(**fixtures, **values)
 
         signature = inspect.signature(test)
+        assert not NOT_COPIED & signature.parameters.keys(), "a copy of it would do nothing, or stay for other tests"
         others = [parameter for name, parameter in signature.parameters.items() if name not in given[0]]
         all_cases.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]  # pytest reads it
         return all_cases

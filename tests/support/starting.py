@@ -63,7 +63,9 @@ class Starts:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(json.dumps([program, arguments, dict(env)]), file=self._process.stdin, flush=True)
-        return Ended(*json.loads(self._process.stdout.readline()))
+        ended = self._process.stdout.readline()
+        assert ended, "the process that forks has ended"
+        return Ended(*json.loads(ended))
 
     def manage(self, *arguments: str, **environment: str) -> Ended:
         """``manage.py`` as production runs it, with ``environment`` besides; "" counts as unset."""
