@@ -134,12 +134,15 @@ class Undo:
         ids = f"SELECT DISTINCT object_id FROM {TABLE} WHERE model = %s AND action = 'changed' AND left_out IS NULL"
         return [pk for (pk,) in _rows(ids, [model._meta.label_lower])]
 
-    def leave_out(self, label: str, reason: str, condition: str = "true", *values: Any) -> None:
-        """Leave the rows of the model ``label`` as they are, if they fit the SQL ``condition``."""
-        self._leave_out([(label, reason, condition, *values)])
+    def leave_out(self, label: str, reason: str) -> None:
+        """Leave the rows of the model ``label`` as they are."""
+        self._leave_out([(label, reason, "true")])
 
     def _leave_out(self, conditions: list[Any]) -> None:
-        """The same for several, each as the parameters of ``leave_out``; the first that a row fits gives the reason."""
+        """Leave rows as they are that fit a condition, which is a model's label, the reason, SQL, and values for it.
+
+        The first that a row fits gives the reason.
+        """
         if conditions:
             cases = " ".join(f"WHEN model = %s AND ({condition}) THEN %s" for _, _, condition, *_ in conditions)
             _execute(

@@ -19,5 +19,5 @@ class StaffAdminConfig(apps.AdminConfig):
         super().ready()
         from staff.toolkit import rendering  # imports models
 
-        rendering.keep_what_stays()
+        rendering.install_caches()
         installed.get_app_config("auth").verbose_name = "Staff"  # the other users are the deployments'

@@ -33,7 +33,7 @@ logger = logging.getLogger("rollcall")
 
 Response = TypeVar("Response", bound=HttpResponseBase)
 
-_UNSAID = dict.fromkeys(["extra_attrs", "nested_inline", "outline", "size", "stacked", "value"], "")
+_EMPTY_NAMES = dict.fromkeys(["extra_attrs", "nested_inline", "outline", "size", "stacked", "value"], "")
 """Names that unfold's templates ask for dozens of times a page, and mostly in vain, which costs an exception each."""
 
 
@@ -49,7 +49,7 @@ class StaffSite(UnfoldAdminSite):
         return super().index(request, home(request) | (extra_context or {}))
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return _UNSAID | super().each_context(request)
+        return _EMPTY_NAMES | super().each_context(request)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The models of one app. No page shows those of all apps: they have the sidebar (``staff.navigation``)."""

@@ -69,7 +69,7 @@ _STAFF = Statement(f"""
 
 
 def read_staff(id: int) -> Staff | None:
-    """The member of staff, with their access: every page begins with it."""
+    """The member of staff with their access, in one statement, since every page needs both. None if there is none."""
     found = read(_STAFF, {"id": number(id)}).rows()
     if not found:
         return None

@@ -15,11 +15,11 @@ _SESSION = Statement(
 
 
 class SessionStore(db.SessionStore):
-    """Django's own, but every page begins with it: it is read by a prepared statement."""
+    """Django's own, but a prepared statement reads a session, since every page begins with that."""
 
     def load(self) -> dict[str, Any]:
         key = str(self.session_key)
-        if key.isascii() and key.isalnum():  # any other text is none of Django's keys
+        if key.isascii() and key.isalnum():  # Django makes no other keys, and libpq would cut a text at a NUL
             found = read(_SESSION, {"key": key.encode(), "now": timezone.now().isoformat().encode()}).rows()
             if found:
                 session: dict[str, Any] = self.decode(found[0][0])

@@ -227,7 +227,7 @@ class OrganizationMembershipAdmin(MembershipAdmin):
     bulk_actions = ORGANIZATION_MEMBERSHIP_ACTIONS
     fieldsets = ((None, {"fields": ["organization", "user", "public_metadata"]}), DATES)
 
-    def deleted_by_triggers(self, chosen: QuerySet[Any]) -> QuerySet[Any]:
+    def deleted_by_the_database(self, chosen: QuerySet[Any]) -> QuerySet[Any]:
         """The memberships of workspaces, which end with those of the organization."""
         above = chosen.filter(organization=OuterRef("organization"), user=OuterRef("user"))
         return WorkspaceMembership.objects.filter(Exists(above)).select_related("user", "workspace")

@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery, Value, prefetch_related_objects
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet, Subquery, Value, prefetch_related_objects
 from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -301,6 +301,14 @@ class AuthenticatorAdmin(MfaAdmin):
     more_columns = ("id", "updated_at")
     list_filter = (("confirmed_at", admin.EmptyFieldListFilter),)
     fields = ("user", "confirmed_at", "created_at", "updated_at")
+
+    def deleted_by_the_database(self, chosen: QuerySet[Any]) -> QuerySet[Any]:
+        """The backup codes of users who keep no confirmed authenticator."""
+        kept = Authenticator.objects.filter(user=OuterRef("user"), confirmed_at__isnull=False).exclude(
+            pk__in=chosen.order_by().values("pk")
+        )
+        users = chosen.order_by().values("user")
+        return BackupCode.objects.filter(~Exists(kept), user__in=users).select_related("user")
 
 
 @admin.register(BackupCode)

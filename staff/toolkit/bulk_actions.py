@@ -13,7 +13,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import DatabaseError, models, transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -25,7 +25,9 @@ from audit import groups
 from staff.bulk_changes import Change, Refused
 from staff.toolkit.changes import undo_link
 from staff.toolkit.links import counted
+from staff.toolkit.lists import among
 from staff.toolkit.refusals import WITHOUT_ADMIN, refusal_of, settle
+from staff.toolkit.search import is_id
 
 MAX_ROWS = 10_000
 """The limit of one action: it is one transaction, and a person can still look over its preview."""
@@ -98,11 +100,11 @@ class BulkAction:
     def _rows(self, request: HttpRequest, queryset: models.QuerySet) -> list[Any]:
         """The rows of the selection, or of a page that was shown before; none if some of these can be seen no more."""
         ids = shown_before(request)
-        if ids:
-            queryset = queryset.filter(pk__in=ids[: MAX_ROWS + 1])
+        if ids is not None:
+            queryset = queryset.filter(among(ids[: MAX_ROWS + 1]))
         queryset = queryset.select_related(*self.select_related) if self.select_related else queryset
         rows = list(queryset.prefetch_related(None)[: MAX_ROWS + 1])
-        return rows if len(rows) == len(ids) or not ids else []
+        return rows if ids is None or len(rows) == len(ids) else []
 
     def _do(self, request: HttpRequest, rows: list[Any], data: dict[str, Any], *, saves: bool) -> list[Change]:
         """Raises ``Refused``, also if the database itself refuses the change."""
@@ -150,9 +152,17 @@ class BulkAction:
         return TemplateResponse(request, "staff/bulk_action.html", context)
 
 
-def shown_before(request: HttpRequest) -> list[int]:
-    """The ids of the rows that a page showed before, in one field, since Django takes 1,000 of them at most."""
-    return [int(text) for text in request.POST.get("ids", "").split(",") if text.isascii() and text.isdigit()]
+def shown_before(request: HttpRequest) -> list[int] | None:
+    """The ids of the rows that a page showed before, in one field, since Django takes 1,000 fields at most.
+
+    None if no page did. Raises ``BadRequest`` if one is no id.
+    """
+    if "ids" not in request.POST:
+        return None
+    texts = request.POST["ids"].split(",")
+    if not all(map(is_id, texts)):
+        raise BadRequest("a chosen row is no id")
+    return list(map(int, texts))
 
 
 def offered(request: HttpRequest, actions: Iterable[BulkAction]) -> dict[str, tuple[BulkAction, str, str]]:

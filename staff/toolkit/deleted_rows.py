@@ -11,14 +11,14 @@ from staff.toolkit.links import named, plural
 from staff.toolkit.lists import capped, counts
 
 LISTED = 200
-"""The rows that are named one by one, at two or three statements each; of more, each kind is counted."""
+"""Up to so many rows are named one by one, at two or three statements each; of more, each kind is counted."""
 
 
 class DeletedRows:
     """The part of a page that says which rows are deleted with those that are chosen."""
 
-    def deleted_by_triggers(self, chosen: QuerySet[Any]) -> QuerySet[Any] | None:
-        """The rows that PostgreSQL's triggers delete with those that are ``chosen``, unseen by Django."""
+    def deleted_by_the_database(self, chosen: QuerySet[Any]) -> QuerySet[Any] | None:
+        """The rows that PostgreSQL deletes with those that are ``chosen``, unseen by Django."""
         return None
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -28,7 +28,7 @@ class DeletedRows:
         chosen = (
             objs if isinstance(objs, QuerySet) else page.model._base_manager.filter(pk__in=[row.pk for row in objs])
         )
-        unseen = self.deleted_by_triggers(chosen)
+        unseen = self.deleted_by_the_database(chosen)
         owned = _owned(chosen) | ({} if unseen is None else {unseen.model: unseen})
         numbers = {model: number for model, number in zip(owned, counts([*owned.values()]), strict=True) if number}
         lacking = {
@@ -39,9 +39,10 @@ class DeletedRows:
         if sum(numbers.values()) <= LISTED:
             rows, shown, more_lacking, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]  # the admin class beside it has it
             those = [] if unseen is None else list(unseen)
-            more = {plural(type(row)): len(those) for row in those}
-            return [*rows, *map(named, those)], shown | more, lacking | more_lacking, protected
-        first = named(chosen[0]) if numbers[page.model] == 1 else f"{plural(page.model)}: {capped(numbers[page.model])}"
+            if those:
+                shown |= {plural(type(those[0])): len(those)}
+            return [*rows, *map(named, those)], shown, lacking | more_lacking, protected
+        first = named(objs[0]) if numbers[page.model] == 1 else f"{plural(page.model)}: {capped(numbers[page.model])}"
         beside = {relation.related_model for relation in page.opts.get_fields(include_hidden=True)}
         shown = {plural(model): capped(numbers[model]) for model in numbers if model in pages or model in beside}
         return [f"{first}, and all of the above"], shown, lacking, []
@@ -50,7 +51,7 @@ class DeletedRows:
 def _owned(chosen: QuerySet[Any]) -> dict[Any, QuerySet[Any]]:
     """The rows of each model that are deleted with ``chosen``, as far as references lead to them.
 
-    Of several ways one counts, the shortest. Of a model with pages, all lead to the same rows.
+    If they lead to a model in several ways, the shortest counts. All lead to the same rows of a model that has pages.
     """
     found: dict[Any, QuerySet[Any]] = {chosen.model: chosen}
     for model in (reached := [chosen.model]):

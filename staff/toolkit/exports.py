@@ -12,7 +12,7 @@ from html import unescape
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
-from django.contrib.admin.utils import label_for_field, lookup_field
+from django.contrib.admin.utils import lookup_field
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
@@ -20,6 +20,7 @@ from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 
 from memberships.import_export.cells import csv_line, metadata_cell, without_formulas
+from staff.toolkit.links import label_of_column
 
 KINDS = {"csv": "CSV", "jsonl": "JSON lines"}
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
@@ -50,7 +51,7 @@ def in_chunks(rows: QuerySet[Any], prepare: Callable[[list[Any]], object] = list
 
 def list_file(page: ModelAdmin, rows: QuerySet[Any], columns: Sequence[str], kind: str) -> StreamingHttpResponse:
     """The ``columns`` of a list of ``page``, and the id, of all its ``rows``."""
-    labels = {column: str(label_for_field(column, page.model, page)) for column in columns}
+    labels = {column: label_of_column(page.model, column, page) for column in columns}
     texts = ({"id": row.pk} | {labels[name]: _value(name, row, page) for name in columns} for row in in_chunks(rows))
     name = str(page.opts.verbose_name_plural).replace(" ", "_")
     return file_of(texts, kind, name=name, columns=["id", *labels.values()])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
+from django.contrib.admin.utils import get_fields_from_path, label_for_field
 from django.db import models
+from django.db.models.constants import LOOKUP_SEP
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -52,6 +55,19 @@ def link_to(path: str, text: str, label: str = "") -> SafeString:
 
 def plural(model: type[models.Model]) -> str:
     return capfirst(str(model._meta.verbose_name_plural))
+
+
+def label_of_column(model: type[models.Model], name: str, page: Any) -> str:
+    """The label of a column; Django's of a related row's field names the relations that lead there, too."""
+    if is_path(name):
+        field: Any = get_fields_from_path(model, name)[-1]
+        return str(field.verbose_name)
+    return str(label_for_field(name, model, page))
+
+
+def is_path(name: str) -> bool:
+    """Whether ``name`` leads over relations; ``__str__`` does not."""
+    return LOOKUP_SEP in name.strip("_")
 
 
 def named(obj: models.Model) -> str:

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.contrib.admin.utils import get_fields_from_path, label_for_field
+from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
 from django.core.paginator import Page, Paginator
 from django.db import connection
 from django.db.models import BigIntegerField, BooleanField, F, Func, Value
-from django.db.models.constants import LOOKUP_SEP
 from django.db.models.expressions import NegatedExpression
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import cached_property
@@ -24,7 +23,7 @@ from unfold.views import ChangeList
 from staff.models import SavedView
 from staff.toolkit.columns import BOX
 from staff.toolkit.exports import KINDS
-from staff.toolkit.links import page_of
+from staff.toolkit.links import is_path, label_of_column, page_of
 from staff.toolkit.saved_views import VIEW_VAR, address_of, is_own_page, open_view, query_of, views_of
 from staff.toolkit.search import is_id
 
@@ -106,7 +105,7 @@ class StaffChangeList(ChangeList):
         return [
             {
                 "name": name,
-                "label": capfirst(_label(self, name)),
+                "label": capfirst(label_of_column(self.model, name, self.model_admin)),
                 "is_shown": name in self.list_display,
                 "is_fixed": number == 0,
             }
@@ -189,25 +188,13 @@ class StaffChangeList(ChangeList):
             self.params.pop(ORDER_VAR, None)
 
 
-def _label(cl: Any, name: str) -> str:
-    """The label of a column; Django's of a related row's field names the relations that lead there, too."""
-    if _is_path(name):
-        return str(get_fields_from_path(cl.model, name)[-1].verbose_name)
-    return str(label_for_field(name, cl.model, cl.model_admin))
-
-
-def _is_path(name: str) -> bool:
-    """Whether ``name`` leads over relations; ``__str__`` does not."""
-    return LOOKUP_SEP in name.strip("_")
-
-
 def _heads(cl: Any) -> list[dict[str, Any]]:
     """The heads of the columns of ``cl``. unfold makes them anew for each row, in a fifth of the page's time."""
     if not hasattr(cl, "heads"):
         cl.heads = list(_heads_of_unfold(cl))
         for name, head in zip(cl.list_display, cl.heads, strict=True):
-            if _is_path(name):
-                head["text"] = _label(cl, name)
+            if is_path(name):
+                head["text"] = label_of_column(cl.model, name, cl.model_admin)
     heads: list[dict[str, Any]] = cl.heads
     return heads
 
@@ -219,8 +206,14 @@ def _looked_for_once(rows: Any) -> Any:
     """``rows``, by their ids if they are few that lack others: to find these takes as long for a page as for all."""
     if not any(isinstance(getattr(node, "lhs", node), NegatedExpression) for node in rows.query.where.children):
         return rows
+    ids = ids_of(rows)
+    return rows if ids is None else rows.filter(among(ids))
+
+
+def ids_of(rows: Any) -> list[int] | None:
+    """The ids of ``rows``; None if these are more than are counted."""
     ids = list(rows.order_by().values_list("pk", flat=True)[: COUNTED + 1])
-    return rows.filter(among(ids)) if len(ids) <= COUNTED else rows
+    return ids if len(ids) <= COUNTED else None
 
 
 def _is_related(rows: Any, name: str) -> bool:

@@ -26,7 +26,7 @@ from staff.toolkit.deleted_rows import DeletedRows
 from staff.toolkit.exports import KINDS, list_file
 from staff.toolkit.forms import StaffFields, StaffForm
 from staff.toolkit.links import address, counted, link_to, plural
-from staff.toolkit.lists import COUNTED, CappedPaginator, StaffChangeList
+from staff.toolkit.lists import COUNTED, CappedPaginator, StaffChangeList, among, ids_of
 from staff.toolkit.refusals import refusal_of, settle, way_out
 from staff.toolkit.saved_views import VIEW_VAR, SavedViews, UnusableView, open_view, query_of, to_list
 from staff.toolkit.scope import ScopedPage
@@ -215,15 +215,18 @@ class StaffAdmin(ScopedPage, DeletedRows, SavedViews, ChosenColumns, StaffFields
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
         """Refuse to act on all rows of a list that is not counted to its end, and on ids that are no ids.
 
-        Deletions act on the rows that their confirmation showed, though others may match the list by now.
+        It is about the rows that match the list as it begins, and about those that its page showed as it goes on.
         """
-        if ids := shown_before(request):
-            queryset = queryset.filter(pk__in=ids)
+        ids = shown_before(request)
         if not all(is_id(text) for text in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             raise BadRequest("a chosen row is no id")
-        if request.POST.get("select_across") == "1" and CappedPaginator(queryset, self.list_per_page).goes_on:
-            self.message_user(request, f"These are more than {COUNTED:,}: search or filter first.", messages.ERROR)
-            return None
+        if ids is None and request.POST.get("select_across") == "1":
+            ids = ids_of(queryset)
+            if ids is None:
+                self.message_user(request, f"These are more than {COUNTED:,}: search or filter first.", messages.ERROR)
+                return None
+        if ids is not None:
+            queryset = queryset.filter(among(ids))
         try:
             return super().response_action(request, queryset, *args)
         except IntegrityError as error:

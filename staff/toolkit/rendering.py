@@ -40,8 +40,8 @@ def _contents(field: Any) -> Any:
     return field.kept_contents
 
 
-def keep_what_stays() -> None:
-    """Have Django and unfold keep what they would find out anew dozens of times for each page."""
+def install_caches() -> None:
+    """Have Django and unfold keep values that they would compute dozens of times a page."""
     static: Any = StaticNode
     static.handle_simple = staticmethod(cache(StaticNode.handle_simple))
     fields: Any = unfold_fields
@@ -49,7 +49,7 @@ def keep_what_stays() -> None:
     sites.get_config = fields.get_config = cache(sites.get_config)
     _Line.__iter__ = _fields
     _Value.contents = _contents
-    # unfold's templates look for these; for a name that an object lacks, Django goes through all that it has.
+    # unfold's templates look for these. A name that an object lacks costs Django a search through all its attributes.
     _Value.errors = lambda _: ""
     staff: Any = Staff
     staff.avatar_url = ""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from copy import deepcopy
 from random import Random
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import User as Staff
 from django.db import DataError
 from django.db.models import Model
 from django.test import Client
@@ -63,21 +61,6 @@ class Asking:
         for address in sorted(self._sent_to):
             answer = self._client.get(address, follow=True)
             assert answer.status_code in (200, 400, 403, 404, 405), address
-
-
-@pytest.fixture(scope="module")
-def signed_in(shared_rows: None) -> Client:
-    client = Client()
-    client.force_login(Staff.objects.create_superuser("admin"))
-    return client
-
-
-@pytest.fixture
-def admin_client(signed_in: Client, db: None) -> Client:
-    """A browser in the session that all tests begin with."""
-    client = Client()
-    client.cookies = deepcopy(signed_in.cookies)
-    return client
 
 
 @pytest.fixture
@@ -263,9 +246,13 @@ def test_a_relation_that_leads_back_offers_no_choices(admin_client: Client) -> N
 
 
 @pytest.mark.parametrize("chosen", ["abc", "\0", "9" * 5000, "-1"])
-def test_an_action_on_ids_of_no_row_is_refused(admin_client: Client, chosen: str) -> None:
+def test_an_action_on_ids_of_no_row_is_refused(admin_client: Client, chosen: str, user: User) -> None:
     data = {"action": "delete_selected", "_selected_action": chosen, "index": "0"}
     assert admin_client.post(url(User, "changelist"), data).status_code == 400
+    for ids in (chosen, "", f"{user.pk},{chosen}"):
+        going_on = {"post": "yes", "select_across": "1", "ids": ids, "_selected_action": user.pk}
+        assert admin_client.post(url(User, "changelist"), data | going_on).status_code == 400
+    assert User.objects.filter(pk=user.pk).exists()
 
 
 def test_a_value_that_the_database_refuses_is_the_fault_of_the_address(

@@ -67,6 +67,8 @@ def test_columns_are_called_as_staff_know_them(admin_client: Client) -> None:
     heads = admin_client.get(url(Workspace, "changelist")).context["cl"].heads
     names = ["Name", "Organization", "Deployment", "Member count", "Enforce 2FA", "Enable IP restriction", "Created at"]
     assert [capfirst(head["text"]) for head in heads[1:]] == names
+    file: Any = admin_client.get(url(Workspace, "changelist") + "export/csv/")
+    assert file.getvalue().decode("utf-8-sig").lower().startswith("id," + ",".join(names).lower())
     labels = [str(field.verbose_name) for model in admin.site._registry for field in model._meta.fields]
     assert [label for label in labels if re.search(r"\b(ip|ips|mfa|url)\b", label)] == []
 
