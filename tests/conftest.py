@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
 from pytest_django import DjangoDbBlocker
@@ -189,6 +190,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {str(FOLDER / name): number for number, name in enumerate(LONGEST)}
     tests = Counter(item.path for item in items)
     items.sort(key=lambda item: (rank.get(str(item.path), len(rank)), -tests[item.path]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
+    """Check the constraints of rows that a module shares once, rather than anew at the end of each of its tests."""
+    made = yield
+    if fixturedef.scope == "module" and connection.in_atomic_block:
+        connection.check_constraints()
+    return made
 
 
 @pytest.hookimpl(tryfirst=True)

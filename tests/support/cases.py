@@ -53,6 +53,8 @@ def each(names: str | Sequence[str], cases: Iterable[Any], *, ids: Iterable[str]
     def in_one(test: Test) -> Test:
         @wraps(test)
         def all_cases(**fixtures: Any) -> None:
+            if connection.in_atomic_block:
+                connection.check_constraints()  # once, not for each case, of what fixtures have written
             for label, values in zip(labels, given, strict=True):
                 if connection.in_atomic_block:
                     with undone(label):
