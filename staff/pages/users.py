@@ -114,7 +114,7 @@ def _listed(issuers: list[str]) -> str:
 
 
 class UserLackFilter(LackFilter):
-    title, parameter_name = "what is missing", "without"
+    title, parameter_name = "missing sign-in, MFA or membership", "without"
     lacks: ClassVar[dict[str, tuple[str, QuerySet]]] = {
         "sign_in": ("Never signed in", SignIn.objects.filter(user=OuterRef("pk"))),
         "mfa": ("Without MFA", Authenticator.objects.filter(user=OuterRef("pk"), confirmed_at__isnull=False)),

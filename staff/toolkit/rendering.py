@@ -34,7 +34,7 @@ def _fields(line: Any) -> Iterator[Any]:
 
 
 def _contents(field: Any) -> Any:
-    """What ``field`` shows, for which templates ask several times."""
+    """The content of ``field``, for which templates ask several times."""
     if not hasattr(field, "kept_contents"):
         field.kept_contents = _contents_of(field)
     return field.kept_contents

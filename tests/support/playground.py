@@ -1,4 +1,4 @@
-"""What people do on the playground."""
+"""Steps that people take on the playground."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people do with organizations on the playground."""
+"""Steps that people take with organizations on the playground."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may invite whom to an organization and with which roles, the mail, and the row that is kept."""
+"""Invitations to an organization: rights and roles, the mail, and the row that is kept."""
 
 from __future__ import annotations
 
