@@ -105,7 +105,7 @@ class AuditEntry(models.Model):
         verbose_name_plural = "audit log entries"
         ordering = ("-id",)
         indexes = [
-            GinIndex(fields=["subjects"], name="audit_auditentry_by_subject"),
+            GinIndex(fields=["subjects"], name="audit_auditentry_by_subject", fastupdate=False),
             models.Index(fields=["deployment_id", "-id"], name="audit_auditentry_of_tenant"),
             models.Index(fields=["actor_name", "-id"], name="audit_auditentry_by_actor"),
             models.Index(  # has all columns that a search for a name needs: PostgreSQL reads no entry for it

@@ -89,7 +89,6 @@ def _search_took(standing: Standing, text: str) -> float:
     matches = members.matching(standing, text)
     assert matches is not None
     rows = matches.values_list("created_at", "pk")[: members.MOST_FOUND]
-    with members.without_workers():
-        plans = [orjson.loads(rows.explain(analyze=True, format="JSON"))[0] for _ in range(5)]
+    plans = [orjson.loads(rows.explain(analyze=True, format="JSON"))[0] for _ in range(5)]
     times: list[float] = [plan["Planning Time"] + plan["Execution Time"] for plan in plans]
     return min(times)

@@ -1,4 +1,7 @@
-"""The database's time for a search of everything in the admin, as staff of all deployments and of one."""
+"""The database's time for a search of everything in the admin, as staff of all deployments and of one.
+
+The transaction that searches has just written tens of thousands of rows, so their entries in the indexes are new.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,7 @@ def measure(data: Data) -> Iterator[Verdict]:
     deployment = Deployment.objects.get(pk=data.deployment_id)
     fill_sign_ins(deployment, SIGN_INS)
     with transaction.atomic():
+        _write(connection)
         everywhere = get_user_model()(is_active=True, is_staff=True, is_superuser=True)
         own = get_user_model().objects.create(username="benchmark of search", is_staff=True)
         access = StaffAccess.objects.create(user=own, role=StaffAccess.Role.SUPPORT)
@@ -55,6 +59,14 @@ def measure(data: Data) -> Iterator[Verdict]:
                 is_met = took <= MOST_MS and statements <= MOST_STATEMENTS
                 yield Verdict(is_met, f"{told}, {statements} statements (of {MOST_STATEMENTS}), {found} results")
         transaction.set_rollback(True)
+
+
+def _write(connection: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")  # without triggers
+        cursor.execute("UPDATE organizations_workspace SET name = name WHERE id % 2 = 0")
+        cursor.execute("UPDATE accounts_user SET email = email WHERE id % 5 = 0")
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
 
 
 def _search(connection: Any, staff: Any, text: str) -> tuple[float, int, int]:

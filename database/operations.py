@@ -7,10 +7,12 @@ takes.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pgtrigger.migrations
 from django.db import migrations
+from django.db.migrations.operations.models import IndexOperation
 from django.db.migrations.state import ProjectState
 
 
@@ -26,6 +28,39 @@ class AddIndex(migrations.AddIndex):
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         _add_option(state, app_label, self.model_name_lower, "indexes", self.index)
+
+
+class DisableFastUpdate(IndexOperation):
+    """Have writers add to a GIN index at once: no entries wait in a list that each search reads to its end.
+
+    The first statement locks the index, and with it the table, until it is committed, and the second takes long. So a
+    migration with this operation must have ``atomic = False``. Reversing it restores PostgreSQL's default.
+    """
+
+    atomic = False
+
+    def __init__(self, model_name: str, name: str) -> None:
+        self.model_name = model_name
+        self.name = name
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return (type(self).__name__, [], {"model_name": self.model_name, "name": self.name})
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        indexes = deepcopy(state.models[app_label, self.model_name_lower].options["indexes"])
+        next(index for index in indexes if index.name == self.name).fastupdate = False
+        _set_option(state, app_label, self.model_name_lower, "indexes", indexes)
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        assert not schema_editor.atomic_migration, "the migration would hold its locks to its end"
+        schema_editor.execute(f"ALTER INDEX {schema_editor.quote_name(self.name)} SET (fastupdate = off)")
+        schema_editor.execute("SELECT gin_clean_pending_list(%s)", [self.name])
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        schema_editor.execute(f"ALTER INDEX {schema_editor.quote_name(self.name)} RESET (fastupdate)")
+
+    def describe(self) -> str:
+        return f"Disable the fast update of index {self.name} on model {self.model_name}"
 
 
 class AddTrigger(pgtrigger.migrations.AddTrigger):

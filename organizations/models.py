@@ -5,7 +5,6 @@ from __future__ import annotations
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
-from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +15,7 @@ from audit.triggers import audited
 from database.constraints import ForeignKeyConstraint
 from database.fields import MetadataField, OfParent, TimeStamped, is_json_object, is_list_of_texts
 from database.triggers import immutable, invalidates, must_match, own_member_count, touch
-from database.words import Words
+from database.words import words_index
 from organizations.allow_lists import AllowListField, allow_list_is_valid
 
 ORGANIZATION_ADMIN = "organization:admin"
@@ -55,7 +54,7 @@ class Segment(TimeStamped):
                 condition=models.Q(type__in=["user", "organization", "workspace"]),
             ),
         ]
-        indexes = [GinIndex(Words("name"), name="organizations_segment_words")]
+        indexes = [words_index("name", name="organizations_segment_words")]
         triggers = [
             touch(),
             immutable("deployment", "type"),
@@ -112,7 +111,7 @@ class Organization(Place):
                 violation_error_message="The auto-assigned workspace must be one of this organization.",
             ),
         ]
-        indexes = [GinIndex(Words("name"), name="organizations_org_words")]
+        indexes = [words_index("name", name="organizations_org_words")]
         triggers = [
             touch(ignoring=["member_count"]),
             immutable("deployment"),
@@ -169,7 +168,7 @@ class OrganizationDomain(OfParent, TimeStamped):
                 violation_error_message="The organization belongs to another deployment.",
             ),
         ]
-        indexes = [GinIndex(Words("fqdn"), name="organizations_domain_words")]
+        indexes = [words_index("fqdn", name="organizations_domain_words")]
         triggers = [
             touch(),
             immutable("deployment", "organization", "fqdn", "token"),
@@ -204,7 +203,7 @@ class Workspace(Place):
             *Place.Meta.constraints,
             models.UniqueConstraint(fields=["id", "organization"], name="organizations_workspace_with_organization"),
         ]
-        indexes = [GinIndex(Words("name"), name="organizations_workspace_words")]
+        indexes = [words_index("name", name="organizations_workspace_words")]
         triggers = [
             touch(ignoring=["member_count"]),
             immutable("organization"),
@@ -260,7 +259,7 @@ class OrganizationRole(Role):
             models.UniqueConstraint(fields=["id", "deployment"], name="organizations_organizationrole_with_deployment"),
             *Role.Meta.constraints,
         ]
-        indexes = [GinIndex(Words("name"), name="organizations_orgrole_words")]
+        indexes = [words_index("name", name="organizations_orgrole_words")]
         triggers = [
             touch(),
             immutable("deployment", "organization"),
@@ -309,7 +308,7 @@ class WorkspaceRole(Role):
                 violation_error_message="The workspace belongs to another organization.",
             ),
         ]
-        indexes = [GinIndex(Words("name"), name="organizations_wsrole_words")]
+        indexes = [words_index("name", name="organizations_wsrole_words")]
         triggers = [
             touch(),
             immutable("deployment", "organization", "workspace"),

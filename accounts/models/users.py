@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pgtrigger
 from django.contrib.auth import hashers
-from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -15,7 +14,7 @@ from accounts.values.names import AddressField, NameField, is_normal
 from audit.triggers import audited
 from database.fields import MetadataField, TimeStamped, is_json_object
 from database.triggers import immutable, invalidates, touch
-from database.words import Words
+from database.words import words_index
 
 
 class User(TimeStamped):
@@ -81,7 +80,7 @@ class User(TimeStamped):
             *is_json_object("public_metadata", "private_metadata"),
         ]
         indexes = [
-            GinIndex(Words("email", "username", "first_name", "last_name", "external_id"), name="accounts_user_words")
+            words_index("email", "username", "first_name", "last_name", "external_id", name="accounts_user_words")
         ]
         triggers = [
             touch(),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from accounts.values.names import searched
@@ -93,17 +91,8 @@ def _found(standing: Standing, search: str) -> list[int]:
     matches = matching(standing, search)
     if matches is None:
         return []
-    with without_workers():
-        found = list(matches.values_list("created_at", "pk")[:MOST_FOUND])
+    found = matches.values_list("created_at", "pk")[:MOST_FOUND]
     return [pk for _, pk in sorted(found)]
-
-
-@contextmanager
-def without_workers() -> Iterator[None]:
-    """A transaction whose statements PostgreSQL executes in one process: to start others takes longer than a search."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
-        yield
 
 
 def matching(standing: Standing, search: str) -> QuerySet[Any] | None:
