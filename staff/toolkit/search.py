@@ -43,9 +43,13 @@ def search_quickly(request: HttpRequest, text: str) -> None:
 
     A text about one thing finds enough to choose from among fewer; one about two might miss the only match.
     """
-    is_about_one = len(text.split(maxsplit=MAX_PARTS - 1)) == 1
-    request._most_related = MAX_RELATED_QUICKLY if is_about_one else MAX_RELATED  # type: ignore[attr-defined]  # kept for the request
-    request._related_ids = {}  # type: ignore[attr-defined]  # kept for the request
+    request._most_related = MAX_RELATED_QUICKLY if is_about_one(text) else MAX_RELATED  # type: ignore[attr-defined]  # kept for the request
+    request._found_ids = {}  # type: ignore[attr-defined]  # kept for the request
+
+
+def is_about_one(text: str) -> bool:
+    """Whether ``text`` is about one thing; else its parts may be about two, such as a user and a workspace."""
+    return len(text.split(maxsplit=MAX_PARTS - 1)) == 1
 
 
 def is_partial(request: HttpRequest) -> bool:
@@ -59,20 +63,25 @@ def _by_words(fields: tuple[str, ...], part: str) -> Q:
 
 
 def _through(request: HttpRequest, page: admin.ModelAdmin, relations: list[str], part: str) -> Q:
-    return reduce(or_, (Q(**{f"{name}__in": _ids(request, page, name, part)}) for name in relations), NOTHING)
+    return reduce(or_, (Q(**{f"{name}__in": _related(request, page, name, part)}) for name in relations), NOTHING)
 
 
-def _ids(request: HttpRequest, page: admin.ModelAdmin, relation: str, part: str) -> list[int]:
-    model = page.model._meta.get_field(relation).related_model
-    known: dict[tuple[Any, str], list[int]] = getattr(request, "_related_ids", {})
-    if (model, part) not in known:
-        known[model, part] = _ids_of(request, page.admin_site.get_model_admin(model), part)
-    return known[model, part]
+def _related(request: HttpRequest, page: admin.ModelAdmin, relation: str, part: str) -> list[int]:
+    model: Any = page.model._meta.get_field(relation).related_model
+    return found_ids(request, page.admin_site.get_model_admin(model), part)
 
 
-def _ids_of(request: HttpRequest, page: Any, part: str) -> list[int]:
+def found_ids(request: HttpRequest, page: Any, text: str) -> list[int]:
+    """The ids of the rows that ``text`` finds on ``page``, in no order: at most MAX_RELATED, or MAX_RELATED_QUICKLY."""
+    known: dict[tuple[Any, str], list[int]] = getattr(request, "_found_ids", {})
+    if (page.model, text) not in known:
+        known[page.model, text] = _search_ids(request, page, text)
+    return known[page.model, text]
+
+
+def _search_ids(request: HttpRequest, page: Any, text: str) -> list[int]:
     most = getattr(request, "_most_related", MAX_RELATED)
-    rows, _ = page.get_search_results(request, page.get_queryset(request), part)
+    rows, _ = page.get_search_results(request, page.get_queryset(request), text)
     # In no order: any would tempt the planner to walk along the primary key until enough are found.
     ids = list(rows.order_by().values_list("pk", flat=True)[: most + 1])
     if len(ids) > most:
