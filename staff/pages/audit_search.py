@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.contrib.postgres.lookups import Overlap
-from django.core.exceptions import EmptyResultSet
+from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.expressions import Col
@@ -30,12 +30,11 @@ MAX_VALUES = 50
 """Values of one column whose newest entries are looked up one after the other."""
 
 _FITTING = """
-    SELECT looked_at.pk
-    FROM (SELECT DISTINCT pk FROM ({leading}) ids) looked_at
-    CROSS JOIN LATERAL (SELECT * FROM audit_auditentry entry WHERE entry.id = looked_at.pk OFFSET 0) audit_auditentry
-    WHERE {conditions}
-    ORDER BY looked_at.pk DESC LIMIT %s
+    SELECT id FROM audit_auditentry
+    WHERE id = ANY (ARRAY(SELECT DISTINCT pk FROM ({leading}) ids)) AND {conditions}
+    ORDER BY id DESC LIMIT %s
 """
+"""PostgreSQL takes such an array for a short one, so it looks up each id, whatever it thinks of the conditions."""
 
 
 class Found(NamedTuple):
@@ -56,18 +55,19 @@ def newest(entries: QuerySet[AuditEntry]) -> Found:
         _some(within if column in IN_ORDER else AuditEntry.objects.order_by(), nodes)
         for column, nodes in conditions.items()
     ]
-    number, rarest = min(zip(counts(each), range(len(each)), strict=True))
+    number, leader, leading = min(zip(counts(each), conditions, each, strict=True))
     is_whole = number <= LOOKED_AT
-    leading: Any = each[rarest] if is_whole else _newest_first(within, conditions)[:LOOKED_AT]
-    fitting = _with(within, [*at, *(node for nodes in conditions.values() for node in nodes)])
-    ids = _fitting(leading, fitting)
+    if not is_whole:
+        walked, leader = _newest_first(within, conditions)
+        leading = walked[:LOOKED_AT]
+    others = [node for column, nodes in conditions.items() if column != leader for node in nodes]
+    ids = _fitting(leading, _with(within, [*at, *others]))
     shown = entries.all()
     shown.query.where = type(shown.query.where)()
     found = shown.filter(among(ids))
     if is_whole or len(ids) > COUNTED:
         return Found(found)
-    last = _newest_first(within, conditions)[LOOKED_AT - 1 : LOOKED_AT]
-    return Found(found, AuditEntry.objects.filter(pk__in=last).first())
+    return Found(found, AuditEntry.objects.filter(pk__in=walked[LOOKED_AT - 1 : LOOKED_AT]).first())
 
 
 def _conditions(entries: QuerySet[AuditEntry]) -> dict[str, list[Any]]:
@@ -117,19 +117,25 @@ def _alternatives(nodes: list[Any]) -> list[list[Any]]:
     return [nodes]
 
 
-def _newest_first(within: QuerySet[AuditEntry], conditions: dict[str, list[Any]]) -> Any:
-    """The ids of the entries that fit the best of the ``conditions`` to walk along; of all, if there is none."""
+def _newest_first(within: QuerySet[AuditEntry], conditions: dict[str, list[Any]]) -> tuple[Any, str]:
+    """The ids of the entries that fit the best condition to walk along; of all entries, if there is none.
+
+    And the column of that condition, if it is the only one of it; else "".
+    """
     for column in IN_ORDER:
-        for node in conditions.get(column, []):
-            values = [node.rhs] if isinstance(node, Exact) else list(node.rhs) if isinstance(node, In) else []
-            if 0 < len(values) <= MAX_VALUES:
+        for node in (nodes := conditions.get(column, [])):
+            if 0 < len(values := _values(node)) <= MAX_VALUES:
                 each = [_ids(within.filter(**{column: value})) for value in values]
-                return each[0] if len(each) == 1 else _merged(each)
-    return _ids(within)
+                return each[0] if len(each) == 1 else _merged(each), column if len(nodes) == 1 else ""
+    return _ids(within), ""
 
 
 def _ids(rows: QuerySet[AuditEntry]) -> Any:
     return rows.order_by("-pk").values("pk")
+
+
+def _values(node: Any) -> list[Any]:
+    return [node.rhs] if isinstance(node, Exact) else list(node.rhs) if isinstance(node, In) else []
 
 
 def _merged(each: list[Any]) -> Any:
@@ -144,6 +150,8 @@ def _fitting(leading: Any, entries: QuerySet[AuditEntry]) -> list[int]:
         conditions, values = entries.query.get_compiler(connection=connection).compile(entries.query.where)
     except EmptyResultSet:
         return []
+    except FullResultSet:
+        conditions, values = "true", ()
     statement = _FITTING.replace("{leading}", looked_at).replace("{conditions}", conditions)
     with connection.cursor() as cursor:
         cursor.execute(statement, [*params, *values, COUNTED + 1])

@@ -24,7 +24,12 @@ CONDITIONS = [
     [Q(), Q(actor_name="ada"), Q(actor_name="bo"), Q(actor_name="nobody")],
     [Q(), Q(action="added"), Q(action="deleted")],
     [Q(), Q(model="organizations.workspace"), Q(model="accounts.user")],
-    [Q(), Q(deployment_id__in=[-1]), Q(deployment_id__in=[-1, -2])],
+    [
+        Q(),
+        Q(deployment_id__in=[-1]),
+        Q(deployment_id__in=[-1, -2]),
+        Q(deployment_id__in=[-1, -2]) & Q(deployment_id=-2),
+    ],
     [Q(), Q(name__startswith="W"), Q(subjects__contains=["accounts.user:1"]), Q(name="W1") | Q(object_id=2)],
     [Q(), Q(subjects__overlap=["accounts.user:1", "accounts.user:2"]), Q(subjects__overlap=[])],
 ]
@@ -41,7 +46,7 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> list[AuditEntry]:
             model="accounts.user" if number < 12 else "organizations.workspace",
             object_id=number,
             name=f"W{number % 3}" if number % 2 else "",
-            subjects=[f"accounts.user:{number % 3}"],
+            subjects=[f"accounts.user:{number % 3}", f"row:{number}"],
             deployment_id=-1 - number % 2,
             actor_kind="user",
             actor_name="bo" if number < 12 else "ada",
@@ -84,6 +89,13 @@ def test_the_condition_that_few_entries_fit_is_looked_through_at_once(entries: l
     found, oldest = newest(rows)
     assert list(found) == [rare]
     assert oldest is None
+
+
+def test_few_entries_that_fit_one_of_several_conditions_are_all_found(entries: list[AuditEntry]) -> None:
+    for either in (Q(subjects__overlap=["row:1", "row:15", "row:30"]), Q(object_id=1) | Q(object_id__in=[15, 30])):
+        found, oldest = newest(AuditEntry.objects.filter(either, pk__gte=entries[0].pk))
+        assert [entry.object_id for entry in found] == [30, 15, 1]
+        assert oldest is None
 
 
 def test_a_list_that_has_not_looked_at_all_says_so_and_goes_on(admin_client: Client, entries: list[AuditEntry]) -> None:

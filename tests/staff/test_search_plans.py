@@ -20,7 +20,7 @@ from tests.support.factories import UserFactory, WorkspaceFactory
 
 pytestmark = pytest.mark.django_db
 MANY = 20_000
-NAMES = {User: "first_name", Organization: "name", Workspace: "name"}
+NAMES: dict[type[Model], str] = {User: "first_name", Organization: "name", Workspace: "name"}
 
 
 @pytest.fixture(scope="module", autouse=True)
