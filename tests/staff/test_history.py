@@ -73,7 +73,8 @@ def test_a_removed_member_shows_on_the_pages_of_user_workspace_and_organization(
         page = text(admin_client.get(url(row, "history")))
         assert f"Workspace membership {pk} ({branch.organization}, {branch.workspace}, {branch.user})" in page
         assert "deleted" in page
-    assert str(AuditEntry.objects.get(object_id=pk, action="deleted")) == f"workspace membership {pk}"
+    entry = AuditEntry.objects.get(model="memberships.workspacemembership", object_id=pk, action="deleted")
+    assert str(entry) == f"workspace membership {pk}"
 
 
 def test_a_history_is_of_its_object_alone(admin_client: Client) -> None:
