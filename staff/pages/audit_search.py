@@ -51,14 +51,12 @@ def newest(entries: QuerySet[AuditEntry]) -> Found:
     at = conditions.pop("at", [])  # its filter bounds the ids as well, by which all indexes go on
     if not conditions:
         return Found(entries)
-    each = [
-        _some(within if column in IN_ORDER else AuditEntry.objects.order_by(), nodes)
-        for column, nodes in conditions.items()
-    ]
+    each = [_some(within, column, nodes) for column, nodes in conditions.items()]
     number, leader, leading = min(zip(counts(each), conditions, each, strict=True))
     is_whole = number <= LOOKED_AT
     if not is_whole:
-        walked, leader = _newest_first(within, conditions)
+        leader = next((column for column in IN_ORDER if _values(column, conditions.get(column, []))), "")
+        walked = _newest_first(within, leader, _values(leader, conditions.get(leader, [])))
         leading = walked[:LOOKED_AT]
     others = [node for column, nodes in conditions.items() if column != leader for node in nodes]
     ids = _fitting(leading, _with(within, [*at, *others]))
@@ -94,14 +92,28 @@ def _with(rows: QuerySet[AuditEntry], nodes: list[Any]) -> QuerySet[AuditEntry]:
     return rows
 
 
-def _some(rows: QuerySet[AuditEntry], nodes: list[Any]) -> Any:
-    """The ids of ``rows`` that fit ``nodes``, at most one more than LOOKED_AT, in no order; an id may come twice.
+def _some(within: QuerySet[AuditEntry], column: str, nodes: list[Any]) -> Any:
+    """The ids of the entries that fit ``nodes``, at most one more than LOOKED_AT; an id may come twice.
 
     Where one of several conditions is enough, each is looked for by itself: for all, PostgreSQL would find all entries.
     """
     most = LOOKED_AT + 1
+    if values := _values(column, nodes):
+        return _newest_first(within, column, values)[:most]
+    rows = within if column in IN_ORDER else AuditEntry.objects.order_by()
     first, *others = (_with(rows, each).values("pk")[:most] for each in _alternatives(nodes))
     return first.union(*others, all=True)[:most] if others else first
+
+
+def _values(column: str, nodes: list[Any]) -> list[Any]:
+    """The values that ``nodes`` allow in ``column``, along which to walk in its index; none if that can't be done."""
+    if column not in IN_ORDER or not nodes:
+        return []
+    first, *others = (
+        [node.rhs] if isinstance(node, Exact) else list(node.rhs) if isinstance(node, In) else [] for node in nodes
+    )
+    values = [value for value in first if all(value in more for more in others)]
+    return values if len(values) <= MAX_VALUES else []
 
 
 def _alternatives(nodes: list[Any]) -> list[list[Any]]:
@@ -117,30 +129,21 @@ def _alternatives(nodes: list[Any]) -> list[list[Any]]:
     return [nodes]
 
 
-def _newest_first(within: QuerySet[AuditEntry], conditions: dict[str, list[Any]]) -> tuple[Any, str]:
-    """The ids of the entries that fit the best condition to walk along; of all entries, if there is none.
-
-    And the column of that condition, if it is the only one of it; else "".
-    """
-    for column in IN_ORDER:
-        for node in (nodes := conditions.get(column, [])):
-            if 0 < len(values := _values(node)) <= MAX_VALUES:
-                each = [_ids(within.filter(**{column: value})) for value in values]
-                return each[0] if len(each) == 1 else _merged(each), column if len(nodes) == 1 else ""
-    return _ids(within), ""
-
-
-def _ids(rows: QuerySet[AuditEntry]) -> Any:
-    return rows.order_by("-pk").values("pk")
-
-
-def _values(node: Any) -> list[Any]:
-    return [node.rhs] if isinstance(node, Exact) else list(node.rhs) if isinstance(node, In) else []
-
-
-def _merged(each: list[Any]) -> Any:
-    first, *others = (rows[:LOOKED_AT] for rows in each)
+def _newest_first(within: QuerySet[AuditEntry], column: str, values: list[Any]) -> Any:
+    """The ids of the entries with one of ``values`` in ``column``, or of all entries."""
+    if not values:
+        return within.order_by("-pk").values("pk")
+    each = [_of_value(within, column, value) for value in values]
+    if len(each) == 1:
+        return each[0]
+    first, *others = (ids[: LOOKED_AT + 1] for ids in each)
     return first.union(*others, all=True).order_by("-pk")
+
+
+def _of_value(within: QuerySet[AuditEntry], column: str, value: Any) -> Any:
+    # A range, sorted by the column first, which is no order of the primary key: along that, PostgreSQL would read all
+    # that is newer where the entries are of long ago.
+    return within.filter(**{f"{column}__gte": value, f"{column}__lte": value}).order_by(column, "-pk").values("pk")
 
 
 def _fitting(leading: Any, entries: QuerySet[AuditEntry]) -> list[int]:

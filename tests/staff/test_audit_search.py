@@ -6,16 +6,19 @@ import json
 import random
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from django.db import connection
 from django.db.models import Q
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from audit.models import AuditEntry
 from staff.pages import audit_search
 from staff.pages.audit_search import newest
 from tests.support.admin import url
+from tests.support.database import execute
 from tests.support.factories import DeploymentFactory, staff
 
 pytestmark = pytest.mark.django_db
@@ -133,3 +136,38 @@ def test_staff_of_several_deployments_find_theirs_alone(entries: list[AuditEntry
     )
     found = client.get(LOG, {"actor": "ada", "action__exact": "deleted"}).context["cl"].result_list
     assert {entry.deployment_id for entry in found} == {deployment.pk for deployment in own}
+
+
+def test_entries_of_long_ago_are_found_without_reading_all_newer_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where PostgreSQL has not vacuumed the log, and thinks of no index that it alone says enough."""
+    monkeypatch.setattr(audit_search, "LOOKED_AT", 100)
+    execute(
+        "INSERT INTO audit_auditentry "
+        "(action, model, object_id, name, subjects, actor_kind, actor_name, deployment_id) "
+        "SELECT 'added', 'accounts.user', number, '', '{}', 'user', "
+        "CASE WHEN number < 2000 THEN 'old' ELSE 'new' END, CASE WHEN number < 2000 THEN -1 ELSE -2 END "
+        "FROM generate_series(1, 20000) number"
+    )
+    execute("ANALYZE audit_auditentry")
+    for fits in ({"actor_name": "old"}, {"deployment_id__in": [-1, -3]}, {"actor_name": "old", "action": "added"}):
+        with CaptureQueriesContext(connection) as captured:
+            found, _ = newest(AuditEntry.objects.filter(**fits))
+        assert found.count() > 0
+        for query in captured.captured_queries:
+            assert [node for node in plan_of(query["sql"]) if reads_all_newer(node)] == [], query["sql"]
+
+
+def plan_of(statement: str) -> list[dict[str, Any]]:
+    """All nodes of the plan."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}")
+        found = [cast(Any, cursor.fetchone())[0][0]["Plan"]]
+    for node in found:
+        found += node.get("Plans", [])
+    return found
+
+
+def reads_all_newer(node: dict[str, Any]) -> bool:
+    return node["Node Type"] == "Seq Scan" or (
+        node.get("Index Name") == "audit_auditentry_pkey" and "Index Cond" not in node
+    )
