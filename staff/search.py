@@ -21,7 +21,7 @@ from memberships.models import OrganizationMembership, WorkspaceMembership
 from organizations.models import Organization, Workspace
 from staff.navigation import Entry, entries
 from staff.toolkit.links import address, page_of, plural
-from staff.toolkit.search import found_ids, is_about_one, is_id, is_partial, search_quickly
+from staff.toolkit.search import found_ids, is_id, is_partial, search_quickly
 
 SHOWN = 5
 """Results of one kind; a link leads to the list of all."""
@@ -29,7 +29,7 @@ SHORTEST = 2
 """Characters: the word that begins with a single letter may be any. An id may have one digit."""
 LONGEST = 200
 OWNERS = {User, Organization, Workspace}
-"""The models whose rows have rows of the others, which are found by them."""
+"""Rows of the other models are found by the rows of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +84,29 @@ def _page(entry: Entry, section: str) -> Hit:
 def _rows(request: HttpRequest, page: Any, text: str) -> list[Any]:
     """The first rows that ``text`` finds on ``page``, those first that it names exactly; one more than are shown."""
     rows = page.get_queryset(request).prefetch_related(None).select_related(*page.list_select_related)
-    found = _first(request, page, rows, text)
     exact = page.exact(request, text)
+    found = _first(request, page, text)
+    # By their ids, so that PostgreSQL joins what is shown to a few rows.
     if not exact:
-        return list(found)
-    either = _some(rows.filter(exact)).values("pk").union(found.values("pk"))
-    return list(rows.filter(pk__in=either).order_by(Case(When(exact, then=0), default=1))[: SHOWN + 1])
+        return list(rows.filter(pk__in=found))
+    named = _some(page.get_queryset(request).filter(exact))
+    return list(rows.filter(pk__in=named.union(found)).order_by(Case(When(exact, then=0), default=1))[: SHOWN + 1])
 
 
-def _first(request: HttpRequest, page: Any, rows: Any, text: str) -> Any:
-    """The first of the ``rows``; of owners by the ids that the searches for what they own need as well."""
-    if page.model in OWNERS and is_about_one(text):
-        return _some(rows.filter(pk__in=found_ids(request, page, text)[: SHOWN + 1]))
-    return _some(page.get_search_results(request, rows, text)[0])
+def _first(request: HttpRequest, page: Any, text: str) -> Any:
+    """The ids of the first rows. Those of owners are found once, for what they own as well."""
+    found = page.get_queryset(request)
+    if page.model in OWNERS:
+        (ids,) = found_ids(request, page, text)
+        found = found.filter(pk__in=ids[: SHOWN + 1])
+    else:
+        found, _ = page.get_search_results(request, found, text)
+    return _some(found)
 
 
 def _some(rows: Any) -> Any:
     # In no order: any would tempt the planner to walk along the primary key until enough are found.
-    return rows.order_by()[: SHOWN + 1]
+    return rows.order_by().values("pk")[: SHOWN + 1]
 
 
 def _user(user: User) -> tuple[str, str]:

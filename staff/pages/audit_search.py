@@ -21,7 +21,8 @@ from django.db.models.lookups import Exact, In
 from django.db.models.sql.where import WhereNode
 
 from audit.models import AuditEntry
-from staff.toolkit.lists import COUNTED, among, counts
+from staff.toolkit.lists import COUNTED, counts
+from staff.toolkit.search import among
 
 LOOKED_AT = 10_000
 IN_ORDER = ("group_id", "actor_name", "deployment_id", "model", "action", "actor_kind")

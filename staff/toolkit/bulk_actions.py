@@ -25,9 +25,8 @@ from audit import groups
 from staff.bulk_changes import Change, Refused
 from staff.toolkit.changes import undo_link
 from staff.toolkit.links import counted
-from staff.toolkit.lists import among
 from staff.toolkit.refusals import WITHOUT_ADMIN, refusal_of, settle
-from staff.toolkit.search import is_id
+from staff.toolkit.search import among, is_id
 
 MAX_ROWS = 10_000
 """The limit of one action: it is one transaction, and a person can still look over its preview."""

@@ -8,11 +8,10 @@ from typing import Any
 
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
-from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
 from django.core.paginator import Page, Paginator
 from django.db import connection
-from django.db.models import BigIntegerField, BooleanField, F, Func, Value
+from django.db.models import F
 from django.db.models.expressions import NegatedExpression
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import cached_property
@@ -25,7 +24,7 @@ from staff.toolkit.columns import BOX
 from staff.toolkit.exports import KINDS
 from staff.toolkit.links import is_path, label_of_column, page_of
 from staff.toolkit.saved_views import VIEW_VAR, address_of, is_own_page, open_view, query_of, views_of
-from staff.toolkit.search import is_id
+from staff.toolkit.search import among, is_id
 
 COUNTED = 5_000
 """The number of rows that are counted, paged through and sorted. Beyond it, staff search or filter."""
@@ -228,13 +227,6 @@ def _place(text: str, names: list[str]) -> int | None:
     if text in names:
         return names.index(text)
     return int(text) if is_id(text) and int(text) < len(names) else None
-
-
-def among(ids: list[int]) -> Func:
-    """The condition that a row has one of ``ids``, as one parameter: thousands of them take Django long."""
-    array = Value(ids, output_field=ArrayField(BigIntegerField()))
-    any_of = Func(array, function="ANY")
-    return Func(F("pk"), any_of, template="%(expressions)s", arg_joiner=" = ", output_field=BooleanField())
 
 
 def totals(several: list[Any]) -> list[str]:

@@ -26,11 +26,11 @@ from staff.toolkit.deleted_rows import DeletedRows
 from staff.toolkit.exports import KINDS, list_file
 from staff.toolkit.forms import StaffFields, StaffForm
 from staff.toolkit.links import address, counted, link_to, plural
-from staff.toolkit.lists import COUNTED, CappedPaginator, StaffChangeList, among, ids_of
+from staff.toolkit.lists import COUNTED, CappedPaginator, StaffChangeList, ids_of
 from staff.toolkit.refusals import refusal_of, settle, way_out
 from staff.toolkit.saved_views import VIEW_VAR, SavedViews, UnusableView, open_view, query_of, to_list
 from staff.toolkit.scope import ScopedPage
-from staff.toolkit.search import MAX_RELATED, is_id, is_partial, search
+from staff.toolkit.search import MAX_RELATED, among, is_id, is_partial, search
 
 DATES: tuple[str, Any] = ("Dates", {"fields": ["created_at", "updated_at"]})
 

@@ -11,13 +11,16 @@ from django.test import Client
 
 from accounts.models import EmailAddress, SignIn
 from memberships.models import OrganizationMembership
+from staff.toolkit import search
 from staff.toolkit.links import page_of
+from tests.support.admin import url
 from tests.support.factories import (
     DeploymentFactory,
     OrganizationFactory,
     UserFactory,
     WorkspaceFactory,
     join,
+    join_organization,
     session_of,
     staff,
 )
@@ -106,6 +109,33 @@ def test_the_user_so_called_comes_before_those_whose_names_begin_so(admin_client
     assert found[0] == page_of(user)
     assert len(found) == 6
     assert found[-1] == "/admin/accounts/user/?q=Sam"
+
+
+def test_a_person_is_found_by_both_names_however_many_have_one(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MAX_RELATED", 2)
+    organization = OrganizationFactory.create(name="Brewery")
+    for first_name, last_name in [*[("Ada", "Byron"), ("Jane", "Lovelace")] * 3, ("Ada", "Lovelace")]:
+        user = UserFactory.create(deployment=organization.deployment, first_name=first_name, last_name=last_name)
+        membership, sign_in = join_organization(user, organization), session_of(user).sign_ins.get()
+    for row in (membership, sign_in):
+        page = admin_client.get(url(type(row), "changelist"), {"q": "ada lovelace"}).content.decode()
+        assert page_of(row) in page
+    found = results(admin_client, "ada lovelace")
+    assert {page_of(user), page_of(membership), page_of(sign_in)} <= {
+        link for links in found.values() for link in links
+    }
+
+
+def test_the_id_and_a_name_of_a_thing_find_what_belongs_to_it(admin_client: Client) -> None:
+    organization = OrganizationFactory.create(name="Brewery")
+    workspace = WorkspaceFactory.create(organization=organization, name="Cellar door")
+    user = UserFactory.create(deployment=organization.deployment, first_name="Ada")
+    membership = join(user, workspace)
+    for text in (f"{user.pk} ada", f"ada {user.pk}", f"{workspace.pk} cell", "door brewery cellar"):
+        page = admin_client.get(url(type(membership), "changelist"), {"q": text}).content.decode()
+        assert page_of(membership) in page, text
 
 
 def test_a_search_that_says_nothing_finds_nothing(admin_client: Client, world: dict[str, str]) -> None:
