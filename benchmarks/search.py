@@ -23,6 +23,8 @@ SEARCHES = {
     "half an address": "user-0012",
     "a first name": "ada",
     "one thing in another": "ada brewery",
+    "two words that a tenth have": "são paulo",
+    "two words that all have": "scale example",
     "a place": "brewery",
     "two letters": "us",
     "what all have": "example",
