@@ -35,7 +35,7 @@ _FITTING = """
     WHERE id = ANY (ARRAY(SELECT DISTINCT pk FROM ({leading}) ids)) AND {conditions}
     ORDER BY id DESC LIMIT %s
 """
-"""PostgreSQL takes such an array for a short one, so it looks up each id, whatever it thinks of the conditions."""
+"""PostgreSQL takes such an array for a short one, so it looks up each id, whatever it estimates of the conditions."""
 
 
 class Found(NamedTuple):
@@ -53,11 +53,13 @@ def newest(entries: QuerySet[AuditEntry]) -> Found:
     if not conditions:
         return Found(entries)
     each = [_some(within, column, nodes) for column, nodes in conditions.items()]
+    leader: str | None
     number, leader, leading = min(zip(counts(each), conditions, each, strict=True))
     is_whole = number <= LOOKED_AT
     if not is_whole:
-        leader = next((column for column in IN_ORDER if _values(column, conditions.get(column, []))), "")
-        walked = _newest_first(within, leader, _values(leader, conditions.get(leader, [])))
+        walkable = {column: _values(column, nodes) for column, nodes in conditions.items()}
+        leader = next((column for column in IN_ORDER if walkable.get(column)), None)
+        walked: Any = _newest_first(within, leader, walkable[leader]) if leader else within.order_by("-pk").values("pk")
         leading = walked[:LOOKED_AT]
     others = [node for column, nodes in conditions.items() if column != leader for node in nodes]
     ids = _fitting(leading, _with(within, [*at, *others]))
@@ -107,13 +109,16 @@ def _some(within: QuerySet[AuditEntry], column: str, nodes: list[Any]) -> Any:
 
 
 def _values(column: str, nodes: list[Any]) -> list[Any]:
-    """The values that ``nodes`` allow in ``column``, along which to walk in its index; none if that can't be done."""
-    if column not in IN_ORDER or not nodes:
+    """The values that all ``nodes`` allow in ``column``, along which to walk in its index; none if that can't be done.
+
+    It can be done along few values of a column in IN_ORDER, if each node names those that it allows.
+    """
+    if column not in IN_ORDER:
         return []
     first, *others = (
         [node.rhs] if isinstance(node, Exact) else list(node.rhs) if isinstance(node, In) else [] for node in nodes
     )
-    values = [value for value in first if all(value in more for more in others)]
+    values = [value for value in dict.fromkeys(first) if value is not None and all(value in more for more in others)]
     return values if len(values) <= MAX_VALUES else []
 
 
@@ -131,9 +136,7 @@ def _alternatives(nodes: list[Any]) -> list[list[Any]]:
 
 
 def _newest_first(within: QuerySet[AuditEntry], column: str, values: list[Any]) -> Any:
-    """The ids of the entries with one of ``values`` in ``column``, or of all entries."""
-    if not values:
-        return within.order_by("-pk").values("pk")
+    """The ids of the entries with one of ``values`` in ``column``."""
     each = [_of_value(within, column, value) for value in values]
     if len(each) == 1:
         return each[0]

@@ -139,7 +139,7 @@ def test_staff_of_several_deployments_find_theirs_alone(entries: list[AuditEntry
 
 
 def test_entries_of_long_ago_are_found_without_reading_all_newer_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where PostgreSQL has not vacuumed the log, and thinks of no index that it alone says enough."""
+    """Also where the log was never vacuumed, so that to read an index alone is not cheap."""
     monkeypatch.setattr(audit_search, "LOOKED_AT", 100)
     execute(
         "INSERT INTO audit_auditentry "
