@@ -46,7 +46,7 @@ def described(request: HttpRequest, page: Any, rows: Any, *, of_actions: bool = 
             "what": page.what(entry),
             "name": of_actions and entry.group and entry.group.name,
             "link": page.group_address(entry) if entry.group else address(entry, "change"),
-            "undo": page.undo_address(entry) if page.has_undo_permission(request) else "",
+            "undo": page.undo_address(entry) if not entry.erased_at and page.has_undo_permission(request) else "",
             "undoes": entry.group or f"the change of {entry.at:%H:%M:%S}",
         }
         for entry in entries

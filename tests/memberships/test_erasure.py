@@ -144,6 +144,9 @@ def test_staff_see_what_is_erased_and_kept_before_they_apply_it(admin_client: Cl
     assert User.objects.filter(pk=ada.pk).exists()
     admin_client.post(url(User, "changelist"), chosen | {"apply": "1"})
     assert with_one_of(OWN) == {}
+    home = admin_client.get("/admin/").content.decode()
+    assert "Erase: 1 user" in home
+    assert "Undo Erase" not in home
 
 
 def test_support_cannot_erase(ada: User) -> None:
