@@ -11,7 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 import pgtrigger.migrations
-from django.db import migrations
+from django.db import NotSupportedError, migrations
 from django.db.migrations.operations.models import IndexOperation
 from django.db.migrations.state import ProjectState
 
@@ -52,7 +52,8 @@ class DisableFastUpdate(IndexOperation):
         _set_option(state, app_label, self.model_name_lower, "indexes", indexes)
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        assert not schema_editor.atomic_migration, "the migration would hold its locks to its end"
+        if schema_editor.atomic_migration:
+            raise NotSupportedError("The migration needs atomic = False, lest it hold its locks to its end.")
         schema_editor.execute(f"ALTER INDEX {schema_editor.quote_name(self.name)} SET (fastupdate = off)")
         schema_editor.execute("SELECT gin_clean_pending_list(%s)", [self.name])
 
