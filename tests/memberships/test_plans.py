@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -16,6 +15,7 @@ from demo import scale
 from organizations.models import Segment
 from tests.support.api import ApiClient
 from tests.support.database import execute
+from tests.support.plans import nodes_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,25 +84,17 @@ def _unreported(what: str, number: int) -> None:
     """Nobody watches."""
 
 
-def plans() -> dict[str, dict[str, Any]]:
-    """The plan of each statement that the connection has prepared, planned as for the endpoint: once for all values."""
-    found = {}
+def plans() -> dict[str, list[dict[str, Any]]]:
+    """The nodes of each prepared statement of the connection, planned as for the endpoint: once for all values."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW plan_cache_mode")
         assert cursor.fetchone() == ("force_generic_plan",)
         cursor.execute("SELECT name, statement, cardinality(parameter_types) FROM pg_prepared_statements")
-        for name, statement, parameters in cursor.fetchall():
-            if not parameters:
-                continue  # it begins or ends a transaction
-            cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE {name} ({', '.join(['NULL'] * parameters)})")
-            found[statement] = cast(Any, cursor.fetchone())[0][0]["Plan"]
-    return found
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", []):
-        yield from nodes(child)
+        prepared = [row for row in cursor.fetchall() if row[2]]  # one without parameters begins or ends a transaction
+    return {
+        statement: nodes_of(f"EXECUTE {name} ({', '.join(['NULL'] * parameters)})")
+        for name, statement, parameters in prepared
+    }
 
 
 def test_no_statement_of_a_polled_endpoint_reads_a_growing_table_to_its_end() -> None:
@@ -116,10 +108,10 @@ def test_no_statement_of_a_polled_endpoint_reads_a_growing_table_to_its_end() ->
     found = plans()
     # The deployment; three kinds of fragments, of the user and by their ids; one statement for each endpoint.
     assert len(found) == 7 + len(FAST_PATHS)
-    read = {node["Relation Name"] for plan in found.values() for node in nodes(plan) if "Relation Name" in node}
+    read = {node["Relation Name"] for nodes in found.values() for node in nodes if "Relation Name" in node}
     assert read >= GROWING
-    for statement, plan in found.items():
-        for node in nodes(plan):
+    for statement, nodes in found.items():
+        for node in nodes:
             assert node["Node Type"] != "Seq Scan" or node["Relation Name"] not in GROWING, statement
 
 

@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Iterator
 from itertools import product
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -20,6 +20,7 @@ from staff.pages.audit_search import newest
 from tests.support.admin import url
 from tests.support.database import execute
 from tests.support.factories import DeploymentFactory, staff
+from tests.support.plans import nodes_of
 
 pytestmark = pytest.mark.django_db
 LOG = url(AuditEntry, "changelist")
@@ -154,17 +155,7 @@ def test_entries_of_long_ago_are_found_without_reading_all_newer_ones(monkeypatc
             found, _ = newest(AuditEntry.objects.filter(**fits))
         assert found.count() > 0
         for query in captured.captured_queries:
-            assert [node for node in plan_of(query["sql"]) if reads_all_newer(node)] == [], query["sql"]
-
-
-def plan_of(statement: str) -> list[dict[str, Any]]:
-    """All nodes of the plan."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}")
-        found = [cast(Any, cursor.fetchone())[0][0]["Plan"]]
-    for node in found:
-        found += node.get("Plans", [])
-    return found
+            assert [node for node in nodes_of(query["sql"]) if reads_all_newer(node)] == [], query["sql"]
 
 
 def reads_all_newer(node: dict[str, Any]) -> bool:

@@ -138,6 +138,27 @@ def test_the_id_and_a_name_of_a_thing_find_what_belongs_to_it(admin_client: Clie
         assert page_of(membership) in page, text
 
 
+def test_a_list_looks_for_both_parts_though_the_whole_text_finds_enough(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MAX_RELATED_QUICKLY", 1)
+    organization = OrganizationFactory.create(name="Brewery")
+    users = [
+        UserFactory.create(deployment=organization.deployment, first_name="Ada", last_name=name)
+        for name in ("Brewery", "Byron")
+    ]
+    both = {page_of(join_organization(user, organization)) for user in users}
+    listed = admin_client.get(url(OrganizationMembership, "changelist"), {"q": "ada brewery"}).content.decode()
+    assert {link for link in both if link in listed} == both
+
+
+def test_a_search_that_looked_at_some_rows_says_so(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MAX_RELATED", 1)
+    UserFactory.create_batch(2, first_name="Ada")
+    for text, told in (("ada zzzz", "Nothing found among the first rows that match."), ("zzzz", "Nothing found.")):
+        assert f'data-status="{told}' in admin_client.get("/admin/search/", {"q": text}).content.decode()
+
+
 def test_a_search_that_says_nothing_finds_nothing(admin_client: Client, world: dict[str, str]) -> None:
     for text in ("", " ", "a", "\0", "'", "|", "a" * 5000, "9" * 30, "İ", "%", "198.51.100.23/8", "fe80::1%eth0"):
         assert results(admin_client, text) == {}, text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
 
 import pytest
 from django.db import connection
@@ -17,6 +16,7 @@ from tests.support.admin import url
 from tests.support.cases import each
 from tests.support.database import execute
 from tests.support.factories import UserFactory, WorkspaceFactory
+from tests.support.plans import nodes_of
 
 pytestmark = pytest.mark.django_db
 MANY = 5_000
@@ -50,16 +50,7 @@ def read_to_their_ends(captured: CaptureQueriesContext) -> Iterator[str]:
     searches = [query["sql"] for query in captured.captured_queries if " @@ " in query["sql"]]
     assert searches
     for search in searches:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (FORMAT JSON) {search}")
-            yield from _whole(cast(Any, cursor.fetchone())[0][0]["Plan"])
-
-
-def _whole(plan: dict[str, Any]) -> Iterator[str]:
-    if plan["Node Type"] == "Seq Scan":
-        yield plan["Relation Name"]
-    for part in plan.get("Plans", []):
-        yield from _whole(part)
+        yield from (node["Relation Name"] for node in nodes_of(search) if node["Node Type"] == "Seq Scan")
 
 
 @each("address", ["/admin/search/", *(url(model, "changelist") for model in NAMES)])
